@@ -1,0 +1,2 @@
+//! The numerical core: ops, parameters, engines and runs. Knows no data format and no model.
+pub mod ops;

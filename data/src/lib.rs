@@ -1,0 +1,1 @@
+//! Cameras, images, scene formats and procedural scenes. Plain arrays, no model.

@@ -1,0 +1,1 @@
+//! Hash-grid radiance fields.
