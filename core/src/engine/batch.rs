@@ -1,0 +1,313 @@
+//! Phases of a training step.
+
+use super::layout::FieldLayout;
+use super::step::{Phases, StepInput, StepStats};
+use super::tile::{CAPACITY, Staged, Tile};
+use super::{Marcher, Pool, Ray, Sampler, TrainEngine, Workspace};
+use crate::ops::composite::{Carry, EXTRA};
+use crate::ops::hash_grid;
+use crate::params::{Params, Values, zeros};
+use crate::simd::Isa;
+use rayon::prelude::*;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Gradient sums per step: tiles are dealt to this many groups whatever the number of threads.
+const GROUPS: usize = 32;
+
+/// Rays that are marched by one task.
+pub(super) const RAY_BLOCK: usize = 64;
+
+/// The engine's state. See the [module](super) for the phases.
+pub struct BatchEngine {
+    pub(super) isa: Isa,
+    pub(super) pool: Pool,
+    pub(super) params: Params,
+    pub(super) field: FieldLayout,
+    pub(super) rays: Vec<Ray>,
+    targets: Vec<f32>,
+    pub(super) staged: Vec<Staged>,
+    pub(super) tiles: Vec<Tile>,
+    pub(super) used: usize,
+    pub(super) workspaces: Vec<Mutex<Workspace>>,
+    groups: Vec<Group>,
+    tables: Vec<Mutex<Values>>,
+}
+
+/// One group of tiles: its gradient sums and statistics.
+#[derive(Debug, Default)]
+struct Group {
+    grads: Vec<f32>,
+    loss: f64,
+    kept: usize,
+}
+
+impl BatchEngine {
+    /// An engine for `field` over `params` on the workers of `pool`.
+    pub fn new(isa: Isa, pool: Pool, params: Params, field: FieldLayout) -> Self {
+        let outputs = field.channels + EXTRA;
+        let per_worker = |_| Mutex::new(Workspace::new(isa, &field.plan, outputs));
+        let workspaces = (0..pool.threads()).map(per_worker).collect();
+        let largest = field.grid.levels.iter().map(|l| l.entries * l.features).max().unwrap_or(0);
+        let tables = (0..pool.threads()).map(|_| Mutex::new(zeros(largest))).collect();
+        let grads = field.stages.iter().map(|s| s.grads()).sum();
+        let groups = (0..GROUPS).map(|_| Group { grads: vec![0.0; grads], ..Group::default() }).collect();
+        Self {
+            isa,
+            pool,
+            params,
+            field,
+            rays: Vec::new(),
+            targets: Vec::new(),
+            staged: Vec::new(),
+            tiles: Vec::new(),
+            used: 0,
+            workspaces,
+            groups,
+            tables,
+        }
+    }
+
+    /// Draws the step's rays, marches them and packs their samples. Returns the loss of rays without samples.
+    fn march(&mut self, sampler: &dyn Sampler, marcher: &dyn Marcher, rays: usize) -> f64 {
+        let width = self.field.objective.targets();
+        self.rays.resize(rays, Ray::default());
+        self.targets.resize(rays * width, 0.0);
+        let blocks = rays.div_ceil(RAY_BLOCK);
+        if self.staged.len() < blocks {
+            self.staged.resize_with(blocks, Staged::default);
+        }
+        let objective = &self.field.objective;
+        let outputs = self.field.channels + EXTRA;
+        self.rays
+            .par_chunks_mut(RAY_BLOCK)
+            .zip(self.targets.par_chunks_mut(RAY_BLOCK * width))
+            .zip(&mut self.staged)
+            .enumerate()
+            .for_each(|(block, ((rays, targets), staged))| {
+                let (out, mut d_out) = ([0.0; 16], [0.0; 16]);
+                staged.samples.clear();
+                staged.counts.clear();
+                staged.loss = 0.0;
+                for (i, (ray, target)) in rays.iter_mut().zip(targets.chunks_exact_mut(width)).enumerate() {
+                    *ray = sampler.ray(block * RAY_BLOCK + i, target);
+                    let before = staged.samples.t.len();
+                    marcher.march(ray, ray.near, CAPACITY, &mut staged.samples);
+                    let count = staged.samples.t.len() - before;
+                    staged.counts.push(count as u32);
+                    if count == 0 {
+                        staged.loss +=
+                            f64::from(objective.loss(&out[..outputs], target, &mut d_out[..outputs]));
+                    }
+                }
+            });
+        let empty = self.staged[..blocks].iter().map(|s| s.loss).sum();
+        self.pack(blocks, |ray| ray);
+        empty
+    }
+
+    /// Packs the staged samples of `blocks` ray blocks into tiles; `index` maps a ray's place to its index.
+    pub(super) fn pack(&mut self, blocks: usize, index: impl Fn(usize) -> usize + Sync) {
+        // Which rays go into which tile follows from the counts alone.
+        let mut places: Vec<(u32, u32, u32)> = Vec::with_capacity(blocks * RAY_BLOCK);
+        let (mut tile, mut fill) = (0, 0);
+        for (block, staged) in self.staged[..blocks].iter().enumerate() {
+            let mut start = 0;
+            for (i, count) in staged.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
+                if fill + *count as usize > CAPACITY {
+                    (tile, fill) = (tile + 1, 0);
+                }
+                fill += *count as usize;
+                places.push((tile, (block * RAY_BLOCK + i) as u32, start));
+                start += count;
+            }
+        }
+        self.used = if places.is_empty() { 0 } else { tile as usize + 1 };
+        self.reserve(self.used);
+        let mut runs: Vec<&[(u32, u32, u32)]> = Vec::with_capacity(self.used);
+        runs.extend(places.chunk_by(|a, b| a.0 == b.0));
+        let (rays, staged, shrink) = (&self.rays, &self.staged, self.field.shrink);
+        self.tiles[..self.used].par_iter_mut().zip(runs).for_each(|(tile, run)| {
+            tile.clear();
+            for (_, place, start) in run {
+                let staged = &staged[*place as usize / RAY_BLOCK];
+                let count = staged.counts[*place as usize % RAY_BLOCK] as usize;
+                let range = *start as usize..*start as usize + count;
+                let ray = index(*place as usize);
+                let Staged { samples, .. } = staged;
+                tile.push(ray as u32, &rays[ray], &samples.t[range.clone()], &samples.dt[range], shrink);
+            }
+        });
+    }
+
+    /// Fills the tiles' encodings, level by level.
+    pub(super) fn encode(&mut self) {
+        let (isa, grid, params) = (self.isa, &self.field.grid, &self.params);
+        let share = self.used.div_ceil(self.pool.threads()).max(1);
+        self.tiles[..self.used].par_chunks_mut(share).for_each(|tiles| {
+            for (l, (level, block)) in grid.levels.iter().zip(grid.blocks.clone()).enumerate() {
+                for tile in tiles.iter_mut() {
+                    let (points, out) = tile.points_and_level(l);
+                    hash_grid::forward_level(isa, level, params.weight(block), points, out);
+                }
+            }
+        });
+    }
+
+    /// Takes every tile through the stages and back; leaves gradients of the encodings in the tiles.
+    fn stages(&mut self, rays: usize) -> (f64, usize) {
+        let (field, workspaces) = (&self.field, &self.workspaces);
+        let (batch, targets) = (&self.rays, &self.targets);
+        let share = self.used.div_ceil(GROUPS).max(1);
+        let groups = self.groups.par_iter_mut();
+        let tiles = self.tiles[..self.used].par_chunks_mut(share);
+        tiles.zip(groups).with_max_len(1).for_each(|(tiles, group)| {
+            let mut ws = lock(&workspaces[Pool::worker()]);
+            group.grads.fill(0.0);
+            (group.loss, group.kept) = (0.0, 0);
+            for tile in tiles {
+                ws.load(tile, field.input, field.grid.features);
+                enter(&mut ws, batch);
+                field.stages.iter().for_each(|s| s.forward(&mut ws));
+                group.loss += field.grade(&mut ws, targets, rays);
+                let mut end = group.grads.len();
+                for stage in field.stages.iter().rev() {
+                    let start = end - stage.grads();
+                    stage.backward(&mut ws, &mut group.grads[start..end]);
+                    end = start;
+                }
+                ws.store(tile, field.input, field.grid.features);
+                group.kept += ws.len;
+            }
+        });
+        let active = self.used.div_ceil(share);
+        let done = &self.groups[..active];
+        (done.iter().map(|g| g.loss).sum(), done.iter().map(|g| g.kept).sum())
+    }
+
+    /// Sums the groups' gradients in order and updates the dense blocks.
+    fn update_dense(&mut self, rate: f32) {
+        let active = self.used.div_ceil(self.used.div_ceil(GROUPS).max(1));
+        let Some((first, rest)) = self.groups[..active].split_first_mut() else { return };
+        first.grads.par_chunks_mut(1024).enumerate().for_each(|(c, sum)| {
+            for group in rest.iter() {
+                sum.iter_mut().zip(&group.grads[c * 1024..]).for_each(|(s, g)| *s += g);
+            }
+        });
+        let mut start = 0;
+        for stage in &self.field.stages {
+            let end = start + stage.grads();
+            stage.collect(&self.groups[0].grads[start..end], &mut self.params);
+            start = end;
+        }
+        let (isa, t, tables) = (self.isa, self.params.step, &self.field.grid.blocks);
+        let (blocks, groups) = self.params.split();
+        for (_, block) in blocks.iter_mut().enumerate().filter(|(i, _)| !tables.contains(i)) {
+            let group = &groups[block.spec.group];
+            block.update(isa, group, rate, t);
+        }
+    }
+
+    /// Scatters the encodings' gradients into the tables and updates them, level by level.
+    fn update_tables(&mut self, rate: f32) {
+        let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
+        let tiles = &self.tiles[..self.used];
+        let (blocks, groups) = self.params.split();
+        let blocks = &mut blocks[grid.blocks.clone()];
+        blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
+            let level = &grid.levels[l];
+            let mut grad = lock(&tables[Pool::worker()]);
+            let grad = &mut grad[..level.entries * level.features];
+            for tile in tiles.iter().filter(|tile| tile.len > 0) {
+                hash_grid::backward_level(isa, level, tile.points(), tile.len, tile.level(l), grad);
+            }
+            let group = &groups[block.spec.group];
+            block.update_from(isa, group, rate, t, grad);
+        });
+    }
+
+    fn run_step(&mut self, input: &StepInput<'_>) -> StepStats {
+        self.params.step += 1;
+        let mut clock = Clock(Instant::now());
+        self.prepare();
+        let empty = self.march(input.sampler, input.marcher, input.rays);
+        let samples = self.tiles[..self.used].iter().map(|t| t.len).sum();
+        let hits = self.tiles[..self.used].iter().map(|t| t.spans.len()).sum();
+        let march = clock.lap();
+        self.encode();
+        let encode = clock.lap();
+        let (loss, kept) = self.stages(input.rays);
+        let stages = clock.lap();
+        self.update_dense(input.rate);
+        let dense = clock.lap();
+        self.update_tables(input.rate);
+        let tables = clock.lap();
+        let phases = Phases { march, encode, stages, dense, tables };
+        let loss = (loss + empty) / input.rays.max(1) as f64;
+        StepStats { rays: input.rays, hits, samples, kept, loss, phases }
+    }
+}
+
+impl FieldLayout {
+    /// The loss of the tile's rays; leaves its gradient in the workspace, divided by the number of rays.
+    fn grade(&self, ws: &mut Workspace, targets: &[f32], rays: usize) -> f64 {
+        let (width, outputs) = (self.objective.targets(), self.channels + EXTRA);
+        let scale = 1.0 / rays as f32;
+        let mut sum = 0.0;
+        for (i, span) in ws.spans.iter().enumerate() {
+            let out = &ws.out[i * outputs..(i + 1) * outputs];
+            let d_out = &mut ws.d_out[i * outputs..(i + 1) * outputs];
+            let target = &targets[span.ray as usize * width..(span.ray as usize + 1) * width];
+            sum += f64::from(self.objective.loss(out, target, d_out));
+            d_out.iter_mut().for_each(|d| *d *= scale);
+        }
+        sum
+    }
+}
+
+/// Looks up the tile's rays in the batch; nothing has been seen along them yet.
+pub(super) fn enter(ws: &mut Workspace, rays: &[Ray]) {
+    ws.direction.clear();
+    ws.direction.extend(ws.spans.iter().map(|s| rays[s.ray as usize].direction));
+    ws.carry.clear();
+    ws.carry.resize(ws.spans.len(), Carry::default());
+}
+
+/// Locks what only one worker uses at a time. A worker that panicked has ended the run.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+struct Clock(Instant);
+
+impl Clock {
+    fn lap(&mut self) -> std::time::Duration {
+        let now = Instant::now();
+        now.duration_since(std::mem::replace(&mut self.0, now))
+    }
+}
+
+impl TrainEngine for BatchEngine {
+    fn step(&mut self, input: &StepInput<'_>) -> StepStats {
+        let pool = self.pool.clone();
+        pool.run(|| self.run_step(input))
+    }
+
+    fn params(&self) -> &Params {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut Params {
+        &mut self.params
+    }
+
+    fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) {
+        let pool = self.pool.clone();
+        pool.run(|| self.densities(positions, out));
+    }
+
+    fn render(&mut self, rays: &[Ray], marcher: &dyn Marcher, cut: f32, out: &mut [f32]) {
+        let pool = self.pool.clone();
+        pool.run(|| self.rounds(rays, marcher, cut, out));
+    }
+}

@@ -1,0 +1,34 @@
+//! What a field tells the engine about itself.
+
+use super::{Objective, Plan, Stage};
+use crate::ops::hash_grid::Level;
+use std::ops::Range;
+
+/// The encoding: one parameter block per level, all with the same number of features.
+#[derive(Clone, Debug)]
+pub struct GridBlocks {
+    /// Levels, coarsest first.
+    pub levels: Vec<Level>,
+    /// Their blocks in the parameters, consecutive.
+    pub blocks: Range<usize>,
+    /// Features per level.
+    pub features: usize,
+}
+
+/// A field, ready for an engine.
+pub struct FieldLayout {
+    /// The encoding.
+    pub grid: GridBlocks,
+    /// The slot that receives the encoding.
+    pub input: usize,
+    /// Stages in order; one of them decides density.
+    pub stages: Vec<Box<dyn Stage>>,
+    /// Their slots.
+    pub plan: Plan,
+    /// Composited channels.
+    pub channels: usize,
+    /// The loss.
+    pub objective: Box<dyn Objective>,
+    /// 1 / side of the box that the encoding covers, centred at 0.5.
+    pub shrink: f32,
+}

@@ -1,0 +1,51 @@
+//! The batch engine: a hash-grid field's training step in phases over a whole batch, on persistent workers.
+//!
+//! 1. **march**: rays and their samples, packed into [`Tile`]s of whole rays;
+//! 2. **encode**: level by level over all tiles, so that one level's table at a time occupies the caches;
+//! 3. **stages**: tile by tile through the field's [`Stage`]s forward, the [`Objective`], and back, samples behind
+//!    an opaque surface dropped as soon as densities are known;
+//! 4. **update**: dense blocks from the summed gradients, and level by level scatter and sparse Adam, so that a
+//!    table's gradient never exists whole.
+//!
+//! A method adds an encoding level, a stage or a sampler. Results do not depend on the number of threads: gradients
+//! are summed per group of tiles and the groups in order; a table's level is one worker's, points in order.
+
+mod batch;
+mod infer;
+mod layout;
+mod pool;
+mod sampler;
+mod stage;
+pub mod stages;
+mod step;
+mod tile;
+mod workspace;
+
+pub use batch::BatchEngine;
+pub use layout::{FieldLayout, GridBlocks};
+pub use pool::Pool;
+pub use sampler::{Marcher, Objective, Ray, Sampler, Samples};
+pub use stage::Stage;
+pub use step::{StepInput, StepStats};
+pub use tile::{CAPACITY, Span, Tile};
+pub use workspace::{Plan, Slot, Workspace};
+
+use crate::params::Params;
+
+/// A training step, whoever computes it.
+pub trait TrainEngine {
+    /// One step of gradient descent on rays of the input's sampler.
+    fn step(&mut self, input: &StepInput<'_>) -> StepStats;
+
+    /// The parameters.
+    fn params(&self) -> &Params;
+
+    /// The parameters, to be restored.
+    fn params_mut(&mut self) -> &mut Params;
+
+    /// Densities at `positions` (x, y, z in the encoding's unit cube).
+    fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]);
+
+    /// Composited outputs (channels, depth, opacity) of `rays`; marching ends where less than `cut` gets through.
+    fn render(&mut self, rays: &[Ray], marcher: &dyn Marcher, cut: f32, out: &mut [f32]);
+}

@@ -1,0 +1,60 @@
+//! Where rays and samples come from.
+
+/// A ray in the marching frame: unit-cube units, cascade 0 is [0, 1]^3.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ray {
+    /// Its start.
+    pub origin: [f32; 3],
+    /// Its direction, of unit length.
+    pub direction: [f32; 3],
+    /// Distance of the first candidate sample, jitter included.
+    pub near: f32,
+    /// Distance at which it leaves the render box; at most `near` if it misses the box.
+    pub far: f32,
+}
+
+/// Stretches of samples along rays: the distance `t` and the length `dt` of each.
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    /// Distances from the origins.
+    pub t: Vec<f32>,
+    /// Lengths.
+    pub dt: Vec<f32>,
+}
+
+impl Samples {
+    /// Forgets all samples, keeps the memory.
+    pub fn clear(&mut self) {
+        self.t.clear();
+        self.dt.clear();
+    }
+
+    /// Adds one sample.
+    #[inline]
+    pub fn push(&mut self, t: f32, dt: f32) {
+        self.t.push(t);
+        self.dt.push(dt);
+    }
+}
+
+/// Finds the samples of a ray.
+pub trait Marcher: Sync {
+    /// Appends up to `limit` samples at distances from `from` on, and returns where to go on, or infinity.
+    fn march(&self, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32;
+}
+
+/// Chooses the rays of a training step.
+pub trait Sampler: Sync {
+    /// The `index`-th ray of the step, and its target values (see [`super::Objective`]).
+    fn ray(&self, index: usize, target: &mut [f32]) -> Ray;
+}
+
+/// What a ray's composited output is compared with.
+pub trait Objective: Send + Sync {
+    /// Target values of a ray.
+    fn targets(&self) -> usize;
+
+    /// The loss of one ray, and its gradient with respect to `out` = channels, depth, opacity, before the
+    /// division by the number of rays.
+    fn loss(&self, out: &[f32], target: &[f32], d_out: &mut [f32]) -> f32;
+}

@@ -1,0 +1,86 @@
+//! From the network's first output to densities, opacities, and the samples that matter.
+
+use crate::engine::{Stage, Workspace};
+use crate::ops::composite::{absorb, kept};
+use crate::simd::{Kernel, Simd, math};
+use serde::{Deserialize, Serialize};
+
+/// What maps the network's output to a density.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DensityActivation {
+    /// `exp(min(x, 15))`; its gradient uses `exp(clamp(x, -15, 15))`, so that far-off values can come back
+    /// (torch-ngp's truncated exponential).
+    #[default]
+    Exp,
+}
+
+/// Column 0 of a slot becomes the density; samples behind an opaque surface are dropped.
+#[derive(Debug)]
+pub struct Density {
+    /// The slot.
+    pub input: usize,
+    /// Slots whose rows move when samples are dropped.
+    pub rows: Vec<usize>,
+    /// Samples are dropped where less than this gets through.
+    pub cut: f32,
+}
+
+/// exp's argument stays within this of zero.
+const LIMIT: f32 = 15.0;
+
+struct Activate<'a> {
+    raw: &'a [f32],
+    stride: usize,
+    sigma: &'a mut [f32],
+}
+
+impl Kernel for Activate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut lanes = [0.0f32; 16];
+        for (chunk, sigma) in self.sigma.chunks_exact_mut(S::LANES).enumerate() {
+            for (i, lane) in lanes[..S::LANES].iter_mut().enumerate() {
+                *lane = self.raw[(chunk * S::LANES + i) * self.stride];
+            }
+            // SAFETY: `lanes` and `sigma` hold LANES values.
+            unsafe {
+                let x = s.min(s.load(lanes.as_ptr()), s.splat(LIMIT));
+                s.store(sigma.as_mut_ptr(), math::exp(s, x));
+            }
+        }
+    }
+}
+
+impl Stage for Density {
+    fn forward(&self, ws: &mut Workspace) {
+        let end = ws.len.next_multiple_of(16);
+        let slot = &ws.slots[self.input];
+        ws.isa.run(Activate { raw: &slot.values, stride: slot.stride, sigma: &mut ws.sigma[..end] });
+        absorb(ws.isa, &ws.sigma[..end], &ws.dt[..end], &mut ws.alpha[..end]);
+        ws.keep.clear();
+        for (span, carry) in ws.spans.iter_mut().zip(&ws.carry) {
+            let (n, _) = kept(&ws.alpha[span.range()], *carry, self.cut);
+            let start = ws.keep.len() as u32;
+            ws.keep.extend(span.start..span.start + n as u32);
+            (span.start, span.len) = (start, n as u32);
+        }
+        ws.compact(&self.rows);
+    }
+
+    fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
+        let slot = &mut ws.slots[self.input];
+        for i in 0..ws.len {
+            let raw = slot.values[i * slot.stride];
+            // sigma is exp(min(raw, 15)) already; only far below does the gradient differ from it.
+            let slope = if raw > -LIMIT { ws.sigma[i] } else { (-LIMIT).exp() };
+            slot.grad[i * slot.stride] += ws.d_sigma[i] * slope;
+        }
+    }
+
+    fn decides_density(&self) -> bool {
+        true
+    }
+}

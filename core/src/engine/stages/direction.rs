@@ -1,0 +1,22 @@
+//! The viewing direction of every ray, as spherical harmonics.
+
+use crate::engine::{Stage, Workspace};
+use crate::ops::sh;
+
+/// Writes the harmonics of each ray's direction into a slot with one row per ray.
+#[derive(Debug)]
+pub struct Directions {
+    /// The slot; its columns (1, 4, 9 or 16) set the degree.
+    pub output: usize,
+}
+
+impl Stage for Directions {
+    fn forward(&self, ws: &mut Workspace) {
+        let slot = &mut ws.slots[self.output];
+        for (d, row) in ws.direction.iter().zip(slot.values.chunks_exact_mut(slot.stride)) {
+            sh::encode(*d, &mut row[..slot.columns]);
+        }
+    }
+
+    fn backward(&self, _: &mut Workspace, _: &mut [f32]) {}
+}

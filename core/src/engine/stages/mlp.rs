@@ -1,0 +1,237 @@
+//! A small fully connected network with ReLU between its layers and no biases (Instant-NGP, section 4).
+//!
+//! Weights are `[out][in]` blocks `NAME.LAYER.weight`. Inputs that are the same for all samples of a ray (its
+//! direction) come first in the first layer's columns; their product is computed once per ray and added to the
+//! samples' rows, which saves as much work as those columns are.
+
+use crate::engine::{Plan, Stage, Workspace};
+use crate::ops::matmul::{Epilogue, Left, Shape, matmul, padded};
+use crate::params::{BlockSpec, Params, Values, zeros};
+
+/// Extents of a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MlpShape {
+    /// Inputs per ray, ahead of those per sample; 0 for none.
+    pub ray_inputs: usize,
+    /// Inputs per sample.
+    pub inputs: usize,
+    /// Neurons of a hidden layer.
+    pub width: usize,
+    /// Hidden layers, at least one.
+    pub hidden: usize,
+    /// Outputs.
+    pub outputs: usize,
+}
+
+impl MlpShape {
+    /// `(in, out)` of every layer.
+    pub fn layers(&self) -> Vec<(usize, usize)> {
+        let first = (self.ray_inputs + self.inputs, self.width);
+        let inner = std::iter::repeat_n((self.width, self.width), self.hidden.saturating_sub(1));
+        std::iter::once(first).chain(inner).chain([(self.width, self.outputs)]).collect()
+    }
+}
+
+/// One layer: from one slot to the next.
+#[derive(Debug)]
+struct Layer {
+    block: usize,
+    input: usize,
+    output: usize,
+    inputs: usize,
+    outputs: usize,
+    /// `[out][in padded]`, as stored: what the gradient of the input is multiplied with.
+    weight: Values,
+    /// `[in][out padded]`: what the input is multiplied with.
+    transposed: Values,
+    /// Where its gradient starts in the stage's buffer: `[out padded to 4][in padded]`.
+    grad: usize,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Mlp {
+    ray_input: Option<usize>,
+    ray_inputs: usize,
+    /// Per ray: the first layer's product with the ray's inputs, and its gradient.
+    ray_slot: usize,
+    input_grad: bool,
+    layers: Vec<Layer>,
+    grads: usize,
+}
+
+impl Mlp {
+    /// Adds the network's blocks to `params` (uniform in +-sqrt(6 / in), He et al. 2015; `random` maps a stream and
+    /// an index to [0, 1)) and its hidden slots to `plan`. `input_grad`: whether anything trains in front of it.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        name: &str,
+        shape: MlpShape,
+        ray_input: Option<usize>,
+        input: usize,
+        output: usize,
+        input_grad: bool,
+        plan: &mut Plan,
+        params: &mut Params,
+        group: usize,
+        random: &dyn Fn(u32, u32) -> f32,
+    ) -> Self {
+        let sizes = shape.layers();
+        let last = sizes.len() - 1;
+        let mut layers = Vec::new();
+        let (mut from, mut grads) = (input, 0);
+        for (l, (inputs, outputs)) in sizes.into_iter().enumerate() {
+            let spec = BlockSpec { name: format!("{name}.{l}.weight"), shape: vec![outputs, inputs], group };
+            let bound = (6.0 / inputs as f32).sqrt();
+            let stream = params.blocks().len() as u32;
+            let block = params.block(spec, |i| bound * (2.0 * random(stream, i as u32) - 1.0));
+            let to = if l == last { output } else { plan.slot(outputs) };
+            layers.push(Layer {
+                block,
+                input: from,
+                output: to,
+                inputs,
+                outputs,
+                weight: zeros(outputs * padded(inputs)),
+                transposed: zeros(inputs * padded(outputs)),
+                grad: grads,
+            });
+            grads += outputs.next_multiple_of(4) * padded(inputs);
+            from = to;
+        }
+        let ray_slot = if ray_input.is_some() { plan.slot(shape.width) } else { usize::MAX };
+        Self { ray_input, ray_inputs: shape.ray_inputs, ray_slot, input_grad, layers, grads }
+    }
+
+    /// The slots whose rows must move when samples are dropped: everything in front of the output.
+    pub fn rows(&self) -> Vec<usize> {
+        self.layers.iter().flat_map(|l| [l.input, l.output]).collect()
+    }
+}
+
+impl Stage for Mlp {
+    fn prepare(&mut self, params: &Params) {
+        for layer in &mut self.layers {
+            let (ldw, ldt) = (padded(layer.inputs), padded(layer.outputs));
+            let weight = params.weight(layer.block);
+            for (o, row) in weight.chunks_exact(layer.inputs).enumerate() {
+                layer.weight[o * ldw..o * ldw + layer.inputs].copy_from_slice(row);
+                for (i, w) in row.iter().enumerate() {
+                    layer.transposed[i * ldt + o] = *w;
+                }
+            }
+        }
+    }
+
+    fn grads(&self) -> usize {
+        self.grads
+    }
+
+    fn forward(&self, ws: &mut Workspace) {
+        let m = ws.len.next_multiple_of(8);
+        let last = self.layers.len() - 1;
+        for (l, layer) in self.layers.iter().enumerate() {
+            let n = padded(layer.outputs);
+            let epilogue = if l == last { Epilogue::None } else { Epilogue::Relu };
+            let rays = if l == 0 { self.forward_rays(ws, layer) } else { 0 };
+            let Ok([x, y]) = ws.slots.get_disjoint_mut([layer.input, layer.output]) else {
+                unreachable!("a layer's slots differ")
+            };
+            let left = Left { values: &x.values, row: x.stride, col: 1 };
+            let shape = Shape { m, n, k: layer.inputs - rays };
+            matmul(
+                ws.isa,
+                shape,
+                left,
+                &layer.transposed[rays * n..],
+                n,
+                &mut y.values,
+                y.stride,
+                rays > 0,
+                epilogue,
+            );
+        }
+    }
+
+    fn backward(&self, ws: &mut Workspace, grads: &mut [f32]) {
+        let m = ws.len.next_multiple_of(8);
+        for (l, layer) in self.layers.iter().enumerate().rev() {
+            let rays = if l == 0 { self.ray_inputs } else { 0 };
+            let Ok([x, y]) = ws.slots.get_disjoint_mut([layer.input, layer.output]) else {
+                unreachable!("a layer's slots differ")
+            };
+            // dW [out][in] = dY^T X. Rows beyond the outputs multiply zero columns of dY.
+            let ldg = padded(layer.inputs);
+            let inputs = padded(layer.inputs - rays);
+            let left = Left { values: &y.grad, row: 1, col: y.stride };
+            let outputs = layer.outputs.next_multiple_of(4);
+            let shape = Shape { m: outputs, n: inputs, k: ws.len };
+            let dw = &mut grads[layer.grad + rays..layer.grad + outputs * ldg];
+            matmul(ws.isa, shape, left, &x.values, x.stride, dw, ldg, true, Epilogue::None);
+            if l > 0 || self.input_grad {
+                // dX = dY W, through the ReLU that made x.
+                let left = Left { values: &y.grad, row: y.stride, col: 1 };
+                let shape = Shape { m, n: inputs, k: layer.outputs };
+                let epilogue = if l > 0 { Epilogue::MaskBy(&x.values, x.stride) } else { Epilogue::None };
+                let weight = &layer.weight[rays..];
+                matmul(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, false, epilogue);
+            }
+            if rays > 0 {
+                self.backward_rays(ws, layer, &mut grads[layer.grad..]);
+            }
+        }
+    }
+
+    fn collect(&self, grads: &[f32], params: &mut Params) {
+        for layer in &self.layers {
+            let ldg = padded(layer.inputs);
+            let rows = grads[layer.grad..].chunks_exact(ldg);
+            let to = params.grad(layer.block).chunks_exact_mut(layer.inputs);
+            for (to, from) in to.zip(rows) {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+            }
+        }
+    }
+}
+
+impl Mlp {
+    /// Fills the first hidden slot with the product of the rays' inputs; returns how many inputs that were.
+    fn forward_rays(&self, ws: &mut Workspace, layer: &Layer) -> usize {
+        let Some(input) = self.ray_input else { return 0 };
+        let n = padded(layer.outputs);
+        let Ok([x, r, y]) = ws.slots.get_disjoint_mut([input, self.ray_slot, layer.output]) else {
+            unreachable!("a layer's slots differ")
+        };
+        let left = Left { values: &x.values, row: x.stride, col: 1 };
+        let shape = Shape { m: ws.spans.len(), n, k: self.ray_inputs };
+        matmul(ws.isa, shape, left, &layer.transposed, n, &mut r.values, r.stride, false, Epilogue::None);
+        for (ray, span) in ws.spans.iter().enumerate() {
+            let from = &r.values[ray * r.stride..(ray + 1) * r.stride];
+            for row in
+                y.values[span.start as usize * y.stride..].chunks_exact_mut(y.stride).take(span.len as usize)
+            {
+                row.copy_from_slice(from);
+            }
+        }
+        self.ray_inputs
+    }
+
+    /// The gradient of the first layer's ray columns: sums over a ray's samples, then one product.
+    fn backward_rays(&self, ws: &mut Workspace, layer: &Layer, grads: &mut [f32]) {
+        let Some(input) = self.ray_input else { return };
+        let Ok([x, r, y]) = ws.slots.get_disjoint_mut([input, self.ray_slot, layer.output]) else {
+            unreachable!("a layer's slots differ")
+        };
+        for (ray, span) in ws.spans.iter().enumerate() {
+            let sum = &mut r.grad[ray * r.stride..(ray + 1) * r.stride];
+            sum.fill(0.0);
+            for row in y.grad[span.start as usize * y.stride..].chunks_exact(y.stride).take(span.len as usize)
+            {
+                sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+            }
+        }
+        let left = Left { values: &r.grad, row: 1, col: r.stride };
+        let shape = Shape { m: layer.outputs.next_multiple_of(4), n: self.ray_inputs, k: ws.spans.len() };
+        matmul(ws.isa, shape, left, &x.values, x.stride, grads, padded(layer.inputs), true, Epilogue::None);
+    }
+}

@@ -1,0 +1,48 @@
+//! What goes into a training step and what is known afterwards.
+
+use super::{Marcher, Sampler};
+use std::time::Duration;
+
+/// One step's inputs.
+pub struct StepInput<'a> {
+    /// Chooses rays.
+    pub sampler: &'a dyn Sampler,
+    /// Finds their samples.
+    pub marcher: &'a dyn Marcher,
+    /// Number of rays.
+    pub rays: usize,
+    /// Learning rate.
+    pub rate: f32,
+}
+
+/// One step's outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepStats {
+    /// Rays asked for.
+    pub rays: usize,
+    /// Rays that met at least one occupied cell.
+    pub hits: usize,
+    /// Samples marched and encoded.
+    pub samples: usize,
+    /// Samples in front of the surface, which took part in the backward pass.
+    pub kept: usize,
+    /// Mean loss over all rays.
+    pub loss: f64,
+    /// Time per phase.
+    pub phases: Phases,
+}
+
+/// Wall time of a step's phases.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Phases {
+    /// Rays, marching, packing.
+    pub march: Duration,
+    /// Encoding.
+    pub encode: Duration,
+    /// Stages forward and back.
+    pub stages: Duration,
+    /// Sums of gradients, dense update.
+    pub dense: Duration,
+    /// Scatter and update of the tables.
+    pub tables: Duration,
+}

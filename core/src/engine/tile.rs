@@ -1,0 +1,145 @@
+//! The unit of work of the batch engine: up to [`CAPACITY`] samples of whole rays, with their encodings.
+
+use super::sampler::{Ray, Samples};
+use crate::ops::hash_grid::Points;
+use crate::params::{Values, zeros};
+
+/// Samples per tile. Its activations (about a megabyte for 64-wide networks) stay in the L2 cache.
+pub const CAPACITY: usize = 512;
+
+/// Added to the distance between two levels of a tile's encoding, in values: a power of two would map all levels
+/// of a sample to one cache set.
+const PAD: usize = 16;
+
+/// A stretch of one ray's samples inside a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Index of the ray in the batch.
+    pub ray: u32,
+    /// First sample in the tile.
+    pub start: u32,
+    /// Number of samples.
+    pub len: u32,
+}
+
+impl Span {
+    /// The samples of the span.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.len) as usize
+    }
+}
+
+/// Samples of whole rays and their encodings, one level after the other.
+#[derive(Debug)]
+pub struct Tile {
+    /// Rays, in order; spans are contiguous from 0.
+    pub spans: Vec<Span>,
+    /// Samples in use.
+    pub len: usize,
+    /// Positions in the encoding's unit cube, `[axis][CAPACITY]`.
+    pub position: [Values; 3],
+    /// Distance of each sample from its ray's origin.
+    pub t: Values,
+    /// Length of each sample.
+    pub dt: Values,
+    /// `[level][sample][F]`: features on the way forward, their gradients on the way back.
+    encoded: Values,
+    level_stride: usize,
+}
+
+impl Tile {
+    /// An empty tile for `levels` encoding levels of `features` each.
+    pub fn new(levels: usize, features: usize) -> Self {
+        let level_stride = CAPACITY * features + PAD;
+        Self {
+            spans: Vec::with_capacity(CAPACITY),
+            len: 0,
+            position: std::array::from_fn(|_| zeros(CAPACITY)),
+            t: zeros(CAPACITY),
+            dt: zeros(CAPACITY),
+            encoded: zeros(levels * level_stride),
+            level_stride,
+        }
+    }
+
+    /// Positions, padded to whole blocks.
+    pub fn points(&self) -> Points<'_> {
+        let n = self.len.next_multiple_of(crate::ops::hash_grid::BLOCK);
+        let [x, y, z] = &self.position;
+        Points { x: &x[..n], y: &y[..n], z: &z[..n] }
+    }
+
+    /// Positions and the features of one level, to be written.
+    pub fn points_and_level(&mut self, level: usize) -> (Points<'_>, &mut [f32]) {
+        let n = self.len.next_multiple_of(crate::ops::hash_grid::BLOCK);
+        let [x, y, z] = &self.position;
+        let out = &mut self.encoded[level * self.level_stride..(level + 1) * self.level_stride];
+        (Points { x: &x[..n], y: &y[..n], z: &z[..n] }, out)
+    }
+
+    /// Features (or their gradients) of one level.
+    pub fn level(&self, level: usize) -> &[f32] {
+        &self.encoded[level * self.level_stride..(level + 1) * self.level_stride]
+    }
+
+    /// Features (or their gradients) of one level, to be written.
+    pub fn level_mut(&mut self, level: usize) -> &mut [f32] {
+        &mut self.encoded[level * self.level_stride..(level + 1) * self.level_stride]
+    }
+
+    /// Starts over with no ray.
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.len = 0;
+    }
+
+    /// Appends a stretch of `ray`'s samples. Positions are mapped from the render box of side `1 / shrink`
+    /// centred at 0.5 to the unit cube.
+    pub fn push(&mut self, index: u32, ray: &Ray, t: &[f32], dt: &[f32], shrink: f32) {
+        let range = self.len..self.len + t.len();
+        self.t[range.clone()].copy_from_slice(t);
+        self.dt[range.clone()].copy_from_slice(dt);
+        for axis in 0..3 {
+            let o = (ray.origin[axis] - 0.5) * shrink + 0.5;
+            let d = ray.direction[axis] * shrink;
+            for (p, t) in self.position[axis][range.clone()].iter_mut().zip(t) {
+                *p = (o + t * d).clamp(0.0, 1.0);
+            }
+        }
+        self.spans.push(Span { ray: index, start: self.len as u32, len: t.len() as u32 });
+        self.len = range.end;
+    }
+
+    /// Holds `positions` (of the unit cube) that belong to no ray.
+    pub fn set_positions(&mut self, positions: [&[f32]; 3]) {
+        self.clear();
+        self.len = positions[0].len();
+        for (to, from) in self.position.iter_mut().zip(positions) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        self.t[..self.len].fill(0.0);
+        self.dt[..self.len].fill(0.0);
+    }
+
+    /// Keeps the samples that `keep` lists in ascending order, in front.
+    pub fn compact(&mut self, keep: &[u32]) {
+        let [x, y, z] = &mut self.position;
+        for column in [x, y, z, &mut self.t, &mut self.dt] {
+            for (to, from) in keep.iter().enumerate() {
+                column[to] = column[*from as usize];
+            }
+        }
+        self.len = keep.len();
+    }
+}
+
+/// Samples of a block of rays, before they are packed into tiles.
+#[derive(Debug, Default)]
+pub struct Staged {
+    /// The samples, ray after ray.
+    pub samples: Samples,
+    /// Per ray of the block, how many samples it has.
+    pub counts: Vec<u32>,
+    /// Loss of the rays without any sample.
+    pub loss: f64,
+}

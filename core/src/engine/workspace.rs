@@ -1,0 +1,161 @@
+//! What one worker needs to take a tile through the field's stages.
+
+use super::tile::{CAPACITY, Span, Tile};
+use crate::ops::composite::Carry;
+use crate::ops::matmul::padded;
+use crate::params::{Values, zeros};
+use crate::simd::Isa;
+
+/// Rows beyond the capacity, so that products may work in whole row tiles.
+const SPARE: usize = 8;
+
+/// A matrix with one row per sample (or per ray) and its gradient.
+#[derive(Debug)]
+pub struct Slot {
+    /// Columns in use.
+    pub columns: usize,
+    /// Distance between rows: `columns` rounded up to whole column panels. The rest is zero.
+    pub stride: usize,
+    /// The values.
+    pub values: Values,
+    /// Their gradient.
+    pub grad: Values,
+}
+
+impl Slot {
+    fn new(columns: usize) -> Self {
+        let stride = padded(columns);
+        let n = (CAPACITY + SPARE) * stride;
+        Self { columns, stride, values: zeros(n), grad: zeros(n) }
+    }
+
+    /// Row `i` of the values.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.values[i * self.stride..(i + 1) * self.stride]
+    }
+}
+
+/// Names the slots of a field while its stages are put together.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    columns: Vec<usize>,
+}
+
+impl Plan {
+    /// Reserves a slot of `columns` columns and returns its index.
+    pub fn slot(&mut self, columns: usize) -> usize {
+        self.columns.push(columns);
+        self.columns.len() - 1
+    }
+}
+
+/// One worker's buffers.
+#[derive(Debug)]
+pub struct Workspace {
+    /// The instruction set.
+    pub isa: Isa,
+    /// Rays of the tile and their samples; shortened when samples are dropped.
+    pub spans: Vec<Span>,
+    /// Samples in use.
+    pub len: usize,
+    /// Per ray: direction.
+    pub direction: Vec<[f32; 3]>,
+    /// Per ray: the state in front of its first sample; behind its last one after compositing.
+    pub carry: Vec<Carry>,
+    /// Per sample: distance, length, density, opacity, gradient of the density.
+    pub t: Values,
+    /// See `t`.
+    pub dt: Values,
+    /// See `t`.
+    pub sigma: Values,
+    /// See `t`.
+    pub alpha: Values,
+    /// See `t`.
+    pub d_sigma: Values,
+    /// Per ray: channels, depth, opacity.
+    pub out: Vec<f32>,
+    /// Gradient of `out`.
+    pub d_out: Vec<f32>,
+    /// Samples that survived, as indices into the tile, ascending.
+    pub keep: Vec<u32>,
+    /// Activations.
+    pub slots: Vec<Slot>,
+}
+
+impl Workspace {
+    /// Buffers for `plan` and rays with `outputs` values each.
+    pub fn new(isa: Isa, plan: &Plan, outputs: usize) -> Self {
+        let per_sample = || zeros(CAPACITY);
+        Self {
+            isa,
+            spans: Vec::with_capacity(CAPACITY),
+            len: 0,
+            direction: Vec::with_capacity(CAPACITY),
+            carry: Vec::with_capacity(CAPACITY),
+            t: per_sample(),
+            dt: per_sample(),
+            sigma: per_sample(),
+            alpha: per_sample(),
+            d_sigma: per_sample(),
+            out: vec![0.0; CAPACITY * outputs],
+            d_out: vec![0.0; CAPACITY * outputs],
+            keep: Vec::with_capacity(CAPACITY),
+            slots: plan.columns.iter().map(|c| Slot::new(*c)).collect(),
+        }
+    }
+
+    /// Takes over a tile's samples, its encodings as rows of slot `input`; features per level are `features`.
+    pub fn load(&mut self, tile: &Tile, input: usize, features: usize) {
+        self.len = tile.len;
+        self.spans.clear();
+        self.spans.extend_from_slice(&tile.spans);
+        // Whole vectors are read below, so what lies behind the last sample must be harmless.
+        let end = tile.len.next_multiple_of(16).min(CAPACITY);
+        self.t[..end].copy_from_slice(&tile.t[..end]);
+        self.dt[..end].copy_from_slice(&tile.dt[..end]);
+        let slot = &mut self.slots[input];
+        let levels = slot.columns / features;
+        for level in 0..levels {
+            let from = tile.level(level)[..tile.len * features].chunks_exact(features);
+            for (row, from) in slot.values.chunks_exact_mut(slot.stride).zip(from) {
+                row[level * features..(level + 1) * features].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// Writes the gradient of slot `input` back into the tile, which keeps the surviving samples only.
+    pub fn store(&self, tile: &mut Tile, input: usize, features: usize) {
+        if self.len != tile.len {
+            tile.compact(&self.keep);
+        }
+        let slot = &self.slots[input];
+        for level in 0..slot.columns / features {
+            let to = tile.level_mut(level)[..self.len * features].chunks_exact_mut(features);
+            for (row, to) in slot.grad.chunks_exact(slot.stride).zip(to) {
+                to.copy_from_slice(&row[level * features..(level + 1) * features]);
+            }
+        }
+    }
+
+    /// Keeps the samples listed in `self.keep` (ascending), in the columns per sample and the slots `rows`.
+    pub fn compact(&mut self, rows: &[usize]) {
+        if self.keep.len() == self.len {
+            return;
+        }
+        for column in [&mut self.t, &mut self.dt, &mut self.sigma, &mut self.alpha] {
+            for (to, from) in self.keep.iter().enumerate() {
+                column[to] = column[*from as usize];
+            }
+        }
+        for slot in rows {
+            let Slot { stride, values, .. } = &mut self.slots[*slot];
+            for (to, from) in self.keep.iter().enumerate() {
+                let from = *from as usize;
+                if from != to {
+                    values.copy_within(from * *stride..(from + 1) * *stride, to * *stride);
+                }
+            }
+        }
+        self.len = self.keep.len();
+    }
+}

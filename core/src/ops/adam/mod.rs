@@ -1,0 +1,50 @@
+//! Adam (Kingma & Ba 2015) with decoupled weight decay (AdamW), over whole values or over touched ones only.
+//!
+//! ```text
+//! m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2
+//! w <- w - lr * decay * w - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+//! ```
+//!
+//! The sparse rule: a value whose gradient is exactly zero keeps its weight and moments (no decay either).
+//! A hash table's entry that no sample touched has such a gradient, and skipping it saves most of the traffic.
+//! The bias correction counts steps of the optimiser, not touches.
+
+mod cpu;
+
+pub use cpu::update;
+
+/// What one update needs to know, for one group of parameters at one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Learning rate at this step.
+    pub rate: f32,
+    /// Decay of the first and second moment.
+    pub betas: [f32; 2],
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// Decoupled weight decay per unit of learning rate.
+    pub decay: f32,
+    /// Leave values with a zero gradient alone.
+    pub sparse: bool,
+}
+
+/// [`Adam`] with the bias corrections of step `t` (the first step is 1) folded in.
+#[derive(Clone, Copy, Debug)]
+struct Folded {
+    rate: f32,
+    eps: f32,
+    keep: f32,
+}
+
+impl Adam {
+    fn fold(&self, t: u64) -> Folded {
+        let t = t.min(1 << 30) as i32;
+        let c1 = 1.0 - f64::from(self.betas[0]).powi(t);
+        let c2 = (1.0 - f64::from(self.betas[1]).powi(t)).sqrt();
+        Folded {
+            rate: (f64::from(self.rate) * c2 / c1) as f32,
+            eps: (f64::from(self.eps) * c2) as f32,
+            keep: 1.0 - self.rate * self.decay,
+        }
+    }
+}

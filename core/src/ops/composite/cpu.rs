@@ -1,0 +1,137 @@
+//! Plain loops over a ray: some fifteen samples survive on one, and each needs its predecessor's transmittance.
+//! What can be vectorised, the exponential, is [`absorb`], over a whole chunk.
+
+use crate::simd::{Isa, Kernel, Simd, math};
+
+/// `alpha[i] = 1 - exp(-sigma[i] * dt[i])`.
+///
+/// # Panics
+/// If the lengths differ or are not a multiple of 16.
+pub fn absorb(isa: Isa, sigma: &[f32], dt: &[f32], alpha: &mut [f32]) {
+    assert!(
+        sigma.len() == dt.len() && alpha.len() == dt.len() && dt.len().is_multiple_of(16),
+        "absorb: lengths"
+    );
+    isa.run(Absorb { sigma, dt, alpha });
+}
+
+struct Absorb<'a> {
+    sigma: &'a [f32],
+    dt: &'a [f32],
+    alpha: &'a mut [f32],
+}
+
+impl Kernel for Absorb<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut i = 0;
+        while i < self.dt.len() {
+            // SAFETY: lengths are equal multiples of LANES.
+            unsafe {
+                let tau = s.mul(s.load(self.sigma.as_ptr().add(i)), s.load(self.dt.as_ptr().add(i)));
+                let through = math::exp(s, s.sub(s.splat(0.0), tau));
+                s.store(self.alpha.as_mut_ptr().add(i), s.sub(s.splat(1.0), through));
+            }
+            i += S::LANES;
+        }
+    }
+}
+
+/// The samples of one ray, front to back; equally long slices.
+#[derive(Clone, Copy)]
+pub struct Ray<'a> {
+    /// Opacity of each sample, from [`absorb`].
+    pub alpha: &'a [f32],
+    /// Distance along the ray of each sample.
+    pub t: &'a [f32],
+    /// Colours, `[sample][stride]`, the first `channels` of each used.
+    pub color: &'a [f32],
+    /// Row stride of `color`.
+    pub stride: usize,
+}
+
+/// A ray's state between two stretches of samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Carry {
+    /// What still gets through.
+    pub transmittance: f32,
+}
+
+impl Default for Carry {
+    fn default() -> Self {
+        Self { transmittance: 1.0 }
+    }
+}
+
+/// How many leading samples count, and the transmittance behind them: a sample at which the transmittance has
+/// fallen below `cut`, and all behind it, are dropped.
+#[inline]
+pub fn kept(alpha: &[f32], carry: Carry, cut: f32) -> (usize, Carry) {
+    let mut through = carry.transmittance;
+    for (i, alpha) in alpha.iter().enumerate() {
+        if through < cut {
+            return (i, Carry { transmittance: through });
+        }
+        through *= 1.0 - alpha;
+    }
+    (alpha.len(), Carry { transmittance: through })
+}
+
+/// Adds the ray's samples to `out` = channels, depth, opacity, and returns the transmittance behind them.
+#[inline]
+pub fn forward(ray: Ray<'_>, carry: Carry, out: &mut [f32]) -> Carry {
+    let channels = out.len() - super::EXTRA;
+    let mut through = carry.transmittance;
+    for (i, alpha) in ray.alpha.iter().enumerate() {
+        let w = through * alpha;
+        for (out, c) in out[..channels].iter_mut().zip(&ray.color[i * ray.stride..]) {
+            *out += w * c;
+        }
+        out[channels] += w * ray.t[i];
+        out[channels + 1] += w;
+        through *= 1.0 - alpha;
+    }
+    Carry { transmittance: through }
+}
+
+/// Where [`backward`] writes.
+pub struct RayGrad<'a> {
+    /// `d_sigma` of each sample.
+    pub sigma: &'a mut [f32],
+    /// `d_color`, laid out like the colours.
+    pub color: &'a mut [f32],
+}
+
+/// Gradients of the ray's samples from `d_out` = gradients of channels, depth and opacity. The transmittance in
+/// front of the ray is 1.
+#[inline]
+pub fn backward(ray: Ray<'_>, dt: &[f32], d_out: &[f32], grad: RayGrad<'_>) {
+    let channels = d_out.len() - super::EXTRA;
+    let (d_value, d_depth, d_opacity) = (&d_out[..channels], d_out[channels], d_out[channels + 1]);
+    // Front to back: colours; `sigma` holds T_{i+1} until the way back.
+    let mut through = 1.0f32;
+    let n = ray.alpha.len();
+    for i in 0..n {
+        let w = through * ray.alpha[i];
+        let row = i * ray.stride..i * ray.stride + channels;
+        for (d, g) in grad.color[row].iter_mut().zip(d_value) {
+            *d = w * g;
+        }
+        through *= 1.0 - ray.alpha[i];
+        grad.sigma[i] = through;
+    }
+    // Back to front: the light that sample i hides is what lies behind it.
+    let mut behind = 0.0f32;
+    for i in (0..n).rev() {
+        let row = i * ray.stride..i * ray.stride + channels;
+        let g = d_value.iter().zip(&ray.color[row]).map(|(g, c)| g * c).sum::<f32>()
+            + d_depth * ray.t[i]
+            + d_opacity;
+        let before = if i == 0 { 1.0 } else { grad.sigma[i - 1] };
+        let after = grad.sigma[i];
+        grad.sigma[i] = dt[i] * (after * g - behind);
+        behind += before * ray.alpha[i] * g;
+    }
+}

@@ -1,0 +1,343 @@
+//! One level at a time, in blocks of 64 points: indices first, then the table.
+//!
+//! The split lets the indices of block k + 1 be computed and their lines prefetched while block k is gathered;
+//! that pays on tables beyond the L2 cache and costs on small ones, so it depends on the level's size.
+
+use super::{HASH_Y, HASH_Z, Level};
+use crate::simd::{Isa, Kernel, Simd};
+
+/// Points per block: callers pad point arrays to a multiple of it.
+pub const BLOCK: usize = 64;
+
+/// A level's table is prefetched from this size on, in bytes.
+const PREFETCH_FROM: usize = 512 << 10;
+
+/// Positions in the unit cube, one slice per axis, equally long. Values outside [0, 1] are clamped, NaN is 0.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Points<'a> {
+    pub x: &'a [f32],
+    pub y: &'a [f32],
+    pub z: &'a [f32],
+}
+
+impl Points<'_> {
+    /// The number of points.
+    pub fn len(&self) -> usize {
+        self.x.len()
+    }
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.x.is_empty()
+    }
+}
+
+/// Interpolates one level: `out[p * F + f]` for every point p.
+///
+/// # Panics
+/// If the number of points is not a multiple of [`BLOCK`], or a slice does not fit the level and the points.
+pub fn forward_level(isa: Isa, level: &Level, table: &[f32], points: Points<'_>, out: &mut [f32]) {
+    check(level, table.len(), points, points.len());
+    assert!(points.len().is_multiple_of(BLOCK), "hash grid: {} points are not whole blocks", points.len());
+    assert!(out.len() >= points.len() * level.features, "hash grid: the output is too short");
+    isa.run(Forward { level, table, points, out });
+}
+
+/// Adds the gradient of the table for the first `n` points: `grad[i] += sum of weight * d_out`. Points are taken
+/// in order, so the result is the same on every run.
+///
+/// # Panics
+/// If a slice does not fit the level and the points, or the points are not padded to whole blocks.
+pub fn backward_level(
+    isa: Isa,
+    level: &Level,
+    points: Points<'_>,
+    n: usize,
+    d_out: &[f32],
+    grad: &mut [f32],
+) {
+    check(level, grad.len(), points, n);
+    assert!(points.len() >= n.next_multiple_of(BLOCK), "hash grid: points are not padded to whole blocks");
+    assert!(d_out.len() >= n.next_multiple_of(BLOCK) * level.features, "hash grid: d_out is too short");
+    isa.run(Backward { level, points, n, d_out, grad });
+}
+
+fn check(level: &Level, table: usize, points: Points<'_>, n: usize) {
+    assert!(
+        table >= level.entries * level.features,
+        "hash grid: the table has {table} values, not {level:?}"
+    );
+    assert!(points.y.len() == points.len() && points.z.len() == points.len() && n <= points.len());
+    let side = level.resolution as usize + 1;
+    let fits = if level.dense { side.pow(3) <= level.entries } else { level.entries.is_power_of_two() };
+    // The largest corner of x = 1 must lie on the grid, or a dense index would leave the table.
+    let top = level.scale + 0.5;
+    assert!(
+        fits && top < side as f32 && top as usize + 1 < side && level.scale >= 0.0,
+        "hash grid: bad {level:?}"
+    );
+    assert!(
+        level.entries * level.features * 4 < 1 << 31,
+        "hash grid: {level:?} is too large for 32-bit gathers"
+    );
+}
+
+/// Corner indices (corner c = bits x, y, z of c) and cell fractions of one block.
+struct Block {
+    index: [[u32; BLOCK]; 8],
+    fraction: [[f32; BLOCK]; 3],
+}
+
+impl Block {
+    const EMPTY: Self = Self { index: [[0; BLOCK]; 8], fraction: [[0.0; BLOCK]; 3] };
+
+    /// # Safety
+    /// Points `at .. at + BLOCK` exist.
+    #[inline(always)]
+    unsafe fn fill<S: Simd>(&mut self, s: S, level: &Level, points: Points<'_>, at: usize) {
+        let (zero, one) = (s.splat(0.0), s.splat(1.0));
+        let (scale, half, one_i) = (s.splat(level.scale), s.splat(0.5), s.splat_i(1));
+        let stride = level.resolution + 1;
+        let (my, mz) = if level.dense { (stride, stride * stride) } else { (HASH_Y, HASH_Z) };
+        let (my, mz) = (s.splat_i(my), s.splat_i(mz));
+        let mask = s.splat_i(level.entries as u32 - 1);
+        let mut j = 0;
+        while j < BLOCK {
+            // SAFETY: j + LANES <= BLOCK, so reads stay inside the points and writes inside the block.
+            unsafe {
+                let axis = |axis: &[f32], fraction: &mut [f32; BLOCK]| {
+                    let x = s.min(s.max(s.load(axis.as_ptr().add(at + j)), zero), one);
+                    let pos = s.fma(x, scale, half);
+                    let cell = s.floor(pos);
+                    s.store(fraction.as_mut_ptr().add(j), s.sub(pos, cell));
+                    s.to_int(cell)
+                };
+                let [fx, fy, fz] = &mut self.fraction;
+                let (x, y, z) = (axis(points.x, fx), axis(points.y, fy), axis(points.z, fz));
+                let (x1, y0, z0) = (s.add_i(x, one_i), s.mul_i(y, my), s.mul_i(z, mz));
+                let (y1, z1) = (s.add_i(y0, my), s.add_i(z0, mz));
+                for (pair, (y, z)) in [(y0, z0), (y1, z0), (y0, z1), (y1, z1)].into_iter().enumerate() {
+                    let (i0, i1) = if level.dense {
+                        let yz = s.add_i(y, z);
+                        (s.add_i(x, yz), s.add_i(x1, yz))
+                    } else {
+                        let yz = s.xor_i(y, z);
+                        (s.and_i(s.xor_i(x, yz), mask), s.and_i(s.xor_i(x1, yz), mask))
+                    };
+                    s.store_i(self.index[2 * pair].as_mut_ptr().add(j), i0);
+                    s.store_i(self.index[2 * pair + 1].as_mut_ptr().add(j), i1);
+                }
+            }
+            j += S::LANES;
+        }
+    }
+
+    /// Prefetches the line of every even corner; its x neighbour shares it seven times in eight.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, table: &[f32], features: usize) {
+        for corner in [0, 2, 4, 6] {
+            for &i in &self.index[corner] {
+                s.prefetch(table.as_ptr().wrapping_add(i as usize * features));
+            }
+        }
+    }
+
+    /// The eight trilinear weights of lanes `j ..`.
+    ///
+    /// # Safety
+    /// `j + LANES <= BLOCK`.
+    #[inline(always)]
+    unsafe fn weights<S: Simd>(&self, s: S, j: usize) -> [S::F; 8] {
+        // SAFETY: the caller's promise.
+        let (fx, fy, fz) = unsafe {
+            let [fx, fy, fz] = &self.fraction;
+            (s.load(fx.as_ptr().add(j)), s.load(fy.as_ptr().add(j)), s.load(fz.as_ptr().add(j)))
+        };
+        let one = s.splat(1.0);
+        let (gx, gy, gz) = (s.sub(one, fx), s.sub(one, fy), s.sub(one, fz));
+        let yz = [s.mul(gy, gz), s.mul(fy, gz), s.mul(gy, fz), s.mul(fy, fz)];
+        std::array::from_fn(|c| s.mul(if c & 1 == 0 { gx } else { fx }, yz[c >> 1]))
+    }
+}
+
+struct Forward<'a> {
+    level: &'a Level,
+    table: &'a [f32],
+    points: Points<'a>,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { level, table, points, out } = self;
+        let blocks = points.len() / BLOCK;
+        let ahead = table.len() * 4 >= PREFETCH_FROM;
+        let mut pair = [Block::EMPTY, Block::EMPTY];
+        // SAFETY: block k exists for k < blocks; `check` has shown that every index is below `entries` for
+        // positions in [0, 1], which `fill` clamps to, and that the output holds every block.
+        unsafe {
+            if blocks > 0 {
+                pair[0].fill(s, level, points, 0);
+            }
+            for k in 0..blocks {
+                if k + 1 < blocks {
+                    let next = &mut pair[(k + 1) & 1];
+                    next.fill(s, level, points, (k + 1) * BLOCK);
+                    if ahead {
+                        next.prefetch(s, table, level.features);
+                    }
+                }
+                let out = out.as_mut_ptr().add(k * BLOCK * level.features);
+                if level.features == 2 {
+                    gather_pairs(s, &pair[k & 1], table, out);
+                } else {
+                    gather_any(s, &pair[k & 1], table, level.features, out);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The block's indices lie in the table, and `out` has room for it.
+#[inline(always)]
+unsafe fn gather_pairs<S: Simd>(s: S, block: &Block, table: &[f32], out: *mut f32) {
+    let mut j = 0;
+    while j < BLOCK {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let w = block.weights(s, j);
+            let (mut a, mut b) = (s.splat(0.0), s.splat(0.0));
+            for (index, w) in block.index.iter().zip(w) {
+                let (v0, v1) = s.gather2(table.as_ptr(), s.load_i(index.as_ptr().add(j)));
+                a = s.fma(w, v0, a);
+                b = s.fma(w, v1, b);
+            }
+            s.store_interleaved(out.add(2 * j), a, b);
+        }
+        j += S::LANES;
+    }
+}
+
+/// # Safety
+/// As `gather_pairs`.
+#[inline(always)]
+unsafe fn gather_any<S: Simd>(s: S, block: &Block, table: &[f32], features: usize, out: *mut f32) {
+    let mut lanes = [0.0f32; BLOCK];
+    let stride = s.splat_i(features as u32);
+    let mut j = 0;
+    while j < BLOCK {
+        // SAFETY: the caller's promise; `f < features` keeps `base` inside the entry.
+        unsafe {
+            let w = block.weights(s, j);
+            for f in 0..features {
+                let mut a = s.splat(0.0);
+                for (index, w) in block.index.iter().zip(w) {
+                    let i = s.mul_i(s.load_i(index.as_ptr().add(j)), stride);
+                    a = s.fma(w, s.gather(table.as_ptr().add(f), i), a);
+                }
+                s.store(lanes.as_mut_ptr(), a);
+                for (i, v) in lanes[..S::LANES].iter().enumerate() {
+                    *out.add((j + i) * features + f) = *v;
+                }
+            }
+        }
+        j += S::LANES;
+    }
+}
+
+struct Backward<'a> {
+    level: &'a Level,
+    points: Points<'a>,
+    n: usize,
+    d_out: &'a [f32],
+    grad: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { level, points, n, d_out, grad } = self;
+        let mut block = Block::EMPTY;
+        let mut at = 0;
+        // SAFETY: whole blocks exist up to n rounded up; indices are in the table as in `Forward`.
+        unsafe {
+            while at < n {
+                block.fill(s, level, points, at);
+                let d_out = d_out.as_ptr().add(at * level.features);
+                let count = BLOCK.min(n - at);
+                if level.features == 2 {
+                    scatter_pairs(s, &block, d_out, count, grad.as_mut_ptr());
+                } else {
+                    scatter_any(s, &block, d_out, count, level.features, grad.as_mut_ptr());
+                }
+                at += BLOCK;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The block's indices lie in `grad`, and `d_out` holds a whole block.
+#[inline(always)]
+unsafe fn scatter_pairs<S: Simd>(s: S, block: &Block, d_out: *const f32, count: usize, grad: *mut f32) {
+    // The products are vectorised; the additions cannot be, since points share entries.
+    let mut lanes = [[[0.0f32; 2]; 16]; 8];
+    let mut j = 0;
+    while j < count {
+        // SAFETY: the caller's promise; j + LANES <= BLOCK.
+        unsafe {
+            let w = block.weights(s, j);
+            let (g0, g1) = s.load_interleaved(d_out.add(2 * j));
+            for (lanes, w) in lanes.iter_mut().zip(w) {
+                s.store_interleaved(lanes.as_mut_ptr().cast(), s.mul(w, g0), s.mul(w, g1));
+            }
+            let live = S::LANES.min(count - j);
+            for p in 0..live {
+                for c in 0..8 {
+                    let entry = grad.add(2 * block.index[c][j + p] as usize).cast::<[f32; 2]>();
+                    let [a, b] = entry.read_unaligned();
+                    entry.write_unaligned([a + lanes[c][p][0], b + lanes[c][p][1]]);
+                }
+            }
+        }
+        j += S::LANES;
+    }
+}
+
+/// # Safety
+/// As `scatter_pairs`.
+#[inline(always)]
+unsafe fn scatter_any<S: Simd>(
+    s: S,
+    block: &Block,
+    d_out: *const f32,
+    count: usize,
+    features: usize,
+    grad: *mut f32,
+) {
+    let mut w = [[0.0f32; 16]; 8];
+    let mut j = 0;
+    while j < count {
+        // SAFETY: the caller's promise; j + LANES <= BLOCK.
+        unsafe {
+            for (w, v) in w.iter_mut().zip(block.weights(s, j)) {
+                s.store(w.as_mut_ptr(), v);
+            }
+            for p in 0..S::LANES.min(count - j) {
+                for c in 0..8 {
+                    let entry = grad.add(block.index[c][j + p] as usize * features);
+                    for f in 0..features {
+                        *entry.add(f) += w[c][p] * *d_out.add((j + p) * features + f);
+                    }
+                }
+            }
+        }
+        j += S::LANES;
+    }
+}

@@ -1,0 +1,75 @@
+//! Marching one ray: cell by cell where there is something, block by block where there is nothing.
+
+use super::{Bitfield, SIDE, Steps, morton};
+use crate::engine::{Ray, Samples};
+
+/// Morton codes of the coordinates of one axis.
+const SPREAD: [u32; SIDE] = {
+    let mut table = [0; SIDE];
+    let mut i = 0;
+    while i < SIDE {
+        table[i] = morton::spread(i as u32);
+        i += 1;
+    }
+    table
+};
+
+/// Appends up to `limit` samples of `ray` at distances from `from` on; returns the distance at which to go on, or
+/// infinity if the ray has left the box (`ray.far`).
+pub fn march(bits: &Bitfield, steps: &Steps, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32 {
+    let far = ray.far;
+    let inverse = ray.direction.map(|d| 1.0 / if d.abs() < 1e-12 { 1e-12f32.copysign(d) } else { d });
+    let single = bits.cascades() == 1;
+    let (mut t, mut left) = (from, limit);
+    while t < far {
+        let dt = steps.at(t);
+        let p: [f32; 3] = std::array::from_fn(|a| ray.origin[a] + t * ray.direction[a] - 0.5);
+        let cascade = if single { 0 } else { cascade_of(p, dt, bits.cascades()) };
+        // Grid coordinates: cells per unit is SIDE / 2^cascade.
+        let cells = SIDE as f32 / (1u32 << cascade) as f32;
+        let g: [f32; 3] = p.map(|p| p * cells + (SIDE / 2) as f32);
+        let cell = g.map(|g| (g as i32).clamp(0, SIDE as i32 - 1) as usize);
+        let code = SPREAD[cell[0]] | SPREAD[cell[1]] << 1 | SPREAD[cell[2]] << 2;
+        let word = bits.word(cascade, code as usize);
+        if word >> (code & 63) & 1 == 1 {
+            if left == 0 {
+                return t;
+            }
+            left -= 1;
+            out.push(t, dt);
+            t += dt;
+            continue;
+        }
+        // Leave the cell, or the whole block if it is empty.
+        let size = if word == 0 { 4.0f32 } else { 1.0 };
+        let mut leave = f32::INFINITY;
+        for a in 0..3 {
+            let low = if word == 0 { cell[a] & !3 } else { cell[a] } as f32;
+            let plane = if inverse[a] > 0.0 { low + size } else { low };
+            leave = leave.min((plane - g[a]) * inverse[a]);
+        }
+        let target = t + leave.max(0.0) / cells;
+        if steps.cone == 0.0 {
+            // The samples' lattice is t + k dt, whatever is skipped.
+            t += (((target - t) / dt).ceil()).max(1.0) * dt;
+        } else {
+            t += dt;
+            while t < target {
+                t += steps.at(t);
+            }
+        }
+    }
+    f32::INFINITY
+}
+
+/// The finest cascade that contains the point (relative to the centre) and whose cells are not shorter than `dt`.
+#[inline]
+fn cascade_of(p: [f32; 3], dt: f32, cascades: usize) -> usize {
+    let reach = 2.0 * p[0].abs().max(p[1].abs()).max(p[2].abs());
+    let step = dt * SIDE as f32;
+    let ceil_log2 = |v: f32| {
+        let bits = v.max(1.0).to_bits();
+        (bits >> 23) as usize - 127 + usize::from(bits & 0x7f_ffff != 0)
+    };
+    ceil_log2(reach).max(ceil_log2(step)).min(cascades - 1)
+}

@@ -1,0 +1,111 @@
+//! Ray marching through a cascaded occupancy bitfield (Instant-NGP, section 5.4 and appendix E.2).
+//!
+//! Cascade k is a grid of [`SIDE`]^3 cells over the cube of side 2^k centred at 0.5; cascade 0 is the unit cube.
+//! Samples lie at `t_0 = near`, `t_{i+1} = t_i + dt(t_i)` with `dt(t) = clamp(t * cone, dt_min, dt_max)`; those in
+//! unoccupied cells are skipped, by whole steps. A sample is looked up in the finest cascade that contains it and
+//! whose cells are not shorter than its step.
+//! Within a cascade cells are in Morton order, so that each 64-bit word is a block of 4^3 cells: an empty word is
+//! left in one go. Marching has no gradient: it is a function, not a candle op.
+
+mod cpu;
+pub mod morton;
+
+pub use cpu::march;
+
+/// Cells a side of each cascade.
+pub const SIDE: usize = 128;
+
+/// Cells of one cascade.
+pub const CELLS: usize = SIDE * SIDE * SIDE;
+
+/// Step lengths.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Steps {
+    /// Growth of a step per unit of distance; 0 for uniform steps.
+    pub cone: f32,
+    /// Shortest step.
+    pub min: f32,
+    /// Longest step.
+    pub max: f32,
+}
+
+impl Steps {
+    /// `per_unit` steps along the diagonal of the unit cube, for a render box of side `box_side`: uniform in the
+    /// unit cube, growing with distance (cone 1/256) beyond it.
+    pub fn new(per_unit: u32, box_side: u32) -> Self {
+        let min = 3f32.sqrt() / per_unit as f32;
+        let cone = if box_side > 1 { 1.0 / 256.0 } else { 0.0 };
+        Self { cone, min, max: min * box_side as f32 }
+    }
+
+    /// The step at distance `t`.
+    #[inline]
+    pub fn at(&self, t: f32) -> f32 {
+        (t * self.cone).clamp(self.min, self.max)
+    }
+}
+
+/// Occupied cells of one or more cascades.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitfield {
+    /// One bit per cell: cascade after cascade, in Morton order.
+    words: Vec<u64>,
+    cascades: usize,
+}
+
+impl Bitfield {
+    /// All cells of `cascades` cascades set to `occupied`.
+    pub fn new(cascades: usize, occupied: bool) -> Self {
+        Self { words: vec![if occupied { u64::MAX } else { 0 }; cascades * CELLS / 64], cascades }
+    }
+
+    /// The number of cascades.
+    pub fn cascades(&self) -> usize {
+        self.cascades
+    }
+
+    /// Sets the cell with this index (cascade * [`CELLS`] + Morton code).
+    pub fn set(&mut self, cell: usize, occupied: bool) {
+        let bit = 1 << (cell % 64);
+        if occupied { self.words[cell / 64] |= bit } else { self.words[cell / 64] &= !bit }
+    }
+
+    /// Whether the cell with this index is occupied.
+    pub fn get(&self, cell: usize) -> bool {
+        self.words[cell / 64] >> (cell % 64) & 1 == 1
+    }
+
+    /// The number of occupied cells.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// All words, to be filled in parallel.
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
+    #[inline]
+    fn word(&self, cascade: usize, code: usize) -> u64 {
+        self.words[cascade * (CELLS / 64) + code / 64]
+    }
+}
+
+/// Distances at which a ray enters and leaves the cube of side `side` centred at 0.5; `enter >= leave` if it misses.
+pub fn clip(origin: [f32; 3], direction: [f32; 3], side: f32) -> (f32, f32) {
+    let (mut enter, mut leave) = (0.0f32, f32::INFINITY);
+    for axis in 0..3 {
+        let (o, d) = (origin[axis] - 0.5, direction[axis]);
+        let half = side / 2.0;
+        if d.abs() < 1e-12 {
+            if o.abs() > half {
+                return (f32::INFINITY, 0.0);
+            }
+            continue;
+        }
+        let (a, b) = ((-half - o) / d, (half - o) / d);
+        enter = enter.max(a.min(b));
+        leave = leave.min(a.max(b));
+    }
+    (enter, leave)
+}

@@ -1,0 +1,217 @@
+//! Register-blocked product: a tile of `MR` rows by `NV` vectors stays in registers over the whole depth.
+
+use super::{COLUMN_PAD, Epilogue, Left, Shape};
+use crate::simd::{Isa, Kernel, Simd};
+
+/// `C = A B` (or `C += A B` with `accumulate`), then the epilogue. See the [module](super) for layouts.
+///
+/// # Panics
+/// If a slice is too short for the shape and strides, or `n` is not a multiple of 16.
+#[allow(clippy::too_many_arguments)]
+pub fn matmul(
+    isa: Isa,
+    shape: Shape,
+    a: Left<'_>,
+    b: &[f32],
+    ldb: usize,
+    c: &mut [f32],
+    ldc: usize,
+    accumulate: bool,
+    epilogue: Epilogue<'_>,
+) {
+    let Shape { m, n, k } = shape;
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n.is_multiple_of(COLUMN_PAD) && n <= ldb && n <= ldc, "matmul: {shape:?}, ldb {ldb}, ldc {ldc}");
+    assert!(k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.col, "matmul: A is too short");
+    assert!(k == 0 || b.len() >= (k - 1) * ldb + n, "matmul: B is too short");
+    assert!(c.len() >= (m - 1) * ldc + n, "matmul: C is too short");
+    if let Epilogue::MaskBy(h, ldh) = epilogue {
+        assert!(n <= ldh && h.len() >= (m - 1) * ldh + n, "matmul: the mask is too short");
+    }
+    isa.run(Product { shape, a, b, ldb, c, ldc, accumulate, epilogue });
+}
+
+struct Product<'a> {
+    shape: Shape,
+    a: Left<'a>,
+    b: &'a [f32],
+    ldb: usize,
+    c: &'a mut [f32],
+    ldc: usize,
+    accumulate: bool,
+    epilogue: Epilogue<'a>,
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        // 16 accumulators on AVX-512 (32 registers), 8 on the others (16 registers).
+        let wide = if S::LANES == 16 { 4 } else { 2 };
+        let mut j = 0;
+        while j < self.shape.n {
+            let vectors = (self.shape.n - j) / S::LANES;
+            // SAFETY: `matmul` has checked every extent; the panels below cover rows < m and columns < n only.
+            unsafe {
+                if vectors >= wide && wide == 4 {
+                    self.panel::<S, 4, 4>(s, j);
+                    j += 4 * S::LANES;
+                } else if vectors >= 2 {
+                    self.panel::<S, 4, 2>(s, j);
+                    j += 2 * S::LANES;
+                } else {
+                    self.panel::<S, 8, 1>(s, j);
+                    j += S::LANES;
+                }
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// Columns `j .. j + NV * LANES` of all rows.
+    ///
+    /// # Safety
+    /// Those columns exist, and the slices cover the shape.
+    #[inline(always)]
+    unsafe fn panel<S: Simd, const MR: usize, const NV: usize>(&mut self, s: S, j: usize) {
+        let mut i = 0;
+        // SAFETY: rows i .. i + MR are below m.
+        unsafe {
+            while i + MR <= self.shape.m {
+                self.tile::<S, MR, NV>(s, i, j);
+                i += MR;
+            }
+            while i < self.shape.m {
+                self.tile::<S, 1, NV>(s, i, j);
+                i += 1;
+            }
+        }
+    }
+
+    /// One tile.
+    ///
+    /// # Safety
+    /// As `panel`, and rows `i .. i + MR` exist.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, s: S, i: usize, j: usize) {
+        let Left { values, row, col } = self.a;
+        // SAFETY: all offsets stay inside the extents that `matmul` has checked.
+        unsafe {
+            let mut acc = [[s.splat(0.0); NV]; MR];
+            let c = self.c.as_mut_ptr().add(i * self.ldc + j);
+            if self.accumulate {
+                for r in 0..MR {
+                    for v in 0..NV {
+                        acc[r][v] = s.load(c.add(r * self.ldc + v * S::LANES));
+                    }
+                }
+            }
+            let mut a = values.as_ptr().add(i * row);
+            let mut b = self.b.as_ptr().add(j);
+            for _ in 0..self.shape.k {
+                let mut bv = [s.splat(0.0); NV];
+                for (v, bv) in bv.iter_mut().enumerate() {
+                    *bv = s.load(b.add(v * S::LANES));
+                }
+                for r in 0..MR {
+                    let x = s.splat(*a.add(r * row));
+                    for v in 0..NV {
+                        acc[r][v] = s.fma(x, bv[v], acc[r][v]);
+                    }
+                }
+                a = a.wrapping_add(col);
+                b = b.wrapping_add(self.ldb);
+            }
+            let zero = s.splat(0.0);
+            match self.epilogue {
+                Epilogue::None => {}
+                Epilogue::Relu => {
+                    for row in &mut acc {
+                        for v in row {
+                            *v = s.max(*v, zero);
+                        }
+                    }
+                }
+                Epilogue::MaskBy(h, ldh) => {
+                    let h = h.as_ptr().add(i * ldh + j);
+                    for r in 0..MR {
+                        for v in 0..NV {
+                            let live = s.gt(s.load(h.add(r * ldh + v * S::LANES)), zero);
+                            acc[r][v] = s.select(live, acc[r][v], zero);
+                        }
+                    }
+                }
+            }
+            for r in 0..MR {
+                for v in 0..NV {
+                    s.store(c.add(r * self.ldc + v * S::LANES), acc[r][v]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn data(n: usize, seed: u32) -> Vec<f32> {
+        (0..n as u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 97) >> 8) as f32 / 8_388_608.0 - 1.0)
+            .collect()
+    }
+
+    fn check(shape: Shape, a: Left<'_>, accumulate: bool, mask: bool) {
+        let Shape { m, n, k } = shape;
+        let (ldb, ldc) = (n + 16, n + 32);
+        let (b, c0, h) = (data(k * ldb + n, 2), data(m * ldc + n, 3), data(m * n, 4));
+        for isa in Isa::available() {
+            let mut c = c0.clone();
+            let epilogue = if mask { Epilogue::MaskBy(&h, n) } else { Epilogue::Relu };
+            matmul(isa, shape, a, &b, ldb, &mut c, ldc, accumulate, epilogue);
+            for i in 0..m {
+                for j in 0..n {
+                    let mut want = if accumulate { f64::from(c0[i * ldc + j]) } else { 0.0 };
+                    for l in 0..k {
+                        want += f64::from(a.values[i * a.row + l * a.col]) * f64::from(b[l * ldb + j]);
+                    }
+                    let live = if mask { h[i * n + j] > 0.0 } else { want > 0.0 };
+                    let got = f64::from(c[i * ldc + j]);
+                    let want = if live { want } else { 0.0 };
+                    assert!(
+                        (got - want).abs() < 1e-5 * (1.0 + k as f64),
+                        "{isa:?} {shape:?} ({i},{j}): {got} {want}"
+                    );
+                }
+            }
+            // Nothing beside the n columns is written.
+            for i in 0..m - 1 {
+                assert_eq!(c[i * ldc + n..(i + 1) * ldc], c0[i * ldc + n..(i + 1) * ldc]);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn agrees_with_f64_on_every_path(m in 1usize..21, n in 1usize..9, k in 0usize..40, mode in 0..4) {
+            let shape = Shape { m, n: 16 * n, k };
+            let values = data(m * k.max(1) + 64, 1);
+            check(shape, Left { values: &values, row: k, col: 1 }, mode & 1 == 1, mode & 2 == 2);
+            check(shape, Left { values: &values, row: 1, col: m }, mode & 1 == 1, mode & 2 == 2);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "B is too short")]
+    fn a_short_operand_is_refused() {
+        let shape = Shape { m: 1, n: 16, k: 2 };
+        let a = Left { values: &[0.0; 2], row: 2, col: 1 };
+        matmul(Isa::Scalar, shape, a, &[0.0; 31], 16, &mut [0.0; 16], 16, false, Epilogue::None);
+    }
+}

@@ -1,0 +1,51 @@
+//! Small dense products, `C = A B` or `C += A B`, with an epilogue: the whole of a small MLP, forward and backward.
+//!
+//! A is addressed as `a[i * a_row + k * a_col]`, so that one kernel serves `Y = X W` (a_col = 1) and
+//! `dW = X^T dY` (a_row = 1). B and C are row-major with strides `ldb` and `ldc`; the number of columns is a
+//! multiple of 16, which callers pad to. Sums run over k in order, one accumulator per element: the result
+//! depends on the instruction set but not on how rows are grouped.
+
+mod cpu;
+
+pub use cpu::matmul;
+
+/// Columns are padded to a multiple of this.
+pub const COLUMN_PAD: usize = 16;
+
+/// `n` rounded up to whole column panels.
+pub fn padded(n: usize) -> usize {
+    n.next_multiple_of(COLUMN_PAD)
+}
+
+/// The left operand: `rows x depth`, any strides.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// The values.
+    pub values: &'a [f32],
+    /// Distance between rows.
+    pub row: usize,
+    /// Distance between columns.
+    pub col: usize,
+}
+
+/// What happens to an element before it is stored.
+#[derive(Clone, Copy)]
+pub enum Epilogue<'a> {
+    /// Nothing.
+    None,
+    /// `max(c, 0)`.
+    Relu,
+    /// `c` where the element of the same place in this matrix (row stride) is positive, else 0: ReLU's backward.
+    MaskBy(&'a [f32], usize),
+}
+
+/// Extents of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Rows of A and C.
+    pub m: usize,
+    /// Columns of B and C, a multiple of 16.
+    pub n: usize,
+    /// Columns of A, rows of B.
+    pub k: usize,
+}

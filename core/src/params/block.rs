@@ -1,0 +1,65 @@
+//! One named tensor and its optimiser's state.
+
+use super::{Average, Group, Values, zeros};
+use crate::ops::adam;
+use crate::simd::Isa;
+
+/// What identifies a block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockSpec {
+    /// The key in a checkpoint.
+    pub name: String,
+    /// Row-major extents.
+    pub shape: Vec<usize>,
+    /// Index into [`super::Params::groups`].
+    pub group: usize,
+}
+
+/// A tensor with its gradient (dense blocks), Adam's moments and an optional average.
+#[derive(Debug)]
+pub struct Block {
+    /// Name, shape, group.
+    pub spec: BlockSpec,
+    /// The values.
+    pub weight: Values,
+    /// The gradient; empty if it is computed and consumed level by level.
+    pub grad: Values,
+    /// First moment.
+    pub m: Values,
+    /// Second moment.
+    pub v: Values,
+    /// Exponential average of the values.
+    pub average: Option<Average>,
+}
+
+impl Block {
+    pub(super) fn new(spec: BlockSpec, fused: bool, init: impl Fn(usize) -> f32) -> Self {
+        let n = spec.shape.iter().product();
+        let mut weight = zeros(n);
+        weight.iter_mut().enumerate().for_each(|(i, w)| *w = init(i));
+        let grad = zeros(if fused { 0 } else { n });
+        Self { spec, weight, grad, m: zeros(n), v: zeros(n), average: None }
+    }
+
+    /// One step of the optimiser from the block's own gradient, which is zeroed. `t` counts from 1.
+    pub fn update(&mut self, isa: Isa, group: &Group, rate: f32, t: u64) {
+        let mut grad = std::mem::replace(&mut self.grad, zeros(0));
+        self.update_from(isa, group, rate, t, &mut grad);
+        self.grad = grad;
+    }
+
+    /// One step from the gradient `grad` (as long as the block), which is zeroed. `t` counts from 1.
+    pub fn update_from(&mut self, isa: Isa, group: &Group, rate: f32, t: u64, grad: &mut [f32]) {
+        if group.frozen {
+            grad.fill(0.0);
+            return;
+        }
+        if let Some(average) = &mut self.average {
+            average.before_update(&self.weight, grad, t);
+        }
+        adam::update(isa, &group.adam(rate), t, &mut self.weight, grad, &mut self.m, &mut self.v);
+        if let Some(average) = &mut self.average {
+            average.after_update(&self.weight, t);
+        }
+    }
+}

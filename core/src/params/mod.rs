@@ -1,0 +1,174 @@
+//! The one owner of trainable values: named blocks in groups, with gradient, moments and optional average.
+//!
+//! A block's gradient buffer exists for dense blocks only. A sparse block (a hash table's level) gets its gradient
+//! and its update in one go from the engine, through a buffer of the size of one level that the worker reuses, so
+//! that a table's gradient never exists whole.
+
+mod average;
+mod block;
+
+pub use average::Average;
+pub use block::{Block, BlockSpec};
+
+use crate::checkpoint::{Checkpoint, CheckpointError, TensorData};
+use crate::ops::adam::Adam;
+use aligned_vec::{AVec, ConstAlign};
+use serde::{Deserialize, Serialize};
+
+/// f32 values that start on a cache line.
+pub type Values = AVec<f32, ConstAlign<64>>;
+
+/// A named tensor, as a checkpoint takes it.
+pub type Tensor<'a> = (String, Vec<usize>, TensorData<'a>);
+
+/// `n` zeros on a cache line.
+pub fn zeros(n: usize) -> Values {
+    let mut v = AVec::with_capacity(64, n);
+    v.resize(n, 0.0);
+    v
+}
+
+/// What the blocks of a group share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name, as in logs.
+    pub name: String,
+    /// Factor on the run's learning rate.
+    pub rate: f32,
+    /// Adam's betas.
+    pub betas: [f32; 2],
+    /// Adam's epsilon.
+    pub eps: f32,
+    /// Decoupled weight decay.
+    pub decay: f32,
+    /// Never updated.
+    pub frozen: bool,
+    /// Update only values whose gradient is not zero, fused with the gradient's computation where possible.
+    pub sparse: bool,
+}
+
+impl Group {
+    /// A dense group with Instant-NGP's settings: betas (0.9, 0.99), eps 1e-15, no decay.
+    pub fn new(name: &str) -> Self {
+        let name = name.to_owned();
+        Self { name, rate: 1.0, betas: [0.9, 0.99], eps: 1e-15, decay: 0.0, frozen: false, sparse: false }
+    }
+
+    /// The optimiser's settings at learning rate `rate` of the run.
+    pub fn adam(&self, rate: f32) -> Adam {
+        Adam {
+            rate: rate * self.rate,
+            betas: self.betas,
+            eps: self.eps,
+            decay: self.decay,
+            sparse: self.sparse,
+        }
+    }
+}
+
+/// All parameters of a model and their optimiser's state.
+#[derive(Debug, Default)]
+pub struct Params {
+    /// Groups, referred to by index.
+    pub groups: Vec<Group>,
+    blocks: Vec<Block>,
+    /// Optimiser steps taken.
+    pub step: u64,
+}
+
+impl Params {
+    /// Adds a group and returns its index.
+    pub fn group(&mut self, group: Group) -> usize {
+        self.groups.push(group);
+        self.groups.len() - 1
+    }
+
+    /// Adds a block and returns its index. `init` gives the value at a flat index.
+    pub fn block(&mut self, spec: BlockSpec, init: impl Fn(usize) -> f32) -> usize {
+        let fused = self.groups[spec.group].sparse;
+        self.blocks.push(Block::new(spec, fused, init));
+        self.blocks.len() - 1
+    }
+
+    /// Keeps an exponential average of every block, `decay` per step, from now on.
+    pub fn average(&mut self, decay: f32) {
+        for block in &mut self.blocks {
+            let sparse = self.groups[block.spec.group].sparse;
+            block.average = Some(Average::new(decay, &block.weight, sparse, self.step));
+        }
+    }
+
+    /// All blocks, in the order they were added.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// All blocks and the groups they refer to.
+    pub fn split(&mut self) -> (&mut [Block], &[Group]) {
+        (&mut self.blocks, &self.groups)
+    }
+
+    /// The values of block `index`.
+    pub fn weight(&self, index: usize) -> &[f32] {
+        &self.blocks[index].weight
+    }
+
+    /// The gradient of dense block `index`, to add to.
+    pub fn grad(&mut self, index: usize) -> &mut [f32] {
+        &mut self.blocks[index].grad
+    }
+
+    /// The number of trainable values.
+    pub fn len(&self) -> usize {
+        self.blocks.iter().map(|b| b.weight.len()).sum()
+    }
+
+    /// True if there is no block.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Weights, moments and averages as named tensors: `NAME`, `adam.m/NAME`, `adam.v/NAME`, and
+    /// of an average its lazy state, `ema/NAME` and `ema.settled/NAME`.
+    pub fn tensors(&self) -> Vec<Tensor<'_>> {
+        let mut all = Vec::with_capacity(5 * self.blocks.len());
+        for b in &self.blocks {
+            let Block { spec, weight, m, v, average, .. } = b;
+            let mut push = |prefix: &str, values| {
+                all.push((format!("{prefix}{}", spec.name), spec.shape.clone(), TensorData::F32(values)));
+            };
+            push("", weight);
+            push("adam.m/", m);
+            push("adam.v/", v);
+            if let Some(a) = average {
+                push("ema/", &a.values);
+                let settled = (
+                    format!("ema.settled/{}", spec.name),
+                    vec![a.settled.len()],
+                    TensorData::U32(&a.settled),
+                );
+                all.push(settled);
+            }
+        }
+        all
+    }
+
+    /// Reads what [`Self::tensors`] wrote; the blocks must be the same.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing or has another shape.
+    pub fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), CheckpointError> {
+        self.step = step;
+        for b in &mut self.blocks {
+            let name = &b.spec.name;
+            checkpoint.read_into_f32(name, &mut b.weight)?;
+            checkpoint.read_into_f32(&format!("adam.m/{name}"), &mut b.m)?;
+            checkpoint.read_into_f32(&format!("adam.v/{name}"), &mut b.v)?;
+            if let Some(a) = &mut b.average {
+                checkpoint.read_into_f32(&format!("ema/{name}"), &mut a.values)?;
+                a.settled = checkpoint.u32(&format!("ema.settled/{name}"), &[a.settled.len()])?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Functions built from lanes.
+
+use super::Simd;
+
+/// `exp(x)` within 2 ulp for x in [-87, 88]; outside it saturates to about 1e-38 and 2e38.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2, `exp(r)` by a degree-6 Taylor-minimax polynomial (Cephes `expf`).
+#[inline(always)]
+pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
+    let x = s.max(s.min(x, s.splat(88.0)), s.splat(-87.0));
+    let n = s.floor(s.fma(x, s.splat(std::f32::consts::LOG2_E), s.splat(0.5)));
+    let r = s.fma(n, s.splat(-0.693_359_4), x);
+    let r = s.fma(n, s.splat(2.121_944_4e-4), r);
+    let mut p = s.splat(1.987_569_1e-4);
+    for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.0e-1] {
+        p = s.fma(p, r, s.splat(c));
+    }
+    let e = s.fma(s.mul(p, r), r, s.add(r, s.splat(1.0)));
+    s.mul(e, s.exp2_int(n))
+}
+
+/// `1 / (1 + exp(-x))`.
+#[inline(always)]
+pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = exp(s, s.sub(s.splat(0.0), x));
+    s.div(s.splat(1.0), s.add(s.splat(1.0), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::simd::{Isa, Kernel, Simd};
+
+    struct Apply<'a>(&'a [f32], &'a mut [f32]);
+    impl Kernel for Apply<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            for (x, y) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
+                // SAFETY: both chunks hold LANES values.
+                unsafe { s.store(y.as_mut_ptr(), super::exp(s, s.load(x.as_ptr()))) };
+            }
+        }
+    }
+
+    #[test]
+    fn exp_is_accurate_on_every_path() {
+        let x: Vec<f32> = (0..16384).map(|i| -87.0 + 175.0 * i as f32 / 16384.0).collect();
+        for isa in Isa::available() {
+            let mut y = vec![0.0; x.len()];
+            isa.run(Apply(&x, &mut y));
+            for (x, y) in x.iter().zip(&y) {
+                let want = f64::from(*x).exp();
+                assert!((f64::from(*y) / want - 1.0).abs() < 3e-7, "{}: exp({x}) = {y}", isa.name());
+            }
+        }
+    }
+}
