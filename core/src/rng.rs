@@ -5,7 +5,7 @@
 //! checkpoint stores none, the samples do not depend on the number of threads, and a kernel on another device
 //! draws the same values: the function needs only 32-bit xor, add and multiply-high (`__umulhi` in CUDA).
 //!
-//! How the four words fill Philox's counter and key, all 224 bits used and none shared:
+//! How the four words fill Philox's counter and key, all 192 bits used and none shared:
 //!
 //! | word         | content                       |
 //! |--------------|-------------------------------|

@@ -1,1 +1,17 @@
-//! Hash-grid radiance fields.
+//! Hash-grid radiance fields: from posed photographs to a scene.
+//!
+//! [`Trainer`] puts a [`field`] on core's batch engine, samples pixels, keeps the occupancy grid and the run
+//! folder, and tells what happens as events; [`evaluate`](eval::evaluate) renders held-out views.
+
+pub mod config;
+pub mod eval;
+pub mod field;
+pub mod objective;
+pub mod occupancy;
+pub mod sampler;
+mod state;
+pub mod trainer;
+pub mod view;
+
+pub use config::NerfConfig;
+pub use trainer::{NerfError, Trainer};

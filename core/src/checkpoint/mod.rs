@@ -29,8 +29,7 @@ compile_error!("checkpoints need a little-endian machine");
 #[error("checkpoint {}: {problem}", path.display())]
 pub struct CheckpointError {
     path: PathBuf,
-    /// What is wrong, and what to do about it.
-    #[source]
+    /// What is wrong, and what to do about it; part of the message, so not repeated as its source.
     pub problem: Problem,
 }
 

@@ -114,10 +114,11 @@ pub(super) fn remove_leftovers(target: &Path) -> io::Result<()> {
             .and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()))
             .is_some_and(|rest| rest.iter().all(|&b| b.is_ascii_digit() || b == b'-'));
         // What cannot be opened or removed (another user's, just renamed) is merely left over.
-        if ours && let Ok(file) = OpenOptions::new().write(true).open(entry.path()) {
-            if file.try_lock().is_ok() {
-                let _ = fs::remove_file(entry.path());
-            }
+        if ours
+            && let Ok(file) = OpenOptions::new().write(true).open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
         }
     }
     Ok(())

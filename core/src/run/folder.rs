@@ -73,12 +73,12 @@ pub enum RunError {
         message: String,
     },
     /// The file system failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What failed.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -159,15 +159,18 @@ impl RunFolder {
     pub fn next_free(parent: impl AsRef<Path>, name: &str) -> Result<PathBuf, RunError> {
         let parent = parent.as_ref();
         fs::create_dir_all(parent).map_err(io_error(parent))?;
-        for n in 1u64.. {
-            let path = parent.join(if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
+        let mut path = parent.join(name);
+        let mut n = 1u64;
+        loop {
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(path),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    n += 1;
+                    path = parent.join(format!("{name}-{n}"));
+                }
                 Err(error) => return Err(io_error(&path)(error)),
             }
         }
-        unreachable!("more folders than numbers")
     }
 
     /// The folder.
@@ -300,7 +303,7 @@ fn occupied(path: &Path) -> bool {
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
-    move |source| RunError::Io { path: path.to_owned(), source }
+    move |error| RunError::Io { path: path.to_owned(), error }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl MetricsLog {
         };
         match open() {
             Ok(file) => Ok(Self { path, out: BufWriter::new(file), flushed: Instant::now() }),
-            Err(source) => Err(SinkError::Io { path, source }),
+            Err(error) => Err(SinkError::Io { path, error }),
         }
     }
 
@@ -52,8 +52,8 @@ impl MetricsLog {
         Ok(())
     }
 
-    fn failed(&self, source: io::Error) -> SinkError {
-        SinkError::Io { path: self.path.clone(), source }
+    fn failed(&self, error: io::Error) -> SinkError {
+        SinkError::Io { path: self.path.clone(), error }
     }
 }
 

@@ -123,13 +123,12 @@ impl Attached {
         let timed_out = !self.queue.wait_finished(deadline);
         if timed_out {
             self.queue.abandon(None);
-        } else if self.thread.join().is_err() {
-            // `serve` catches panics; nothing to add to its report.
+            warn!("{} did not finish in time and was left behind", self.name);
+        } else {
+            // Immediate, and `serve` has caught and reported any panic.
+            let _ = self.thread.join();
         }
         let (dropped, failure) = self.queue.outcome();
-        if timed_out {
-            warn!("{} did not finish in time and was left behind", self.name);
-        }
         if dropped > 0 {
             warn!("{} missed {dropped} events because it was slow", self.name);
         }

@@ -29,12 +29,12 @@ pub trait Sink: Send {
 #[non_exhaustive]
 pub enum SinkError {
     /// Its file failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What failed.
-        source: io::Error,
+        error: io::Error,
     },
     /// Its thread could not be started.
     #[error("cannot start its thread: {0}")]

@@ -80,6 +80,11 @@ impl Bitfield {
         self.words.iter().map(|w| w.count_ones() as usize).sum()
     }
 
+    /// All words: 64 cells each, cascade after cascade, in Morton order.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// All words, to be filled in parallel.
     pub fn words_mut(&mut self) -> &mut [u64] {
         &mut self.words

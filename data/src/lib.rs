@@ -1,1 +1,0 @@
-//! Cameras, images, scene formats and procedural scenes. Plain arrays, no model.

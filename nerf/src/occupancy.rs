@@ -1,0 +1,189 @@
+//! The occupancy grid (Instant-NGP, appendix E.2): which cells are worth a sample.
+//!
+//! Each cell holds a running maximum of densities seen in it, `d <- max(0.95 d, sigma(random point))`, and is
+//! occupied while the optical thickness of one shortest step through it exceeds `min(0.01, mean)`. A full refresh
+//! costs as much as ten training steps, so all cells are visited only at steps 16, 32, 64, 128 and 256; every 16
+//! steps in between and later, 2^16 cells are, half of them uniform and half of them occupied ones. Only visited
+//! cells decay.
+
+use nerve_core::engine::TrainEngine;
+use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
+use nerve_core::rng::{Rng, Stream, below, uniform};
+use rayon::prelude::*;
+
+const DECAY: f32 = 0.95;
+const THICKNESS: f32 = 0.01;
+/// Steps between refreshes.
+pub const EVERY: u64 = 16;
+/// Steps of full refreshes.
+const FULL: [u64; 5] = [16, 32, 64, 128, 256];
+/// Cells visited by a partial refresh.
+const PARTIAL: usize = 1 << 16;
+/// Cells whose densities are computed together.
+const BATCH: usize = 1 << 17;
+
+/// Densities of all cells and the bits that rays are marched through.
+#[derive(Debug)]
+pub struct Occupancy {
+    /// Cascade after cascade, Morton order.
+    density: Vec<f32>,
+    bits: Bitfield,
+    steps: Steps,
+    /// Side of the render box.
+    side: f32,
+    cells: Vec<u32>,
+    points: [Vec<f32>; 3],
+    sigma: Vec<f32>,
+}
+
+impl Occupancy {
+    /// Everything occupied, for a render box of side `box_side` (a power of two).
+    pub fn new(box_side: u32, steps: Steps) -> Self {
+        let cascades = box_side.max(1).ilog2() as usize + 1;
+        Self {
+            density: vec![0.0; cascades * CELLS],
+            bits: Bitfield::new(cascades, true),
+            steps,
+            side: box_side as f32,
+            cells: Vec::new(),
+            points: Default::default(),
+            sigma: Vec::new(),
+        }
+    }
+
+    /// The occupied cells.
+    pub fn bits(&self) -> &Bitfield {
+        &self.bits
+    }
+
+    /// Densities of all cells, for a checkpoint.
+    pub fn density(&self) -> &[f32] {
+        &self.density
+    }
+
+    /// Takes over densities from a checkpoint. `step` tells whether any refresh had happened.
+    pub fn restore(&mut self, density: Vec<f32>, step: u64) {
+        self.density = density;
+        if step >= EVERY {
+            self.threshold();
+        }
+    }
+
+    /// The share of occupied cells.
+    pub fn share(&self) -> f64 {
+        self.bits.count() as f64 / self.density.len() as f64
+    }
+
+    /// Refreshes the grid if `step` asks for it.
+    pub fn refresh(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64) {
+        if step == 0 || !step.is_multiple_of(EVERY) {
+            return;
+        }
+        let full = FULL.contains(&step);
+        let total = if full { self.density.len() } else { PARTIAL * self.bits.cascades() };
+        let ranks = if full { None } else { Some(Ranks::new(&self.bits)) };
+        let mut at = 0;
+        while at < total {
+            let n = BATCH.min(total - at);
+            self.visit(engine, rng, step, at, n, ranks.as_ref());
+            at += n;
+        }
+        self.threshold();
+    }
+
+    /// Visits cells `at .. at + n` of this refresh.
+    fn visit(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64, at: usize, n: usize, ranks: Option<&Ranks>) {
+        let (side, bits, all) = (self.side, &self.bits, self.density.len() as u32);
+        self.cells.resize(n, 0);
+        self.sigma.resize(n, 0.0);
+        self.points.iter_mut().for_each(|p| p.resize(n, 0.0));
+        let [x, y, z] = &mut self.points;
+        let points = x.par_iter_mut().zip(y).zip(z);
+        self.cells.par_iter_mut().zip(points).enumerate().with_min_len(1024).for_each(|(i, (cell, ((x, y), z)))| {
+            let visit = (at + i) as u32;
+            let word = rng.bits(Stream::Occupancy, step, visit);
+            *cell = match ranks {
+                None => visit,
+                // Every other visit goes to an occupied cell.
+                Some(ranks) if visit & 1 == 1 => ranks.pick(bits, word[3]).unwrap_or_else(|| below(word[3], all)),
+                Some(_) => below(word[3], all),
+            };
+            let (cascade, code) = (*cell as usize / CELLS, *cell % CELLS as u32);
+            let size = (1u32 << cascade) as f32;
+            let cell = morton::decode(code);
+            let place = |a: usize| {
+                let unit = ((cell[a] as f32 + uniform(word[a])) / SIDE as f32 - 0.5) * size;
+                unit / side + 0.5
+            };
+            (*x, *y, *z) = (place(0), place(1), place(2));
+        });
+        let [x, y, z] = &self.points;
+        engine.density([x, y, z], &mut self.sigma);
+        for (cell, sigma) in self.cells.iter().zip(&self.sigma) {
+            let d = &mut self.density[*cell as usize];
+            *d = (*d * DECAY).max(*sigma);
+        }
+    }
+
+    /// Sets the bits from the densities.
+    fn threshold(&mut self) {
+        // The mean by fixed chunks, so that it does not depend on the number of threads.
+        let sums: Vec<f64> =
+            self.density.par_chunks(1 << 15).map(|c| c.iter().map(|d| f64::from(*d)).sum()).collect();
+        let mean = (sums.iter().sum::<f64>() / self.density.len() as f64) as f32;
+        let least = (THICKNESS / self.steps.min).min(mean);
+        self.bits.words_mut().par_iter_mut().zip(self.density.par_chunks(64)).with_min_len(256).for_each(
+            |(word, cells)| {
+                *word = cells.iter().enumerate().fold(0, |w, (i, d)| w | u64::from(*d > least) << i);
+            },
+        );
+    }
+}
+
+/// How many occupied cells lie in front of each word: finds the r-th one.
+struct Ranks(Vec<u32>);
+
+impl Ranks {
+    fn new(bits: &Bitfield) -> Self {
+        let mut sum = 0;
+        let ahead = bits.words().iter().map(|w| {
+            sum += w.count_ones();
+            sum - w.count_ones()
+        });
+        let mut ranks: Vec<u32> = ahead.collect();
+        ranks.push(sum);
+        Self(ranks)
+    }
+
+    /// A uniformly chosen occupied cell.
+    fn pick(&self, bits: &Bitfield, random: u32) -> Option<u32> {
+        let count = *self.0.last()?;
+        if count == 0 {
+            return None;
+        }
+        let rank = below(random, count);
+        let word = self.0.partition_point(|ahead| *ahead <= rank) - 1;
+        let mut left = bits.words()[word];
+        for _ in self.0[word]..rank {
+            left &= left - 1;
+        }
+        Some(word as u32 * 64 + left.trailing_zeros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_find_every_occupied_cell() {
+        let mut bits = Bitfield::new(2, false);
+        let cells = [0, 63, 64, 5000, CELLS - 1, CELLS, 2 * CELLS - 1];
+        cells.iter().for_each(|c| bits.set(*c, true));
+        let ranks = Ranks::new(&bits);
+        let n = cells.len() as u64;
+        let found: Vec<_> = (0..n).map(|i| ranks.pick(&bits, ((i * (1 << 32) + (1 << 31)) / n) as u32)).collect();
+        assert_eq!(found, cells.map(|c| Some(c as u32)));
+        assert_eq!(Ranks::new(&Bitfield::new(1, false)).pick(&bits, 7), None);
+    }
+}
