@@ -1,2 +1,3 @@
 //! The numerical core: ops, parameters, engines and runs. Knows no data format and no model.
 pub mod ops;
+pub mod rng;
