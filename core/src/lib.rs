@@ -1,3 +1,4 @@
 //! The numerical core: ops, parameters, engines and runs. Knows no data format and no model.
 pub mod ops;
 pub mod rng;
+pub mod schedule;
