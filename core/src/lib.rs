@@ -1,5 +1,6 @@
 //! The numerical core: ops, parameters, engines and runs. Knows no data format and no model.
 pub mod device;
+pub mod metrics;
 pub mod ops;
 pub mod rng;
 pub mod schedule;
