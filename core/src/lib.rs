@@ -3,4 +3,5 @@ pub mod device;
 pub mod metrics;
 pub mod ops;
 pub mod rng;
+pub mod run;
 pub mod schedule;

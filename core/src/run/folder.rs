@@ -1,0 +1,311 @@
+//! The folder of a run.
+//!
+//! | entry                    | content                                                          |
+//! |--------------------------|------------------------------------------------------------------|
+//! | `config.toml`            | `kind` and `version` of the program, then the resolved settings   |
+//! | `checkpoint.safetensors` | weights, moments, step; see [`checkpoint`](crate::checkpoint)     |
+//! | `metrics.jsonl`          | see [`MetricsLog`](super::MetricsLog)                             |
+//! | `eval.json`              | the last evaluation                                              |
+//! | `renders/`               | pictures                                                         |
+//! | `recording.rrd`          | the viewer's recording, if saved                                 |
+//!
+//! A folder is a run if and only if it has a `config.toml` with a `kind`. That file appears last when a run is
+//! created and goes first when one is overwritten, whole files replace old ones atomically, so a run folder is
+//! resumable after a kill at any moment.
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{atomic::remove_leftovers, write_atomic};
+
+const CONFIG: &str = "config.toml";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const METRICS: &str = "metrics.jsonl";
+const EVAL: &str = "eval.json";
+const RENDERS: &str = "renders";
+const RECORDING: &str = "recording.rrd";
+/// What overwriting removes, the file that makes it a run first. Anything else in the folder is the user's.
+const ENTRIES: [&str; 6] = [CONFIG, CHECKPOINT, METRICS, EVAL, RENDERS, RECORDING];
+
+/// What to do about a run that is already there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse.
+    #[default]
+    Keep,
+    /// Remove its files; others in the folder stay.
+    Overwrite,
+}
+
+/// A run folder that cannot be created, opened or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is a run already, or files that would be mixed up with it.
+    #[error(
+        "{} already holds {found}: give another --out, resume that run, or ask to overwrite it",
+        path.display()
+    )]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+        /// The entry in the way.
+        found: &'static str,
+    },
+    /// The folder is no run.
+    #[error("{} is not a run folder: {missing}; give the folder that `nerve train` made", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        missing: String,
+    },
+    /// The saved settings cannot be used.
+    #[error("{}: {message}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The field and what is wrong with it.
+        message: String,
+    },
+    /// The file system failed.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What failed.
+        error: io::Error,
+    },
+}
+
+/// A run's folder on disk. One process at a time writes to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+    kind: String,
+    version: String,
+}
+
+impl RunFolder {
+    /// Makes `path` (and its parents) the folder of a new run of this `kind`, such as `nerf`, and saves its
+    /// resolved settings. `config` is a struct or a map; it must have no field `kind` or `version`.
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] when files of a run are there and `existing` says to keep them;
+    /// [`RunError::NotARun`] when `config.toml` is not one of ours, whatever `existing` says;
+    /// [`RunError::Config`] when TOML cannot hold the settings; [`RunError::Io`].
+    pub fn create(
+        path: impl Into<PathBuf>,
+        kind: &str,
+        config: &impl Serialize,
+        existing: Existing,
+    ) -> Result<Self, RunError> {
+        let path = path.into();
+        let run = Self { path, kind: kind.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        let text = run.config_text(config)?;
+        match existing {
+            Existing::Keep => {
+                if let Some(&found) = ENTRIES.iter().find(|entry| occupied(&run.path.join(entry))) {
+                    return Err(RunError::Exists { path: run.path, found });
+                }
+            }
+            Existing::Overwrite => {
+                if run.config_path().exists() {
+                    Self::open(&run.path)?;
+                }
+                run.clear()?;
+            }
+        }
+        let renders = run.renders_dir();
+        fs::create_dir_all(&renders).map_err(io_error(&renders))?;
+        let file = run.config_path();
+        write_atomic(&file, text.as_bytes()).map_err(io_error(&file))?;
+        Ok(run)
+    }
+
+    /// Opens the folder of a run.
+    ///
+    /// # Errors
+    /// [`RunError::NotARun`] says what is missing; [`RunError::Config`] when `config.toml` is not TOML.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        let mut run = Self { path, kind: String::new(), version: String::new() };
+        let missing = |missing: String| RunError::NotARun { path: run.path.clone(), missing };
+        if !run.path.exists() {
+            return Err(missing("it does not exist".into()));
+        }
+        if !run.path.is_dir() {
+            return Err(missing("it is a file".into()));
+        }
+        let table = run.read_config()?;
+        let field = |name: &str| match table.get(name) {
+            Some(toml::Value::String(value)) => Ok(value.clone()),
+            _ => Err(missing(format!("its {CONFIG} has no text field '{name}'"))),
+        };
+        let (kind, version) = (field("kind")?, field("version")?);
+        (run.kind, run.version) = (kind, version);
+        Ok(run)
+    }
+
+    /// Reserves a folder for a run called `name` under `parent`: `name`, else `name-2`, `name-3` ... The folder
+    /// is made, so that no other process gets the same.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] when it cannot be made.
+    pub fn next_free(parent: impl AsRef<Path>, name: &str) -> Result<PathBuf, RunError> {
+        let parent = parent.as_ref();
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
+        let mut path = parent.join(name);
+        let mut n = 1u64;
+        loop {
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    n += 1;
+                    path = parent.join(format!("{name}-{n}"));
+                }
+                Err(error) => return Err(io_error(&path)(error)),
+            }
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The kind of run, such as `nerf`: what `resume`, `eval` and `export` dispatch on.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The version of the program that made the run.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The run's settings.
+    ///
+    /// # Errors
+    /// [`RunError::Config`] names the field that does not fit `T`.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T, RunError> {
+        let mut table = self.read_config()?;
+        table.remove("kind");
+        table.remove("version");
+        table.try_into().map_err(|e| self.config_error(&format!("{e}; nerve {} wrote it", self.version)))
+    }
+
+    /// `config.toml`.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    /// `checkpoint.safetensors`; there is none before the first checkpoint.
+    #[must_use]
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.path.join(CHECKPOINT)
+    }
+
+    /// `metrics.jsonl`.
+    #[must_use]
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// `eval.json`.
+    #[must_use]
+    pub fn eval_path(&self) -> PathBuf {
+        self.path.join(EVAL)
+    }
+
+    /// `renders/`, which exists.
+    #[must_use]
+    pub fn renders_dir(&self) -> PathBuf {
+        self.path.join(RENDERS)
+    }
+
+    /// `recording.rrd`, where a viewer's recording goes if it is saved.
+    #[must_use]
+    pub fn recording_path(&self) -> PathBuf {
+        self.path.join(RECORDING)
+    }
+
+    /// Replaces `eval.json`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] when it cannot be written.
+    pub fn write_eval(&self, eval: &impl Serialize) -> Result<(), RunError> {
+        let path = self.eval_path();
+        let write = || {
+            let mut json = serde_json::to_vec_pretty(eval)?;
+            json.push(b'\n');
+            write_atomic(&path, &json)
+        };
+        write().map_err(io_error(&path))
+    }
+
+    fn config_text(&self, config: &impl Serialize) -> Result<String, RunError> {
+        let settings = toml::to_string_pretty(config).map_err(|e| self.config_error(&e))?;
+        let kind = toml::Value::from(self.kind.as_str());
+        let text = format!("kind = {kind}\nversion = \"{}\"\n\n{settings}", self.version);
+        // Settings with a field `kind` or `version` of their own would make the file unreadable.
+        text.parse::<toml::Table>().map_err(|e| self.config_error(&e))?;
+        Ok(text)
+    }
+
+    fn read_config(&self) -> Result<toml::Table, RunError> {
+        let file = self.config_path();
+        match fs::read_to_string(&file) {
+            Ok(text) => text.parse().map_err(|e| self.config_error(&e)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(RunError::NotARun { path: self.path.clone(), missing: format!("it has no {CONFIG}") })
+            }
+            Err(error) => Err(io_error(&file)(error)),
+        }
+    }
+
+    fn config_error(&self, message: &impl ToString) -> RunError {
+        RunError::Config { path: self.config_path(), message: message.to_string() }
+    }
+
+    /// Removes a run's entries and what killed writers left of them.
+    fn clear(&self) -> Result<(), RunError> {
+        for entry in ENTRIES {
+            let path = self.path.join(entry);
+            let removed = match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() => fs::remove_dir_all(&path),
+                Ok(_) => fs::remove_file(&path),
+                Err(error) => Err(error),
+            };
+            removed.and_then(|()| remove_leftovers(&path)).or_else(|error| match error.kind() {
+                ErrorKind::NotFound => Ok(()),
+                _ => Err(io_error(&path)(error)),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a run's entry holds anything. An empty folder is what a killed creation may leave.
+fn occupied(path: &Path) -> bool {
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => path.symlink_metadata().is_ok(),
+    }
+}
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+    move |error| RunError::Io { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

@@ -1,0 +1,145 @@
+#![allow(clippy::unwrap_used)]
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::*;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    steps: u64,
+    rate: f32,
+    note: Option<String>,
+    model: Model,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    levels: usize,
+}
+
+fn config() -> Config {
+    Config { steps: 100, rate: 0.1, note: None, model: Model { levels: 16 } }
+}
+
+fn create(folder: &TempDir, existing: Existing) -> Result<RunFolder, RunError> {
+    RunFolder::create(folder.path().join("run"), "nerf", &config(), existing)
+}
+
+#[test]
+fn what_is_created_can_be_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = create(&folder, Existing::Keep).unwrap();
+    assert!(run.renders_dir().is_dir());
+    assert_eq!(
+        fs::read_to_string(run.config_path()).unwrap(),
+        format!(
+            "kind = \"nerf\"\nversion = \"{}\"\n\nsteps = 100\nrate = 0.1\n\n[model]\nlevels = 16\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+    let opened = RunFolder::open(run.path()).unwrap();
+    assert_eq!(opened, run);
+    assert_eq!((opened.kind(), opened.version()), ("nerf", env!("CARGO_PKG_VERSION")));
+    assert_eq!(opened.config::<Config>().unwrap(), config());
+    run.write_eval(&serde_json::json!({"psnr": 30.5})).unwrap();
+    assert_eq!(fs::read_to_string(run.eval_path()).unwrap(), "{\n  \"psnr\": 30.5\n}\n");
+}
+
+#[test]
+fn an_existing_run_is_kept_unless_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = create(&folder, Existing::Keep).unwrap();
+    let error = create(&folder, Existing::Keep).unwrap_err();
+    assert!(matches!(error, RunError::Exists { found: CONFIG, .. }), "{error}");
+    fs::write(run.checkpoint_path(), "old").unwrap();
+    fs::write(run.path().join(".checkpoint.safetensors.1-0.tmp"), "torn").unwrap();
+    fs::write(run.renders_dir().join("0.png"), "old").unwrap();
+    fs::write(run.path().join("notes.txt"), "mine").unwrap();
+    create(&folder, Existing::Overwrite).unwrap();
+    let mut names: Vec<_> = fs::read_dir(run.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["config.toml", "notes.txt", "renders"]);
+    assert_eq!(fs::read_dir(run.renders_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn files_that_would_be_mixed_up_with_a_run_are_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join(METRICS), "").unwrap();
+    let error = create(&folder, Existing::Keep).unwrap_err();
+    assert!(matches!(error, RunError::Exists { found: METRICS, .. }), "{error}");
+    create(&folder, Existing::Overwrite).unwrap();
+}
+
+#[test]
+fn another_programs_config_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join(CONFIG), "theirs = 1").unwrap();
+    let error = create(&folder, Existing::Overwrite).unwrap_err();
+    assert!(matches!(error, RunError::NotARun { .. }), "{error}");
+    assert_eq!(fs::read_to_string(path.join(CONFIG)).unwrap(), "theirs = 1");
+}
+
+#[test]
+fn what_is_no_run_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = |path: &Path| RunFolder::open(path).unwrap_err().to_string();
+    assert!(message(&folder.path().join("absent")).contains("does not exist"));
+    assert!(message(folder.path()).contains("no config.toml"));
+    let file = folder.path().join(CONFIG);
+    assert!(
+        message(&{
+            fs::write(&file, "").unwrap();
+            file.clone()
+        })
+        .contains("it is a file")
+    );
+    fs::write(&file, "kind = 3\nversion = '1'").unwrap();
+    assert!(message(folder.path()).contains("no text field 'kind'"));
+    fs::write(&file, "kind = 'nerf'").unwrap();
+    assert!(message(folder.path()).contains("no text field 'version'"));
+    fs::write(&file, "kind = ").unwrap();
+    assert!(matches!(RunFolder::open(folder.path()).unwrap_err(), RunError::Config { .. }));
+}
+
+#[test]
+fn settings_that_do_not_fit_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = create(&folder, Existing::Keep).unwrap();
+    let text = fs::read_to_string(run.config_path()).unwrap();
+    fs::write(run.config_path(), text.replace("steps", "stops")).unwrap();
+    let error = run.config::<Config>().unwrap_err().to_string();
+    assert!(error.contains("config.toml") && error.contains("stops"), "{error}");
+}
+
+#[test]
+fn settings_that_hide_the_kind_are_refused_before_anything_is_touched() {
+    #[derive(Serialize)]
+    struct Bad {
+        kind: u32,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let error = RunFolder::create(&path, "nerf", &Bad { kind: 1 }, Existing::Keep).unwrap_err();
+    assert!(matches!(error, RunError::Config { .. }), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn free_names_count_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let parent = folder.path().join("runs");
+    for expected in ["demo", "demo-2", "demo-3"] {
+        let path = RunFolder::next_free(&parent, "demo").unwrap();
+        assert_eq!(path, parent.join(expected));
+        RunFolder::create(path, "nerf", &config(), Existing::Keep).unwrap();
+    }
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(RunFolder::next_free(folder.path().join("file"), "demo").is_err());
+}

@@ -1,0 +1,20 @@
+//! A run: its folder, its stream of events, its cancellation.
+//!
+//! Training publishes [`Event`]s; the progress bar, the metrics log and a viewer are [`Sink`]s of that one
+//! stream. What must outlive the process lies in a [`RunFolder`] that is resumable after a kill at any moment.
+mod atomic;
+mod cancel;
+mod event;
+mod folder;
+mod metrics_log;
+mod publisher;
+mod queue;
+mod sink;
+
+pub use atomic::{AtomicFile, write_atomic};
+pub use cancel::Cancel;
+pub use event::{DoneReason, Event, ImageRole, Level};
+pub use folder::{Existing, RunError, RunFolder};
+pub use metrics_log::{MetricsLog, Truncation, truncate_after};
+pub use publisher::Events;
+pub use sink::{Delivery, Sink, SinkError, SinkReport};
