@@ -1,4 +1,5 @@
 //! The numerical core: ops, parameters, engines and runs. Knows no data format and no model.
+pub mod checkpoint;
 pub mod device;
 pub mod metrics;
 pub mod ops;

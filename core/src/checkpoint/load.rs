@@ -1,0 +1,181 @@
+//! Reading a checkpoint.
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use bytemuck::Pod;
+use safetensors::{
+    Dtype,
+    tensor::{Metadata, TensorInfo},
+};
+
+use super::{CheckpointError, FORMAT_VERSION, Problem, VERSION_KEY};
+
+/// The same bound as the safetensors format's own.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// An open checkpoint: its header is in memory and checked, its tensors are read when they are asked for,
+/// straight from the file into their destination.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    /// Behind a lock, because reading moves the file's cursor.
+    file: Mutex<File>,
+    header: Metadata,
+    /// Where the tensors begin.
+    data_start: u64,
+}
+
+impl Checkpoint {
+    /// Opens a checkpoint and checks its header: complete, of this program, of a version it can read, and
+    /// agreeing with the file's size, so that nothing is allocated for tensors that are not there.
+    ///
+    /// # Errors
+    /// [`Problem::Io`], [`Problem::Malformed`], [`Problem::Foreign`] or [`Problem::Newer`], with the file's name.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let path = path.as_ref();
+        let open = || -> Result<Self, Problem> {
+            let mut file = File::open(path)?;
+            let (header, data_start) = read_header(&mut file)?;
+            let version = meta_of(&header).and_then(|m| m.get(VERSION_KEY)).ok_or(Problem::Foreign)?;
+            let version: u32 =
+                version.parse().map_err(|_| Problem::Malformed(format!("format version '{version}'")))?;
+            if version > FORMAT_VERSION {
+                return Err(Problem::Newer(version));
+            }
+            Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, data_start })
+        };
+        open().map_err(CheckpointError::at(path))
+    }
+
+    /// The tensors' names, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.header.offset_keys();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether there is a tensor of this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.header.info(name).is_some()
+    }
+
+    /// The metadata entry `key`, as it was given to [`save`](super::save).
+    ///
+    /// # Errors
+    /// [`Problem::NoMeta`] when there is none.
+    pub fn meta(&self, key: &str) -> Result<&str, CheckpointError> {
+        meta_of(&self.header)
+            .and_then(|meta| meta.get(key))
+            .map(String::as_str)
+            .ok_or_else(|| self.error(Problem::NoMeta(key.to_owned())))
+    }
+
+    /// The `f32` tensor `name`, row-major.
+    ///
+    /// # Errors
+    /// [`Problem::NoTensor`], [`Problem::Type`], [`Problem::Shape`] or [`Problem::Io`].
+    pub fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        self.tensor(name, shape, Dtype::F32)
+    }
+
+    /// The `u32` tensor `name`, row-major.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::f32`].
+    pub fn u32(&self, name: &str, shape: &[usize]) -> Result<Vec<u32>, CheckpointError> {
+        self.tensor(name, shape, Dtype::U32)
+    }
+
+    /// The `u8` tensor `name`, row-major.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::f32`].
+    pub fn u8(&self, name: &str, shape: &[usize]) -> Result<Vec<u8>, CheckpointError> {
+        self.tensor(name, shape, Dtype::U8)
+    }
+
+    /// Reads the `f32` tensor `name` into `out`, which must have as many values as the tensor.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::f32`]; after [`Problem::Io`] the content of `out` is unspecified.
+    pub fn read_into_f32(&self, name: &str, out: &mut [f32]) -> Result<(), CheckpointError> {
+        let info = self.info(name, Dtype::F32)?;
+        if info.shape.iter().product::<usize>() != out.len() {
+            return Err(self.wrong_shape(name, info, &[out.len()]));
+        }
+        self.read(info, out)
+    }
+
+    fn tensor<T: Pod>(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<Vec<T>, CheckpointError> {
+        let info = self.info(name, dtype)?;
+        if info.shape != shape {
+            return Err(self.wrong_shape(name, info, shape));
+        }
+        // The header has been checked: the product fits, and as many values lie in the file.
+        let mut values = vec![T::zeroed(); shape.iter().product()];
+        self.read(info, &mut values)?;
+        Ok(values)
+    }
+
+    fn info(&self, name: &str, expected: Dtype) -> Result<&TensorInfo, CheckpointError> {
+        let info = self.header.info(name).ok_or_else(|| self.error(Problem::NoTensor(name.to_owned())))?;
+        if info.dtype != expected {
+            let found = info.dtype;
+            return Err(self.error(Problem::Type { name: name.to_owned(), found, expected }));
+        }
+        Ok(info)
+    }
+
+    fn read<T: Pod>(&self, info: &TensorInfo, out: &mut [T]) -> Result<(), CheckpointError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.data_start + info.data_offsets.0 as u64))
+            .and_then(|_| file.read_exact(bytemuck::cast_slice_mut(out)))
+            .map_err(|e| self.error(e.into()))
+    }
+
+    fn wrong_shape(&self, name: &str, info: &TensorInfo, expected: &[usize]) -> CheckpointError {
+        let (found, expected) = (info.shape.clone(), expected.to_vec());
+        self.error(Problem::Shape { name: name.to_owned(), found, expected })
+    }
+
+    fn error(&self, problem: Problem) -> CheckpointError {
+        CheckpointError::at(&self.path)(problem)
+    }
+}
+
+fn meta_of(header: &Metadata) -> Option<&HashMap<String, String>> {
+    header.metadata().as_ref()
+}
+
+/// Reads and checks the header; also gives the offset at which the tensors begin.
+fn read_header(file: &mut File) -> Result<(Metadata, u64), Problem> {
+    let malformed = |reason: &str| Problem::Malformed(reason.to_owned());
+    let size = file.metadata()?.len();
+    if size < 8 {
+        return Err(malformed("shorter than 8 bytes"));
+    }
+    let mut prefix = [0; 8];
+    file.read_exact(&mut prefix)?;
+    let header_bytes = u64::from_le_bytes(prefix);
+    if header_bytes > size - 8 || header_bytes > MAX_HEADER_BYTES {
+        return Err(malformed("its header would reach beyond its end"));
+    }
+    let mut json = vec![0; header_bytes as usize];
+    file.read_exact(&mut json)?;
+    // Deserializing also checks that the tensors lie one after the other and fit their types and shapes.
+    let header: Metadata =
+        serde_json::from_slice(&json).map_err(|e| Problem::Malformed(format!("header: {e}")))?;
+    let data_start = 8 + header_bytes;
+    let expected = data_start.checked_add(header.data_len() as u64);
+    if expected != Some(size) {
+        return Err(malformed("its tensors do not fill it exactly: it was cut or appended to"));
+    }
+    Ok((header, data_start))
+}
