@@ -10,8 +10,8 @@ use crate::demo::shape::V3;
 use crate::demo::write::quantised_depth;
 use crate::demo::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, Split, render};
 
-/// The default scene's bytes. It is what published figures are measured on: a change of the picture
-/// makes them incomparable, so it needs a new scene name, not a new checksum.
+/// The default scene's bytes. Published figures are measured on it: a change of the picture makes them
+/// incomparable, so it has to come with every such figure measured anew.
 const FROZEN: &str = "b9cc04ef26531218939786e16df187ebb557e5678881933281bd6ce3efebc3fb";
 
 fn held_out() -> impl Iterator<Item = &'static DemoView> {
