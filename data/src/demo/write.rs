@@ -1,0 +1,197 @@
+//! The demo scene on disk, in the layout of `nerf_synthetic`.
+//!
+//! ```text
+//! demo.json                  what wrote this, with which configuration; units of the files below
+//! transforms_train.json      camera_angle_x and frames (file_path "./train/r_0", transform_matrix)
+//! transforms_test.json
+//! labels.json                class names and colours, by index
+//! train/r_0.png              RGBA, straight alpha
+//! train/r_0_depth.png        16 bit, DEPTH_UNIT world units a step, 0 = nothing
+//! train/r_0_depth.npy        [R, R] f32, exact
+//! train/r_0_normal.png       RGB, (n + 1) / 2, black = nothing
+//! train/r_0_normal.npy       [R, R, 3] f32, world frame
+//! train/r_0_label.png        8 bit, class index
+//! ```
+
+use std::fs;
+use std::io::{BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::{ExtendedColorType, ImageFormat};
+use ndarray::Array2;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::camera::{Station, stations};
+use super::scene::{CLASSES, Scene};
+use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, Split, npy, view};
+
+/// World units a step of the 16-bit depth images.
+pub const DEPTH_UNIT: f64 = 1e-4;
+
+/// What a view's files add to its name.
+const FILES: [&str; 6] = [".png", "_depth.png", "_depth.npy", "_normal.png", "_normal.npy", "_label.png"];
+
+/// Renders the scene into the folder `out` (made if missing), in parallel over views.
+///
+/// `progress(done, total)` is called after each view, from the worker threads. A demo scene that is
+/// already there is replaced; files of other names are left alone.
+///
+/// # Errors
+/// [`DemoError::Config`] for a setting out of range, [`DemoError::Occupied`] when `out` holds files but no
+/// demo scene, and the file's name with the cause when something cannot be written.
+pub fn write(
+    out: &Path,
+    config: &DemoConfig,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<(), DemoError> {
+    config.check()?;
+    claim(out)?;
+    write_json(&out.join("demo.json"), &manifest(config))?;
+    for split in [Split::Train, Split::Test] {
+        let folder = out.join(split.as_str());
+        fs::create_dir_all(&folder).map_err(|source| DemoError::Io { path: folder.clone(), source })?;
+        clear(out, split)?;
+    }
+
+    let scene = Scene::new();
+    let stations = stations(config);
+    let done = AtomicUsize::new(0);
+    stations.par_iter().try_for_each(|station| {
+        let folder = out.join(station.split.as_str());
+        write_view(&folder, &view::render(&scene, config, station.clone()))?;
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, stations.len());
+        Ok(())
+    })?;
+
+    let classes: Vec<Value> =
+        CLASSES.iter().map(|(name, colour)| json!({"name": name, "color": colour})).collect();
+    write_json(&out.join("labels.json"), &json!({"background": 0, "classes": classes}))?;
+    // Last, so that an interrupted scene cannot be loaded by mistake.
+    for split in [Split::Train, Split::Test] {
+        write_json(&transforms_path(out, split), &transforms(&stations, split))?;
+    }
+    Ok(())
+}
+
+/// Makes sure that `out` is a folder that may be written to.
+fn claim(out: &Path) -> Result<(), DemoError> {
+    let io = |source| DemoError::Io { path: out.to_owned(), source };
+    fs::create_dir_all(out).map_err(io)?;
+    let empty = fs::read_dir(out).map_err(io)?.next().is_none();
+    if empty || is_demo(&out.join("demo.json")) {
+        Ok(())
+    } else {
+        Err(DemoError::Occupied { path: out.to_owned() })
+    }
+}
+
+/// Whether the file is our manifest, whatever its configuration.
+fn is_demo(path: &Path) -> bool {
+    let text = fs::read_to_string(path).ok();
+    text.and_then(|text| serde_json::from_str::<Value>(&text).ok())
+        .is_some_and(|value| value["scene"] == "nerve demo")
+}
+
+/// Removes an earlier scene's poses and views: it may have had more of them.
+fn clear(out: &Path, split: Split) -> Result<(), DemoError> {
+    remove(&transforms_path(out, split))?;
+    for i in 0.. {
+        let image = out.join(split.as_str()).join(format!("r_{i}.png"));
+        if !image.exists() {
+            break;
+        }
+        for suffix in FILES {
+            remove(&image.with_file_name(format!("r_{i}{suffix}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), DemoError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(DemoError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn transforms_path(out: &Path, split: Split) -> PathBuf {
+    out.join(format!("transforms_{}.json", split.as_str()))
+}
+
+fn manifest(config: &DemoConfig) -> Value {
+    json!({
+        "scene": "nerve demo",
+        "version": 1,
+        "config": config,
+        "frame": "camera to world; camera looks along -z, y up; world z up",
+        "files": {
+            "_depth.png": {"unit": DEPTH_UNIT, "meaning": "distance along the ray at the pixel centre; 0 = nothing"},
+            "_depth.npy": {"unit": 1.0, "meaning": "the same, f32 [R, R]"},
+            "_normal.png": {"meaning": "(n + 1) / 2 in the world frame; black = nothing"},
+            "_normal.npy": {"meaning": "unit outward normal in the world frame, f32 [R, R, 3]; 0 = nothing"},
+            "_label.png": {"meaning": "class index into labels.json; 0 = background"},
+        },
+    })
+}
+
+fn transforms(stations: &[Station], split: Split) -> Value {
+    let frames: Vec<Value> = stations
+        .iter()
+        .filter(|station| station.split == split)
+        .map(|station| {
+            let matrix = station.pose.to_homogeneous();
+            let rows: Vec<Vec<f64>> = matrix.row_iter().map(|row| row.iter().copied().collect()).collect();
+            json!({"file_path": format!("./{}/{}", split.as_str(), station.name), "transform_matrix": rows})
+        })
+        .collect();
+    json!({"camera_angle_x": CAMERA_ANGLE_X, "frames": frames})
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), DemoError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|source| DemoError::Json { path: path.to_owned(), source })?;
+    fs::write(path, text + "\n").map_err(|source| DemoError::Io { path: path.to_owned(), source })
+}
+
+fn write_view(folder: &Path, view: &DemoView) -> Result<(), DemoError> {
+    let path = |suffix: &str| folder.join(format!("{}{suffix}", view.name));
+    let (height, width) = view.depth.dim();
+    let size = (width as u32, height as u32);
+    let png = |suffix: &str, bytes: &[u8], colour: ExtendedColorType| {
+        let path = path(suffix);
+        image::save_buffer_with_format(&path, bytes, size.0, size.1, colour, ImageFormat::Png)
+            .map_err(|source| DemoError::Image { path, source })
+    };
+    let npy = |suffix: &str, shape: &[usize], values: &mut dyn ExactSizeIterator<Item = f32>| {
+        let path = path(suffix);
+        fs::File::create(&path)
+            .and_then(|file| npy::write_f32(BufWriter::new(file), shape, values))
+            .map_err(|source| DemoError::Io { path, source })
+    };
+    let rgba: Vec<u8> = view.rgba.iter().copied().collect();
+    // The encoder takes 16-bit samples in the machine's own byte order.
+    let depth: Vec<u8> = quantised_depth(&view.depth).iter().flat_map(|steps| steps.to_ne_bytes()).collect();
+    let label: Vec<u8> = view.label.iter().copied().collect();
+    png("_depth.png", &depth, ExtendedColorType::L16)?;
+    npy("_depth.npy", view.depth.shape(), &mut view.depth.iter().copied())?;
+    png("_normal.png", &normal_bytes(view), ExtendedColorType::Rgb8)?;
+    npy("_normal.npy", view.normal.shape(), &mut view.normal.iter().copied())?;
+    png("_label.png", &label, ExtendedColorType::L8)?;
+    png(".png", &rgba, ExtendedColorType::Rgba8)
+}
+
+/// Depth in steps of [`DEPTH_UNIT`], `[R, R]`.
+pub(super) fn quantised_depth(depth: &Array2<f32>) -> Array2<u16> {
+    depth.map(|&t| (f64::from(t) / DEPTH_UNIT + 0.5) as u16)
+}
+
+fn normal_bytes(view: &DemoView) -> Vec<u8> {
+    let channels = view.normal.indexed_iter().map(|((y, x, _), &n)| {
+        if view.label[[y, x]] == 0 { 0 } else { ((f64::from(n) * 0.5 + 0.5) * 255.0 + 0.5) as u8 }
+    });
+    channels.collect()
+}

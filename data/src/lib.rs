@@ -1,0 +1,3 @@
+//! Cameras, images, scene formats and procedural scenes. Plain arrays, no model.
+
+pub mod demo;
