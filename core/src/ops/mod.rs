@@ -1,1 +1,5 @@
 //! Numerical ops: one folder each, with an f64 reference beside the fast path.
+//!
+//! The reference (`<op>/reference.rs`) is the specification: slow, obvious, in f64, its gradients checked
+//! by finite differences. Fast paths are checked against it with [`check`].
+pub mod check;
