@@ -2,4 +2,12 @@
 //!
 //! The reference (`<op>/reference.rs`) is the specification: slow, obvious, in f64, its gradients checked
 //! by finite differences. Fast paths are checked against it with [`check`].
+pub mod activation;
+pub mod adam;
 pub mod check;
+pub mod composite;
+pub mod hash_grid;
+pub mod loss;
+pub mod march;
+pub mod mlp;
+pub mod sh;

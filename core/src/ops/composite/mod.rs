@@ -1,0 +1,2 @@
+//! Emission-absorption volume rendering along rays.
+pub mod reference;

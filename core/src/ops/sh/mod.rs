@@ -1,0 +1,2 @@
+//! Real spherical harmonics of a direction.
+pub mod reference;
