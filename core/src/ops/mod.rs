@@ -6,6 +6,7 @@ pub mod activation;
 pub mod adam;
 pub mod check;
 pub mod composite;
+pub mod field_reference;
 pub mod hash_grid;
 pub mod loss;
 pub mod march;
