@@ -75,7 +75,7 @@ fn grid(
 ) -> Result<GridBlocks, ConfigError> {
     let TrainConfig { dense_adam, .. } = config.train;
     let group = params.group(Group { sparse: !dense_adam, ..Group::new("grid") });
-    let levels = config.grid.layout()?;
+    let levels = config.grid.levels()?;
     let first = params.blocks().len();
     for (l, level) in levels.iter().enumerate() {
         let name = format!("grid.{l:02}");

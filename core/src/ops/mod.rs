@@ -1,7 +1,15 @@
 //! Numerical ops: one folder each, with an f64 reference beside the fast path.
+//!
+//! The reference (`<op>/reference.rs`) is the specification: slow, obvious, in f64, its gradients checked
+//! by finite differences. Fast paths are checked against it with [`check`].
+pub mod activation;
 pub mod adam;
+pub mod check;
 pub mod composite;
+pub mod field_reference;
 pub mod hash_grid;
+pub mod loss;
 pub mod march;
 pub mod matmul;
+pub mod mlp;
 pub mod sh;

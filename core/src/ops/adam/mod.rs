@@ -10,6 +10,7 @@
 //! The bias correction counts steps of the optimiser, not touches.
 
 mod cpu;
+pub mod reference;
 
 pub use cpu::update;
 

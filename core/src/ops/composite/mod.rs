@@ -10,6 +10,7 @@
 //! `d_c_i = w_i d_value` and `d_sigma_i = dt_i (T_{i+1} g_i - sum_{j>i} w_j g_j)`.
 
 mod cpu;
+pub mod reference;
 
 pub use cpu::{Carry, Ray, RayGrad, absorb, backward, forward, kept};
 

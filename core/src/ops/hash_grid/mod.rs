@@ -10,6 +10,7 @@
 
 mod config;
 mod cpu;
+pub mod reference;
 
 pub use config::{HashGridConfig, Level};
 pub use cpu::{BLOCK, Points, backward_level, forward_level};

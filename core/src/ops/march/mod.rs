@@ -9,6 +9,7 @@
 
 mod cpu;
 pub mod morton;
+pub mod reference;
 
 pub use cpu::march;
 

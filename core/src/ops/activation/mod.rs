@@ -1,0 +1,2 @@
+//! Activations of the field's outputs.
+pub mod reference;

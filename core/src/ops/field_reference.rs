@@ -1,0 +1,245 @@
+//! The Instant-NGP field and its loss for a batch of rays, composed of the op references, in f64.
+//!
+//! For every sample: hash grid (L F values) -> density MLP -> h (16 values) -> density from `h_0`; colour MLP of
+//! the 16 spherical harmonics of the direction, then all of h -> sigmoid -> colour. For every ray: compositing
+//! and loss. [`FieldReference::loss_and_gradients`] is the oracle that a fast engine is checked against.
+
+use super::activation::reference::{Activation, EXP, SIGMOID};
+use super::composite::reference as composite;
+use super::hash_grid::{Level, reference as hash_grid};
+use super::loss::reference::{self as loss, Penalty};
+use super::mlp::reference::{self as mlp, Matrix, Trace};
+use super::sh::reference as sh;
+
+/// Outputs of the density network: the raw density, and with it the features that the colour network sees.
+pub const GEOMETRY: usize = 16;
+
+/// A field and how it is judged.
+#[derive(Debug, Clone)]
+pub struct FieldReference {
+    /// Levels of the hash grid.
+    pub levels: Vec<Level>,
+    /// Features per entry (F).
+    pub features: usize,
+    /// One table per level, `[entries][F]`.
+    pub tables: Vec<Vec<f64>>,
+    /// Density network, from L F values to [`GEOMETRY`].
+    pub density: Vec<Matrix>,
+    /// Colour network, from 16 + [`GEOMETRY`] values (harmonics first) to 3.
+    pub color: Vec<Matrix>,
+    /// Density from `h_0`.
+    pub density_activation: Activation,
+    /// Finds a point's cell: in f64, or with a fast path's f32 rounding.
+    pub locate: fn(&Level, [f64; 3]) -> hash_grid::Place,
+    /// Transmittance at which a ray ends.
+    pub cut: f64,
+    /// Penalty of the loss.
+    pub penalty: Penalty,
+}
+
+/// One sample of a ray.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Where, in the unit cube.
+    pub position: [f64; 3],
+    /// Distance from the ray's origin.
+    pub t: f64,
+    /// Length of its interval.
+    pub dt: f64,
+}
+
+/// A ray to train on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RaySamples {
+    /// Unit direction.
+    pub direction: [f64; 3],
+    /// Samples, front to back.
+    pub samples: Vec<Sample>,
+    /// The pixel: straight colour and alpha, 0 to 1.
+    pub target: [f64; 4],
+    /// Background of both the rendered ray and the pixel.
+    pub background: [f64; 3],
+}
+
+/// What one ray rendered to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RayOutput {
+    /// Colour without background.
+    pub color: [f64; 3],
+    /// Weighted sum of distances, not divided by opacity.
+    pub depth: f64,
+    /// Sum of the weights.
+    pub opacity: f64,
+    /// Samples before the ray ended.
+    pub live_samples: usize,
+}
+
+/// Gradients of the mean loss, shaped as the field's parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients {
+    /// Per level, `[entries][F]`.
+    pub tables: Vec<Vec<f64>>,
+    /// Per layer of the density network.
+    pub density: Vec<Matrix>,
+    /// Per layer of the colour network.
+    pub color: Vec<Matrix>,
+}
+
+/// Everything the backward pass of one ray needs.
+struct Forward {
+    /// Per level, per sample.
+    places: Vec<Vec<hash_grid::Place>>,
+    density: Trace,
+    color: Trace,
+    /// Density per sample.
+    sigma: Vec<f64>,
+    /// Colour after the sigmoid, `[n][3]`.
+    rgb: Vec<f64>,
+    t: Vec<f64>,
+    dt: Vec<f64>,
+}
+
+impl FieldReference {
+    /// A field whose parameters are given, with exponential density, f64 places, no cut, and MSE.
+    pub fn new(
+        levels: Vec<Level>,
+        features: usize,
+        tables: Vec<Vec<f64>>,
+        density: Vec<Matrix>,
+        color: Vec<Matrix>,
+    ) -> Self {
+        Self {
+            levels,
+            features,
+            tables,
+            density,
+            color,
+            density_activation: EXP,
+            locate: hash_grid::locate,
+            cut: 0.0,
+            penalty: Penalty::Mse,
+        }
+    }
+
+    /// Density (per unit of length) and colour of a point seen along a unit direction.
+    pub fn query(&self, position: [f64; 3], direction: [f64; 3]) -> (f64, [f64; 3]) {
+        let forward = self.forward(direction, &[Sample { position, t: 0.0, dt: 0.0 }]);
+        (forward.sigma[0], [forward.rgb[0], forward.rgb[1], forward.rgb[2]])
+    }
+
+    /// The mean loss of the rays, its gradients, and what each ray rendered to.
+    pub fn loss_and_gradients(&self, rays: &[RaySamples]) -> (f64, Gradients, Vec<RayOutput>) {
+        let forwards: Vec<Forward> =
+            rays.iter().map(|ray| self.forward(ray.direction, &ray.samples)).collect();
+        let outputs: Vec<RayOutput> = forwards.iter().map(|forward| self.render(forward)).collect();
+        let judged: Vec<loss::Ray> =
+            rays.iter().zip(&outputs).map(|(ray, output)| judge(ray, output)).collect();
+        let (loss, d_rays) = loss::evaluate(self.penalty, &judged);
+        let mut gradients = Gradients {
+            tables: self.tables.iter().map(|table| vec![0.0; table.len()]).collect(),
+            density: self.density.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
+            color: self.color.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
+        };
+        for (forward, d_ray) in forwards.iter().zip(&d_rays) {
+            self.backward(forward, d_ray, &mut gradients);
+        }
+        (loss, gradients, outputs)
+    }
+
+    fn forward(&self, direction: [f64; 3], samples: &[Sample]) -> Forward {
+        let place = |level: &Level| samples.iter().map(|s| (self.locate)(level, s.position)).collect();
+        let places: Vec<Vec<hash_grid::Place>> = self.levels.iter().map(place).collect();
+        let mut encoding = vec![0.0; samples.len() * self.encoding_width()];
+        for (l, level) in self.levels.iter().enumerate() {
+            let features = hash_grid::forward(level, self.features, &self.tables[l], &places[l]);
+            self.of_level(l, &mut encoding).zip(features).for_each(|(to, from)| *to = from);
+        }
+        let density = mlp::forward(&self.density, &encoding);
+        let harmonics = sh::forward(direction);
+        let mut color_input = Vec::new();
+        for h in density.output().chunks_exact(GEOMETRY) {
+            color_input.extend(harmonics);
+            color_input.extend_from_slice(h);
+        }
+        let color = mlp::forward(&self.color, &color_input);
+        Forward {
+            places,
+            sigma: raw_density(&density).map(self.density_activation.value).collect(),
+            rgb: color.output().iter().map(|&c| (SIGMOID.value)(c)).collect(),
+            density,
+            color,
+            t: samples.iter().map(|s| s.t).collect(),
+            dt: samples.iter().map(|s| s.dt).collect(),
+        }
+    }
+
+    fn composite_ray<'a>(&self, forward: &'a Forward) -> composite::Ray<'a> {
+        let Forward { sigma, rgb, t, dt, .. } = forward;
+        composite::Ray { sigma, color: rgb, channels: 3, t, dt, cut: self.cut }
+    }
+
+    fn render(&self, forward: &Forward) -> RayOutput {
+        let out = composite::forward(&self.composite_ray(forward));
+        RayOutput {
+            color: [out.value[0], out.value[1], out.value[2]],
+            depth: out.depth,
+            opacity: out.opacity,
+            live_samples: out.weights.len(),
+        }
+    }
+
+    fn backward(&self, forward: &Forward, d_ray: &loss::RayGradient, gradients: &mut Gradients) {
+        let ray = self.composite_ray(forward);
+        let (d_sigma, d_rgb) = composite::backward(&ray, &d_ray.value, 0.0, d_ray.opacity);
+        let d_raw_rgb: Vec<f64> =
+            d_rgb.iter().zip(forward.color.output()).map(|(d, &raw)| d * (SIGMOID.slope)(raw)).collect();
+        let (d_color_input, d_color) = mlp::backward(&self.color, &forward.color, &d_raw_rgb);
+        // h reaches the loss twice: through the colour network, and h_0 through the density.
+        let mut d_h = Vec::new();
+        let inputs = d_color_input.chunks_exact(sh::COEFFICIENTS + GEOMETRY);
+        for ((d_input, d_sigma), raw) in inputs.zip(d_sigma).zip(raw_density(&forward.density)) {
+            let first = d_h.len();
+            d_h.extend_from_slice(&d_input[sh::COEFFICIENTS..]);
+            d_h[first] += d_sigma * (self.density_activation.slope)(raw);
+        }
+        let (mut d_encoding, d_density) = mlp::backward(&self.density, &forward.density, &d_h);
+        for (l, level) in self.levels.iter().enumerate() {
+            let d_features: Vec<f64> = self.of_level(l, &mut d_encoding).map(|d| *d).collect();
+            let (d_table, _) =
+                hash_grid::backward(level, self.features, &self.tables[l], &forward.places[l], &d_features);
+            add(&mut gradients.tables[l], &d_table);
+        }
+        let networks = [(&mut gradients.density, d_density), (&mut gradients.color, d_color)];
+        for (sum, part) in networks.into_iter().flat_map(|(sum, part)| sum.iter_mut().zip(part)) {
+            add(&mut sum.values, &part.values);
+        }
+    }
+
+    fn encoding_width(&self) -> usize {
+        self.levels.len() * self.features
+    }
+
+    /// One level's features in an encoding `[n][L F]`, point by point.
+    fn of_level<'a>(&self, level: usize, encoding: &'a mut [f64]) -> impl Iterator<Item = &'a mut f64> {
+        let features = self.features;
+        let points = encoding.chunks_exact_mut(self.encoding_width());
+        points.flat_map(move |point| &mut point[level * features..][..features])
+    }
+}
+
+/// The raw density of every sample: the first value of h.
+fn raw_density(density: &Trace) -> impl Iterator<Item = f64> {
+    density.output().iter().step_by(GEOMETRY).copied()
+}
+
+fn judge(ray: &RaySamples, output: &RayOutput) -> loss::Ray {
+    let RayOutput { color: value, opacity, .. } = *output;
+    loss::Ray { value, opacity, target: ray.target, background: ray.background }
+}
+
+fn add(sum: &mut [f64], part: &[f64]) {
+    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::ops::activation::reference::SOFTPLUS;
+use crate::ops::check::{FdOptions, TestRng, close, finite_difference};
+use crate::ops::hash_grid::HashGridConfig;
+
+fn network(rng: &mut TestRng, widths: &[usize]) -> Vec<Matrix> {
+    let layer = |w: &[usize]| {
+        let deviation = (2.0 / w[0] as f64).sqrt();
+        Matrix { rows: w[1], columns: w[0], values: rng.normals(w[0] * w[1], deviation) }
+    };
+    widths.windows(2).map(layer).collect()
+}
+
+/// A small field: one dense and two hashed levels, hidden layers of 8.
+fn field(rng: &mut TestRng) -> FieldReference {
+    let config =
+        HashGridConfig { levels: 3, features: 2, log2_entries: 8, base_resolution: 4, finest_resolution: 24 };
+    let levels = config.levels().unwrap();
+    assert!(levels[0].dense && !levels[2].dense);
+    let tables = levels.iter().map(|level| rng.normals(level.entries * 2, 1.0)).collect();
+    let density = network(rng, &[config.outputs(), 8, GEOMETRY]);
+    let color = network(rng, &[16 + GEOMETRY, 8, 8, 3]);
+    FieldReference::new(levels, config.features, tables, density, color)
+}
+
+fn rays(rng: &mut TestRng, rays: usize, samples: usize) -> Vec<RaySamples> {
+    let mut ray = || {
+        let (direction, dt) = (rng.direction(), 0.08);
+        let along = |i: usize| {
+            let t = (i as f64 + 0.5) * dt;
+            Sample { position: direction.map(|d| 0.5 + 0.9 * d * (t - 0.3)), t, dt }
+        };
+        let samples = (0..samples).map(along).collect();
+        let target = [0; 4].map(|_| rng.uniform(0.1, 0.9));
+        RaySamples { direction, samples, target, background: [0; 3].map(|_| rng.uniform(0.0, 1.0)) }
+    };
+    (0..rays).map(|_| ray()).collect()
+}
+
+/// A block of parameters, and the same block of the gradients.
+type Block = (&'static str, fn(&mut FieldReference) -> Vec<&mut Vec<f64>>, fn(&Gradients) -> Vec<&Vec<f64>>);
+
+const BLOCKS: [Block; 3] = [
+    ("tables", |f| f.tables.iter_mut().collect(), |g| g.tables.iter().collect()),
+    ("density", |f| f.density.iter_mut().map(|w| &mut w.values).collect(), |g| values(&g.density)),
+    ("color", |f| f.color.iter_mut().map(|w| &mut w.values).collect(), |g| values(&g.color)),
+];
+
+fn values(layers: &[Matrix]) -> Vec<&Vec<f64>> {
+    layers.iter().map(|w| &w.values).collect()
+}
+
+fn check_all_gradients(field: &FieldReference, rays: &[RaySamples]) {
+    let (_, gradients, _) = field.loss_and_gradients(rays);
+    for (name, parameters, gradient) in BLOCKS {
+        for (k, analytic) in gradient(&gradients).into_iter().enumerate() {
+            assert!(analytic.iter().any(|&g| g != 0.0), "{name} {k} is not reached");
+            let mut moved = field.clone();
+            let start = parameters(&mut moved)[k].clone();
+            let loss = |values: &[f64]| {
+                parameters(&mut moved)[k].copy_from_slice(values);
+                moved.loss_and_gradients(rays).0
+            };
+            // Steps short of the nearest ReLU kink of some 400 units.
+            let options = FdOptions { eps: 1e-5, limit: Some(400), ..FdOptions::default() };
+            if let Err(mismatch) = finite_difference(loss, &start, analytic, options) {
+                panic!("{name} {k}: {mismatch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_gradient_matches_finite_differences() {
+    let mut rng = TestRng::new(20);
+    let field = field(&mut rng);
+    check_all_gradients(&field, &rays(&mut rng, 3, 6));
+}
+
+#[test]
+fn so_it_does_with_softplus_huber_and_an_early_end() {
+    let mut rng = TestRng::new(21);
+    let field = FieldReference {
+        density_activation: SOFTPLUS,
+        penalty: Penalty::Huber { delta: 0.1 },
+        cut: 0.9,
+        ..field(&mut rng)
+    };
+    let rays = rays(&mut rng, 3, 12);
+    let (_, _, outputs) = field.loss_and_gradients(&rays);
+    assert!(outputs.iter().any(|out| out.live_samples < 12), "{outputs:?}");
+    check_all_gradients(&field, &rays);
+}
+
+#[test]
+fn it_renders_what_it_queries() {
+    let mut rng = TestRng::new(22);
+    let field = field(&mut rng);
+    let rays = rays(&mut rng, 4, 5);
+    let (loss, _, outputs) = field.loss_and_gradients(&rays);
+    let mut mean = 0.0;
+    for (ray, output) in rays.iter().zip(&outputs) {
+        let (mut color, mut transmittance) = ([0.0; 3], 1.0);
+        for sample in &ray.samples {
+            let (sigma, rgb) = field.query(sample.position, ray.direction);
+            let alpha = 1.0 - (-sigma * sample.dt).exp();
+            color = [0, 1, 2].map(|c| color[c] + transmittance * alpha * rgb[c]);
+            transmittance *= 1.0 - alpha;
+        }
+        close(&output.color, &color, 1e-12, 1e-12).unwrap();
+        assert!((output.opacity - (1.0 - transmittance)).abs() < 1e-12);
+        for (c, value) in color.iter().enumerate() {
+            let target = ray.target[c] * ray.target[3] + (1.0 - ray.target[3]) * ray.background[c];
+            mean += (value + transmittance * ray.background[c] - target).powi(2) / 12.0;
+        }
+    }
+    assert!((loss - mean).abs() < 1e-12);
+}
+
+#[test]
+fn an_empty_ray_shows_its_background_and_moves_nothing() {
+    let mut rng = TestRng::new(23);
+    let field = field(&mut rng);
+    let (loss, gradients, outputs) = field.loss_and_gradients(&rays(&mut rng, 1, 0));
+    assert_eq!((outputs[0].color, outputs[0].opacity), ([0.0; 3], 0.0));
+    assert!(loss > 0.0);
+    assert!(BLOCKS.iter().all(|(_, _, of)| of(&gradients).into_iter().flatten().all(|&g| g == 0.0)));
+}

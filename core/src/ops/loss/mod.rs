@@ -1,0 +1,2 @@
+//! Photometric losses of composited rays.
+pub mod reference;
