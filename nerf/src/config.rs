@@ -151,6 +151,9 @@ pub struct TrainConfig {
     /// Average the weights with this decay per step and evaluate with the average
     #[arg(long, value_name = "DECAY")]
     pub ema: Option<f32>,
+    /// Evaluate a few held-out views every so many steps
+    #[arg(long, value_name = "STEPS")]
+    pub eval_every: Option<u64>,
     /// Seconds between two checkpoints
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
     pub save_every: f64,
@@ -170,6 +173,7 @@ impl Default for TrainConfig {
             loss: Loss::default(),
             dense_adam: false,
             ema: None,
+            eval_every: None,
             save_every: 60.0,
             seed: 0,
         }
@@ -243,6 +247,12 @@ impl NerfConfig {
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
         check(ema, "--ema", format!("{:?}", t.ema), "use 0 to 1, such as 0.95")?;
         check(t.steps != Some(0), "--steps", "0".into(), "use at least 1")?;
-        check(t.save_every > 0.0, "--save-every", t.save_every.to_string(), "use a positive number of seconds")
+        check(t.eval_every != Some(0), "--eval-every", "0".into(), "use at least 1")?;
+        check(
+            t.save_every > 0.0,
+            "--save-every",
+            t.save_every.to_string(),
+            "use a positive number of seconds",
+        )
     }
 }

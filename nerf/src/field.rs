@@ -41,7 +41,8 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
         hidden: f.density_layers,
         outputs: f.geometry_features,
     };
-    let density = Mlp::new("density", shape, None, input, geometry, true, &mut plan, &mut params, group, &random);
+    let density =
+        Mlp::new("density", shape, None, input, geometry, true, &mut plan, &mut params, group, &random);
     let shape = MlpShape {
         ray_inputs: sh::COEFFICIENTS,
         inputs: f.geometry_features,
@@ -50,8 +51,18 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
         outputs: CHANNELS,
     };
     let rows = density.rows();
-    let colors =
-        Mlp::new("color", shape, Some(directions), geometry, color, true, &mut plan, &mut params, group, &random);
+    let colors = Mlp::new(
+        "color",
+        shape,
+        Some(directions),
+        geometry,
+        color,
+        true,
+        &mut plan,
+        &mut params,
+        group,
+        &random,
+    );
     let stages: Vec<Box<dyn Stage>> = vec![
         Box::new(density),
         Box::new(Density { input: geometry, rows, cut: config.march.cut }),

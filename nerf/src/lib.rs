@@ -8,6 +8,7 @@ pub mod eval;
 pub mod field;
 pub mod objective;
 pub mod occupancy;
+mod run;
 pub mod sampler;
 mod state;
 pub mod trainer;

@@ -33,7 +33,10 @@ impl Objective for Photometric {
             let (loss, slope) = match self.0 {
                 Loss::Huber if error.abs() > HUBER_DELTA => {
                     // Scaled so that it continues e^2: 2 delta (|e| - delta / 2).
-                    (2.0 * HUBER_DELTA * (error.abs() - HUBER_DELTA / 2.0), 2.0 * HUBER_DELTA * error.signum())
+                    (
+                        2.0 * HUBER_DELTA * (error.abs() - HUBER_DELTA / 2.0),
+                        2.0 * HUBER_DELTA * error.signum(),
+                    )
                 }
                 _ => (error * error, 2.0 * error),
             };

@@ -92,31 +92,43 @@ impl Occupancy {
     }
 
     /// Visits cells `at .. at + n` of this refresh.
-    fn visit(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64, at: usize, n: usize, ranks: Option<&Ranks>) {
+    fn visit(
+        &mut self,
+        engine: &mut dyn TrainEngine,
+        rng: Rng,
+        step: u64,
+        at: usize,
+        n: usize,
+        ranks: Option<&Ranks>,
+    ) {
         let (side, bits, all) = (self.side, &self.bits, self.density.len() as u32);
         self.cells.resize(n, 0);
         self.sigma.resize(n, 0.0);
         self.points.iter_mut().for_each(|p| p.resize(n, 0.0));
         let [x, y, z] = &mut self.points;
         let points = x.par_iter_mut().zip(y).zip(z);
-        self.cells.par_iter_mut().zip(points).enumerate().with_min_len(1024).for_each(|(i, (cell, ((x, y), z)))| {
-            let visit = (at + i) as u32;
-            let word = rng.bits(Stream::Occupancy, step, visit);
-            *cell = match ranks {
-                None => visit,
-                // Every other visit goes to an occupied cell.
-                Some(ranks) if visit & 1 == 1 => ranks.pick(bits, word[3]).unwrap_or_else(|| below(word[3], all)),
-                Some(_) => below(word[3], all),
-            };
-            let (cascade, code) = (*cell as usize / CELLS, *cell % CELLS as u32);
-            let size = (1u32 << cascade) as f32;
-            let cell = morton::decode(code);
-            let place = |a: usize| {
-                let unit = ((cell[a] as f32 + uniform(word[a])) / SIDE as f32 - 0.5) * size;
-                unit / side + 0.5
-            };
-            (*x, *y, *z) = (place(0), place(1), place(2));
-        });
+        self.cells.par_iter_mut().zip(points).enumerate().with_min_len(1024).for_each(
+            |(i, (cell, ((x, y), z)))| {
+                let visit = (at + i) as u32;
+                let word = rng.bits(Stream::Occupancy, step, visit);
+                *cell = match ranks {
+                    None => visit,
+                    // Every other visit goes to an occupied cell.
+                    Some(ranks) if visit & 1 == 1 => {
+                        ranks.pick(bits, word[3]).unwrap_or_else(|| below(word[3], all))
+                    }
+                    Some(_) => below(word[3], all),
+                };
+                let (cascade, code) = (*cell as usize / CELLS, *cell % CELLS as u32);
+                let size = (1u32 << cascade) as f32;
+                let cell = morton::decode(code);
+                let place = |a: usize| {
+                    let unit = ((cell[a] as f32 + uniform(word[a])) / SIDE as f32 - 0.5) * size;
+                    unit / side + 0.5
+                };
+                (*x, *y, *z) = (place(0), place(1), place(2));
+            },
+        );
         let [x, y, z] = &self.points;
         engine.density([x, y, z], &mut self.sigma);
         for (cell, sigma) in self.cells.iter().zip(&self.sigma) {
@@ -182,7 +194,8 @@ mod tests {
         cells.iter().for_each(|c| bits.set(*c, true));
         let ranks = Ranks::new(&bits);
         let n = cells.len() as u64;
-        let found: Vec<_> = (0..n).map(|i| ranks.pick(&bits, ((i * (1 << 32) + (1 << 31)) / n) as u32)).collect();
+        let found: Vec<_> =
+            (0..n).map(|i| ranks.pick(&bits, ((i * (1 << 32) + (1 << 31)) / n) as u32)).collect();
         assert_eq!(found, cells.map(|c| Some(c as u32)));
         assert_eq!(Ranks::new(&Bitfield::new(1, false)).pick(&bits, 7), None);
     }

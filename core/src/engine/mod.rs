@@ -26,7 +26,7 @@ pub use layout::{FieldLayout, GridBlocks};
 pub use pool::Pool;
 pub use sampler::{Marcher, Objective, Ray, Sampler, Samples};
 pub use stage::Stage;
-pub use step::{StepInput, StepStats};
+pub use step::{Phases, StepInput, StepStats};
 pub use tile::{CAPACITY, Span, Tile};
 pub use workspace::{Plan, Slot, Workspace};
 

@@ -15,6 +15,16 @@ pub struct StepInput<'a> {
     pub rate: f32,
 }
 
+impl std::ops::AddAssign for Phases {
+    fn add_assign(&mut self, other: Self) {
+        self.march += other.march;
+        self.encode += other.encode;
+        self.stages += other.stages;
+        self.dense += other.dense;
+        self.tables += other.tables;
+    }
+}
+
 /// One step's outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StepStats {

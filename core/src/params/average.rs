@@ -18,6 +18,8 @@ pub struct Average {
     /// Per line, the last step that is included. Dense blocks have one entry for all.
     pub(super) settled: Vec<u32>,
     lazy: bool,
+    /// The weights, while the average stands in for them.
+    parked: Option<Values>,
 }
 
 impl Average {
@@ -25,7 +27,7 @@ impl Average {
         let mut values = zeros(weight.len());
         values.copy_from_slice(weight);
         let lines = if lazy { weight.len().div_ceil(LINE) } else { 1 };
-        Self { values, decay, settled: vec![step as u32; lines], lazy }
+        Self { values, decay, settled: vec![step as u32; lines], lazy, parked: None }
     }
 
     /// Brings the lines that step `t` is about to touch up to step `t - 1`.
@@ -58,9 +60,21 @@ impl Average {
 
     /// The average as of step `t`. Leaves the lazy state alone, so that looking does not change what follows.
     pub fn current(&self, weight: &[f32], t: u64) -> Values {
-        let mut copy = Self { values: self.values.clone(), settled: self.settled.clone(), ..*self };
+        let (values, settled) = (self.values.clone(), self.settled.clone());
+        let mut copy = Self { values, settled, decay: self.decay, lazy: self.lazy, parked: None };
         copy.settle(weight, t);
         copy.values
+    }
+
+    /// Exchanges the weights with the average as of step `t`, and back on the second call.
+    pub(super) fn swap(&mut self, weight: &mut Values, t: u64) {
+        match self.parked.take() {
+            None => {
+                let current = self.current(weight, t);
+                self.parked = Some(std::mem::replace(weight, current));
+            }
+            Some(parked) => *weight = parked,
+        }
     }
 
     fn settle(&mut self, weight: &[f32], t: u64) {

@@ -98,6 +98,17 @@ impl Params {
         }
     }
 
+    /// Exchanges weights with their averages, where there are any; a second call undoes the first. No step may be
+    /// taken in between.
+    pub fn swap_average(&mut self) {
+        let step = self.step;
+        for block in &mut self.blocks {
+            if let Some(average) = &mut block.average {
+                average.swap(&mut block.weight, step);
+            }
+        }
+    }
+
     /// All blocks, in the order they were added.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks

@@ -12,7 +12,7 @@ mod config;
 mod cpu;
 pub mod reference;
 
-pub use config::{HashGridConfig, Level};
+pub use config::{ConfigError, HashGridConfig, Level};
 pub use cpu::{BLOCK, Points, backward_level, forward_level};
 
 /// The hash's prime of the y axis (x has 1).

@@ -1,0 +1,68 @@
+//! Why an image cannot be used.
+
+use std::path::PathBuf;
+
+use super::{MAX_PIXELS, MAX_SIDE};
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file cannot be opened or read.
+    #[error("{}: cannot be read", path.display())]
+    Io {
+        /// The image.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file's content is neither PNG nor JPEG.
+    #[error("{}: not a PNG or JPEG image; convert it to one of them", path.display())]
+    Format {
+        /// The image.
+        path: PathBuf,
+    },
+    /// The file is damaged or of a kind that the decoder does not know.
+    #[error("{}: cannot be decoded; is the file complete?", path.display())]
+    Decode {
+        /// The image.
+        path: PathBuf,
+        /// What the decoder said.
+        source: ::image::ImageError,
+    },
+    /// The header announces more pixels than are accepted.
+    #[error(
+        "{}: its header says {width}x{height} pixels, more than the limit of {MAX_SIDE} a side and {MAX_PIXELS} \
+         in all; resize it",
+        path.display()
+    )]
+    TooLarge {
+        /// The image.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Pixel data and dimensions disagree.
+    #[error("{width}x{height} pixels with {channels} channels need another number of bytes than {bytes}")]
+    Size {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Bytes a pixel: 3 or 4.
+        channels: u8,
+        /// How many bytes were given.
+        bytes: usize,
+    },
+    /// A downscale factor of 0, or larger than a side.
+    #[error("{width}x{height} pixels cannot be downscaled by {by}; use a factor from 1 to the shorter side")]
+    Downscale {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The factor asked for.
+        by: u32,
+    },
+}

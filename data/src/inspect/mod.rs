@@ -1,0 +1,189 @@
+//! What a scene holds and what is wrong with it, before any training. No image is decoded.
+
+mod display;
+mod geometry;
+mod problems;
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::{Isometry3, Point3, Vector3};
+use serde::Serialize;
+
+use crate::camera::Intrinsics;
+use crate::scene::{self, LoadOptions, MemoryEstimate, Outline, SceneError, SceneFormat};
+pub use geometry::Extent;
+use geometry::attention;
+pub use problems::{Problem, Severity};
+
+/// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The scene's name.
+    pub name: String,
+    /// The folder or file that was read.
+    pub source: PathBuf,
+    /// Its format.
+    pub format: SceneFormat,
+    /// Number of views for each purpose.
+    pub views: ViewCounts,
+    /// Resolutions on disk, the most frequent first.
+    pub resolutions: Vec<Resolution>,
+    /// Distinct intrinsics, as they will be used (downscaled), the most frequent first.
+    pub intrinsics: Vec<IntrinsicsCount>,
+    /// Number of images with an alpha channel.
+    pub images_with_alpha: usize,
+    /// Listed images that do not exist.
+    pub missing: Vec<PathBuf>,
+    /// Side of the render box in the unit frame.
+    pub aabb_scale: u32,
+    /// World to unit: factor.
+    pub scale: f64,
+    /// World to unit: shift, after the factor.
+    pub offset: [f64; 3],
+    /// The camera centres' box in world units.
+    pub cameras_world: Extent,
+    /// The camera centres' box in the unit frame.
+    pub cameras_unit: Extent,
+    /// What the cameras look at together; `None` if their axes are parallel.
+    pub attention: Option<Attention>,
+    /// Fraction of cameras whose optical axis meets the unit cube.
+    pub looking_at_cube: f64,
+    /// Fraction of cameras that see any of the unit cube.
+    pub seeing_cube: f64,
+    /// What loading it would take, in bytes.
+    pub memory: MemoryEstimate,
+    /// What the reader remarked.
+    pub warnings: Vec<String>,
+    /// What is wrong, the worst first.
+    pub problems: Vec<Problem>,
+}
+
+/// Views for each purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ViewCounts {
+    /// Seen in training.
+    pub train: usize,
+    /// For choosing between settings.
+    pub val: usize,
+    /// For the final figure.
+    pub test: usize,
+}
+
+/// A resolution and how many images have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Resolution {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// How many images.
+    pub count: usize,
+}
+
+/// Intrinsics and how many views have them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct IntrinsicsCount {
+    /// How many views.
+    pub count: usize,
+    /// What they share.
+    #[serde(flatten)]
+    pub intrinsics: Intrinsics,
+}
+
+/// The point closest to all optical axes (least squares).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Attention {
+    /// In world units.
+    pub world: [f64; 3],
+    /// In the unit frame.
+    pub unit: [f64; 3],
+    /// Distance of the nearest camera to it, in world units.
+    pub nearest: f64,
+    /// Distance of the farthest camera to it, in world units.
+    pub farthest: f64,
+    /// Fraction of cameras in front of which it lies.
+    pub in_front: f64,
+}
+
+/// Reads a scene's files and image headers and reports what they hold.
+///
+/// # Errors
+/// If the scene could not be loaded either: see [`scene::outline`].
+pub fn inspect(path: &Path, options: &LoadOptions) -> Result<Report, SceneError> {
+    Ok(report(scene::outline(path, options)?))
+}
+
+fn report(outline: Outline) -> Report {
+    let poses: Vec<Isometry3<f64>> = outline.views.iter().map(|view| view.camera.pose).collect();
+    let to_unit = |p: &Point3<f64>| p * outline.scale + Vector3::from(outline.offset);
+    let centres: Vec<Point3<f64>> = outline.views.iter().map(|view| view.camera.centre()).collect();
+    let attention = attention(&poses).map(|world| {
+        let distances = || centres.iter().map(|centre| (world - centre).norm());
+        let ahead =
+            outline.views.iter().filter(|v| (world - v.camera.centre()).dot(&v.camera.forward()) > 0.0);
+        Attention {
+            world: world.into(),
+            unit: to_unit(&world).into(),
+            nearest: distances().fold(f64::INFINITY, f64::min),
+            farthest: distances().fold(0.0, f64::max),
+            in_front: fraction(ahead.count(), outline.views.len()),
+        }
+    });
+    let hits = |sees: fn(&crate::Camera, f64, [f64; 3]) -> bool| {
+        let count = outline.views.iter().filter(|v| sees(&v.camera, outline.scale, outline.offset)).count();
+        fraction(count, outline.views.len())
+    };
+    let mut report = Report {
+        views: ViewCounts {
+            train: outline.splits.train.len(),
+            val: outline.splits.val.len(),
+            test: outline.splits.test.len(),
+        },
+        resolutions: counted(outline.views.iter().map(|v| (v.header.width, v.header.height)))
+            .into_iter()
+            .map(|((width, height), count)| Resolution { width, height, count })
+            .collect(),
+        intrinsics: counted(outline.views.iter().map(|v| v.camera.intrinsics))
+            .into_iter()
+            .map(|(intrinsics, count)| IntrinsicsCount { count, intrinsics })
+            .collect(),
+        images_with_alpha: outline.views.iter().filter(|v| v.header.channels == 4).count(),
+        cameras_world: Extent::of(centres.iter().copied()),
+        cameras_unit: Extent::of(centres.iter().map(to_unit)),
+        attention,
+        looking_at_cube: hits(geometry::axis_meets_cube),
+        seeing_cube: hits(geometry::sees_cube),
+        name: outline.name,
+        source: outline.source,
+        format: outline.format,
+        missing: outline.missing,
+        aabb_scale: outline.aabb_scale,
+        scale: outline.scale,
+        offset: outline.offset,
+        memory: outline.memory,
+        warnings: outline.warnings,
+        problems: Vec::new(),
+    };
+    report.problems = problems::find(&report, &poses);
+    report
+}
+
+fn fraction(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The distinct values and how often each occurs, the most frequent first, then in order of appearance.
+fn counted<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<(T, usize)> {
+    let mut counts: Vec<(T, usize)> = Vec::new();
+    for value in values {
+        match counts.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((value, 1)),
+        }
+    }
+    counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    counts
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! What is wrong with a scene, and what to do about it.
+
+use nalgebra::{Isometry3, Point3};
+use serde::Serialize;
+
+use super::Report;
+use crate::scene::render_box;
+
+/// How much a problem matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Training cannot give a useful result.
+    Error,
+    /// The result will probably suffer.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Something wrong, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What was found.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Centres closer than this part of the cameras' extent, and turned by less than [`SAME_ANGLE`], are one pose.
+const SAME_CENTRE: f64 = 1e-6;
+/// In radians.
+const SAME_ANGLE: f64 = 1e-6;
+
+/// All problems, the worst first.
+pub(super) fn find(report: &Report, poses: &[Isometry3<f64>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut add = |severity, what: String, remedy: &str| {
+        problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+    };
+    views(report, &mut add);
+    duplicates(report, poses, &mut add);
+    placement(report, &mut add);
+    lenses(report, &mut add);
+    problems.sort_by_key(|problem| problem.severity);
+    problems
+}
+
+fn views(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+    let missing = report.missing.len();
+    if missing > 0 {
+        let listed = missing + report.resolutions.iter().map(|r| r.count).sum::<usize>();
+        add(
+            Severity::Warning,
+            format!("{missing} of {listed} listed images do not exist"),
+            "put them beside the file, or go on without them: they are left out",
+        );
+    }
+    if report.views.train == 0 {
+        add(
+            Severity::Error,
+            "no view is for training".into(),
+            "hold out fewer views, or fix the split lists",
+        );
+    }
+    if report.views.val + report.views.test == 0 {
+        add(
+            Severity::Note,
+            "no view is held out, so quality cannot be measured".into(),
+            "give a test split, or hold out every 8th view",
+        );
+    }
+    let images: usize = report.resolutions.iter().map(|r| r.count).sum();
+    if report.images_with_alpha != 0 && report.images_with_alpha != images {
+        add(
+            Severity::Warning,
+            format!(
+                "{} of {images} images have an alpha channel, the others do not",
+                report.images_with_alpha
+            ),
+            "cut out the background in all images or in none",
+        );
+    }
+}
+
+fn duplicates(report: &Report, poses: &[Isometry3<f64>], add: &mut impl FnMut(Severity, String, &str)) {
+    let near = SAME_CENTRE * report.cameras_world.diagonal();
+    // Sorted along x, only a few neighbours of each pose can be the same.
+    let mut order: Vec<&Isometry3<f64>> = poses.iter().collect();
+    order.sort_by(|a, b| a.translation.x.total_cmp(&b.translation.x));
+    let same = |a: &Isometry3<f64>, b: &Isometry3<f64>| {
+        (a.translation.vector - b.translation.vector).norm() <= near
+            && a.rotation.angle_to(&b.rotation) <= SAME_ANGLE
+    };
+    let repeated = order.iter().enumerate().filter(|&(i, pose)| {
+        let before = order[..i].iter().rev();
+        before
+            .take_while(|other| pose.translation.x - other.translation.x <= near)
+            .any(|other| same(pose, other))
+    });
+    let repeated = repeated.count();
+    if poses.len() > 1 && repeated == poses.len() - 1 {
+        add(
+            Severity::Error,
+            "all poses are identical".into(),
+            "the poses were not estimated, or not written; run structure from motion again",
+        );
+    } else if repeated > 0 {
+        add(
+            Severity::Warning,
+            format!("{repeated} poses repeat another one exactly"),
+            "if the camera stood still, drop these images; else the poses are wrong",
+        );
+    }
+}
+
+fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+    const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
+        unit cube, or raise `aabb_scale`";
+    let Some(attention) = &report.attention else {
+        if report.cameras_world.diagonal() > 0.0 {
+            add(
+                Severity::Note,
+                "the cameras look in parallel, there is no common centre".into(),
+                "a forward-facing capture shows nothing of the far sides; check that `scale` fits its depth",
+            );
+        }
+        return;
+    };
+    let [x, y, z] = attention.unit;
+    let at = format!("({x:.2}, {y:.2}, {z:.2})");
+    let inside = |side: u32| {
+        let (min, max) = render_box(side);
+        Point3::from(attention.unit)
+            .iter()
+            .zip(min.iter().zip(max.iter()))
+            .all(|(v, (a, b))| v >= a && v <= b)
+    };
+    if attention.in_front < 0.5 {
+        add(
+            Severity::Error,
+            format!(
+                "the point nearest to all optical axes lies behind {:.0}% of the cameras",
+                100.0 * (1.0 - attention.in_front)
+            ),
+            "the poses probably follow OpenCV's axes (y down, z forward): flip the signs of the matrices' second \
+             and third columns",
+        );
+    }
+    if !inside(report.aabb_scale) {
+        let what = format!("the cameras look at {at} in the unit frame, outside the render box");
+        add(Severity::Error, what, RESCALE);
+    } else if !inside(1) {
+        let what = format!(
+            "the cameras look at {at} in the unit frame, outside the unit cube, where detail is finest"
+        );
+        add(Severity::Warning, what, RESCALE);
+    }
+    if report.seeing_cube < 0.5 {
+        let what = format!("only {:.0}% of the cameras see any of the unit cube", 100.0 * report.seeing_cube);
+        add(Severity::Warning, what, RESCALE);
+    }
+    let nearest = attention.nearest * report.scale;
+    let box_diagonal = 3f64.sqrt() * f64::from(report.aabb_scale);
+    if attention.farthest * report.scale < 0.1 {
+        add(
+            Severity::Warning,
+            format!(
+                "all cameras are within {:.3} of their centre in the unit frame: the scene is tiny",
+                attention.farthest * report.scale
+            ),
+            "raise `scale` so that the cameras surround the unit cube",
+        );
+    } else if nearest > 4.0 * box_diagonal {
+        add(
+            Severity::Warning,
+            format!(
+                "the nearest camera is {nearest:.1} from the centre in the unit frame, far outside the render box"
+            ),
+            "lower `scale`, unless the scene really is that small in the images",
+        );
+    }
+}
+
+fn lenses(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+    if report.intrinsics.len() > 1 {
+        add(
+            Severity::Note,
+            format!("the views have {} different intrinsics", report.intrinsics.len()),
+            "fine if several cameras or zoom were used; else solve with one shared camera",
+        );
+    }
+    let uneven = |c: &&super::IntrinsicsCount| (c.intrinsics.fx / c.intrinsics.fy - 1.0).abs() > 0.05;
+    if let Some(c) = report.intrinsics.iter().find(uneven) {
+        add(
+            Severity::Warning,
+            format!(
+                "focal lengths differ between x and y: {:.1} and {:.1} pixels",
+                c.intrinsics.fx, c.intrinsics.fy
+            ),
+            "pixels of cameras are square: check fl_x, fl_y and camera_angle_x, camera_angle_y",
+        );
+    }
+    let off = |c: &&super::IntrinsicsCount| {
+        let k = &c.intrinsics;
+        let (x, y) = (k.cx / f64::from(k.width), k.cy / f64::from(k.height));
+        !((0.25..=0.75).contains(&x) && (0.25..=0.75).contains(&y))
+    };
+    if let Some(c) = report.intrinsics.iter().find(off) {
+        add(
+            Severity::Warning,
+            format!(
+                "the principal point ({:.0}, {:.0}) is far from the image's centre",
+                c.intrinsics.cx, c.intrinsics.cy
+            ),
+            "check cx and cy, and that the images were not cropped or rotated after solving",
+        );
+    }
+}

@@ -1,0 +1,116 @@
+#![allow(clippy::unwrap_used)]
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use super::*;
+use crate::testing::{look_at, matrix, ngp_scene, orbit, real_data};
+
+fn inspected(poses: &[Isometry3<f64>], edit: impl FnOnce(&mut Value)) -> Report {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), poses, edit);
+    inspect(folder.path(), &LoadOptions::default()).unwrap()
+}
+
+fn found<'a>(report: &'a Report, what: &str) -> &'a Problem {
+    let problem = report.problems.iter().find(|p| p.what.contains(what));
+    problem.unwrap_or_else(|| panic!("no {what:?} in {:#?}", report.problems))
+}
+
+#[test]
+fn a_good_scene_has_no_problems() {
+    let poses = orbit(16, 3.0, Point3::new(0.1, 0.2, 0.3));
+    let report = inspected(&poses, |_| {});
+    assert!(report.problems.is_empty(), "{:#?}", report.problems);
+    assert_eq!(report.views, ViewCounts { train: 14, val: 0, test: 2 });
+    assert_eq!(report.resolutions, [Resolution { width: 8, height: 6, count: 16 }]);
+    assert_eq!((report.intrinsics.len(), report.images_with_alpha), (1, 16));
+    assert_eq!((report.looking_at_cube, report.seeing_cube), (1.0, 1.0));
+    let attention = report.attention.unwrap();
+    assert!((Point3::from(attention.world) - Point3::new(0.1, 0.2, 0.3)).norm() < 1e-9);
+    assert!((attention.unit[0] - (0.1 * 0.33 + 0.5)).abs() < 1e-9);
+    let distance = 3.0 * 1.09f64.sqrt();
+    assert!((attention.nearest - distance).abs() < 1e-9 && (attention.farthest - distance).abs() < 1e-9);
+    assert_eq!(report.memory.images, 16 * 8 * 6 * 4);
+    assert!((report.cameras_world.max[0] - 3.1).abs() < 1e-9);
+    assert!((report.cameras_unit.max[0] - (3.1 * 0.33 + 0.5)).abs() < 1e-9);
+}
+
+#[test]
+fn placement_problems() {
+    let far = orbit(9, 3.0, Point3::new(9.0, 0.0, 0.0));
+    assert_eq!(found(&inspected(&far, |_| {}), "outside the render box").severity, Severity::Error);
+    let boxed = inspected(&far, |json| json["aabb_scale"] = json!(8));
+    assert_eq!(found(&boxed, "outside the unit cube").severity, Severity::Warning);
+    found(&boxed, "see any of the unit cube");
+    found(&inspected(&orbit(9, 0.1, Point3::origin()), |_| {}), "tiny");
+    found(&inspected(&orbit(9, 50.0, Point3::origin()), |_| {}), "far outside");
+}
+
+#[test]
+fn opencv_axes_are_recognised() {
+    let turned: Vec<_> = orbit(9, 3.0, Point3::origin())
+        .iter()
+        .map(|pose| {
+            pose * nalgebra::UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI)
+        })
+        .collect();
+    let report = inspected(&turned, |_| {});
+    assert_eq!(report.attention.unwrap().in_front, 0.0);
+    assert!(found(&report, "behind 100%").remedy.contains("OpenCV"));
+    assert_eq!(report.problems[0].severity, Severity::Error);
+}
+
+#[test]
+fn pose_problems() {
+    let poses = orbit(6, 3.0, Point3::origin());
+    let same = inspected(&[poses[0]; 5], |_| {});
+    assert_eq!(found(&same, "all poses are identical").severity, Severity::Error);
+    let twice = inspected(&poses, |json| json["frames"][4]["transform_matrix"] = matrix(&poses[5]));
+    assert_eq!(found(&twice, "1 poses repeat").severity, Severity::Warning);
+    let row: Vec<_> =
+        (0..4).map(|x| look_at(Point3::new(x.into(), 0.0, 0.0), Point3::new(x.into(), 9.0, 0.0))).collect();
+    let parallel = inspected(&row, |_| {});
+    found(&parallel, "in parallel");
+    assert_eq!(parallel.attention, None);
+}
+
+#[test]
+fn lens_and_image_problems() {
+    let poses = orbit(4, 3.0, Point3::origin());
+    let report = inspected(&poses, |json| {
+        json["fl_x"] = json!(11.0);
+        json["cx"] = json!(1.0);
+        json["frames"][0]["cy"] = json!(2.0);
+        json["frames"][1]["file_path"] = json!("images/gone.png");
+    });
+    found(&report, "2 different intrinsics");
+    found(&report, "focal lengths differ");
+    found(&report, "principal point");
+    found(&report, "1 of 4 listed images");
+    let text = report.to_string();
+    assert!(text.contains("gone.png") && text.contains("WARNING"), "{text}");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["problems"][0]["severity"], "warning");
+    assert_eq!((&json["format"], &json["intrinsics"][0]["fx"]), (&json!("instant_ngp"), &json!(11.0)));
+}
+
+#[test]
+fn nothing_held_out_is_noted() {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(4, 3.0, Point3::origin()), |_| {});
+    let options = LoadOptions { holdout_every: 0, ..Default::default() };
+    assert_eq!(found(&inspect(folder.path(), &options).unwrap(), "held out").severity, Severity::Note);
+}
+
+#[test]
+fn real_scenes_are_sound() {
+    for (name, train, test, alpha) in [("nerf_synthetic/lego", 100, 25, 125), ("fox", 43, 7, 0)] {
+        let Some(path) = real_data("real_scenes_are_sound", name) else { continue };
+        let report = inspect(&path, &LoadOptions::default()).unwrap();
+        println!("{report}");
+        assert_eq!(report.views, ViewCounts { train, val: 0, test });
+        assert_eq!(report.images_with_alpha, alpha);
+        assert!(report.problems.iter().all(|p| p.severity == Severity::Note), "{report}");
+        assert!(report.seeing_cube > 0.95);
+    }
+}

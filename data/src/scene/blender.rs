@@ -1,0 +1,58 @@
+//! Blender layout, as NeRF's synthetic scenes have it: `transforms_{train,val,test}.json` in one folder, image
+//! paths without extension, one `camera_angle_x` a file.
+
+use std::path::Path;
+
+use super::SceneError;
+use super::detect::SceneFormat;
+use super::outline::{ListedFrame, Listing};
+use super::splits::Split;
+use super::transforms::{self, field_error};
+
+/// The one file that must be there.
+pub(super) const TRAIN_FILE: &str = "transforms_train.json";
+
+/// The file that lists a split.
+pub(super) fn file_name(split: Split) -> String {
+    format!("transforms_{}.json", split.name())
+}
+
+/// Lists a folder's frames, in the files' order. With neither val nor test beside it, the training file's views
+/// have no split, and some will be held out.
+///
+/// The placement (`aabb_scale`, `scale`, `offset`) is the training file's.
+pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
+    let mut files = Vec::new();
+    for split in Split::ALL {
+        let path = folder.join(file_name(split));
+        if split == Split::Train || path.is_file() {
+            files.push((split, transforms::read(&path)?));
+        }
+    }
+    let split_given = files.len() > 1;
+    let placement = files[0].1.placement;
+    let mut frames = Vec::new();
+    for (split, file) in files {
+        if file.placement.aabb_scale != placement.aabb_scale {
+            return Err(field_error(&file.path, "aabb_scale", &format!("differs from {TRAIN_FILE}'s")));
+        }
+        for (index, frame) in file.frames.into_iter().enumerate() {
+            frames.push(ListedFrame {
+                image: file.folder.join(&frame.file_path),
+                name: frame.file_path,
+                pose: frame.pose,
+                lens: frame.lens.over(&file.lens),
+                split: split_given.then_some(split),
+                listed_in: file.path.clone(),
+                index,
+            });
+        }
+    }
+    Ok(Listing {
+        source: folder.to_owned(),
+        format: SceneFormat::Blender,
+        placement,
+        frames,
+        warnings: Vec::new(),
+    })
+}

@@ -1,0 +1,112 @@
+//! Which format a path holds.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::splits::Split;
+use super::{SceneError, blender, ngp};
+
+/// How a scene is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SceneFormat {
+    /// NeRF's synthetic scenes: `transforms_{train,val,test}.json`.
+    Blender,
+    /// Instant-NGP (and Nerfstudio): one `transforms.json`.
+    InstantNgp,
+}
+
+impl fmt::Display for SceneFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blender => "Blender (transforms_{train,val,test}.json)",
+            Self::InstantNgp => "Instant-NGP (transforms.json)",
+        })
+    }
+}
+
+/// A recognised scene: what to read, and with which reader.
+#[derive(Debug, PartialEq)]
+pub(super) struct Detected {
+    pub format: SceneFormat,
+    /// The folder (Blender) or the file (Instant-NGP).
+    pub path: PathBuf,
+}
+
+const LOOKED_FOR: [&str; 4] = [blender::TRAIN_FILE, ngp::FILE, "transforms_val.json", "transforms_test.json"];
+
+/// Recognises a folder by the files in it, and a JSON file by its name: a `transforms_{split}.json` stands for
+/// its whole folder, any other is read as Instant-NGP's.
+pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
+    let blender = |folder: &Path| Detected { format: SceneFormat::Blender, path: folder.to_owned() };
+    let ngp = |file: PathBuf| Detected { format: SceneFormat::InstantNgp, path: file };
+    if path.is_dir() {
+        let has_split = |split: Split| path.join(blender::file_name(split)).is_file();
+        if has_split(Split::Train) {
+            return Ok(blender(path));
+        }
+        if path.join(ngp::FILE).is_file() {
+            return Ok(ngp(path.join(ngp::FILE)));
+        }
+        // Without the training split this ends in the reader's error, which says so.
+        if has_split(Split::Val) || has_split(Split::Test) {
+            return Ok(blender(path));
+        }
+        return Err(unrecognised(path));
+    }
+    if !path.exists() {
+        return Err(SceneError::NotFound { path: path.to_owned() });
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if Split::ALL.iter().any(|&split| name == blender::file_name(split)) {
+        return Ok(blender(path.parent().unwrap_or(Path::new("."))));
+    }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return Ok(ngp(path.to_owned()));
+    }
+    Err(unrecognised(path))
+}
+
+fn unrecognised(path: &Path) -> SceneError {
+    let hint = if path.join("sparse").is_dir() {
+        "; it looks like a COLMAP model: convert it to a transforms.json"
+    } else if path.join("poses_bounds.npy").is_file() {
+        "; it looks like an LLFF capture: convert it to a transforms.json"
+    } else {
+        ""
+    };
+    SceneError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR.to_vec(), hint }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn recognises_folders_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let error = detect(root).unwrap_err().to_string();
+        for name in LOOKED_FOR {
+            assert!(error.contains(name), "{error}");
+        }
+        fs::create_dir(root.join("sparse")).unwrap();
+        assert!(detect(root).unwrap_err().to_string().contains("COLMAP"));
+        assert!(matches!(detect(&root.join("absent")), Err(SceneError::NotFound { .. })));
+
+        fs::write(root.join("transforms.json"), "{}").unwrap();
+        assert_eq!(detect(root).unwrap().path, root.join("transforms.json"));
+        fs::write(root.join("transforms_train.json"), "{}").unwrap();
+        let blender = Detected { format: SceneFormat::Blender, path: root.to_owned() };
+        assert_eq!(detect(root).unwrap(), blender);
+        assert_eq!(detect(&root.join("transforms_train.json")).unwrap(), blender);
+        assert_eq!(detect(&root.join("transforms.json")).unwrap().format, SceneFormat::InstantNgp);
+        fs::write(root.join("notes.txt"), "").unwrap();
+        assert!(matches!(detect(&root.join("notes.txt")), Err(SceneError::Unrecognised { .. })));
+    }
+}

@@ -1,0 +1,86 @@
+//! What can be wrong with a scene's files.
+
+use std::path::PathBuf;
+
+use crate::image::ImageError;
+use crate::scene::MemoryEstimate;
+
+/// Why a scene cannot be read. Each message names the file, the field in it and, where it is not obvious, the
+/// remedy; the cause beneath is in [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+pub enum SceneError {
+    /// Neither a file nor a folder.
+    #[error("{}: no such file or folder", path.display())]
+    NotFound {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// No known format.
+    #[error("{}: not a scene; looked for {}{hint}", path.display(), looked_for.join(", "))]
+    Unrecognised {
+        /// What was asked for.
+        path: PathBuf,
+        /// The files whose presence would have told a format.
+        looked_for: Vec<&'static str>,
+        /// What it looks like instead, or nothing.
+        hint: &'static str,
+    },
+    /// A scene's own file cannot be read.
+    #[error("{}: cannot be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not JSON, or a value of the wrong type.
+    #[error("{}: {field}: {problem}", path.display())]
+    Json {
+        /// The JSON file.
+        path: PathBuf,
+        /// Where in it, such as `frames[3].transform_matrix[0][1]`.
+        field: String,
+        /// What the parser expected, and the line if it is known.
+        problem: String,
+    },
+    /// A value that cannot be used.
+    #[error("{}: {field}: {problem}", path.display())]
+    Field {
+        /// The JSON file.
+        path: PathBuf,
+        /// Where in it.
+        field: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// An image cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Not one of the listed images exists.
+    #[error(
+        "{}: none of the {count} listed images exists, the first being {}; are the images beside the file?",
+        path.display(), first.display()
+    )]
+    AllMissing {
+        /// The scene's file or folder.
+        path: PathBuf,
+        /// How many are listed.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+    },
+    /// More memory than allowed.
+    #[error(
+        "{}: the images need {} MB and decoding them {} MB more, the limit is {} MB; use a larger downscale factor \
+         or fewer images",
+        path.display(), needed.images / 1_000_000, needed.decoding / 1_000_000, limit / 1_000_000
+    )]
+    Memory {
+        /// The scene's file or folder.
+        path: PathBuf,
+        /// What loading it would take.
+        needed: MemoryEstimate,
+        /// What was allowed, in bytes.
+        limit: u64,
+    },
+}

@@ -1,0 +1,154 @@
+//! Scenes: posed images with splits and a placement in the unit cube.
+//!
+//! A format is a file in this folder that lists frames; what all formats share (finding images, splits,
+//! intrinsics at the images' real size, memory) is in `outline.rs`.
+//!
+//! # The unit frame
+//!
+//! As in Instant-NGP, `unit = world * scale + offset` (defaults 0.33 and 0.5, no axis is permuted). The cube
+//! `[0, 1]^3` is the first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its
+//! centre `0.5`.
+
+mod blender;
+mod detect;
+mod error;
+mod lens_fields;
+mod ngp;
+mod outline;
+mod splits;
+mod transforms;
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::{Point3, Vector3};
+use rayon::prelude::*;
+
+pub use detect::SceneFormat;
+pub use error::SceneError;
+pub use outline::{MemoryEstimate, Outline, OutlinedView, outline};
+pub use splits::{Split, Splits};
+
+use crate::camera::{Camera, RayCaster};
+use crate::image::Image8;
+
+/// What to read of a scene, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadOptions {
+    /// Divide the images' sides by this; see [`Image8::downscale`].
+    pub downscale: u32,
+    /// Where the files give no splits, every so manieth view by file name, starting with the first, is held out
+    /// as test; 0 holds out nothing.
+    pub holdout_every: usize,
+    /// At most so many views of each split (at least one), evenly spaced.
+    pub max_images: Option<usize>,
+    /// Refuse a scene whose [`MemoryEstimate::total`] is larger, in bytes.
+    pub memory_limit: Option<u64>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { downscale: 1, holdout_every: 8, max_images: None, memory_limit: None }
+    }
+}
+
+/// One posed image.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The image's path as listed, without a leading `./`.
+    pub name: String,
+    /// The image's file.
+    pub path: PathBuf,
+    /// Its camera, at the resolution of `image`.
+    pub camera: Camera,
+    /// Its pixels.
+    pub image: Image8,
+}
+
+/// A scene in memory. The frames are explained in the [module](self).
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The folder's name.
+    pub name: String,
+    /// All views of all splits.
+    pub views: Vec<View>,
+    /// Which views are for what.
+    pub splits: Splits,
+    /// Side of the render box in the unit frame, a power of two.
+    pub aabb_scale: u32,
+    /// World to unit: factor.
+    pub scale: f64,
+    /// World to unit: shift, after the factor.
+    pub offset: [f64; 3],
+    /// The folder or file that was read.
+    pub source: PathBuf,
+    /// How it was read.
+    pub format: SceneFormat,
+    /// Listed images that do not exist, left out of `views`.
+    pub missing: Vec<PathBuf>,
+    /// What the user should know but need not act on.
+    pub warnings: Vec<String>,
+}
+
+impl Scene {
+    /// A world point in the unit frame.
+    pub fn to_unit(&self, point: &Point3<f64>) -> Point3<f64> {
+        point * self.scale + Vector3::from(self.offset)
+    }
+
+    /// A point of the unit frame in the world; the inverse of [`Scene::to_unit`].
+    pub fn to_world(&self, point: &Point3<f64>) -> Point3<f64> {
+        (point - Vector3::from(self.offset)) / self.scale
+    }
+
+    /// The render box's corners in the unit frame.
+    pub fn render_box(&self) -> (Point3<f64>, Point3<f64>) {
+        render_box(self.aabb_scale)
+    }
+
+    /// Casts rays of one view in the unit frame; `None` if there is no such view.
+    pub fn caster(&self, view: usize) -> Option<RayCaster> {
+        self.views.get(view).map(|view| RayCaster::with_frame(&view.camera, self.scale, self.offset))
+    }
+}
+
+/// The cube of side `aabb_scale` around the unit cube's centre.
+pub(crate) fn render_box(aabb_scale: u32) -> (Point3<f64>, Point3<f64>) {
+    let half = Vector3::repeat(f64::from(aabb_scale) / 2.0);
+    let centre = Point3::new(0.5, 0.5, 0.5);
+    (centre - half, centre + half)
+}
+
+/// Reads a scene: `path` is a folder, or one of the JSON files in it. Images are decoded in parallel on the
+/// current rayon pool.
+///
+/// # Errors
+/// If the format is not recognised, a file is malformed (named with the field), an image is damaged, no listed
+/// image exists, or the memory limit would be passed, which is checked before any image is decoded.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
+    let outline = outline(path, options)?;
+    if let Some(limit) = options.memory_limit
+        && outline.memory.total() > limit
+    {
+        return Err(SceneError::Memory { path: path.to_owned(), needed: outline.memory, limit });
+    }
+    let decode = |view: OutlinedView| {
+        let image = Image8::open(&view.path)?.downscale(options.downscale)?;
+        Ok(View { name: view.name, path: view.path, camera: view.camera, image })
+    };
+    let views = outline.views.into_par_iter().map(decode).collect::<Result<Vec<_>, SceneError>>()?;
+    Ok(Scene {
+        name: outline.name,
+        views,
+        splits: outline.splits,
+        aabb_scale: outline.aabb_scale,
+        scale: outline.scale,
+        offset: outline.offset,
+        source: outline.source,
+        format: outline.format,
+        missing: outline.missing,
+        warnings: outline.warnings,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Instant-NGP's `transforms.json`: one file, intrinsics for all frames or each, OpenCV distortion, and the
+//! scene's placement. Nerfstudio's files are the same with lists of which frame is for what.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::SceneError;
+use super::detect::SceneFormat;
+use super::outline::{ListedFrame, Listing, plain_name};
+use super::splits::Split;
+use super::transforms;
+
+/// The file's usual name.
+pub(super) const FILE: &str = "transforms.json";
+
+/// Lists a file's frames, in its order.
+pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
+    let file = transforms::read(path)?;
+    let mut warnings = Vec::new();
+    let splits = split_names(&file.split_lists);
+    if let Some(splits) = &splits {
+        let listed: HashSet<_> = file.frames.iter().map(|frame| plain_name(&frame.file_path)).collect();
+        let unknown = splits.keys().filter(|name| !listed.contains(*name)).count();
+        if unknown > 0 {
+            warnings.push(format!("{unknown} file names in the split lists are not among the frames"));
+        }
+    }
+    let mut unused = 0;
+    let mut frames = Vec::new();
+    for (index, frame) in file.frames.into_iter().enumerate() {
+        let split = match &splits {
+            None => None,
+            Some(splits) => match splits.get(plain_name(&frame.file_path)) {
+                Some(&split) => Some(split),
+                None => {
+                    unused += 1;
+                    continue;
+                }
+            },
+        };
+        frames.push(ListedFrame {
+            image: file.folder.join(&frame.file_path),
+            name: frame.file_path,
+            pose: frame.pose,
+            lens: frame.lens.over(&file.lens),
+            split,
+            listed_in: path.to_owned(),
+            index,
+        });
+    }
+    if unused > 0 {
+        warnings.push(format!("{unused} frames are in none of the split lists and were left out"));
+    }
+    Ok(Listing {
+        source: path.to_owned(),
+        format: SceneFormat::InstantNgp,
+        placement: file.placement,
+        frames,
+        warnings,
+    })
+}
+
+/// What each named frame is for; `None` if the file has no training list.
+fn split_names(lists: &[Option<Vec<String>>; 3]) -> Option<HashMap<&str, Split>> {
+    lists[0].as_ref()?;
+    let pairs = lists
+        .iter()
+        .zip(Split::ALL)
+        .flat_map(|(list, split)| list.iter().flatten().map(move |name| (plain_name(name), split)));
+    // Training first: a frame named twice stays out of evaluation.
+    let mut names = HashMap::new();
+    for (name, split) in pairs {
+        names.entry(name).or_insert(split);
+    }
+    Some(names)
+}

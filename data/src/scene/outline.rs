@@ -1,0 +1,255 @@
+//! A scene without its pixels: everything that the files and the images' headers say.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::Isometry3;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::detect::{SceneFormat, detect};
+use super::lens_fields::LensFields;
+use super::splits::{Split, Splits, holdout, keeps};
+use super::transforms::{Placement, field_error};
+use super::{LoadOptions, SceneError, blender, ngp};
+use crate::camera::{Camera, Lens};
+use crate::image::ImageHeader;
+
+/// What a format's reader hands over: frames as listed, nothing checked against the images yet.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub source: PathBuf,
+    pub format: SceneFormat,
+    pub placement: Placement,
+    pub frames: Vec<ListedFrame>,
+    pub warnings: Vec<String>,
+}
+
+/// One frame as listed.
+#[derive(Debug)]
+pub(super) struct ListedFrame {
+    pub name: String,
+    /// The image's path, perhaps without its extension.
+    pub image: PathBuf,
+    pub pose: Isometry3<f64>,
+    pub lens: LensFields,
+    /// What the files say it is for; given for all frames of a scene or for none.
+    pub split: Option<Split>,
+    /// The file and the place in it, for errors.
+    pub listed_in: PathBuf,
+    pub index: usize,
+}
+
+/// What loading a scene takes, in bytes, estimated from the images' headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MemoryEstimate {
+    /// All images, decoded and downscaled, as they stay in memory.
+    pub images: u64,
+    /// On top of it while decoding: one full-size image for each thread of the rayon pool.
+    pub decoding: u64,
+}
+
+impl MemoryEstimate {
+    /// The peak.
+    pub fn total(&self) -> u64 {
+        self.images + self.decoding
+    }
+}
+
+/// A view without its pixels.
+#[derive(Clone, Debug)]
+pub struct OutlinedView {
+    /// The image's path as listed, without a leading `./`.
+    pub name: String,
+    /// The image's file.
+    pub path: PathBuf,
+    /// Its camera, at the downscaled resolution.
+    pub camera: Camera,
+    /// The image as it is on disk.
+    pub header: ImageHeader,
+}
+
+/// A [`Scene`](super::Scene) without its pixels; the fields are the same.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// The folder's name.
+    pub name: String,
+    /// All views of all splits.
+    pub views: Vec<OutlinedView>,
+    /// Which views are for what.
+    pub splits: Splits,
+    /// Side of the render box in the unit frame, a power of two.
+    pub aabb_scale: u32,
+    /// World to unit: factor.
+    pub scale: f64,
+    /// World to unit: shift, after the factor.
+    pub offset: [f64; 3],
+    /// The folder or file that was read.
+    pub source: PathBuf,
+    /// How it was read.
+    pub format: SceneFormat,
+    /// Listed images that do not exist.
+    pub missing: Vec<PathBuf>,
+    /// What the user should know but need not act on.
+    pub warnings: Vec<String>,
+    /// What loading it would take.
+    pub memory: MemoryEstimate,
+}
+
+/// Reads everything about a scene but its pixels.
+///
+/// # Errors
+/// As [`load`](super::load), apart from damaged pixels and the memory limit.
+pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
+    let detected = detect(path)?;
+    let listing = match detected.format {
+        SceneFormat::Blender => blender::read(&detected.path)?,
+        SceneFormat::InstantNgp => ngp::read(&detected.path)?,
+    };
+    let Listing { source, format, placement, frames, mut warnings } = listing;
+    let (mut found, missing) = find_images(&source, frames)?;
+    assign_splits(&mut found, options);
+    let checked =
+        found.par_iter().map(|found| check(found, options)).collect::<Result<Vec<_>, SceneError>>()?;
+
+    let rescaled = checked.iter().filter(|c| c.rescaled).count();
+    if rescaled > 0 {
+        warnings.push(format!(
+            "{rescaled} images have another size than w and h say; their intrinsics were scaled to fit"
+        ));
+    }
+    let folded = checked.iter().filter(|c| c.folded).count();
+    if folded > 0 {
+        warnings.push(format!(
+            "{folded} images have corners that their distortion model cannot reach; rays there are approximate"
+        ));
+    }
+    let splits = Splits::from_views(found.iter().map(|f| f.split));
+    let views: Vec<_> = checked.into_iter().map(|c| c.view).collect();
+    Ok(Outline {
+        name: scene_name(&source),
+        memory: memory(&views),
+        views,
+        splits,
+        aabb_scale: placement.aabb_scale,
+        scale: placement.scale,
+        offset: placement.offset,
+        source,
+        format,
+        missing,
+        warnings,
+    })
+}
+
+/// A frame whose image exists.
+struct Found {
+    frame: ListedFrame,
+    path: PathBuf,
+    split: Split,
+}
+
+fn find_images(source: &Path, frames: Vec<ListedFrame>) -> Result<(Vec<Found>, Vec<PathBuf>), SceneError> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for frame in frames {
+        match existing(&frame.image) {
+            Some(path) => found.push(Found { path, split: frame.split.unwrap_or(Split::Train), frame }),
+            None => missing.push(frame.image),
+        }
+    }
+    if found.is_empty() {
+        let first = missing.first().cloned().unwrap_or_default();
+        return Err(SceneError::AllMissing { path: source.to_owned(), count: missing.len(), first });
+    }
+    Ok((found, missing))
+}
+
+/// The image's file: as listed, or with one of the extensions that lists leave out.
+fn existing(listed: &Path) -> Option<PathBuf> {
+    let with_extension = |extension: &str| {
+        let mut path = listed.as_os_str().to_owned();
+        path.push(extension);
+        PathBuf::from(path)
+    };
+    let candidates = ["", ".png", ".jpg", ".jpeg"].into_iter().map(with_extension);
+    candidates.into_iter().find(|path| path.is_file())
+}
+
+/// Holds out views where the files do not say, then keeps the allowed number of each split.
+fn assign_splits(found: &mut Vec<Found>, options: &LoadOptions) {
+    if found.iter().any(|f| f.frame.split.is_none()) {
+        found.sort_by(|a, b| plain_name(&a.frame.name).cmp(plain_name(&b.frame.name)));
+        let count = found.len();
+        for (i, f) in found.iter_mut().enumerate() {
+            f.split = holdout(i, options.holdout_every, count);
+        }
+    }
+    if let Some(limit) = options.max_images {
+        let count = |split| found.iter().filter(|f| f.split == split).count();
+        let counts = Split::ALL.map(count);
+        let mut seen = [0; 3];
+        found.retain(|f| {
+            let split = f.split as usize;
+            seen[split] += 1;
+            keeps(seen[split] - 1, counts[split], limit.max(1))
+        });
+    }
+}
+
+struct Checked {
+    view: OutlinedView,
+    rescaled: bool,
+    /// Some corner lies beyond what the lens can be inverted for.
+    folded: bool,
+}
+
+/// Fits one frame's lens to its image.
+fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
+    let Found { frame, path, .. } = found;
+    let header = ImageHeader::read(path)?;
+    let resolved = frame.lens.resolve(header.width, header.height).map_err(|(field, problem)| {
+        let field = format!("frames[{}] or the file: {field}", frame.index);
+        field_error(&frame.listed_in, &field, &format!("{problem} (image {})", path.display()))
+    })?;
+    let intrinsics = resolved.intrinsics.downscale(options.downscale).map_err(|e| {
+        field_error(
+            &frame.listed_in,
+            &format!("frames[{}]", frame.index),
+            &format!("{e} ({})", path.display()),
+        )
+    })?;
+    let lens = Lens::new(intrinsics.distortion);
+    let (w, h) = (f64::from(intrinsics.width), f64::from(intrinsics.height));
+    let folded = [(0.0, 0.0), (w, 0.0), (0.0, h), (w, h)]
+        .iter()
+        .any(|&(px, py)| lens.undistort(intrinsics.normalised(px, py)).is_none());
+    let view = OutlinedView {
+        name: plain_name(&frame.name).to_owned(),
+        path: path.clone(),
+        camera: Camera { intrinsics, pose: frame.pose },
+        header,
+    };
+    Ok(Checked { view, rescaled: resolved.rescaled, folded })
+}
+
+fn memory(views: &[OutlinedView]) -> MemoryEstimate {
+    let kept = |view: &OutlinedView| {
+        let k = &view.camera.intrinsics;
+        ImageHeader { width: k.width, height: k.height, channels: view.header.channels }.bytes()
+    };
+    let largest = views.iter().map(|view| view.header.bytes()).max().unwrap_or(0);
+    let at_once = rayon::current_num_threads().min(views.len()) as u64;
+    MemoryEstimate { images: views.iter().map(kept).sum(), decoding: at_once * largest }
+}
+
+/// A listed path without its leading `./`.
+pub(super) fn plain_name(listed: &str) -> &str {
+    listed.strip_prefix("./").unwrap_or(listed)
+}
+
+fn scene_name(source: &Path) -> String {
+    let folder = if source.is_dir() { Some(source) } else { source.parent() };
+    // The parent of a bare file name is the empty path, which means the current folder.
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let absolute = folder.canonicalize().ok();
+    let name = absolute.as_deref().and_then(Path::file_name);
+    name.map_or_else(|| "scene".to_owned(), |name| name.to_string_lossy().into_owned())
+}

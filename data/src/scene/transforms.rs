@@ -1,0 +1,135 @@
+//! The JSON that Blender's and Instant-NGP's formats share.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::Isometry3;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::SceneError;
+use super::lens_fields::LensFields;
+use crate::camera::pose_from_rows;
+
+/// Largest side of the render box: Instant-NGP's eight cascades.
+const MAX_AABB_SCALE: f64 = 128.0;
+
+/// One file, its numbers checked.
+#[derive(Debug)]
+pub(super) struct TransformsFile {
+    pub path: PathBuf,
+    /// What images are relative to.
+    pub folder: PathBuf,
+    pub lens: LensFields,
+    pub placement: Placement,
+    pub frames: Vec<Frame>,
+    /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
+    pub split_lists: [Option<Vec<String>>; 3],
+}
+
+/// Where the world lies in the unit frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Placement {
+    pub aabb_scale: u32,
+    pub scale: f64,
+    pub offset: [f64; 3],
+}
+
+/// One listed image.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub file_path: String,
+    pub pose: Isometry3<f64>,
+    /// What this frame overrides.
+    pub lens: LensFields,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    aabb_scale: Option<f64>,
+    scale: Option<f64>,
+    offset: Option<[f64; 3]>,
+    // Kept as values so that each frame is read twice, as its own fields and as lens overrides: serde's
+    // `flatten` would lose the path that an error names.
+    frames: Vec<Value>,
+    train_filenames: Option<Vec<String>>,
+    val_filenames: Option<Vec<String>>,
+    test_filenames: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct FrameHead {
+    file_path: String,
+    transform_matrix: Vec<Vec<f64>>,
+}
+
+/// Reads and checks one file. Unknown fields are ignored.
+pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
+    let mut json = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
+    let value: Value = serde_path_to_error::deserialize(&mut json).map_err(|e| json_error(path, "", &e))?;
+    json.end().map_err(|e| SceneError::Json {
+        path: path.to_owned(),
+        field: "after the end".into(),
+        problem: e.to_string(),
+    })?;
+
+    let head: Head = part(path, "", &value)?;
+    let lens: LensFields = part(path, "", &value)?;
+    let placement = placement(path, &head)?;
+    if head.frames.is_empty() {
+        return Err(field_error(path, "frames", "is empty; list at least one image with its pose"));
+    }
+    let frame = |(i, value): (usize, &Value)| {
+        let at = format!("frames[{i}]");
+        let FrameHead { file_path, transform_matrix } = part(path, &at, value)?;
+        let pose = pose_from_rows(&transform_matrix).map_err(|e| {
+            field_error(path, &format!("{at}.transform_matrix"), &format!("{e} (image {file_path})"))
+        })?;
+        Ok(Frame { file_path, pose, lens: part(path, &at, value)? })
+    };
+    let frames = head.frames.iter().enumerate().map(frame).collect::<Result<_, SceneError>>()?;
+    Ok(TransformsFile {
+        path: path.to_owned(),
+        folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+        lens,
+        placement,
+        frames,
+        split_lists: [head.train_filenames, head.val_filenames, head.test_filenames],
+    })
+}
+
+fn placement(path: &Path, head: &Head) -> Result<Placement, SceneError> {
+    let aabb_scale = head.aabb_scale.unwrap_or(1.0);
+    if !(1.0..=MAX_AABB_SCALE).contains(&aabb_scale) || aabb_scale.log2().fract() != 0.0 {
+        let problem = format!("is {aabb_scale}, it must be a power of two from 1 to {MAX_AABB_SCALE}");
+        return Err(field_error(path, "aabb_scale", &problem));
+    }
+    let scale = head.scale.unwrap_or(0.33);
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(field_error(path, "scale", &format!("is {scale}, it must be positive")));
+    }
+    Ok(Placement { aabb_scale: aabb_scale as u32, scale, offset: head.offset.unwrap_or([0.5; 3]) })
+}
+
+/// Reads some of the fields of a part of the file; `at` is the part's own place, for the error.
+fn part<T: DeserializeOwned>(path: &Path, at: &str, value: &Value) -> Result<T, SceneError> {
+    serde_path_to_error::deserialize(value).map_err(|e| json_error(path, at, &e))
+}
+
+fn json_error(path: &Path, at: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> SceneError {
+    let inner = error.path().to_string();
+    let field = match (at, inner.as_str()) {
+        ("", ".") => "the file as a whole".to_owned(),
+        ("", inner) => inner.to_owned(),
+        (at, ".") => at.to_owned(),
+        (at, inner) => format!("{at}.{inner}"),
+    };
+    SceneError::Json { path: path.to_owned(), field, problem: error.inner().to_string() }
+}
+
+/// An error about one field's value.
+pub(super) fn field_error(path: &Path, field: &str, problem: &str) -> SceneError {
+    SceneError::Field { path: path.to_owned(), field: field.to_owned(), problem: problem.to_owned() }
+}

@@ -1,0 +1,136 @@
+//! A whole run: steps, events, checkpoints, until the end or a cancellation.
+
+use crate::eval::evaluate;
+use crate::trainer::{NerfError, Trainer};
+use nerve_core::engine::{Phases, StepStats};
+use nerve_core::metrics::psnr_from_mse;
+use nerve_core::run::{Cancel, DoneReason, Event, Events};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Steps between two reports.
+pub const REPORT_EVERY: u64 = 20;
+
+/// How long a checkpoint waits for the log to reach its step.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// What happened since the last report.
+struct Window {
+    since: Instant,
+    steps: u64,
+    sum: StepStats,
+    loss: f64,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self { since: Instant::now(), steps: 0, sum: StepStats::default(), loss: 0.0 }
+    }
+
+    fn add(&mut self, s: &StepStats) {
+        self.steps += 1;
+        self.loss += s.loss;
+        self.sum.rays += s.rays;
+        self.sum.samples += s.samples;
+        self.sum.kept += s.kept;
+        self.sum.phases += s.phases;
+    }
+}
+
+impl Trainer {
+    /// Trains until the configured end or until `cancel`, publishing scalars every [`REPORT_EVERY`] steps and
+    /// saving to `checkpoint` every `save_every` seconds and at the end.
+    ///
+    /// # Errors
+    /// If the loss stops being finite, or a checkpoint cannot be written.
+    pub fn run(
+        &mut self,
+        checkpoint: &Path,
+        events: &Events,
+        cancel: &Cancel,
+    ) -> Result<DoneReason, NerfError> {
+        let save_every = Duration::from_secs_f64(self.config().train.save_every);
+        let eval_every = self.config().train.eval_every;
+        let mut saved = Instant::now();
+        let mut window = Window::new();
+        self.start_clock();
+        while self.progress() < 1.0 && !cancel.is_cancelled() {
+            let stats = self.step();
+            if !stats.loss.is_finite() {
+                return Err(NerfError::Diverged { step: self.step_count(), rate: self.config().train.rate });
+            }
+            window.add(&stats);
+            if self.step_count().is_multiple_of(REPORT_EVERY) {
+                self.report(&window, events);
+                window = Window::new();
+            }
+            if eval_every.is_some_and(|every| self.step_count().is_multiple_of(every)) {
+                self.stop_clock();
+                self.glance(events)?;
+                self.start_clock();
+            }
+            if saved.elapsed() >= save_every {
+                self.checkpoint(checkpoint, events)?;
+                saved = Instant::now();
+            }
+        }
+        if window.steps > 0 {
+            self.report(&window, events);
+        }
+        self.checkpoint(checkpoint, events)?;
+        self.stop_clock();
+        Ok(if self.progress() < 1.0 { DoneReason::Cancelled } else { DoneReason::Finished })
+    }
+
+    /// Saves with the clock stopped, after the log has caught up: it never ends before the checkpoint's step.
+    fn checkpoint(&mut self, path: &Path, events: &Events) -> Result<(), NerfError> {
+        self.stop_clock();
+        events.flush(FLUSH);
+        self.save(path)?;
+        self.start_clock();
+        Ok(())
+    }
+
+    /// Evaluates up to four held-out views on the way.
+    fn glance(&mut self, events: &Events) -> Result<(), NerfError> {
+        let views = self.scene().splits.eval();
+        if views.is_empty() {
+            return Ok(());
+        }
+        let views: Vec<usize> = views.iter().step_by(views.len().div_ceil(4)).copied().collect();
+        let report = evaluate(self, &views, None, events, &mut |_| {})?;
+        let values = vec![("eval/psnr".into(), report.psnr), ("eval/ssim".into(), report.ssim)];
+        events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
+        Ok(())
+    }
+
+    fn report(&self, window: &Window, events: &Events) {
+        let (n, seconds) = (window.steps as f64, window.since.elapsed().as_secs_f64().max(1e-9));
+        let loss = window.loss / n;
+        let ms = |d: Duration| d.as_secs_f64() * 1e3 / n;
+        let Phases { march, encode, stages, dense, tables } = window.sum.phases;
+        let progress = self.progress();
+        let eta = self.elapsed().as_secs_f64() * (1.0 - progress) / progress.max(1e-9);
+        let samples = window.sum.samples as f64;
+        let values = vec![
+            ("loss".into(), loss),
+            ("psnr".into(), psnr_from_mse(loss)),
+            ("lr".into(), f64::from(self.config().train.rate) * self.config().schedule.factor(progress)),
+            ("progress".into(), progress),
+            ("eta_s".into(), eta),
+            ("rays_per_s".into(), window.sum.rays as f64 / seconds),
+            ("samples_per_s".into(), samples / seconds),
+            ("rays".into(), window.sum.rays as f64 / n),
+            ("samples".into(), samples / n),
+            ("kept_share".into(), window.sum.kept as f64 / samples.max(1.0)),
+            ("occupied_share".into(), self.occupied()),
+            ("ms/march".into(), ms(march)),
+            ("ms/encode".into(), ms(encode)),
+            ("ms/stages".into(), ms(stages)),
+            ("ms/dense".into(), ms(dense)),
+            ("ms/tables".into(), ms(tables)),
+            ("ms/step".into(), seconds * 1e3 / n),
+        ];
+        events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
+    }
+}

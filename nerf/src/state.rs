@@ -1,0 +1,49 @@
+//! A trainer's state as a checkpoint: all that a bit-identical continuation needs.
+
+use crate::trainer::{NerfError, Trainer};
+use nerve_core::checkpoint::{self, Checkpoint, TensorData};
+use nerve_core::engine::TrainEngine;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+const OCCUPANCY: &str = "occupancy.density";
+
+impl Trainer {
+    /// Writes weights, moments, occupancy, step, batch size and clock. The file is complete or not there at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), NerfError> {
+        let params = self.engine.params();
+        let meta = BTreeMap::from([
+            ("kind".to_owned(), "nerf".to_owned()),
+            ("step".to_owned(), params.step.to_string()),
+            ("rays".to_owned(), self.rays.to_string()),
+            ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
+        ]);
+        let mut tensors = params.tensors();
+        let density = self.occupancy.density();
+        tensors.push((OCCUPANCY.to_owned(), vec![density.len()], TensorData::F32(density)));
+        Ok(checkpoint::save(path, &meta, &tensors)?)
+    }
+
+    /// Takes over the state in a checkpoint of a run with the same configuration.
+    ///
+    /// # Errors
+    /// If the file is damaged, or of another field.
+    pub fn restore(&mut self, path: &Path) -> Result<(), NerfError> {
+        let checkpoint = Checkpoint::load(path)?;
+        let number = |key: &'static str| -> Result<u64, NerfError> {
+            let text = checkpoint.meta(key)?;
+            text.parse().map_err(|_| NerfError::Meta { path: path.to_owned(), key, value: text.to_owned() })
+        };
+        let step = number("step")?;
+        self.rays = usize::try_from(number("rays")?).unwrap_or(usize::MAX).clamp(1, Self::MOST_RAYS);
+        self.before = Duration::from_nanos(number("elapsed_ns")?);
+        let cells = self.occupancy.density().len();
+        self.occupancy.restore(checkpoint.f32(OCCUPANCY, &[cells])?, step);
+        self.engine.params_mut().restore(&checkpoint, step)?;
+        Ok(())
+    }
+}

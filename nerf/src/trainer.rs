@@ -1,0 +1,202 @@
+//! The training loop.
+
+use crate::config::{ConfigError, NerfConfig};
+use crate::field::instant_ngp;
+use crate::occupancy::Occupancy;
+use crate::sampler::{Occupied, Pixels, TrainingViews, Volume};
+use crate::view::Picture;
+use nerve_core::checkpoint::CheckpointError;
+use nerve_core::engine::{BatchEngine, Pool, StepInput, StepStats, TrainEngine};
+use nerve_core::metrics::MetricError;
+use nerve_core::ops::march::Steps;
+use nerve_core::rng::Rng;
+use nerve_core::simd::Isa;
+use nerve_data::Scene;
+use nerve_data::write::WriteError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What can go wrong in training and evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum NerfError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Grid(#[from] nerve_core::ops::hash_grid::ConfigError),
+    #[error(transparent)]
+    Schedule(#[from] nerve_core::schedule::ScheduleError),
+    #[error("{scene}: no view for {what}; see `nerve inspect`, and --holdout if the files give no split")]
+    NoViews { what: &'static str, scene: PathBuf },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error("{path}: `{key}` is {value:?}, not a number: the checkpoint is damaged, take an older one")]
+    Meta { path: PathBuf, key: &'static str, value: String },
+    #[error("cannot start {threads} worker threads: {source}")]
+    Threads { threads: usize, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{path}: cannot create the folder: {source}")]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    #[error(
+        "the loss is not finite at step {step}: the learning rate is probably too high (--lr {rate}); \
+         the last checkpoint is from before"
+    )]
+    Diverged { step: u64, rate: f32 },
+}
+
+/// A field in training.
+pub struct Trainer {
+    config: NerfConfig,
+    scene: Arc<Scene>,
+    views: TrainingViews,
+    volume: Volume,
+    rng: Rng,
+    pub(crate) engine: BatchEngine,
+    pool: Pool,
+    pub(crate) occupancy: Occupancy,
+    /// Rays of the next step.
+    pub(crate) rays: usize,
+    /// Training time before `since`.
+    pub(crate) before: Duration,
+    /// When the clock was last started, if it runs.
+    since: Option<Instant>,
+}
+
+impl Trainer {
+    /// Rays per step, at most.
+    pub(crate) const MOST_RAYS: usize = 1 << 18;
+
+    /// A field with fresh weights for `scene`, on `threads` workers (0: one per core).
+    ///
+    /// # Errors
+    /// If a setting is out of range or the scene has no training view.
+    pub fn new(config: NerfConfig, scene: Arc<Scene>, threads: usize) -> Result<Self, NerfError> {
+        config.validate()?;
+        config.schedule.validate()?;
+        let views = TrainingViews::new(&scene);
+        if views.is_empty() {
+            return Err(NerfError::NoViews { what: "training", scene: scene.source.clone() });
+        }
+        let side = scene.aabb_scale;
+        let steps = Steps::new(config.march.steps_per_unit, side);
+        let (params, field) = instant_ngp(&config, side)?;
+        let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
+        let engine = BatchEngine::new(Isa::best(), pool.clone(), params, field);
+        // While everything counts as occupied, a ray through the box has this many samples or more.
+        let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
+        Ok(Self {
+            volume: Volume { side: side as f32, steps, near: config.march.near },
+            occupancy: Occupancy::new(side, steps),
+            rng: Rng::new(config.train.seed),
+            engine,
+            pool,
+            views,
+            scene,
+            config,
+            rays,
+            before: Duration::ZERO,
+            since: None,
+        })
+    }
+
+    /// One training step, and the occupancy refresh that follows it.
+    pub fn step(&mut self) -> StepStats {
+        let pool = self.pool.clone();
+        pool.run(|| self.step_here())
+    }
+
+    fn step_here(&mut self) -> StepStats {
+        let step = self.engine.params().step;
+        let sampler = Pixels {
+            scene: &self.scene,
+            views: &self.views,
+            volume: self.volume,
+            background: self.config.train.background,
+            rng: self.rng,
+            step,
+        };
+        let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
+        let rate = self.config.train.rate * self.config.schedule.factor(self.progress()) as f32;
+        let input = StepInput { sampler: &sampler, marcher: &marcher, rays: self.rays, rate };
+        let stats = self.engine.step(&input);
+        // As many rays as fill the batch at this step's samples per ray; at most doubled at a time.
+        let wanted = self.rays as f64 * self.config.train.batch_samples as f64 / stats.samples.max(1) as f64;
+        self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
+        self.occupancy.refresh(&mut self.engine, self.rng, step + 1);
+        stats
+    }
+
+    /// Steps taken.
+    pub fn step_count(&self) -> u64 {
+        self.engine.params().step
+    }
+
+    /// Trainable values.
+    pub fn parameters(&self) -> usize {
+        self.engine.params().len()
+    }
+
+    /// The share of the run that is done.
+    pub fn progress(&self) -> f64 {
+        match (self.config.train.steps, self.config.train.time) {
+            (Some(steps), _) => self.step_count() as f64 / steps as f64,
+            (None, Some(time)) => self.elapsed().as_secs_f64() / time.as_secs_f64(),
+            (None, None) => 0.0,
+        }
+        .min(1.0)
+    }
+
+    /// Time spent in training, over all sessions; evaluation and saving do not count.
+    pub fn elapsed(&self) -> Duration {
+        self.before + self.since.map_or(Duration::ZERO, |s| s.elapsed())
+    }
+
+    /// Starts the clock.
+    pub(crate) fn start_clock(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Stops the clock.
+    pub(crate) fn stop_clock(&mut self) {
+        self.before = self.elapsed();
+        self.since = None;
+    }
+
+    /// The share of cells that rays are sampled in.
+    pub fn occupied(&self) -> f64 {
+        self.occupancy.share()
+    }
+
+    /// The scene.
+    pub fn scene(&self) -> &Arc<Scene> {
+        &self.scene
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &NerfConfig {
+        &self.config
+    }
+
+    /// Renders a view of the scene at its own resolution.
+    ///
+    /// # Panics
+    /// If there is no such view.
+    pub fn picture(&mut self, view: usize) -> Picture {
+        let image = &self.scene.views[view].image;
+        let size = (image.width(), image.height());
+        let Some(caster) = self.scene.caster(view) else { panic!("no view {view}") };
+        let bits = self.occupancy.bits();
+        let (engine, pool) = (&mut self.engine, &self.pool);
+        pool.run(|| Picture::render(engine, bits, &self.volume, self.config.march.cut, &caster, size))
+    }
+
+    /// Exchanges the weights with their average, where one is kept; a second call undoes the first.
+    pub fn swap_average(&mut self) {
+        self.engine.params_mut().swap_average();
+    }
+}
