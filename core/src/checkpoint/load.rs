@@ -101,14 +101,14 @@ impl Checkpoint {
         self.tensor(name, shape, Dtype::U8)
     }
 
-    /// Reads the `f32` tensor `name` into `out`, which must have as many values as the tensor.
+    /// Reads the `f32` tensor `name` of this shape into `out`, which holds as many values.
     ///
     /// # Errors
     /// As [`Checkpoint::f32`]; after [`Problem::Io`] the content of `out` is unspecified.
-    pub fn read_into_f32(&self, name: &str, out: &mut [f32]) -> Result<(), CheckpointError> {
+    pub fn read_into_f32(&self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<(), CheckpointError> {
         let info = self.info(name, Dtype::F32)?;
-        if info.shape.iter().product::<usize>() != out.len() {
-            return Err(self.wrong_shape(name, info, &[out.len()]));
+        if info.shape != shape || info.shape.iter().product::<usize>() != out.len() {
+            return Err(self.wrong_shape(name, info, shape));
         }
         self.read(info, out)
     }

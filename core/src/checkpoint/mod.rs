@@ -78,7 +78,7 @@ pub enum Problem {
         name: String,
         /// The shape in the file.
         found: Vec<usize>,
-        /// The shape asked for (one axis where only the number of values is known).
+        /// The shape asked for.
         expected: Vec<usize>,
     },
     /// What was to be saved contradicts itself: a bug of the caller.

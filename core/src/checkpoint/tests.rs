@@ -47,7 +47,7 @@ fn round_trip() {
     let weight = checkpoint.f32("weight", &[2, 2]).unwrap();
     assert_eq!(weight[3].to_bits(), 1);
     let mut out = [0.0; 4];
-    checkpoint.read_into_f32("weight", &mut out).unwrap();
+    checkpoint.read_into_f32("weight", &[2, 2], &mut out).unwrap();
     assert_eq!(out.map(f32::to_bits), [1.0, -0.0, f32::NAN, 1e-45].map(f32::to_bits));
 }
 
@@ -81,7 +81,10 @@ fn access_checks_name_type_and_shape() {
     assert!(matches!(c.u8("weight", &[2, 2]).unwrap_err().problem, Problem::Type { .. }));
     let error = c.f32("weight", &[4]).unwrap_err();
     assert!(error.to_string().contains("'weight' has shape [2, 2], expected [4]"), "{error}");
-    assert!(matches!(c.read_into_f32("weight", &mut [0.0; 3]).unwrap_err().problem, Problem::Shape { .. }));
+    for (shape, values) in [(vec![4], 4), (vec![4, 1], 4), (vec![2, 2], 3)] {
+        let error = c.read_into_f32("weight", &shape, &mut vec![0.0; values]).unwrap_err();
+        assert!(matches!(error.problem, Problem::Shape { .. }), "{shape:?}: {error}");
+    }
 }
 
 #[test]

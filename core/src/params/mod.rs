@@ -171,15 +171,18 @@ impl Params {
     pub fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), CheckpointError> {
         self.step = step;
         for b in &mut self.blocks {
-            let name = &b.spec.name;
-            checkpoint.read_into_f32(name, &mut b.weight)?;
-            checkpoint.read_into_f32(&format!("adam.m/{name}"), &mut b.m)?;
-            checkpoint.read_into_f32(&format!("adam.v/{name}"), &mut b.v)?;
+            let BlockSpec { name, shape, .. } = &b.spec;
+            checkpoint.read_into_f32(name, shape, &mut b.weight)?;
+            checkpoint.read_into_f32(&format!("adam.m/{name}"), shape, &mut b.m)?;
+            checkpoint.read_into_f32(&format!("adam.v/{name}"), shape, &mut b.v)?;
             if let Some(a) = &mut b.average {
-                checkpoint.read_into_f32(&format!("ema/{name}"), &mut a.values)?;
+                checkpoint.read_into_f32(&format!("ema/{name}"), shape, &mut a.values)?;
                 a.settled = checkpoint.u32(&format!("ema.settled/{name}"), &[a.settled.len()])?;
             }
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
