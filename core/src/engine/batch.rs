@@ -188,17 +188,19 @@ impl BatchEngine {
     /// Sums the groups' gradients in order and updates the dense blocks.
     fn update_dense(&mut self, rate: f32) {
         let active = self.used.div_ceil(self.used.div_ceil(GROUPS).max(1));
-        let Some((first, rest)) = self.groups[..active].split_first_mut() else { return };
-        first.grads.par_chunks_mut(1024).enumerate().for_each(|(c, sum)| {
-            for group in rest.iter() {
-                sum.iter_mut().zip(&group.grads[c * 1024..]).for_each(|(s, g)| *s += g);
+        // Without any sample the gradient is zero; Adam's moments decay all the same.
+        if let Some((first, rest)) = self.groups[..active].split_first_mut() {
+            first.grads.par_chunks_mut(1024).enumerate().for_each(|(c, sum)| {
+                for group in rest.iter() {
+                    sum.iter_mut().zip(&group.grads[c * 1024..]).for_each(|(s, g)| *s += g);
+                }
+            });
+            let mut start = 0;
+            for stage in &self.field.stages {
+                let end = start + stage.grads();
+                stage.collect(&first.grads[start..end], &mut self.params);
+                start = end;
             }
-        });
-        let mut start = 0;
-        for stage in &self.field.stages {
-            let end = start + stage.grads();
-            stage.collect(&self.groups[0].grads[start..end], &mut self.params);
-            start = end;
         }
         let (isa, t, tables) = (self.isa, self.params.step, &self.field.grid.blocks);
         let (blocks, groups) = self.params.split();

@@ -49,3 +49,6 @@ pub trait TrainEngine {
     /// Composited outputs (channels, depth, opacity) of `rays`; marching ends where less than `cut` gets through.
     fn render(&mut self, rays: &[Ray], marcher: &dyn Marcher, cut: f32, out: &mut [f32]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ pub enum DensityActivation {
 pub struct Density {
     /// The slot.
     pub input: usize,
-    /// Slots whose rows move when samples are dropped.
+    /// Slots whose rows move when samples are dropped, each once.
     pub rows: Vec<usize>,
     /// Samples are dropped where less than this gets through.
     pub cut: f32,

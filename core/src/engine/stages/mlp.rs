@@ -40,11 +40,13 @@ struct Layer {
     output: usize,
     inputs: usize,
     outputs: usize,
-    /// `[out][in padded]`, as stored: what the gradient of the input is multiplied with.
+    /// Distance between rows of `weight` and of the gradient: whole panels also from the first input per sample on.
+    stride: usize,
+    /// `[out][stride]`, as stored: what the gradient of the input is multiplied with.
     weight: Values,
     /// `[in][out padded]`: what the input is multiplied with.
     transposed: Values,
-    /// Where its gradient starts in the stage's buffer: `[out padded to 4][in padded]`.
+    /// Where its gradient starts in the stage's buffer: `[out padded to 4][stride]`.
     grad: usize,
 }
 
@@ -86,33 +88,37 @@ impl Mlp {
             let stream = params.blocks().len() as u32;
             let block = params.block(spec, |i| bound * (2.0 * random(stream, i as u32) - 1.0));
             let to = if l == last { output } else { plan.slot(outputs) };
+            let rays = if l == 0 { shape.ray_inputs } else { 0 };
+            let stride = padded(rays + padded(inputs - rays));
             layers.push(Layer {
                 block,
                 input: from,
                 output: to,
                 inputs,
                 outputs,
-                weight: zeros(outputs * padded(inputs)),
+                stride,
+                weight: zeros(outputs * stride),
                 transposed: zeros(inputs * padded(outputs)),
                 grad: grads,
             });
-            grads += outputs.next_multiple_of(4) * padded(inputs);
+            grads += outputs.next_multiple_of(4) * stride;
             from = to;
         }
         let ray_slot = if ray_input.is_some() { plan.slot(shape.width) } else { usize::MAX };
         Self { ray_input, ray_inputs: shape.ray_inputs, ray_slot, input_grad, layers, grads }
     }
 
-    /// The slots whose rows must move when samples are dropped: everything in front of the output.
+    /// The slots whose rows must move when samples are dropped: input, hidden layers and output, each once.
     pub fn rows(&self) -> Vec<usize> {
-        self.layers.iter().flat_map(|l| [l.input, l.output]).collect()
+        // A layer's output is the next one's input.
+        self.layers.iter().take(1).map(|l| l.input).chain(self.layers.iter().map(|l| l.output)).collect()
     }
 }
 
 impl Stage for Mlp {
     fn prepare(&mut self, params: &Params) {
         for layer in &mut self.layers {
-            let (ldw, ldt) = (padded(layer.inputs), padded(layer.outputs));
+            let (ldw, ldt) = (layer.stride, padded(layer.outputs));
             let weight = params.weight(layer.block);
             for (o, row) in weight.chunks_exact(layer.inputs).enumerate() {
                 layer.weight[o * ldw..o * ldw + layer.inputs].copy_from_slice(row);
@@ -161,7 +167,7 @@ impl Stage for Mlp {
                 unreachable!("a layer's slots differ")
             };
             // dW [out][in] = dY^T X. Rows beyond the outputs multiply zero columns of dY.
-            let ldg = padded(layer.inputs);
+            let ldg = layer.stride;
             let inputs = padded(layer.inputs - rays);
             let left = Left { values: &y.grad, row: 1, col: y.stride };
             let outputs = layer.outputs.next_multiple_of(4);
@@ -184,7 +190,7 @@ impl Stage for Mlp {
 
     fn collect(&self, grads: &[f32], params: &mut Params) {
         for layer in &self.layers {
-            let ldg = padded(layer.inputs);
+            let ldg = layer.stride;
             let rows = grads[layer.grad..].chunks_exact(ldg);
             let to = params.grad(layer.block).chunks_exact_mut(layer.inputs);
             for (to, from) in to.zip(rows) {
@@ -231,7 +237,9 @@ impl Mlp {
             }
         }
         let left = Left { values: &r.grad, row: 1, col: r.stride };
-        let shape = Shape { m: layer.outputs.next_multiple_of(4), n: self.ray_inputs, k: ws.spans.len() };
-        matmul(ws.isa, shape, left, &x.values, x.stride, grads, padded(layer.inputs), true, Epilogue::None);
+        // Columns beyond the ray's inputs are zero in x: nothing is added to those of the samples.
+        let (m, n) = (layer.outputs.next_multiple_of(4), padded(self.ray_inputs));
+        let shape = Shape { m, n, k: ws.spans.len() };
+        matmul(ws.isa, shape, left, &x.values, x.stride, grads, layer.stride, true, Epilogue::None);
     }
 }

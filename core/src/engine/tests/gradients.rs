@@ -1,0 +1,121 @@
+//! One step's loss, counts and gradients are the reference's.
+
+use super::*;
+use crate::ops::check::close;
+
+/// f32 against f64 through the whole field and back, relative to a block's gradient.
+const TOLERANCE: f64 = 3e-5;
+
+/// Takes one step that moves nothing and compares all that it leaves behind.
+fn check(setup: &Setup, shots: &Shots, isa: Isa) -> StepStats {
+    let mut engine = setup.engine(isa, 2);
+    let (loss, gradients, outputs) = setup.oracle(engine.params()).loss_and_gradients(&setup.samples(shots));
+    let stats = step(&mut engine, shots, 0.0);
+    assert!((stats.loss / loss - 1.0).abs() < 1e-5, "{isa:?} {setup:?}: loss {} {loss}", stats.loss);
+    assert_eq!(stats.rays, shots.len());
+    assert_eq!(stats.hits, shots.all.iter().filter(|s| !s.samples.t.is_empty()).count());
+    assert_eq!(stats.samples, shots.all.iter().map(|s| s.samples.t.len().min(CAPACITY)).sum::<usize>());
+    assert_eq!(stats.kept, outputs.iter().map(|o| o.live_samples).sum::<usize>());
+    for (block, want) in engine.params().blocks().iter().zip(setup.blocks(gradients)) {
+        if let Err(e) = close(&block.m, &want, TOLERANCE, TOLERANCE) {
+            panic!("{isa:?} {setup:?} {}: {e}", block.spec.name);
+        }
+        // v is the square: the update saw the gradient once.
+        let square: Vec<f64> =
+            block.m.iter().map(|g| f64::from(1.0 - 0.99f32) * f64::from(*g).powi(2)).collect();
+        close(&block.v, &square, 1e-5, 1e-5).unwrap();
+    }
+    stats
+}
+
+/// Rays without samples, with few and with many; more than one tile.
+fn shots(seed: u64, side: f32) -> Shots {
+    Shots::new(seed, side, (0..60).map(|i| (i * 7) % 23))
+}
+
+#[test]
+fn every_gradient_is_the_references_on_every_path() {
+    for isa in Isa::available() {
+        let stats = check(&Setup::default(), &shots(1, 1.0), isa);
+        assert!(stats.samples > CAPACITY && stats.hits < stats.rays);
+    }
+}
+
+#[test]
+fn samples_behind_a_surface_are_dropped_as_in_the_reference() {
+    for isa in Isa::available() {
+        for (seed, cut) in [(2, 0.2), (3, 0.5), (4, 0.9)] {
+            let stats = check(&Setup { cut, ..Setup::default() }, &shots(seed, 1.0), isa);
+            assert!(stats.kept < stats.samples && stats.kept >= stats.hits, "{stats:?}");
+        }
+    }
+}
+
+#[test]
+fn two_hidden_layers_keep_their_rows_when_samples_are_dropped() {
+    let setup = Setup { cut: 0.4, density_layers: 2, color_layers: 3, ..Setup::default() };
+    check(&setup, &shots(5, 1.0), Isa::best());
+}
+
+#[test]
+fn odd_extents_have_right_gradients() {
+    let base = Setup { cut: 0.1, ..Setup::default() };
+    let grid = |levels, features| HashGridConfig { levels, features, ..base.grid.clone() };
+    let setups = [
+        Setup { width: 32, geometry: 15, ..base.clone() },
+        Setup { width: 48, density_layers: 2, color_layers: 1, ..base.clone() },
+        Setup { width: 128, grid: grid(3, 2), ..base.clone() },
+        Setup { grid: grid(5, 4), geometry: 8, ..base.clone() },
+        Setup { grid: grid(3, 1), geometry: 1, width: 40, ..base.clone() },
+        Setup { grid: grid(2, 8), box_side: 4.0, ..base.clone() },
+        Setup { sparse: false, box_side: 2.0, ..base.clone() },
+    ];
+    for (setup, seed) in setups.iter().zip(10..) {
+        check(setup, &shots(seed, setup.box_side), Isa::best());
+    }
+    check(&setups[1], &shots(11, 1.0), Isa::Scalar);
+}
+
+#[test]
+fn fewer_harmonics_have_right_gradients() {
+    for (harmonics, geometry) in [(1, 16), (4, 15), (9, 16), (9, 7)] {
+        let setup = Setup { harmonics, geometry, cut: 0.1, ..Setup::default() };
+        check(&setup, &shots(20, 1.0), Isa::best());
+    }
+}
+
+#[test]
+fn rays_that_fill_a_tile_are_whole() {
+    // The third has more samples than a tile: its first 512 count.
+    let counts = [CAPACITY, CAPACITY - 1, CAPACITY + 100, 1, 2, CAPACITY];
+    check(&Setup::default(), &Shots::new(30, 1.0, counts), Isa::best());
+}
+
+#[test]
+fn more_tiles_than_groups_have_right_gradients() {
+    let stats = check(&Setup { width: 16, ..Setup::default() }, &Shots::new(31, 1.0, [300; 70]), Isa::best());
+    assert!(stats.samples > 40 * 300);
+}
+
+/// Every table, every row and every column of every matrix learns something.
+#[test]
+fn the_gradient_reaches_every_parameter() {
+    for cut in [0.0, 0.1] {
+        let mut engine = Setup { cut, ..Setup::default() }.engine(Isa::best(), 2);
+        step(&mut engine, &shots(40, 1.0), 0.0);
+        for block in engine.params().blocks() {
+            let (name, columns) = (&block.spec.name, block.spec.shape[1]);
+            if name.starts_with("grid") {
+                let touched = block.m.iter().filter(|g| **g != 0.0).count();
+                assert!(touched * 4 > block.m.len(), "{name}: {touched} of {}", block.m.len());
+                continue;
+            }
+            for (o, row) in block.m.chunks_exact(columns).enumerate() {
+                assert!(row.iter().any(|g| *g != 0.0), "{name}: row {o} is not reached");
+            }
+            for i in 0..columns {
+                assert!(block.m.iter().skip(i).step_by(columns).any(|g| *g != 0.0), "{name}: column {i}");
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The batch engine against the f64 field: a small Instant-NGP field on rays whose samples are given.
+#![allow(clippy::unwrap_used)]
+
+mod determinism;
+mod edges;
+mod gradients;
+mod inference;
+mod oracle;
+mod shots;
+
+use super::stages::{Composite, Density, Directions, Mlp, MlpShape};
+use super::*;
+use crate::ops::check::TestRng;
+use crate::ops::hash_grid::HashGridConfig;
+use crate::params::{BlockSpec, Group, Params};
+use crate::simd::Isa;
+use shots::Shots;
+
+/// Extents of a field; the default is small but has dense and hashed levels and the usual networks.
+#[derive(Clone, Debug)]
+struct Setup {
+    grid: HashGridConfig,
+    width: usize,
+    density_layers: usize,
+    color_layers: usize,
+    geometry: usize,
+    harmonics: usize,
+    cut: f32,
+    box_side: f32,
+    sparse: bool,
+    betas: [f32; 2],
+    average: Option<f32>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            grid: HashGridConfig {
+                levels: 4,
+                features: 2,
+                log2_entries: 9,
+                base_resolution: 4,
+                finest_resolution: 24,
+            },
+            width: 64,
+            density_layers: 1,
+            color_layers: 2,
+            geometry: 16,
+            harmonics: 16,
+            cut: 0.0,
+            box_side: 1.0,
+            sparse: true,
+            // After the first step, the first moment is the gradient.
+            betas: [0.0, 0.99],
+            average: None,
+        }
+    }
+}
+
+impl Setup {
+    fn field(&self) -> (Params, FieldLayout) {
+        let mut params = Params::default();
+        let group = |name, sparse| Group { sparse, betas: self.betas, ..Group::new(name) };
+        let tables = params.group(group("grid", self.sparse));
+        let networks = params.group(group("mlp", false));
+        let random =
+            |block: u32, i: u32| TestRng::new(u64::from(block) << 32 | u64::from(i)).uniform(0.0, 1.0) as f32;
+        let levels = self.grid.levels().unwrap();
+        for (l, level) in levels.iter().enumerate() {
+            let shape = vec![level.entries, level.features];
+            let spec = BlockSpec { name: format!("grid.{l:02}"), shape, group: tables };
+            params.block(spec, |i| 2.0 * random(l as u32, i as u32) - 1.0);
+        }
+        let grid = GridBlocks { blocks: 0..levels.len(), levels, features: self.grid.features };
+        let mut plan = Plan::default();
+        let input = plan.slot(self.grid.outputs());
+        let (geometry, harmonics, color) =
+            (plan.slot(self.geometry), plan.slot(self.harmonics), plan.slot(3));
+        let shape = MlpShape {
+            ray_inputs: 0,
+            inputs: self.grid.outputs(),
+            width: self.width,
+            hidden: self.density_layers,
+            outputs: self.geometry,
+        };
+        let density = Mlp::new(
+            "density",
+            shape,
+            None,
+            input,
+            geometry,
+            true,
+            &mut plan,
+            &mut params,
+            networks,
+            &random,
+        );
+        let shape = MlpShape {
+            ray_inputs: self.harmonics,
+            inputs: self.geometry,
+            hidden: self.color_layers,
+            outputs: 3,
+            ..shape
+        };
+        let rows = density.rows();
+        let colors = Mlp::new(
+            "color",
+            shape,
+            Some(harmonics),
+            geometry,
+            color,
+            true,
+            &mut plan,
+            &mut params,
+            networks,
+            &random,
+        );
+        let stages: Vec<Box<dyn Stage>> = vec![
+            Box::new(density),
+            Box::new(Density { input: geometry, rows, cut: self.cut }),
+            Box::new(Directions { output: harmonics }),
+            Box::new(colors),
+            Box::new(Composite { input: color, channels: 3 }),
+        ];
+        if let Some(decay) = self.average {
+            params.average(decay);
+        }
+        let (objective, shrink) = (Box::new(Mse), 1.0 / self.box_side);
+        (params, FieldLayout { grid, input, stages, plan, channels: 3, objective, shrink })
+    }
+
+    fn engine(&self, isa: Isa, threads: usize) -> BatchEngine {
+        let (params, field) = self.field();
+        BatchEngine::new(isa, Pool::new(threads).unwrap(), params, field)
+    }
+}
+
+/// Mean square difference over red, green and blue, both sides on the target's background.
+struct Mse;
+
+impl Objective for Mse {
+    fn targets(&self) -> usize {
+        7
+    }
+
+    fn loss(&self, out: &[f32], target: &[f32], d_out: &mut [f32]) -> f32 {
+        let (alpha, background) = (target[3], &target[4..]);
+        d_out.fill(0.0);
+        let mut loss = 0.0;
+        for c in 0..3 {
+            let through = (1.0 - out[4]) * background[c];
+            let error = out[c] + through - alpha * target[c] - (1.0 - alpha) * background[c];
+            loss += error * error / 3.0;
+            d_out[c] = 2.0 * error / 3.0;
+            d_out[4] -= d_out[c] * background[c];
+        }
+        loss
+    }
+}
+
+fn step(engine: &mut BatchEngine, shots: &Shots, rate: f32) -> StepStats {
+    engine.step(&StepInput { sampler: shots, marcher: shots, rays: shots.len(), rate })
+}
