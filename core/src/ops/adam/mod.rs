@@ -49,3 +49,6 @@ impl Adam {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,3 +16,6 @@ pub use cpu::{Carry, Ray, RayGrad, absorb, backward, forward, kept};
 
 /// Depth and opacity follow the channels of a ray's output.
 pub const EXTRA: usize = 2;
+
+#[cfg(test)]
+mod tests;

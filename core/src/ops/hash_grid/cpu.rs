@@ -63,23 +63,20 @@ pub fn backward_level(
 }
 
 fn check(level: &Level, table: usize, points: Points<'_>, n: usize) {
-    assert!(
-        table >= level.entries * level.features,
-        "hash grid: the table has {table} values, not {level:?}"
-    );
+    // Saturating, because a level's fields are public: a product that wraps would let an index leave the table.
+    let values = level.entries.saturating_mul(level.features);
+    assert!(table >= values, "hash grid: the table has {table} values, not {level:?}");
     assert!(points.y.len() == points.len() && points.z.len() == points.len() && n <= points.len());
     let side = level.resolution as usize + 1;
-    let fits = if level.dense { side.pow(3) <= level.entries } else { level.entries.is_power_of_two() };
+    let fits =
+        if level.dense { side.saturating_pow(3) <= level.entries } else { level.entries.is_power_of_two() };
     // The largest corner of x = 1 must lie on the grid, or a dense index would leave the table.
     let top = level.scale + 0.5;
     assert!(
         fits && top < side as f32 && top as usize + 1 < side && level.scale >= 0.0,
         "hash grid: bad {level:?}"
     );
-    assert!(
-        level.entries * level.features * 4 < 1 << 31,
-        "hash grid: {level:?} is too large for 32-bit gathers"
-    );
+    assert!(values.saturating_mul(4) < 1 << 31, "hash grid: {level:?} is too large for 32-bit gathers");
 }
 
 /// Corner indices (corner c = bits x, y, z of c) and cell fractions of one block.
@@ -285,6 +282,7 @@ impl Kernel for Backward<'_> {
 /// # Safety
 /// The block's indices lie in `grad`, and `d_out` holds a whole block.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "one index runs over several arrays")]
 unsafe fn scatter_pairs<S: Simd>(s: S, block: &Block, d_out: *const f32, count: usize, grad: *mut f32) {
     // The products are vectorised; the additions cannot be, since points share entries.
     let mut lanes = [[[0.0f32; 2]; 16]; 8];
@@ -313,6 +311,7 @@ unsafe fn scatter_pairs<S: Simd>(s: S, block: &Block, d_out: *const f32, count: 
 /// # Safety
 /// As `scatter_pairs`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "one index runs over several arrays")]
 unsafe fn scatter_any<S: Simd>(
     s: S,
     block: &Block,

@@ -19,3 +19,6 @@ pub use cpu::{BLOCK, Points, backward_level, forward_level};
 pub const HASH_Y: u32 = 2_654_435_761;
 /// The hash's prime of the z axis.
 pub const HASH_Z: u32 = 805_459_861;
+
+#[cfg(test)]
+mod tests;

@@ -115,3 +115,6 @@ pub fn clip(origin: [f32; 3], direction: [f32; 3], side: f32) -> (f32, f32) {
     }
     (enter, leave)
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,7 @@ impl Bitfield {
     }
 
     /// The cascade in which a sample of length dt at a position is looked up.
-    fn cascade(&self, position: [f64; 3], dt: f64) -> u32 {
+    pub(super) fn cascade(&self, position: [f64; 3], dt: f64) -> u32 {
         let reach = position.iter().map(|p| (p - 0.5).abs()).fold(0.0, f64::max);
         let contains = |k: u32| reach <= 0.5 * cube_side(k);
         let resolves = |k: u32| cube_side(k) / f64::from(self.resolution) >= dt;

@@ -126,6 +126,7 @@ impl Product<'_> {
     /// # Safety
     /// As `panel`, and rows `i .. i + MR` exist.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "one index runs over registers and memory")]
     unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, s: S, i: usize, j: usize) {
         let Left { values, row, col } = self.a;
         // SAFETY: all offsets stay inside the extents that `matmul` has checked.

@@ -31,3 +31,6 @@ pub fn encode(d: [f32; 3], out: &mut [f32]) {
     let n = out.len().min(COEFFICIENTS);
     out[..n].copy_from_slice(&all[..n]);
 }
+
+#[cfg(test)]
+mod tests;
