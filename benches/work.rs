@@ -21,14 +21,15 @@ impl RandomRays {
     /// `rays` rays of one batch.
     pub fn new(rays: usize, batch: u64) -> Self {
         let rng = Rng::new(7);
-        let random = |i: usize, word: u32| rng.uniform4(Stream::Pixels, batch << 8 | u64::from(word), i as u32);
+        let random =
+            |i: usize, word: u32| rng.uniform4(Stream::Pixels, batch << 8 | u64::from(word), i as u32);
         let ray = |i: usize| {
             let ([a, b, c, _], [d, e, f, _]) = (random(i, 0), random(i, 1));
             let (origin, end) = ([a, b, c], [d, e, f]);
             let delta: [f32; 3] = std::array::from_fn(|k| end[k] - origin[k]);
             let length = delta.iter().map(|d| d * d).sum::<f32>().sqrt().max(1e-3);
-            // The place of the ray's jitter travels in `near`.
-            Ray { origin, direction: delta.map(|d| d / length), near: (i * PER_RAY) as f32, far: length }
+            // The place of the ray's jitter travels in `near`, negated.
+            Ray { origin, direction: delta.map(|d| d / length), near: -((i * PER_RAY) as f32), far: length }
         };
         let target = |i: usize| {
             let ([r, g, b, a], [x, y, z, _]) = (random(i, 2), random(i, 3));
@@ -52,7 +53,7 @@ impl Sampler for RandomRays {
 impl Marcher for RandomRays {
     fn march(&self, ray: &Ray, _: f32, _: usize, out: &mut Samples) -> f32 {
         let dt = ray.far / PER_RAY as f32;
-        let jitter = &self.jitter[ray.near as usize..][..PER_RAY];
+        let jitter = &self.jitter[-ray.near as usize..][..PER_RAY];
         for (i, j) in jitter.iter().enumerate() {
             out.push((i as f32 + j) * dt, dt);
         }

@@ -81,6 +81,10 @@ pub struct Workspace {
     pub direction: Vec<[f32; 3]>,
     /// Per ray: the state in front of its first sample; behind its last one after compositing.
     pub carry: Vec<Carry>,
+    /// Per ray: the state behind its last sample that counts, once densities are known.
+    pub behind: Vec<Carry>,
+    /// Densities are asked for only: no sample is dropped.
+    pub probing: bool,
     /// Per sample: distance, length, density, opacity, gradient of the density.
     pub t: Values,
     /// See `t`.
@@ -111,6 +115,8 @@ impl Workspace {
             len: 0,
             direction: Vec::with_capacity(CAPACITY),
             carry: Vec::with_capacity(CAPACITY),
+            behind: Vec::with_capacity(CAPACITY),
+            probing: false,
             t: per_sample(),
             dt: per_sample(),
             sigma: per_sample(),

@@ -16,7 +16,6 @@ use crate::checkpoint::{Checkpoint, CheckpointError, TensorData};
 use crate::ops::adam::Adam;
 use serde::{Deserialize, Serialize};
 
-
 /// A named tensor, as a checkpoint takes it.
 pub type Tensor<'a> = (String, Vec<usize>, TensorData<'a>);
 
