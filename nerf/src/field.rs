@@ -75,7 +75,19 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
     }
     let objective = Box::new(Photometric(config.train.loss));
     let shrink = 1.0 / box_side as f32;
-    Ok((params, FieldLayout { grid, input, stages, plan, channels: CHANNELS, objective, shrink }))
+    Ok((
+        params,
+        FieldLayout {
+            grid,
+            input,
+            stages,
+            plan,
+            channels: CHANNELS,
+            objective,
+            cut: config.march.cut,
+            shrink,
+        },
+    ))
 }
 
 /// One block per level.

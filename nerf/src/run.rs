@@ -108,7 +108,7 @@ impl Trainer {
         let (n, seconds) = (window.steps as f64, window.since.elapsed().as_secs_f64().max(1e-9));
         let loss = window.loss / n;
         let ms = |d: Duration| d.as_secs_f64() * 1e3 / n;
-        let Phases { march, encode, stages, dense, tables } = window.sum.phases;
+        let Phases { draw, stages, dense, tables } = window.sum.phases;
         let progress = self.progress();
         let eta = self.elapsed().as_secs_f64() * (1.0 - progress) / progress.max(1e-9);
         let samples = window.sum.samples as f64;
@@ -124,8 +124,7 @@ impl Trainer {
             ("samples".into(), samples / n),
             ("kept_share".into(), window.sum.kept as f64 / samples.max(1.0)),
             ("occupied_share".into(), self.occupied()),
-            ("ms/march".into(), ms(march)),
-            ("ms/encode".into(), ms(encode)),
+            ("ms/draw".into(), ms(draw)),
             ("ms/stages".into(), ms(stages)),
             ("ms/dense".into(), ms(dense)),
             ("ms/tables".into(), ms(tables)),

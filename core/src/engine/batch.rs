@@ -1,9 +1,10 @@
 //! Phases of a training step.
 
 use super::layout::FieldLayout;
+use super::rounds::{Live, Place, Stretch};
 use super::step::{Phases, StepInput, StepStats};
 use super::tile::{CAPACITY, Staged, Tile};
-use super::{Marcher, Pool, Ray, Sampler, TrainEngine, Workspace};
+use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
 use crate::ops::composite::{Carry, EXTRA};
 use crate::ops::hash_grid;
 use crate::params::{Params, Values, zeros};
@@ -27,8 +28,17 @@ pub struct BatchEngine {
     pub(super) rays: Vec<Ray>,
     targets: Vec<f32>,
     pub(super) staged: Vec<Staged>,
+    /// Tiles of the rounds, and of inference.
     pub(super) tiles: Vec<Tile>,
+    /// Tiles of whole rays with the samples that count.
+    pub(super) finals: Vec<Tile>,
+    /// Tiles in use: of `tiles` while marching, of `finals` afterwards.
     pub(super) used: usize,
+    pub(super) live: Vec<Live>,
+    /// Per ray: what gets through so far.
+    pub(super) through: Vec<f32>,
+    pub(super) places: Vec<Place>,
+    pub(super) stretches: Vec<Stretch>,
     pub(super) workspaces: Vec<Mutex<Workspace>>,
     groups: Vec<Group>,
     tables: Vec<Mutex<Values>>,
@@ -61,97 +71,61 @@ impl BatchEngine {
             targets: Vec::new(),
             staged: Vec::new(),
             tiles: Vec::new(),
+            finals: Vec::new(),
             used: 0,
+            live: Vec::new(),
+            through: Vec::new(),
+            places: Vec::new(),
+            stretches: Vec::new(),
             workspaces,
             groups,
             tables,
         }
     }
 
-    /// Draws the step's rays, marches them and packs their samples. Returns the loss of rays without samples.
-    fn march(&mut self, sampler: &dyn Sampler, marcher: &dyn Marcher, rays: usize) -> f64 {
+    /// Draws the step's rays and finds the samples that count, in `self.finals`. Returns how many were encoded.
+    fn draw(&mut self, input: &StepInput<'_>) -> usize {
         let width = self.field.objective.targets();
-        self.rays.resize(rays, Ray::default());
-        self.targets.resize(rays * width, 0.0);
-        let blocks = rays.div_ceil(RAY_BLOCK);
-        if self.staged.len() < blocks {
-            self.staged.resize_with(blocks, Staged::default);
-        }
+        self.rays.resize(input.rays, Ray::default());
+        self.targets.resize(input.rays * width, 0.0);
+        let blocks = self.rays.par_chunks_mut(RAY_BLOCK).zip(self.targets.par_chunks_mut(RAY_BLOCK * width));
+        blocks.enumerate().for_each(|(block, (rays, targets))| {
+            for (i, (ray, target)) in rays.iter_mut().zip(targets.chunks_exact_mut(width)).enumerate() {
+                *ray = input.sampler.ray(block * RAY_BLOCK + i, target);
+            }
+        });
+        self.through.clear();
+        self.through.resize(input.rays, 1.0);
+        self.used = 0;
+        let mut live = std::mem::take(&mut self.live);
+        live.clear();
+        let hits = (0..).zip(&self.rays).filter(|(_, r)| r.near < r.far);
+        live.extend(hits.map(|(ray, r)| Live { ray, from: r.near }));
+        let samples = if self.field.cut > 0.0 {
+            self.march_to_surface(&mut live, input.marcher, self.field.cut)
+        } else {
+            // Nothing will be dropped: one round, and its tiles are the final ones.
+            let tiles = self.march_round(&mut live, input.marcher, CAPACITY);
+            self.encode(tiles);
+            std::mem::swap(&mut self.tiles, &mut self.finals);
+            self.finals[..self.used].iter().map(|t| t.len).sum()
+        };
+        self.live = live;
+        samples
+    }
+
+    /// The loss of rays that met no occupied cell: their output is empty.
+    fn grade_empty(&mut self) -> f64 {
         let objective = &self.field.objective;
-        let outputs = self.field.channels + EXTRA;
-        self.rays
-            .par_chunks_mut(RAY_BLOCK)
-            .zip(self.targets.par_chunks_mut(RAY_BLOCK * width))
-            .zip(&mut self.staged)
-            .enumerate()
-            .for_each(|(block, ((rays, targets), staged))| {
-                let (out, mut d_out) = ([0.0; 16], [0.0; 16]);
-                staged.samples.clear();
-                staged.counts.clear();
-                staged.loss = 0.0;
-                for (i, (ray, target)) in rays.iter_mut().zip(targets.chunks_exact_mut(width)).enumerate() {
-                    *ray = sampler.ray(block * RAY_BLOCK + i, target);
-                    let before = staged.samples.t.len();
-                    marcher.march(ray, ray.near, CAPACITY, &mut staged.samples);
-                    let count = staged.samples.t.len() - before;
-                    staged.counts.push(count as u32);
-                    if count == 0 {
-                        staged.loss +=
-                            f64::from(objective.loss(&out[..outputs], target, &mut d_out[..outputs]));
-                    }
-                }
-            });
-        let empty = self.staged[..blocks].iter().map(|s| s.loss).sum();
-        self.pack(blocks, |ray| ray);
-        empty
-    }
-
-    /// Packs the staged samples of `blocks` ray blocks into tiles; `index` maps a ray's place to its index.
-    pub(super) fn pack(&mut self, blocks: usize, index: impl Fn(usize) -> usize + Sync) {
-        // Which rays go into which tile follows from the counts alone.
-        let mut places: Vec<(u32, u32, u32)> = Vec::with_capacity(blocks * RAY_BLOCK);
-        let (mut tile, mut fill) = (0, 0);
-        for (block, staged) in self.staged[..blocks].iter().enumerate() {
-            let mut start = 0;
-            for (i, count) in staged.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
-                if fill + *count as usize > CAPACITY {
-                    (tile, fill) = (tile + 1, 0);
-                }
-                fill += *count as usize;
-                places.push((tile, (block * RAY_BLOCK + i) as u32, start));
-                start += count;
-            }
+        let (width, outputs) = (objective.targets(), self.field.channels + EXTRA);
+        self.through.fill(1.0);
+        for span in self.finals[..self.used].iter().flat_map(|t| &t.spans) {
+            self.through[span.ray as usize] = 0.0;
         }
-        self.used = if places.is_empty() { 0 } else { tile as usize + 1 };
-        self.reserve(self.used);
-        let mut runs: Vec<&[(u32, u32, u32)]> = Vec::with_capacity(self.used);
-        runs.extend(places.chunk_by(|a, b| a.0 == b.0));
-        let (rays, staged, shrink) = (&self.rays, &self.staged, self.field.shrink);
-        self.tiles[..self.used].par_iter_mut().zip(runs).for_each(|(tile, run)| {
-            tile.clear();
-            for (_, place, start) in run {
-                let staged = &staged[*place as usize / RAY_BLOCK];
-                let count = staged.counts[*place as usize % RAY_BLOCK] as usize;
-                let range = *start as usize..*start as usize + count;
-                let ray = index(*place as usize);
-                let Staged { samples, .. } = staged;
-                tile.push(ray as u32, &rays[ray], &samples.t[range.clone()], &samples.dt[range], shrink);
-            }
-        });
-    }
-
-    /// Fills the tiles' encodings, level by level.
-    pub(super) fn encode(&mut self) {
-        let (isa, grid, params) = (self.isa, &self.field.grid, &self.params);
-        let share = self.used.div_ceil(self.pool.threads()).max(1);
-        self.tiles[..self.used].par_chunks_mut(share).for_each(|tiles| {
-            for (l, (level, block)) in grid.levels.iter().zip(grid.blocks.clone()).enumerate() {
-                for tile in tiles.iter_mut() {
-                    let (points, out) = tile.points_and_level(l);
-                    hash_grid::forward_level(isa, level, params.weight(block), points, out);
-                }
-            }
-        });
+        let (out, mut d_out) = ([0.0; 16], [0.0; 16]);
+        let rays = self.through.iter().zip(self.targets.chunks_exact(width)).filter(|(t, _)| **t == 1.0);
+        rays.map(|(_, target)| f64::from(objective.loss(&out[..outputs], target, &mut d_out[..outputs])))
+            .sum()
     }
 
     /// Takes every tile through the stages and back; leaves gradients of the encodings in the tiles.
@@ -160,7 +134,7 @@ impl BatchEngine {
         let (batch, targets) = (&self.rays, &self.targets);
         let share = self.used.div_ceil(GROUPS).max(1);
         let groups = self.groups.par_iter_mut();
-        let tiles = self.tiles[..self.used].par_chunks_mut(share);
+        let tiles = self.finals[..self.used].par_chunks_mut(share);
         tiles.zip(groups).with_max_len(1).for_each(|(tiles, group)| {
             let mut ws = lock(&workspaces[Pool::worker()]);
             group.grads.fill(0.0);
@@ -213,7 +187,7 @@ impl BatchEngine {
     /// Scatters the encodings' gradients into the tables and updates them, level by level.
     fn update_tables(&mut self, rate: f32) {
         let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
-        let tiles = &self.tiles[..self.used];
+        let tiles = &self.finals[..self.used];
         let (blocks, groups) = self.params.split();
         let blocks = &mut blocks[grid.blocks.clone()];
         blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
@@ -232,19 +206,17 @@ impl BatchEngine {
         self.params.step += 1;
         let mut clock = Clock(Instant::now());
         self.prepare();
-        let empty = self.march(input.sampler, input.marcher, input.rays);
-        let samples = self.tiles[..self.used].iter().map(|t| t.len).sum();
-        let hits = self.tiles[..self.used].iter().map(|t| t.spans.len()).sum();
-        let march = clock.lap();
-        self.encode();
-        let encode = clock.lap();
+        let samples = self.draw(input);
+        let hits = self.finals[..self.used].iter().map(|t| t.spans.len()).sum();
+        let empty = self.grade_empty();
+        let draw = clock.lap();
         let (loss, kept) = self.stages(input.rays);
         let stages = clock.lap();
         self.update_dense(input.rate);
         let dense = clock.lap();
         self.update_tables(input.rate);
         let tables = clock.lap();
-        let phases = Phases { march, encode, stages, dense, tables };
+        let phases = Phases { draw, stages, dense, tables };
         let loss = (loss + empty) / input.rays.max(1) as f64;
         StepStats { rays: input.rays, hits, samples, kept, loss, phases }
     }

@@ -1,9 +1,10 @@
 //! Forward passes: densities for the occupancy grid, and whole rays for pictures.
 
-use super::batch::{BatchEngine, RAY_BLOCK, enter, lock};
-use super::tile::{Staged, Tile};
+use super::batch::{BatchEngine, enter, lock};
+use super::rounds::{FIRST_ROUND, Live};
+use super::tile::{Span, Tile};
 use super::{CAPACITY, Marcher, Pool, Ray};
-use crate::ops::composite::{Carry, EXTRA};
+use crate::ops::composite::EXTRA;
 use rayon::prelude::*;
 
 /// Points whose densities are computed at a time.
@@ -11,17 +12,6 @@ const DENSITY_BATCH: usize = 256 * CAPACITY;
 
 /// Rays that are rendered together.
 const RENDER_BATCH: usize = 16_384;
-
-/// Samples per ray in the first round of rendering; doubled in each later one. A surface ends most rays early.
-const FIRST_ROUND: usize = 8;
-
-/// A ray that is being rendered.
-#[derive(Clone, Copy, Debug)]
-struct Live {
-    ray: u32,
-    from: f32,
-    carry: Carry,
-}
 
 impl BatchEngine {
     /// Densities at positions of the unit cube.
@@ -38,7 +28,7 @@ impl BatchEngine {
                 let range = from..(from + CAPACITY).min(at + n);
                 tile.set_positions(positions.map(|axis| &axis[range.clone()]));
             });
-            self.encode();
+            self.encode(0..count);
             let (field, workspaces) = (&self.field, &self.workspaces);
             let out = out[at..at + n].par_chunks_mut(CAPACITY);
             self.tiles[..count].par_iter().zip(out).for_each(|(tile, out)| {
@@ -65,72 +55,50 @@ impl BatchEngine {
         for (rays, out) in rays.chunks(RENDER_BATCH).zip(out.chunks_mut(RENDER_BATCH * width)) {
             self.rays.clear();
             self.rays.extend_from_slice(rays);
-            let mut live: Vec<Live> = (0..)
-                .zip(rays)
-                .filter(|(_, r)| r.near < r.far)
-                .map(|(ray, r)| Live { ray, from: r.near, carry: Carry::default() })
-                .collect();
+            self.through.clear();
+            self.through.resize(rays.len(), 1.0);
+            let hits = (0..).zip(rays).filter(|(_, r)| r.near < r.far);
+            let mut live: Vec<Live> = hits.map(|(ray, r)| Live { ray, from: r.near }).collect();
             let mut limit = FIRST_ROUND;
             while !live.is_empty() {
-                self.round(&mut live, marcher, limit, out);
-                live.retain(|l| l.from.is_finite() && l.carry.transmittance >= cut);
+                self.used = 0;
+                let tiles = self.march_round(&mut live, marcher, limit);
+                self.encode(tiles);
+                self.shade(out);
+                let through = &self.through;
+                live.retain(|l| l.from.is_finite() && through[l.ray as usize] >= cut);
                 limit = (2 * limit).min(64);
             }
         }
     }
 
-    /// The next `limit` samples of every live ray.
-    fn round(&mut self, live: &mut [Live], marcher: &dyn Marcher, limit: usize, out: &mut [f32]) {
-        let blocks = live.len().div_ceil(RAY_BLOCK);
-        if self.staged.len() < blocks {
-            self.staged.resize_with(blocks, Staged::default);
-        }
-        let rays = &self.rays;
-        live.par_chunks_mut(RAY_BLOCK).zip(&mut self.staged).for_each(|(live, staged)| {
-            staged.samples.clear();
-            staged.counts.clear();
-            for l in live {
-                let before = staged.samples.t.len();
-                l.from = marcher.march(&rays[l.ray as usize], l.from, limit, &mut staged.samples);
-                staged.counts.push((staged.samples.t.len() - before) as u32);
-            }
-        });
-        // Spans refer to places in `live`, and through them to rays.
-        let places: &[Live] = live;
-        self.pack(blocks, |place| places[place].ray as usize);
-        self.encode();
-        let (field, workspaces, rays) = (&self.field, &self.workspaces, &self.rays);
+    /// Takes the tiles through all stages and adds what they show to the rays' outputs.
+    fn shade(&mut self, out: &mut [f32]) {
+        let (field, workspaces, rays, through) = (&self.field, &self.workspaces, &self.rays, &self.through);
         let width = field.channels + EXTRA;
-        let state: Vec<Carry> = {
-            let mut by_ray = vec![Carry::default(); rays.len()];
-            live.iter().for_each(|l| by_ray[l.ray as usize] = l.carry);
-            by_ray
-        };
-        let results: Vec<Vec<(u32, Carry, [f32; 16])>> = self.tiles[..self.used]
+        let shaded: Vec<Vec<(u32, f32, [f32; 16])>> = self.tiles[..self.used]
             .par_iter()
             .map(|tile: &Tile| {
-                let mut ws = lock(&workspaces[Pool::worker()]);
+                let ws = &mut *lock(&workspaces[Pool::worker()]);
                 ws.load(tile, field.input, field.grid.features);
-                enter(&mut ws, rays);
-                for i in 0..ws.spans.len() {
-                    ws.carry[i] = state[ws.spans[i].ray as usize];
+                enter(ws, rays);
+                for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
+                    carry.transmittance = through[span.ray as usize];
                 }
-                field.stages.iter().for_each(|s| s.forward(&mut ws));
-                let result = |(i, (span, carry)): (usize, (&super::Span, &Carry))| {
+                field.stages.iter().for_each(|s| s.forward(ws));
+                let ray = |(i, span): (usize, &Span)| {
                     let mut row = [0.0; 16];
                     row[..width].copy_from_slice(&ws.out[i * width..(i + 1) * width]);
-                    (span.ray, *carry, row)
+                    (span.ray, ws.carry[i].transmittance, row)
                 };
-                ws.spans.iter().zip(&ws.carry).enumerate().map(result).collect()
+                ws.spans.iter().enumerate().map(ray).collect()
             })
             .collect();
-        let mut carry = state;
-        for (ray, c, row) in results.into_iter().flatten() {
-            carry[ray as usize] = c;
+        for (ray, through, row) in shaded.into_iter().flatten() {
+            self.through[ray as usize] = through;
             let out = &mut out[ray as usize * width..(ray as usize + 1) * width];
             out.iter_mut().zip(row).for_each(|(o, v)| *o += v);
         }
-        live.iter_mut().for_each(|l| l.carry = carry[l.ray as usize]);
     }
 
     /// Hands the current parameters to the stages.

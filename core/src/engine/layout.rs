@@ -29,6 +29,8 @@ pub struct FieldLayout {
     pub channels: usize,
     /// The loss.
     pub objective: Box<dyn Objective>,
+    /// Samples behind which less light than this gets through are not looked for; 0 takes all.
+    pub cut: f32,
     /// 1 / side of the box that the encoding covers, centred at 0.5.
     pub shrink: f32,
 }

@@ -1,10 +1,10 @@
 //! The batch engine: a hash-grid field's training step in phases over a whole batch, on persistent workers.
 //!
-//! 1. **march**: rays and their samples, packed into [`Tile`]s of whole rays;
-//! 2. **encode**: level by level over all tiles, so that one level's table at a time occupies the caches;
-//! 3. **stages**: tile by tile through the field's [`Stage`]s forward, the [`Objective`], and back, samples behind
-//!    an opaque surface dropped as soon as densities are known;
-//! 4. **update**: dense blocks from the summed gradients, and level by level scatter and sparse Adam, so that a
+//! 1. **draw**: rays are marched in rounds of samples, which are packed into [`Tile`]s, encoded level by level over
+//!    all tiles (so that one level's table at a time occupies the caches) and probed for their densities, until the
+//!    ray is opaque; what lies behind is never encoded. The samples that count are gathered into tiles of whole rays;
+//! 2. **stages**: tile by tile through the field's [`Stage`]s forward, the [`Objective`], and back;
+//! 3. **update**: dense blocks from the summed gradients, and level by level scatter and sparse Adam, so that a
 //!    table's gradient never exists whole.
 //!
 //! A method adds an encoding level, a stage or a sampler. Results do not depend on the number of threads: gradients
@@ -14,6 +14,7 @@ mod batch;
 mod infer;
 mod layout;
 mod pool;
+mod rounds;
 mod sampler;
 mod stage;
 pub mod stages;

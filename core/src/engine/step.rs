@@ -17,8 +17,7 @@ pub struct StepInput<'a> {
 
 impl std::ops::AddAssign for Phases {
     fn add_assign(&mut self, other: Self) {
-        self.march += other.march;
-        self.encode += other.encode;
+        self.draw += other.draw;
         self.stages += other.stages;
         self.dense += other.dense;
         self.tables += other.tables;
@@ -45,10 +44,8 @@ pub struct StepStats {
 /// Wall time of a step's phases.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Phases {
-    /// Rays, marching, packing.
-    pub march: Duration,
-    /// Encoding.
-    pub encode: Duration,
+    /// Rays, marching, encoding, probing.
+    pub draw: Duration,
     /// Stages forward and back.
     pub stages: Duration,
     /// Sums of gradients, dense update.

@@ -34,6 +34,8 @@ impl Span {
 pub struct Tile {
     /// Rays, in order; spans are contiguous from 0.
     pub spans: Vec<Span>,
+    /// Per span, after a probe: how many of its samples count, and what gets through behind them.
+    pub(super) kept: Vec<(u32, f32)>,
     /// Samples in use.
     pub len: usize,
     /// Positions in the encoding's unit cube, `[axis][CAPACITY]`.
@@ -53,6 +55,7 @@ impl Tile {
         let level_stride = CAPACITY * features + PAD;
         Self {
             spans: Vec::with_capacity(CAPACITY),
+            kept: Vec::with_capacity(CAPACITY),
             len: 0,
             position: std::array::from_fn(|_| zeros(CAPACITY)),
             t: zeros(CAPACITY),
@@ -110,6 +113,27 @@ impl Tile {
         self.len = range.end;
     }
 
+    /// Appends a stretch of another tile's samples with their encodings, of the ray `index`.
+    pub(super) fn append(&mut self, from: &Self, index: u32, range: std::ops::Range<usize>) {
+        let to = self.len..self.len + range.len();
+        for (to_axis, from_axis) in self.position.iter_mut().zip(&from.position) {
+            to_axis[to.clone()].copy_from_slice(&from_axis[range.clone()]);
+        }
+        self.t[to.clone()].copy_from_slice(&from.t[range.clone()]);
+        self.dt[to.clone()].copy_from_slice(&from.dt[range.clone()]);
+        let features = (self.level_stride - PAD) / CAPACITY;
+        for level in (0..self.encoded.len()).step_by(self.level_stride) {
+            let target = &mut self.encoded[level + to.start * features..level + to.end * features];
+            target
+                .copy_from_slice(&from.encoded[level + range.start * features..level + range.end * features]);
+        }
+        match self.spans.last_mut() {
+            Some(last) if last.ray == index => last.len += range.len() as u32,
+            _ => self.spans.push(Span { ray: index, start: to.start as u32, len: range.len() as u32 }),
+        }
+        self.len = to.end;
+    }
+
     /// Holds `positions` (of the unit cube) that belong to no ray.
     pub fn set_positions(&mut self, positions: [&[f32]; 3]) {
         self.clear();
@@ -140,6 +164,4 @@ pub struct Staged {
     pub samples: Samples,
     /// Per ray of the block, how many samples it has.
     pub counts: Vec<u32>,
-    /// Loss of the rays without any sample.
-    pub loss: f64,
 }

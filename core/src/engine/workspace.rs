@@ -35,6 +35,25 @@ impl Slot {
     }
 }
 
+/// Copies the first columns of rows from one matrix to another: as many as the narrower row stride, row by row
+/// while both last.
+fn copy_columns(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+    /// A constant width makes the copy of a row a register move.
+    fn rows<const N: usize>(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        for (from, to) in from.chunks(from_stride).zip(to.chunks_mut(to_stride)) {
+            if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+                *to = *from;
+            }
+        }
+    }
+    match from_stride.min(to_stride) {
+        1 => rows::<1>(from, from_stride, to, to_stride),
+        2 => rows::<2>(from, from_stride, to, to_stride),
+        4 => rows::<4>(from, from_stride, to, to_stride),
+        _ => rows::<8>(from, from_stride, to, to_stride),
+    }
+}
+
 /// Names the slots of a field while its stages are put together.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -62,6 +81,10 @@ pub struct Workspace {
     pub direction: Vec<[f32; 3]>,
     /// Per ray: the state in front of its first sample; behind its last one after compositing.
     pub carry: Vec<Carry>,
+    /// Per ray: the state behind its last sample that counts, once densities are known.
+    pub behind: Vec<Carry>,
+    /// Densities are asked for only: no sample is dropped.
+    pub probing: bool,
     /// Per sample: distance, length, density, opacity, gradient of the density.
     pub t: Values,
     /// See `t`.
@@ -92,6 +115,8 @@ impl Workspace {
             len: 0,
             direction: Vec::with_capacity(CAPACITY),
             carry: Vec::with_capacity(CAPACITY),
+            behind: Vec::with_capacity(CAPACITY),
+            probing: false,
             t: per_sample(),
             dt: per_sample(),
             sigma: per_sample(),
@@ -116,10 +141,8 @@ impl Workspace {
         let slot = &mut self.slots[input];
         let levels = slot.columns / features;
         for level in 0..levels {
-            let from = tile.level(level)[..tile.len * features].chunks_exact(features);
-            for (row, from) in slot.values.chunks_exact_mut(slot.stride).zip(from) {
-                row[level * features..(level + 1) * features].copy_from_slice(from);
-            }
+            let from = &tile.level(level)[..tile.len * features];
+            copy_columns(from, features, &mut slot.values[level * features..], slot.stride);
         }
     }
 
@@ -130,10 +153,8 @@ impl Workspace {
         }
         let slot = &self.slots[input];
         for level in 0..slot.columns / features {
-            let to = tile.level_mut(level)[..self.len * features].chunks_exact_mut(features);
-            for (row, to) in slot.grad.chunks_exact(slot.stride).zip(to) {
-                to.copy_from_slice(&row[level * features..(level + 1) * features]);
-            }
+            let to = &mut tile.level_mut(level)[..self.len * features];
+            copy_columns(&slot.grad[level * features..], slot.stride, to, features);
         }
     }
 

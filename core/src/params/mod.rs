@@ -6,27 +6,18 @@
 
 mod average;
 mod block;
+mod values;
 
 pub use average::Average;
 pub use block::{Block, BlockSpec};
+pub use values::{Values, zeros};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, TensorData};
 use crate::ops::adam::Adam;
-use aligned_vec::{AVec, ConstAlign};
 use serde::{Deserialize, Serialize};
-
-/// f32 values that start on a cache line.
-pub type Values = AVec<f32, ConstAlign<64>>;
 
 /// A named tensor, as a checkpoint takes it.
 pub type Tensor<'a> = (String, Vec<usize>, TensorData<'a>);
-
-/// `n` zeros on a cache line.
-pub fn zeros(n: usize) -> Values {
-    let mut v = AVec::with_capacity(64, n);
-    v.resize(n, 0.0);
-    v
-}
 
 /// What the blocks of a group share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -61,13 +61,21 @@ impl Stage for Density {
         ws.isa.run(Activate { raw: &slot.values, stride: slot.stride, sigma: &mut ws.sigma[..end] });
         absorb(ws.isa, &ws.sigma[..end], &ws.dt[..end], &mut ws.alpha[..end]);
         ws.keep.clear();
+        ws.behind.clear();
         for (span, carry) in ws.spans.iter_mut().zip(&ws.carry) {
-            let (n, _) = kept(&ws.alpha[span.range()], *carry, self.cut);
+            let (n, behind) = kept(&ws.alpha[span.range()], *carry, self.cut);
+            ws.behind.push(behind);
+            if ws.probing {
+                span.len = n as u32;
+                continue;
+            }
             let start = ws.keep.len() as u32;
             ws.keep.extend(span.start..span.start + n as u32);
             (span.start, span.len) = (start, n as u32);
         }
-        ws.compact(&self.rows);
+        if !ws.probing {
+            ws.compact(&self.rows);
+        }
     }
 
     fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {

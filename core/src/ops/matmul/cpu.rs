@@ -30,7 +30,7 @@ pub fn matmul(
     if let Epilogue::MaskBy(h, ldh) = epilogue {
         assert!(n <= ldh && h.len() >= (m - 1) * ldh + n, "matmul: the mask is too short");
     }
-    isa.run(Product { shape, a, b, ldb, c, ldc, accumulate, epilogue });
+    isa.run(Product { shape, a, b, ldb, c, ldc, accumulate, epilogue, last: true });
 }
 
 struct Product<'a> {
@@ -42,6 +42,8 @@ struct Product<'a> {
     ldc: usize,
     accumulate: bool,
     epilogue: Epilogue<'a>,
+    /// This is the last block of the depth: the epilogue applies.
+    last: bool,
 }
 
 impl Kernel for Product<'_> {
@@ -49,41 +51,68 @@ impl Kernel for Product<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        // 16 accumulators on AVX-512 (32 registers), 8 on the others (16 registers).
-        let wide = if S::LANES == 16 { 4 } else { 2 };
+        // Blocks of the depth keep both operands of a long product (a weight's gradient) in the L1 cache.
+        let depth = self.shape.k;
+        let mut at = 0;
+        loop {
+            self.shape.k = (depth - at).min(DEPTH);
+            self.last = at + self.shape.k == depth;
+            self.columns(s);
+            at += self.shape.k;
+            if self.last {
+                return;
+            }
+            self.a.values = &self.a.values[self.shape.k * self.a.col..];
+            self.b = &self.b[self.shape.k * self.ldb..];
+            self.accumulate = true;
+        }
+    }
+}
+
+/// Rows of B (and columns of A) that are worked on at a time.
+const DEPTH: usize = 64;
+
+impl Product<'_> {
+    /// All panels of columns.
+    #[inline(always)]
+    fn columns<S: Simd>(&mut self, s: S) {
         let mut j = 0;
         while j < self.shape.n {
             let vectors = (self.shape.n - j) / S::LANES;
+            // 24 accumulators of 32 registers on AVX-512, 12 of 16 on the others.
             // SAFETY: `matmul` has checked every extent; the panels below cover rows < m and columns < n only.
             unsafe {
-                if vectors >= wide && wide == 4 {
-                    self.panel::<S, 4, 4>(s, j);
+                if vectors >= 4 && S::LANES == 16 {
+                    self.panel::<S, 6, 4, 4>(s, j);
                     j += 4 * S::LANES;
                 } else if vectors >= 2 {
-                    self.panel::<S, 4, 2>(s, j);
+                    self.panel::<S, 6, 4, 2>(s, j);
                     j += 2 * S::LANES;
                 } else {
-                    self.panel::<S, 8, 1>(s, j);
+                    self.panel::<S, 16, 8, 1>(s, j);
                     j += S::LANES;
                 }
             }
         }
     }
-}
 
-impl Product<'_> {
-    /// Columns `j .. j + NV * LANES` of all rows.
+    /// Columns `j .. j + NV * LANES` of all rows, in tiles of `MR` rows, then of `MS`, then single ones.
     ///
     /// # Safety
     /// Those columns exist, and the slices cover the shape.
     #[inline(always)]
-    unsafe fn panel<S: Simd, const MR: usize, const NV: usize>(&mut self, s: S, j: usize) {
+    unsafe fn panel<S: Simd, const MR: usize, const MS: usize, const NV: usize>(&mut self, s: S, j: usize) {
         let mut i = 0;
-        // SAFETY: rows i .. i + MR are below m.
+        // SAFETY: rows i .. i + MR (or MS) are below m.
         unsafe {
-            while i + MR <= self.shape.m {
+            // A remainder of 8 is two tiles of 4 rather than one of 6 and two single rows.
+            while i + MR <= self.shape.m && self.shape.m - i != 2 * MS {
                 self.tile::<S, MR, NV>(s, i, j);
                 i += MR;
+            }
+            while i + MS <= self.shape.m {
+                self.tile::<S, MS, NV>(s, i, j);
+                i += MS;
             }
             while i < self.shape.m {
                 self.tile::<S, 1, NV>(s, i, j);
@@ -129,6 +158,7 @@ impl Product<'_> {
             }
             let zero = s.splat(0.0);
             match self.epilogue {
+                _ if !self.last => {}
                 Epilogue::None => {}
                 Epilogue::Relu => {
                     for row in &mut acc {
