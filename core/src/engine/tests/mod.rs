@@ -126,7 +126,7 @@ impl Setup {
             params.average(decay);
         }
         let (objective, shrink) = (Box::new(Mse), 1.0 / self.box_side);
-        (params, FieldLayout { grid, input, stages, plan, channels: 3, objective, shrink })
+        (params, FieldLayout { grid, input, stages, plan, channels: 3, objective, cut: self.cut, shrink })
     }
 
     fn engine(&self, isa: Isa, threads: usize) -> BatchEngine {

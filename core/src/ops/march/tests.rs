@@ -6,13 +6,13 @@ use crate::ops::check::TestRng;
 /// A random field, the same for both sides: words that are empty, full, or sparsely filled.
 fn random_field(rng: &mut TestRng, cascades: usize) -> Bitfield {
     let mut bits = Bitfield::new(cascades, false);
-    for word in bits.words_mut() {
-        *word = match rng.below(8) {
-            0 => u64::MAX,
-            1 | 2 => rng.next_u64() & rng.next_u64(),
-            _ => 0,
-        };
-    }
+    let mut word = || match rng.below(8) {
+        0 => u64::MAX,
+        1 | 2 => rng.next_u64() & rng.next_u64(),
+        _ => 0,
+    };
+    let words: Vec<u64> = (0..bits.words().len()).map(|_| word()).collect();
+    bits.refill(|i| words[i]);
     bits
 }
 
