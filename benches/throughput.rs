@@ -11,6 +11,9 @@ fn main() {
         a.get(2).copied().unwrap_or(65536),
     );
     let mut c = NerfConfig::default();
+    if std::env::var("BF16").is_ok() {
+        c.train.precision = nerve::core::ops::matmul::Precision::Bf16;
+    }
     c.grid.log2_entries = log2 as u32;
     let mut b = work::Bench::new(&c, threads, samples);
     for _ in 0..20 {

@@ -75,7 +75,8 @@ impl Bench {
         config.march.cut = 0.0;
         let (params, field) = instant_ngp(&config, 1).expect("the configuration is valid");
         let pool = Pool::new(threads).expect("threads start");
-        let engine = BatchEngine::new(Isa::best(), pool, params, field);
+        let engine =
+            BatchEngine::new(Isa::best(), pool, params, field).with_precision(config.train.precision);
         let rays = samples / PER_RAY;
         Self { engine, batches: (0..4).map(|b| RandomRays::new(rays, b)).collect(), rays }
     }

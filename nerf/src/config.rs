@@ -1,6 +1,7 @@
 //! Everything that a run is made of: command line and saved file at once.
 
 use nerve_core::ops::hash_grid::HashGridConfig;
+use nerve_core::ops::matmul::Precision;
 use nerve_core::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -148,6 +149,9 @@ pub struct TrainConfig {
     /// Update all of the tables at every step instead of touched entries only
     #[arg(long)]
     pub dense_adam: bool,
+    /// Arithmetic of the networks' products; bf16 needs a CPU with AMX
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
     /// Average the weights with this decay per step and evaluate with the average
     #[arg(long, value_name = "DECAY")]
     pub ema: Option<f32>,
@@ -172,6 +176,7 @@ impl Default for TrainConfig {
             background: Background::default(),
             loss: Loss::default(),
             dense_adam: false,
+            precision: Precision::default(),
             ema: None,
             eval_every: None,
             save_every: 60.0,
@@ -244,6 +249,8 @@ impl NerfConfig {
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
         check(batch, "--batch-samples", t.batch_samples.to_string(), "use 1024 to 4194304")?;
         check(t.rate > 0.0 && t.rate.is_finite(), "--lr", t.rate.to_string(), "use a small positive number")?;
+        let precision = format!("{:?}", t.precision);
+        check(t.precision.available(), "--precision", precision, "this CPU has no AMX with bf16: use f32")?;
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
         check(ema, "--ema", format!("{:?}", t.ema), "use 0 to 1, such as 0.95")?;
         check(t.steps != Some(0), "--steps", "0".into(), "use at least 1")?;

@@ -87,6 +87,7 @@ impl Trainer {
         let (params, field) = instant_ngp(&config, side)?;
         let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
         let engine = BatchEngine::new(Isa::best(), pool.clone(), params, field);
+        let engine = engine.with_precision(config.train.precision);
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
         Ok(Self {

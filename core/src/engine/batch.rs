@@ -7,6 +7,7 @@ use super::tile::{CAPACITY, Staged, Tile};
 use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
 use crate::ops::composite::{Carry, EXTRA};
 use crate::ops::hash_grid;
+use crate::ops::matmul::Precision;
 use crate::params::{Params, Values, zeros};
 use crate::simd::Isa;
 use rayon::prelude::*;
@@ -22,6 +23,7 @@ pub(super) const RAY_BLOCK: usize = 64;
 /// The engine's state. See the [module](super) for the phases.
 pub struct BatchEngine {
     pub(super) isa: Isa,
+    pub(super) precision: Precision,
     pub(super) pool: Pool,
     pub(super) params: Params,
     pub(super) field: FieldLayout,
@@ -64,6 +66,7 @@ impl BatchEngine {
         let groups = (0..GROUPS).map(|_| Group { grads: vec![0.0; grads], ..Group::default() }).collect();
         Self {
             isa,
+            precision: Precision::F32,
             pool,
             params,
             field,
@@ -81,6 +84,17 @@ impl BatchEngine {
             groups,
             tables,
         }
+    }
+
+    /// The same engine with products of this precision.
+    ///
+    /// # Panics
+    /// If it is not [available](Precision::available).
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        assert!(precision.available(), "{precision:?} products are not available on this CPU");
+        self.precision = precision;
+        self.workspaces.iter().for_each(|ws| lock(ws).precision = precision);
+        self
     }
 
     /// Draws the step's rays and finds the samples that count, in `self.finals`. Returns how many were encoded.

@@ -104,7 +104,7 @@ impl BatchEngine {
     /// Hands the current parameters to the stages.
     pub(super) fn prepare(&mut self) {
         for stage in &mut self.field.stages {
-            stage.prepare(&self.params);
+            stage.prepare(&self.params, self.precision);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a field is made of.
 
 use super::workspace::Workspace;
+use crate::ops::matmul::Precision;
 use crate::params::Params;
 
 /// One step of a field's computation over the samples of a tile.
@@ -9,8 +10,8 @@ use crate::params::Params;
 /// of what it wrote and writes the gradient of what it read; its own parameters' gradients go to `grads`, a buffer
 /// of [`Stage::grads`] values that belongs to a group of tiles, so that sums do not depend on the worker.
 pub trait Stage: Send + Sync {
-    /// Takes over the current parameters, before each step.
-    fn prepare(&mut self, _params: &Params) {}
+    /// Takes over the current parameters for products of this precision, before each step.
+    fn prepare(&mut self, _params: &Params, _precision: Precision) {}
 
     /// Values in its gradient buffer.
     fn grads(&self) -> usize {

@@ -2,12 +2,12 @@
 
 use super::tile::{CAPACITY, Span, Tile};
 use crate::ops::composite::Carry;
-use crate::ops::matmul::padded;
+use crate::ops::matmul::{Precision, padded};
 use crate::params::{Values, zeros};
 use crate::simd::Isa;
 
 /// Rows beyond the capacity, so that products may work in whole row tiles.
-const SPARE: usize = 8;
+const SPARE: usize = 16;
 
 /// A matrix with one row per sample (or per ray) and its gradient.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ impl Plan {
 pub struct Workspace {
     /// The instruction set.
     pub isa: Isa,
+    /// The arithmetic of products.
+    pub precision: Precision,
     /// Rays of the tile and their samples; shortened when samples are dropped.
     pub spans: Vec<Span>,
     /// Samples in use.
@@ -111,6 +113,7 @@ impl Workspace {
         let per_sample = || zeros(CAPACITY);
         Self {
             isa,
+            precision: Precision::F32,
             spans: Vec::with_capacity(CAPACITY),
             len: 0,
             direction: Vec::with_capacity(CAPACITY),

@@ -5,7 +5,7 @@
 //! samples' rows, which saves as much work as those columns are.
 
 use crate::engine::{Plan, Stage, Workspace};
-use crate::ops::matmul::{Epilogue, Left, Shape, matmul, padded};
+use crate::ops::matmul::{Epilogue, Left, Precision, Shape, amx, matmul, padded};
 use crate::params::{BlockSpec, Params, Values, zeros};
 
 /// Extents of a network.
@@ -46,6 +46,9 @@ struct Layer {
     weight: Values,
     /// `[in][out padded]`: what the input is multiplied with.
     transposed: Values,
+    /// The same two as bf16 tiles, without the rays' inputs, where products are of that precision.
+    forward: amx::Packed,
+    backward: amx::Packed,
     /// Where its gradient starts in the stage's buffer: `[out padded to 4][stride]`.
     grad: usize,
 }
@@ -99,6 +102,8 @@ impl Mlp {
                 stride,
                 weight: zeros(outputs * stride),
                 transposed: zeros(inputs * padded(outputs)),
+                forward: amx::Packed::default(),
+                backward: amx::Packed::default(),
                 grad: grads,
             });
             grads += outputs.next_multiple_of(4) * stride;
@@ -116,8 +121,8 @@ impl Mlp {
 }
 
 impl Stage for Mlp {
-    fn prepare(&mut self, params: &Params) {
-        for layer in &mut self.layers {
+    fn prepare(&mut self, params: &Params, precision: Precision) {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
             let (ldw, ldt) = (layer.stride, padded(layer.outputs));
             let weight = params.weight(layer.block);
             for (o, row) in weight.chunks_exact(layer.inputs).enumerate() {
@@ -125,6 +130,12 @@ impl Stage for Mlp {
                 for (i, w) in row.iter().enumerate() {
                     layer.transposed[i * ldt + o] = *w;
                 }
+            }
+            if precision == Precision::Bf16 {
+                let rays = if l == 0 { self.ray_inputs } else { 0 };
+                let inputs = layer.inputs - rays;
+                layer.forward.pack(&layer.transposed[rays * ldt..], ldt, inputs, ldt);
+                layer.backward.pack(&layer.weight[rays..], ldw, layer.outputs, padded(inputs));
             }
         }
     }
@@ -145,6 +156,11 @@ impl Stage for Mlp {
             };
             let left = Left { values: &x.values, row: x.stride, col: 1 };
             let shape = Shape { m, n, k: layer.inputs - rays };
+            if ws.precision == Precision::Bf16 {
+                let (x, ldx, ldy) = (&x.values, x.stride, y.stride);
+                amx::product(m, shape.k, x, ldx, &layer.forward, &mut y.values, ldy, rays > 0, epilogue);
+                continue;
+            }
             matmul(
                 ws.isa,
                 shape,
@@ -173,14 +189,34 @@ impl Stage for Mlp {
             let outputs = layer.outputs.next_multiple_of(4);
             let shape = Shape { m: outputs, n: inputs, k: ws.len };
             let dw = &mut grads[layer.grad + rays..layer.grad + outputs * ldg];
-            matmul(ws.isa, shape, left, &x.values, x.stride, dw, ldg, true, Epilogue::None);
+            let bf16 = ws.precision == Precision::Bf16;
+            if bf16 {
+                amx::outer(layer.outputs, inputs, ws.len, &y.grad, y.stride, &x.values, x.stride, dw, ldg);
+            } else {
+                matmul(ws.isa, shape, left, &x.values, x.stride, dw, ldg, true, Epilogue::None);
+            }
             if l > 0 || self.input_grad {
                 // dX = dY W, through the ReLU that made x.
                 let left = Left { values: &y.grad, row: y.stride, col: 1 };
                 let shape = Shape { m, n: inputs, k: layer.outputs };
                 let epilogue = if l > 0 { Epilogue::MaskBy(&x.values, x.stride) } else { Epilogue::None };
                 let weight = &layer.weight[rays..];
-                matmul(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, false, epilogue);
+                if bf16 {
+                    let (ldy, ldx) = (y.stride, x.stride);
+                    amx::product(
+                        m,
+                        shape.k,
+                        &y.grad,
+                        ldy,
+                        &layer.backward,
+                        &mut x.grad,
+                        ldx,
+                        false,
+                        epilogue,
+                    );
+                } else {
+                    matmul(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, false, epilogue);
+                }
             }
             if rays > 0 {
                 self.backward_rays(ws, layer, &mut grads[layer.grad..]);

@@ -5,9 +5,34 @@
 //! multiple of 16, which callers pad to. Sums run over k in order, one accumulator per element: the result
 //! depends on the instruction set but not on how rows are grouped.
 
+#[cfg(target_arch = "x86_64")]
+pub mod amx;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_amx.rs"]
+pub mod amx;
 mod cpu;
 
 pub use cpu::matmul;
+
+/// The arithmetic of products.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Factors rounded to bf16, sums and everything else in f32: several times faster on CPUs with AMX.
+    Bf16,
+}
+
+impl Precision {
+    /// Whether this CPU can do it.
+    pub fn available(self) -> bool {
+        self == Self::F32 || amx::available()
+    }
+}
 
 /// Columns are padded to a multiple of this.
 pub const COLUMN_PAD: usize = 16;
