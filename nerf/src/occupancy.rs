@@ -144,11 +144,11 @@ impl Occupancy {
             self.density.par_chunks(1 << 15).map(|c| c.iter().map(|d| f64::from(*d)).sum()).collect();
         let mean = (sums.iter().sum::<f64>() / self.density.len() as f64) as f32;
         let least = (THICKNESS / self.steps.min).min(mean);
-        self.bits.words_mut().par_iter_mut().zip(self.density.par_chunks(64)).with_min_len(256).for_each(
-            |(word, cells)| {
-                *word = cells.iter().enumerate().fold(0, |w, (i, d)| w | u64::from(*d > least) << i);
-            },
-        );
+        let density = &self.density;
+        self.bits.refill(|word| {
+            let cells = density[64 * word..64 * (word + 1)].iter();
+            cells.enumerate().fold(0, |bits, (i, d)| bits | u64::from(*d > least) << i)
+        });
     }
 }
 

@@ -19,7 +19,7 @@ fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
     assert_eq!(stats.kept, outputs.iter().map(|o| o.live_samples).sum::<usize>());
     let all: usize = shots.all.iter().map(|s| s.samples.t.len().min(CAPACITY)).sum();
     if setup.rounds && setup.cut > 0.0 {
-        // A round may look behind the surface, but no ray is looked for twice.
+        // What lies behind a surface is encoded to the end of the round that finds it, at most.
         assert!((stats.kept..=all).contains(&stats.samples), "{stats:?} of {all}");
     } else {
         assert_eq!(stats.samples, all);

@@ -52,17 +52,24 @@ pub fn march(bits: &Bitfield, steps: &Steps, ray: &Ray, from: f32, limit: usize,
             continue;
         }
         // Leave the cell, or the whole block if it is empty.
-        let size = if word == 0 { 4.0f32 } else { 1.0 };
+        let size = match word {
+            0 if single && bits.block(0, code as usize) == 0 => 16,
+            0 => 4,
+            _ => 1,
+        };
         let mut leave = f32::INFINITY;
         for a in 0..3 {
-            let low = if word == 0 { cell[a] & !3 } else { cell[a] } as f32;
-            let plane = if inverse[a] > 0.0 { low + size } else { low };
+            let low = cell[a] & !(size - 1);
+            let plane = if inverse[a] > 0.0 { low + size } else { low } as f32;
             leave = leave.min((plane - g[a]) * inverse[a]);
         }
         let target = t + leave.max(0.0) / cells;
         if steps.cone == 0.0 {
             // The samples' lattice is t + k dt, whatever is skipped.
-            t += (((target - t) / dt).ceil()).max(1.0) * dt;
+            let steps = (target - t) / dt;
+            // `ceil` by hand: f32's is a library call on baseline x86-64.
+            let whole = steps as i32 as f32;
+            t += (if whole < steps { whole + 1.0 } else { whole }).max(1.0) * dt;
         } else {
             t = next;
             while t < target.min(far) {

@@ -5,13 +5,16 @@
 //! unoccupied cells are skipped, by whole steps. A sample is looked up in the finest cascade that contains it and
 //! whose cells are not shorter than its step.
 //! Within a cascade cells are in Morton order, so that each 64-bit word is a block of 4^3 cells: an empty word is
-//! left in one go. Marching has no gradient: it is a function, not a candle op.
+//! left in one go, and so is, where there is one cascade only, an empty block of 16^3. Marching has no gradient: it
+//! is a function, not a candle op.
 
 mod cpu;
 pub mod morton;
 pub mod reference;
 
 pub use cpu::march;
+
+use rayon::prelude::*;
 
 /// Cells a side of each cascade.
 pub const SIDE: usize = 128;
@@ -51,13 +54,16 @@ impl Steps {
 pub struct Bitfield {
     /// One bit per cell: cascade after cascade, in Morton order.
     words: Vec<u64>,
+    /// One bit per word that is not empty, so that one of these words is a block of 16^3 cells.
+    blocks: Vec<u64>,
     cascades: usize,
 }
 
 impl Bitfield {
     /// All cells of `cascades` cascades set to `occupied`.
     pub fn new(cascades: usize, occupied: bool) -> Self {
-        Self { words: vec![if occupied { u64::MAX } else { 0 }; cascades * CELLS / 64], cascades }
+        let all = if occupied { u64::MAX } else { 0 };
+        Self { words: vec![all; cascades * CELLS / 64], blocks: vec![all; cascades * CELLS / 4096], cascades }
     }
 
     /// The number of cascades.
@@ -67,8 +73,11 @@ impl Bitfield {
 
     /// Sets the cell with this index (cascade * [`CELLS`] + Morton code).
     pub fn set(&mut self, cell: usize, occupied: bool) {
-        let bit = 1 << (cell % 64);
-        if occupied { self.words[cell / 64] |= bit } else { self.words[cell / 64] &= !bit }
+        let put = |word: &mut u64, bit: usize, on: bool| {
+            if on { *word |= 1 << (bit % 64) } else { *word &= !(1 << (bit % 64)) }
+        };
+        put(&mut self.words[cell / 64], cell, occupied);
+        put(&mut self.blocks[cell / 4096], cell / 64, self.words[cell / 64] != 0);
     }
 
     /// Whether the cell with this index is occupied.
@@ -86,9 +95,22 @@ impl Bitfield {
         &self.words
     }
 
-    /// All words, to be filled in parallel.
-    pub fn words_mut(&mut self) -> &mut [u64] {
-        &mut self.words
+    /// Sets every word to what `cells` gives for its index, in parallel.
+    pub fn refill(&mut self, cells: impl Fn(usize) -> u64 + Sync) {
+        let words = self.words.par_chunks_mut(64).zip(&mut self.blocks).with_min_len(8).enumerate();
+        words.for_each(|(block, (words, bits))| {
+            *bits = 0;
+            for (i, word) in words.iter_mut().enumerate() {
+                *word = cells(block * 64 + i);
+                *bits |= u64::from(*word != 0) << i;
+            }
+        });
+    }
+
+    /// The 16^3 block that holds a cell: one bit per 4^3 block.
+    #[inline]
+    fn block(&self, cascade: usize, code: usize) -> u64 {
+        self.blocks[cascade * (CELLS / 4096) + code / 4096]
     }
 
     #[inline]
