@@ -11,7 +11,7 @@ fn trained() -> Setup {
 
 /// More tiles than gradient groups, rays of all lengths, some without samples.
 fn batch(seed: u64) -> Shots {
-    Shots::new(seed, 1.0, (0..1000).map(|i| (i * 13) % 41))
+    Shots::new(seed, 1.0, (0..1200).map(|i| (i * 13) % 41))
 }
 
 fn assert_same(a: &Params, b: &Params, what: &str) {
@@ -41,7 +41,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         (engine, stats)
     };
     let (one, expected) = run(1);
-    assert!(expected[0].samples > 33 * CAPACITY, "{:?}", expected[0]);
+    assert!(expected[0].kept > 33 * CAPACITY, "{:?}", expected[0]);
     assert!(expected.iter().all(|s| s.kept < s.samples));
     for threads in [2, 3, 5] {
         let (many, stats) = run(threads);

@@ -18,7 +18,7 @@ fn an_empty_first_step_moves_nothing() {
         bit_equal(&weights(&engine), &before).unwrap();
         // Rays without samples show their background, and that has a price.
         let (loss, _, _) = setup.oracle(engine.params()).loss_and_gradients(&setup.samples(&shots));
-        assert!((stats.loss - loss).abs() <= 1e-6 * loss, "{} {loss}", stats.loss);
+        assert!((stats.loss - loss).abs() <= 1e-5 * loss, "{} {loss}", stats.loss);
         assert!(stats.loss > 0.0 || counts.is_empty());
         assert_eq!(engine.params().step, 1);
     }

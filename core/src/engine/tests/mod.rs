@@ -25,7 +25,10 @@ struct Setup {
     color_layers: usize,
     geometry: usize,
     harmonics: usize,
+    /// Where rays end: 0 for never.
     cut: f32,
+    /// Rays are marched in rounds, up to the cut; otherwise the density stage drops what lies behind it.
+    rounds: bool,
     box_side: f32,
     sparse: bool,
     betas: [f32; 2],
@@ -48,6 +51,7 @@ impl Default for Setup {
             geometry: 16,
             harmonics: 16,
             cut: 0.0,
+            rounds: true,
             box_side: 1.0,
             sparse: true,
             // After the first step, the first moment is the gradient.
@@ -126,7 +130,8 @@ impl Setup {
             params.average(decay);
         }
         let (objective, shrink) = (Box::new(Mse), 1.0 / self.box_side);
-        (params, FieldLayout { grid, input, stages, plan, channels: 3, objective, cut: self.cut, shrink })
+        let cut = if self.rounds { self.cut } else { 0.0 };
+        (params, FieldLayout { grid, input, stages, plan, channels: 3, objective, cut, shrink })
     }
 
     fn engine(&self, isa: Isa, threads: usize) -> BatchEngine {

@@ -7,8 +7,9 @@ use super::shots::Shot;
 use super::*;
 use crate::ops::check::widen;
 use crate::ops::field_reference::{FieldReference, GEOMETRY, Gradients, RaySamples, Sample};
-use crate::ops::mlp::reference::Matrix;
-use crate::ops::sh::COEFFICIENTS;
+use crate::ops::hash_grid::reference as hash_grid;
+use crate::ops::mlp::reference::{self as mlp, Matrix};
+use crate::ops::sh::{COEFFICIENTS, reference as sh};
 
 impl Setup {
     /// The reference with the parameters' current values.
@@ -64,21 +65,60 @@ impl Setup {
         shots.all.iter().map(|shot| self.ray_samples(shot, usize::MAX)).collect()
     }
 
+    /// Where in the unit cube the encoding sees the point at distance `t`.
+    fn position(&self, ray: &Ray, t: f32) -> [f64; 3] {
+        let (side, t) = (f64::from(self.box_side), f64::from(t));
+        let along = |a: usize| f64::from(ray.origin[a]) + t * f64::from(ray.direction[a]);
+        [0, 1, 2].map(|a| ((along(a) - 0.5) / side + 0.5).clamp(0.0, 1.0))
+    }
+
     fn ray_samples(&self, shot: &Shot, limit: usize) -> RaySamples {
-        let Ray { origin, direction, .. } = shot.ray;
-        let side = f64::from(self.box_side);
-        let sample = |(t, dt): (&f32, &f32)| {
-            let (t, dt) = (f64::from(*t), f64::from(*dt));
-            let along = |a: usize| f64::from(origin[a]) + t * f64::from(direction[a]);
-            let position = [0, 1, 2].map(|a| ((along(a) - 0.5) / side + 0.5).clamp(0.0, 1.0));
-            Sample { position, t, dt }
+        let sample = |(t, dt): (&f32, &f32)| Sample {
+            position: self.position(&shot.ray, *t),
+            t: f64::from(*t),
+            dt: f64::from(*dt),
         };
         let [r, g, b, alpha, background @ ..] = shot.target.map(f64::from);
         RaySamples {
-            direction: direction.map(f64::from),
+            direction: shot.ray.direction.map(f64::from),
             samples: shot.samples.t.iter().zip(&shot.samples.dt).take(limit).map(sample).collect(),
             target: [r, g, b, alpha],
             background,
         }
     }
+
+    /// Moves samples a little along their rays, away from where rounding would decide whether a neuron is on: a
+    /// ReLU's gradient jumps there, and neither side is wrong.
+    pub fn steer_clear(&self, oracle: &FieldReference, shots: &mut Shots) {
+        let (clear, nudge, tries) = (2e-5, 1e-5 * self.box_side, 5);
+        for shot in &mut shots.all {
+            for i in 0..shot.samples.t.len() {
+                for _ in 0..tries {
+                    let position = self.position(&shot.ray, shot.samples.t[i]);
+                    if margin(oracle, position, shot.ray.direction.map(f64::from)) > clear {
+                        break;
+                    }
+                    shot.samples.t[i] += nudge;
+                }
+            }
+        }
+    }
+}
+
+/// How far the neuron that is closest to its threshold is away from it.
+fn margin(oracle: &FieldReference, position: [f64; 3], direction: [f64; 3]) -> f64 {
+    let mut encoding = Vec::new();
+    for (level, table) in oracle.levels.iter().zip(&oracle.tables) {
+        let place = hash_grid::locate(level, position);
+        encoding.extend(hash_grid::forward(level, oracle.features, table, &[place]));
+    }
+    let mut input = sh::forward(direction).to_vec();
+    input.extend(mlp::forward(&oracle.density, &encoding).output());
+    let hidden = |network: &[Matrix], input: &[f64]| {
+        // A network that ends early has a linear end: what its last ReLU would see.
+        let depths = 1..network.len();
+        let sums = depths.flat_map(|depth| mlp::forward(&network[..depth], input).output().to_vec());
+        sums.map(f64::abs).fold(f64::INFINITY, f64::min)
+    };
+    hidden(&oracle.density, &encoding).min(hidden(&oracle.color, &input))
 }

@@ -5,7 +5,8 @@
 //! unoccupied cells are skipped, by whole steps. A sample is looked up in the finest cascade that contains it and
 //! whose cells are not shorter than its step.
 //! Within a cascade cells are in Morton order, so that each 64-bit word is a block of 4^3 cells: an empty word is
-//! left in one go, and so is, where there is one cascade only, an empty block of 16^3. Marching has no gradient: it is a function, not a candle op.
+//! left in one go, and so is, where there is one cascade only, an empty block of 16^3. Marching has no gradient: it
+//! is a function, not a candle op.
 
 mod cpu;
 pub mod morton;

@@ -3,15 +3,17 @@ use super::*;
 use crate::engine::{Ray, Samples};
 use crate::ops::check::TestRng;
 
-/// A random field, the same for both sides: words that are empty, full, or sparsely filled.
+/// A random field: half of the blocks of 16^3 cells are empty, in the others words are empty, full, or sparse.
 fn random_field(rng: &mut TestRng, cascades: usize) -> Bitfield {
     let mut bits = Bitfield::new(cascades, false);
-    let mut word = || match rng.below(8) {
-        0 => u64::MAX,
-        1 | 2 => rng.next_u64() & rng.next_u64(),
-        _ => 0,
-    };
-    let words: Vec<u64> = (0..bits.words().len()).map(|_| word()).collect();
+    let mut words = vec![0; bits.words().len()];
+    for block in words.chunks_exact_mut(64).filter(|_| rng.below(2) == 0).collect::<Vec<_>>() {
+        block.fill_with(|| match rng.below(8) {
+            0 => u64::MAX,
+            1 | 2 => rng.next_u64() & rng.next_u64(),
+            _ => 0,
+        });
+    }
     bits.refill(|i| words[i]);
     bits
 }
@@ -233,4 +235,10 @@ fn cells_are_set_read_and_counted() {
     assert_eq!((bits.count(), bits.cascades()), (5, 2));
     bits.set(63, false);
     assert!(!bits.get(63) && bits.get(64) && bits.count() == 4);
+    // Filled at once or cell by cell: the blocks of empty words are the same, too.
+    let mut again = Bitfield::new(2, true);
+    again.refill(|i| bits.words()[i]);
+    assert_eq!(again, bits);
+    [0, 64, CELLS, 2 * CELLS - 1].into_iter().for_each(|cell| again.set(cell, false));
+    assert_eq!(again, Bitfield::new(2, false));
 }
