@@ -35,6 +35,11 @@ impl Slot {
     }
 }
 
+/// Rows in blocks whose encodings stay in the L1 cache while all levels are copied.
+fn blocks(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..len).step_by(64).map(move |start| start..(start + 64).min(len))
+}
+
 /// Copies the first columns of rows from one matrix to another: as many as the narrower row stride, row by row
 /// while both last.
 fn copy_columns(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
@@ -143,9 +148,12 @@ impl Workspace {
         self.dt[..end].copy_from_slice(&tile.dt[..end]);
         let slot = &mut self.slots[input];
         let levels = slot.columns / features;
-        for level in 0..levels {
-            let from = &tile.level(level)[..tile.len * features];
-            copy_columns(from, features, &mut slot.values[level * features..], slot.stride);
+        for rows in blocks(tile.len) {
+            for level in 0..levels {
+                let from = &tile.level(level)[rows.start * features..rows.end * features];
+                let to = &mut slot.values[rows.start * slot.stride + level * features..];
+                copy_columns(from, features, to, slot.stride);
+            }
         }
     }
 
@@ -155,9 +163,12 @@ impl Workspace {
             tile.compact(&self.keep);
         }
         let slot = &self.slots[input];
-        for level in 0..slot.columns / features {
-            let to = &mut tile.level_mut(level)[..self.len * features];
-            copy_columns(&slot.grad[level * features..], slot.stride, to, features);
+        for rows in blocks(self.len) {
+            for level in 0..slot.columns / features {
+                let to = &mut tile.level_mut(level)[rows.start * features..rows.end * features];
+                let from = &slot.grad[rows.start * slot.stride + level * features..];
+                copy_columns(from, slot.stride, to, features);
+            }
         }
     }
 

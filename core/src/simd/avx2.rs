@@ -100,14 +100,6 @@ impl Simd for Avx2 {
         unsafe { _mm256_cvttps_epi32(a) }
     }
     #[inline(always)]
-    fn rsqrt(self, a: Self::F) -> Self::F {
-        unsafe { _mm256_rsqrt_ps(a) }
-    }
-    #[inline(always)]
-    fn recip(self, a: Self::F) -> Self::F {
-        unsafe { _mm256_rcp_ps(a) }
-    }
-    #[inline(always)]
     fn floor(self, a: Self::F) -> Self::F {
         unsafe { _mm256_floor_ps(a) }
     }
@@ -167,11 +159,6 @@ impl Simd for Avx2 {
     unsafe fn load_interleaved(self, p: *const f32) -> (Self::F, Self::F) {
         unsafe { deinterleave(_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
     }
-    #[inline(always)]
-    fn prefetch_write(self, p: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) }
-    }
-
     #[inline(always)]
     fn prefetch(self, p: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }

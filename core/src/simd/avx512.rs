@@ -100,14 +100,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvttps_epi32(a) }
     }
     #[inline(always)]
-    fn rsqrt(self, a: Self::F) -> Self::F {
-        unsafe { _mm512_rsqrt14_ps(a) }
-    }
-    #[inline(always)]
-    fn recip(self, a: Self::F) -> Self::F {
-        unsafe { _mm512_rcp14_ps(a) }
-    }
-    #[inline(always)]
     fn floor(self, a: Self::F) -> Self::F {
         unsafe { _mm512_roundscale_ps::<0x09>(a) }
     }
@@ -163,11 +155,6 @@ impl Simd for Avx512 {
     unsafe fn load_interleaved(self, p: *const f32) -> (Self::F, Self::F) {
         unsafe { deinterleave(_mm512_loadu_ps(p), _mm512_loadu_ps(p.add(16))) }
     }
-    #[inline(always)]
-    fn prefetch_write(self, p: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) }
-    }
-
     #[inline(always)]
     fn prefetch(self, p: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }

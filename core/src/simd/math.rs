@@ -19,22 +19,6 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.mul(e, s.exp2_int(n))
 }
 
-/// `m / (sqrt(v) + eps)` within 3 ulp or so, for v >= 0: two estimates, each refined once, take a third of the time
-/// of a division and a root. A v below the normal range counts as its least value.
-#[inline(always)]
-pub fn over_root<S: Simd>(s: S, m: S::F, v: S::F, eps: S::F) -> S::F {
-    let v = s.max(v, s.splat(f32::MIN_POSITIVE));
-    // r <- r (1.5 - 0.5 v r^2)
-    let r = s.rsqrt(v);
-    let half = s.mul(s.mul(v, r), s.splat(-0.5));
-    let r = s.mul(r, s.fma(half, r, s.splat(1.5)));
-    let d = s.fma(v, r, eps);
-    // q <- q (2 - d q)
-    let q = s.recip(d);
-    let q = s.mul(q, s.sub(s.splat(2.0), s.mul(d, q)));
-    s.mul(m, q)
-}
-
 /// `1 / (1 + exp(-x))`.
 #[inline(always)]
 pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
@@ -55,36 +39,6 @@ mod tests {
                 // SAFETY: both chunks hold LANES values.
                 unsafe { s.store(y.as_mut_ptr(), super::exp(s, s.load(x.as_ptr()))) };
             }
-        }
-    }
-
-    struct OverRoot<'a>(&'a [f32], &'a mut [f32]);
-    impl Kernel for OverRoot<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd>(self, s: S) {
-            for (v, y) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
-                // SAFETY: both chunks hold LANES values.
-                unsafe {
-                    let q = super::over_root(s, s.splat(3.0), s.load(v.as_ptr()), s.splat(1e-15));
-                    s.store(y.as_mut_ptr(), q);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn over_root_is_accurate_on_every_path() {
-        let v: Vec<f32> = (0..4096).map(|i| 10f32.powf(-36.0 + 60.0 * i as f32 / 4096.0)).collect();
-        for isa in Isa::available() {
-            let mut y = vec![0.0; v.len()];
-            isa.run(OverRoot(&v, &mut y));
-            for (v, y) in v.iter().zip(&y) {
-                let want = 3.0 / (f64::from(*v).sqrt() + 1e-15);
-                assert!((f64::from(*y) / want - 1.0).abs() < 5e-7, "{}: {v} {y} {want}", isa.name());
-            }
-            isa.run(OverRoot(&[0.0; 16], &mut y[..16]));
-            assert!(y[0].is_finite() && y[0] > 1e15, "{}", y[0]);
         }
     }
 

@@ -52,10 +52,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     fn sqrt(self, a: Self::F) -> Self::F;
-    /// An approximation of `1 / sqrt(a)` to at least 11 bits, for a in the normal range.
-    fn rsqrt(self, a: Self::F) -> Self::F;
-    /// An approximation of `1 / a` to at least 11 bits, for a in the normal range.
-    fn recip(self, a: Self::F) -> Self::F;
     fn floor(self, a: Self::F) -> Self::F;
     /// `a > b` per lane.
     fn gt(self, a: Self::F, b: Self::F) -> Self::M;
@@ -102,6 +98,4 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_interleaved(self, p: *const f32) -> (Self::F, Self::F);
     /// Hints that the line at `p` will be read soon. Any address is allowed.
     fn prefetch(self, p: *const f32);
-    /// Hints that the line at `p` will be written soon. Any address is allowed.
-    fn prefetch_write(self, p: *const f32);
 }

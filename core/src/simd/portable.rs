@@ -67,14 +67,6 @@ impl Simd for Portable {
         a.map(f32::sqrt)
     }
     #[inline(always)]
-    fn rsqrt(self, a: [f32; N]) -> [f32; N] {
-        a.map(|a| 1.0 / a.sqrt())
-    }
-    #[inline(always)]
-    fn recip(self, a: [f32; N]) -> [f32; N] {
-        a.map(|a| 1.0 / a)
-    }
-    #[inline(always)]
     fn floor(self, a: [f32; N]) -> [f32; N] {
         // Through i32: `f32::floor` is a library call on baseline x86-64. Callers stay in the i32 range.
         a.map(|a| {
@@ -167,8 +159,6 @@ impl Simd for Portable {
         let v = unsafe { p.cast::<[f32; 2 * N]>().read_unaligned() };
         (std::array::from_fn(|i| v[2 * i]), std::array::from_fn(|i| v[2 * i + 1]))
     }
-    #[inline(always)]
-    fn prefetch_write(self, _: *const f32) {}
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
 }

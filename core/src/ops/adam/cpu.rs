@@ -1,7 +1,7 @@
 //! One pass over weight, gradient and moments; the gradient is zeroed for the next step.
 
 use super::{Adam, Folded};
-use crate::simd::{Isa, Kernel, Simd, math};
+use crate::simd::{Isa, Kernel, Simd};
 
 /// Updates `w`, `m` and `v` by the gradient `g` at step `t` (the first is 1) and sets `g` to zero.
 ///
@@ -45,7 +45,7 @@ impl Kernel for Update<'_> {
                     let (m0, v0, w0) = (s.load(m.add(i)), s.load(v.add(i)), s.load(w.add(i)));
                     let m1 = s.fma(b1v, m0, s.mul(c1, gi));
                     let v1 = s.fma(b2v, v0, s.mul(s.mul(c2, gi), gi));
-                    let step = math::over_root(s, m1, v1, eps);
+                    let step = s.div(m1, s.add(s.sqrt(v1), eps));
                     let w1 = s.fma(rate, step, s.mul(keep, w0));
                     let keep = |new, old| if self.adam.sparse { s.select(live, new, old) } else { new };
                     s.store(m.add(i), keep(m1, m0));

@@ -46,10 +46,10 @@ fn round(v: f32) -> u16 {
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
 }
 
-/// Whether this CPU has AMX with bf16 and AVX-512, and the system lets this process use it.
+/// Whether this CPU has AMX and AVX-512 with bf16, and the system lets this process use it.
 pub fn available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| is_x86_feature_detected!("avx512bw") && has_amx_bf16() && permitted())
+    *AVAILABLE.get_or_init(|| is_x86_feature_detected!("avx512bf16") && has_amx_bf16() && permitted())
 }
 
 fn has_amx_bf16() -> bool {
@@ -119,8 +119,8 @@ pub fn product(
 }
 
 /// # Safety
-/// The CPU has AMX-BF16 and AVX-512 BW; the extents are those that `product` checks.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+/// The CPU has AMX-BF16, AVX-512 BW and BF16; the extents are those that `product` checks.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 #[allow(clippy::too_many_arguments)]
 unsafe fn product_rows(
     rows: usize,
@@ -145,8 +145,8 @@ unsafe fn product_rows(
             for (r, row) in left.0.iter_mut().enumerate() {
                 let from = a.as_ptr().add((i + r) * lda);
                 for d in (0..k).step_by(SIDE) {
-                    let pairs = to_bf16(_mm512_loadu_ps(from.add(d)));
-                    _mm256_storeu_si256(row.as_mut_ptr().add(d / 2).cast(), pairs);
+                    let halves = _mm512_cvtneps_pbh(_mm512_loadu_ps(from.add(d)));
+                    row.as_mut_ptr().add(d / 2).cast::<__m256bh>().write_unaligned(halves);
                 }
             }
             for j in (0..b.columns).step_by(4) {
@@ -227,13 +227,6 @@ unsafe fn finish(i: usize, columns: usize, c: &mut [f32], ldc: usize, epilogue: 
             }
         }
     }
-}
-
-/// Sixteen values rounded to bf16.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn to_bf16(v: __m512) -> __m256i {
-    _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded(v)))
 }
 
 /// The bits of sixteen values, rounded so that their upper halves are the nearest bf16.
