@@ -140,7 +140,11 @@ impl Product<'_> {
                     }
                 }
             }
-            let mut a = values.as_ptr().add(i * row);
+            // Four rows per base pointer, offsets that the optimiser cannot relate: it would otherwise walk down the
+            // rows by one addition after the other, a chain longer than the products take.
+            let offset = std::hint::black_box([0, row, 2 * row, 3 * row]);
+            let mut a: [*const f32; 4] =
+                std::array::from_fn(|q| values.as_ptr().wrapping_add((i + 4 * q) * row));
             let mut b = self.b.as_ptr().add(j);
             for _ in 0..self.shape.k {
                 let mut bv = [s.splat(0.0); NV];
@@ -148,12 +152,12 @@ impl Product<'_> {
                     *bv = s.load(b.add(v * S::LANES));
                 }
                 for r in 0..MR {
-                    let x = s.splat(*a.add(r * row));
+                    let x = s.splat(*a[r / 4].add(offset[r % 4]));
                     for v in 0..NV {
                         acc[r][v] = s.fma(x, bv[v], acc[r][v]);
                     }
                 }
-                a = a.wrapping_add(col);
+                a = a.map(|a| a.wrapping_add(col));
                 b = b.wrapping_add(self.ldb);
             }
             let zero = s.splat(0.0);
