@@ -59,16 +59,16 @@ impl Default for DataConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct FieldConfig {
     /// Neurons per hidden layer, 32 to 128 in steps of 16
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     pub width: usize,
     /// Hidden layers of the density network
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub density_layers: usize,
     /// Hidden layers of the colour network
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     pub color_layers: usize,
     /// Outputs of the density network: the density and what the colour network sees of it
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 16)]
     pub geometry_features: usize,
 }
 
@@ -83,13 +83,13 @@ impl Default for FieldConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct MarchConfig {
     /// Steps along the diagonal of the unit cube
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, value_name = "N", default_value_t = 512)]
     pub steps_per_unit: u32,
     /// Nearest sample to a camera, in units of the scene's cube
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, value_name = "DISTANCE", default_value_t = 0.05)]
     pub near: f32,
     /// Samples behind which less light than this gets through are dropped
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-3)]
     pub cut: f32,
 }
 
@@ -130,12 +130,12 @@ pub struct TrainConfig {
     /// Train for so many steps; resuming such a run is bit-identical
     #[arg(long, value_name = "N", conflicts_with = "time")]
     pub steps: Option<u64>,
-    /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock [default: 5m, demo: 45s]
+    /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock [default without --steps: 5m, demo: 45s]
     #[arg(long, value_name = "DURATION", value_parser = parse_time)]
     #[serde(with = "seconds")]
     pub time: Option<Duration>,
     /// Samples per step: the number of rays adapts to it
-    #[arg(long, default_value_t = 98_304)]
+    #[arg(long, value_name = "N", default_value_t = 98_304)]
     pub batch_samples: usize,
     /// Learning rate of Adam
     #[arg(long = "lr", default_value_t = 1e-2)]
@@ -160,7 +160,7 @@ pub struct TrainConfig {
     pub save_every: f64,
     /// Seed of everything random
     // A signed 64-bit number is what the configuration file can hold.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seed: u64,
 }
 
