@@ -31,6 +31,7 @@ impl Context {
             .build_global()
             .context("cannot start the worker threads: use fewer, --threads 1")?;
         let interrupt = Interrupt::install().context("cannot listen to Ctrl-C")?;
+        tracing::debug!("listening to signals");
         Ok(Self { output: Output::new(common.json), interrupt, common })
     }
 }

@@ -74,10 +74,11 @@ fn interrupted_evaluation_stops_after_the_view() {
 #[test]
 fn interrupted_loading_leaves_nothing() {
     let place = Place::new();
-    let child = place.spawn(&["train", "demo", "-vv"]);
-    std::thread::sleep(Duration::from_millis(150));
+    let mut child = place.spawn(&["train", "demo", "-vv"]);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next().unwrap().unwrap().contains("listening to signals") {}
     signal(&child, "-INT");
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
     assert!(!place.path("runs").exists());
 }
