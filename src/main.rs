@@ -1,2 +1,55 @@
-//! The command line.
-fn main() {}
+//! The command line: `nerve --help`. It parses, dispatches and reports; the crates below it do the work.
+
+mod cli;
+mod commands;
+mod context;
+mod format;
+mod interrupt;
+mod nerf;
+mod output;
+mod progress;
+mod scene;
+mod sinks;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use commands::{Outcome, demo, doctor, eval, inspect, resume, train};
+use context::Context;
+use output::remark;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(outcome) => outcome.code(),
+        Err(error) => fail(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let context = Context::new(cli.common)?;
+    match cli.command {
+        Command::Train(args) => train::run(&context, *args),
+        Command::Resume(args) => resume::run(&context, &args),
+        Command::Eval(args) => eval::run(&context, &args),
+        Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Demo(args) => demo::run(&context, &args),
+        Command::Doctor => doctor::run(&context),
+    }
+}
+
+/// Says once what went wrong: 2 for a wrong command line, 1 for everything else.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        usage.exit();
+    }
+    let mut said = error.to_string();
+    remark(format_args!("error: {said}"));
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many errors already quote their cause.
+        if !said.contains(&cause) {
+            remark(format_args!("  because: {cause}"));
+            said = cause;
+        }
+    }
+    ExitCode::FAILURE
+}

@@ -12,22 +12,22 @@ use std::time::Duration;
 #[serde(default)]
 pub struct NerfConfig {
     /// What to train on.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Data")]
     pub data: DataConfig,
     /// The encoding.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Grid")]
     pub grid: HashGridConfig,
     /// The networks.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Field")]
     pub field: FieldConfig,
     /// How samples are found.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Marching")]
     pub march: MarchConfig,
     /// How it is trained.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Training")]
     pub train: TrainConfig,
     /// Learning rate over the run.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Schedule")]
     pub schedule: Schedule,
 }
 
@@ -36,6 +36,7 @@ pub struct NerfConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// A scene's folder or transforms.json, or the built-in `demo`
+    #[arg(help_heading = None::<&str>)]
     pub scene: PathBuf,
     /// Divide the images' sides by this
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -59,16 +60,16 @@ impl Default for DataConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct FieldConfig {
     /// Neurons per hidden layer, 32 to 128 in steps of 16
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     pub width: usize,
     /// Hidden layers of the density network
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub density_layers: usize,
     /// Hidden layers of the colour network
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     pub color_layers: usize,
     /// Outputs of the density network: the density and what the colour network sees of it
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 16)]
     pub geometry_features: usize,
 }
 
@@ -83,13 +84,13 @@ impl Default for FieldConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct MarchConfig {
     /// Steps along the diagonal of the unit cube
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, value_name = "N", default_value_t = 512)]
     pub steps_per_unit: u32,
     /// Nearest sample to a camera, in units of the scene's cube
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, value_name = "DISTANCE", default_value_t = 0.05)]
     pub near: f32,
     /// Samples behind which less light than this gets through are dropped
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-3)]
     pub cut: f32,
 }
 
@@ -128,14 +129,14 @@ pub enum Loss {
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// Train for so many steps; resuming such a run is bit-identical
-    #[arg(long, conflicts_with = "time")]
+    #[arg(long, value_name = "N", conflicts_with = "time")]
     pub steps: Option<u64>,
-    /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock [default: 5m, demo: 45s]
-    #[arg(long, value_parser = parse_time)]
+    /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock [default without --steps: 5m, demo: 45s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
     #[serde(with = "seconds")]
     pub time: Option<Duration>,
     /// Samples per step: the number of rays adapts to it
-    #[arg(long, default_value_t = 98_304)]
+    #[arg(long, value_name = "N", default_value_t = 98_304)]
     pub batch_samples: usize,
     /// Learning rate of Adam
     #[arg(long = "lr", default_value_t = 1e-2)]
@@ -162,7 +163,8 @@ pub struct TrainConfig {
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
     pub save_every: f64,
     /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
+    // A signed 64-bit number is what the configuration file can hold.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seed: u64,
 }
 
@@ -185,8 +187,11 @@ impl Default for TrainConfig {
     }
 }
 
-/// A duration: `90`, `90s`, `5m`, `1h 30m`.
-fn parse_time(text: &str) -> Result<Duration, String> {
+/// A duration as on the command line: `90`, `90s`, `5m`, `1h 30m`.
+///
+/// # Errors
+/// If it is none, or zero; the message shows how to write one.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     match seconds.map_or_else(|| humantime::parse_duration(text), Ok) {
         Ok(time) if time.is_zero() => Err("a run needs some time".into()),
@@ -221,6 +226,9 @@ pub struct ConfigError {
     pub remedy: &'static str,
 }
 
+/// Seconds of a year.
+const LONGEST_SAVE: f64 = 366.0 * 86400.0;
+
 impl NerfConfig {
     /// Checks what the types do not.
     ///
@@ -230,6 +238,9 @@ impl NerfConfig {
         let check = |ok: bool, field, value: String, remedy| {
             if ok { Ok(()) } else { Err(ConfigError { field, value, remedy }) }
         };
+        let d = &self.data;
+        check(d.downscale > 0, "--downscale", "0".into(), "use at least 1")?;
+        check(d.max_images != Some(0), "--max-images", "0".into(), "use at least 1")?;
         let f = &self.field;
         let width = f.width.is_multiple_of(16) && (32..=128).contains(&f.width);
         check(width, "--width", f.width.to_string(), "use 32 to 128 in steps of 16")?;
@@ -255,11 +266,13 @@ impl NerfConfig {
         check(ema, "--ema", format!("{:?}", t.ema), "use 0 to 1, such as 0.95")?;
         check(t.steps != Some(0), "--steps", "0".into(), "use at least 1")?;
         check(t.eval_every != Some(0), "--eval-every", "0".into(), "use at least 1")?;
+        let steps = t.steps.is_none_or(|steps| i64::try_from(steps).is_ok());
+        check(steps, "--steps", format!("{:?}", t.steps), "use fewer than 2^63")?;
         check(
-            t.save_every > 0.0,
+            t.save_every > 0.0 && t.save_every <= LONGEST_SAVE,
             "--save-every",
             t.save_every.to_string(),
-            "use a positive number of seconds",
+            "use a positive number of seconds, at most a year",
         )
     }
 }

@@ -5,7 +5,7 @@
 use crate::trainer::{NerfError, Trainer};
 use crate::view::flatten;
 use nerve_core::metrics::{psnr_u8, ssim_u8};
-use nerve_core::run::{Event, Events, ImageRole};
+use nerve_core::run::{Cancel, Event, Events, ImageRole};
 use nerve_data::write::{Pixels, write_png};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -55,6 +55,35 @@ pub fn evaluate(
     events: &Events,
     seen: &mut dyn FnMut(&ViewReport),
 ) -> Result<Report, NerfError> {
+    let reports = each(trainer, views, renders, events, &Cancel::new(), seen)?;
+    Ok(Report::new(trainer, reports))
+}
+
+/// Like [`evaluate`], but stops after the current view once `cancel` asks for it; it is then `None`.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn evaluate_until(
+    trainer: &mut Trainer,
+    views: &[usize],
+    renders: Option<&Path>,
+    events: &Events,
+    cancel: &Cancel,
+    seen: &mut dyn FnMut(&ViewReport),
+) -> Result<Option<Report>, NerfError> {
+    let reports = each(trainer, views, renders, events, cancel, seen)?;
+    Ok((reports.len() == views.len()).then(|| Report::new(trainer, reports)))
+}
+
+/// The views, until `cancel`.
+fn each(
+    trainer: &mut Trainer,
+    views: &[usize],
+    renders: Option<&Path>,
+    events: &Events,
+    cancel: &Cancel,
+    seen: &mut dyn FnMut(&ViewReport),
+) -> Result<Vec<ViewReport>, NerfError> {
     if views.is_empty() {
         return Err(NerfError::NoViews { what: "evaluation", scene: trainer.scene().source.clone() });
     }
@@ -64,7 +93,7 @@ pub fn evaluate(
     }
     let mut reports = Vec::with_capacity(views.len());
     trainer.swap_average();
-    for &view in views {
+    for &view in views.iter().take_while(|_| !cancel.is_cancelled()) {
         let report = one(trainer, view, renders, events);
         if let Ok(report) = &report {
             seen(report);
@@ -72,17 +101,22 @@ pub fn evaluate(
         reports.push(report);
     }
     trainer.swap_average();
-    let views = reports.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mean = |f: fn(&ViewReport) -> f64| views.iter().map(f).sum::<f64>() / views.len() as f64;
-    Ok(Report {
-        scene: trainer.scene().name.clone(),
-        step: trainer.step_count(),
-        seconds: trainer.elapsed().as_secs_f64(),
-        psnr: mean(|v| v.psnr),
-        ssim: mean(|v| v.ssim),
-        render_seconds: mean(|v| v.render_seconds),
-        views,
-    })
+    reports.into_iter().collect()
+}
+
+impl Report {
+    fn new(trainer: &Trainer, views: Vec<ViewReport>) -> Self {
+        let mean = |f: fn(&ViewReport) -> f64| views.iter().map(f).sum::<f64>() / views.len() as f64;
+        Self {
+            scene: trainer.scene().name.clone(),
+            step: trainer.step_count(),
+            seconds: trainer.elapsed().as_secs_f64(),
+            psnr: mean(|v| v.psnr),
+            ssim: mean(|v| v.ssim),
+            render_seconds: mean(|v| v.render_seconds),
+            views,
+        }
+    }
 }
 
 fn one(

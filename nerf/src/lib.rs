@@ -6,6 +6,7 @@
 pub mod config;
 pub mod eval;
 pub mod field;
+pub mod memory;
 pub mod objective;
 pub mod occupancy;
 mod run;

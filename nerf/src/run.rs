@@ -1,6 +1,6 @@
 //! A whole run: steps, events, checkpoints, until the end or a cancellation.
 
-use crate::eval::evaluate;
+use crate::eval::evaluate_until;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
@@ -66,7 +66,7 @@ impl Trainer {
             }
             if eval_every.is_some_and(|every| self.step_count().is_multiple_of(every)) {
                 self.stop_clock();
-                self.glance(events)?;
+                self.glance(events, cancel)?;
                 self.start_clock();
             }
             if saved.elapsed() >= save_every {
@@ -91,14 +91,16 @@ impl Trainer {
         Ok(())
     }
 
-    /// Evaluates up to four held-out views on the way.
-    fn glance(&mut self, events: &Events) -> Result<(), NerfError> {
+    /// Evaluates up to four held-out views on the way, unless cancelled.
+    fn glance(&mut self, events: &Events, cancel: &Cancel) -> Result<(), NerfError> {
         let views = self.scene().splits.eval();
         if views.is_empty() {
             return Ok(());
         }
         let views: Vec<usize> = views.iter().step_by(views.len().div_ceil(4)).copied().collect();
-        let report = evaluate(self, &views, None, events, &mut |_| {})?;
+        let Some(report) = evaluate_until(self, &views, None, events, cancel, &mut |_| {})? else {
+            return Ok(());
+        };
         let values = vec![("eval/psnr".into(), report.psnr), ("eval/ssim".into(), report.ssim)];
         events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
         Ok(())

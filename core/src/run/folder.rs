@@ -122,8 +122,7 @@ impl RunFolder {
         }
         let renders = run.renders_dir();
         fs::create_dir_all(&renders).map_err(io_error(&renders))?;
-        let file = run.config_path();
-        write_atomic(&file, text.as_bytes()).map_err(io_error(&file))?;
+        run.write_config_text(&text)?;
         Ok(run)
     }
 
@@ -202,6 +201,14 @@ impl RunFolder {
         table.try_into().map_err(|e| self.config_error(&format!("{e}; nerve {} wrote it", self.version)))
     }
 
+    /// Replaces the run's settings: a run that is resumed for longer has other ones than it began with.
+    ///
+    /// # Errors
+    /// [`RunError::Config`] when TOML cannot hold them; [`RunError::Io`].
+    pub fn write_config(&self, config: &impl Serialize) -> Result<(), RunError> {
+        self.write_config_text(&self.config_text(config)?)
+    }
+
     /// `config.toml`.
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
@@ -259,6 +266,11 @@ impl RunFolder {
         // Settings with a field `kind` or `version` of their own would make the file unreadable.
         text.parse::<toml::Table>().map_err(|e| self.config_error(&e))?;
         Ok(text)
+    }
+
+    fn write_config_text(&self, text: &str) -> Result<(), RunError> {
+        let path = self.config_path();
+        write_atomic(&path, text.as_bytes()).map_err(io_error(&path))
     }
 
     fn read_config(&self) -> Result<toml::Table, RunError> {

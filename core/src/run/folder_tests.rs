@@ -43,6 +43,10 @@ fn what_is_created_can_be_opened() {
     assert_eq!(opened, run);
     assert_eq!((opened.kind(), opened.version()), ("nerf", env!("CARGO_PKG_VERSION")));
     assert_eq!(opened.config::<Config>().unwrap(), config());
+    let longer = Config { steps: 200, ..config() };
+    run.write_config(&longer).unwrap();
+    assert_eq!(opened.config::<Config>().unwrap(), longer);
+    assert_eq!(RunFolder::open(run.path()).unwrap(), run);
     run.write_eval(&serde_json::json!({"psnr": 30.5})).unwrap();
     assert_eq!(fs::read_to_string(run.eval_path()).unwrap(), "{\n  \"psnr\": 30.5\n}\n");
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::ImageError;
+
 /// How many views, how large, how smooth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -85,6 +87,9 @@ pub enum DemoError {
         /// The cause.
         source: image::ImageError,
     },
+    /// The views cannot be downscaled as asked.
+    #[error("demo scene: {0}")]
+    Downscale(#[from] ImageError),
     /// A JSON file could not be encoded.
     #[error("{path}: {source}; please report this, the content is ours")]
     Json {

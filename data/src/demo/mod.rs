@@ -6,18 +6,21 @@
 //! any number of threads.
 //!
 //! ```no_run
-//! use nerve_data::demo::{DemoConfig, render, write};
+//! use nerve_data::demo::{self, DemoConfig, render, write};
 //!
 //! # fn main() -> Result<(), nerve_data::demo::DemoError> {
 //! let scene = render(&DemoConfig::default())?;
 //! println!("{} views", scene.views.len());
 //! write("demo".as_ref(), &DemoConfig::default(), &|done, total| println!("{done}/{total}"))?;
+//! // To train on, without files:
+//! let posed_images: nerve_data::Scene = demo::scene(&DemoConfig::default())?;
 //! # Ok(())
 //! # }
 //! ```
 
 mod camera;
 mod config;
+mod memory;
 mod npy;
 mod scene;
 mod shade;
@@ -33,6 +36,7 @@ use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 pub use config::{DemoConfig, DemoError};
+pub use memory::{load, scene};
 pub use write::{DEPTH_UNIT, write};
 
 /// Horizontal (and vertical) field of view of every camera in radians: that of `nerf_synthetic`.

@@ -58,7 +58,7 @@ pub fn write(
     let scene = Scene::new();
     let stations = stations(config);
     let done = AtomicUsize::new(0);
-    stations.par_iter().try_for_each(|station| {
+    stations.par_iter().try_for_each(|station| -> Result<(), DemoError> {
         let folder = out.join(station.split.as_str());
         write_view(&folder, &view::render(&scene, config, station.clone()))?;
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, stations.len());

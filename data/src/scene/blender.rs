@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::SceneError;
 use super::detect::SceneFormat;
-use super::outline::{ListedFrame, Listing};
+use super::outline::{ListedFrame, Listing, plain_name};
 use super::splits::Split;
 use super::transforms::{self, field_error};
 
@@ -38,7 +38,7 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
         }
         for (index, frame) in file.frames.into_iter().enumerate() {
             frames.push(ListedFrame {
-                image: file.folder.join(&frame.file_path),
+                image: file.folder.join(plain_name(&frame.file_path)),
                 name: frame.file_path,
                 pose: frame.pose,
                 lens: frame.lens.over(&file.lens),

@@ -26,7 +26,9 @@ use rayon::prelude::*;
 pub use detect::SceneFormat;
 pub use error::SceneError;
 pub use outline::{MemoryEstimate, Outline, OutlinedView, outline};
+pub(crate) use splits::keeps;
 pub use splits::{Split, Splits};
+pub(crate) use transforms::Placement;
 
 use crate::camera::{Camera, RayCaster};
 use crate::image::Image8;

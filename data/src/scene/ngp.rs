@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             },
         };
         frames.push(ListedFrame {
-            image: file.folder.join(&frame.file_path),
+            image: file.folder.join(plain_name(&frame.file_path)),
             name: frame.file_path,
             pose: frame.pose,
             lens: frame.lens.over(&file.lens),

@@ -76,7 +76,7 @@ pub(super) fn holdout(index: usize, every: usize, count: usize) -> Split {
 }
 
 /// Whether item `index` of `count` stays when at most `limit` are kept, evenly spaced, the first among them.
-pub(super) fn keeps(index: usize, count: usize, limit: usize) -> bool {
+pub(crate) fn keeps(index: usize, count: usize, limit: usize) -> bool {
     // Item i stays where i * limit / count steps up to its next integer.
     count <= limit || (limit > 0 && (index * limit) % count < limit)
 }

@@ -29,10 +29,17 @@ pub(super) struct TransformsFile {
 
 /// Where the world lies in the unit frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Placement {
+pub(crate) struct Placement {
     pub aabb_scale: u32,
     pub scale: f64,
     pub offset: [f64; 3],
+}
+
+impl Default for Placement {
+    /// Instant-NGP's, where a file says nothing.
+    fn default() -> Self {
+        Self { aabb_scale: 1, scale: 0.33, offset: [0.5; 3] }
+    }
 }
 
 /// One listed image.
@@ -101,16 +108,18 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
 }
 
 fn placement(path: &Path, head: &Head) -> Result<Placement, SceneError> {
-    let aabb_scale = head.aabb_scale.unwrap_or(1.0);
+    let default = Placement::default();
+    let aabb_scale = head.aabb_scale.unwrap_or(f64::from(default.aabb_scale));
     if !(1.0..=MAX_AABB_SCALE).contains(&aabb_scale) || aabb_scale.log2().fract() != 0.0 {
         let problem = format!("is {aabb_scale}, it must be a power of two from 1 to {MAX_AABB_SCALE}");
         return Err(field_error(path, "aabb_scale", &problem));
     }
-    let scale = head.scale.unwrap_or(0.33);
+    let scale = head.scale.unwrap_or(default.scale);
     if !(scale.is_finite() && scale > 0.0) {
         return Err(field_error(path, "scale", &format!("is {scale}, it must be positive")));
     }
-    Ok(Placement { aabb_scale: aabb_scale as u32, scale, offset: head.offset.unwrap_or([0.5; 3]) })
+    let offset = head.offset.unwrap_or(default.offset);
+    Ok(Placement { aabb_scale: aabb_scale as u32, scale, offset })
 }
 
 /// Reads some of the fields of a part of the file; `at` is the part's own place, for the error.

@@ -2,6 +2,7 @@
 
 mod distance;
 mod files;
+mod memory;
 mod shapes;
 mod views;
 

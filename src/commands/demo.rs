@@ -1,0 +1,55 @@
+//! `nerve demo`.
+
+use super::Outcome;
+use crate::cli::usage;
+use crate::context::Context;
+use crate::progress::Counter;
+use nerve_data::demo::{self, DemoConfig, DemoError};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Flags of `nerve demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// The folder to write to: new, empty, or an earlier demo scene
+    #[arg(value_name = "OUT")]
+    folder: PathBuf,
+    /// Side of the images in pixels
+    #[arg(long, value_name = "N", default_value_t = DemoConfig::default().resolution)]
+    resolution: usize,
+    /// Training views
+    #[arg(long, value_name = "N", default_value_t = DemoConfig::default().train)]
+    train: usize,
+    /// Held-out views, at least one
+    #[arg(long, value_name = "N", default_value_t = DemoConfig::default().test)]
+    test: usize,
+}
+
+/// Writes the scene.
+pub fn run(context: &Context, args: &DemoArgs) -> anyhow::Result<Outcome> {
+    context.common.without_out("demo")?;
+    let config = DemoConfig {
+        resolution: args.resolution,
+        train: args.train,
+        test: args.test,
+        ..DemoConfig::default()
+    };
+    config.check().map_err(usage)?;
+    if config.test == 0 {
+        // A file without frames could not be read back.
+        let error = DemoError::Config { field: "test", value: 0, low: 1, high: 10_000 };
+        return Err(usage(error).into());
+    }
+    let counter = Counter::new("rendering views");
+    demo::write(&args.folder, &config, &|done, total| counter.set(done, total))?;
+    drop(counter);
+    let folder = args.folder.display();
+    context.output.say(format_args!(
+        "wrote {} training and {} held-out views of {n}x{n} to {folder}\nnext: nerve train {folder}",
+        config.train,
+        config.test,
+        n = config.resolution
+    ));
+    context.output.line("demo", &json!({"folder": args.folder, "config": config}));
+    Ok(Outcome::Done)
+}

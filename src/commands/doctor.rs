@@ -1,0 +1,55 @@
+//! `nerve doctor`.
+
+use super::Outcome;
+use crate::context::Context;
+use nerve_core::device::{CpuInfo, cpu_info};
+use nerve_core::simd::Isa;
+use serde_json::json;
+use std::io::IsTerminal;
+
+/// Tells what is found on this machine; fails if the device asked for cannot be had.
+pub fn run(context: &Context) -> anyhow::Result<Outcome> {
+    context.common.without_out("doctor")?;
+    let cpu = cpu_info();
+    let device = context.common.device.resolve();
+    let (best, available) = (Isa::best().name(), Isa::available().into_iter().map(Isa::name));
+    let available: Vec<_> = available.collect();
+    let terminal = std::io::stderr().is_terminal();
+    let or_none = |list: String| if list.is_empty() { "unknown".to_owned() } else { list };
+    let found = match &device {
+        Ok(device) => format!("{device} (asked for: {})", context.common.device),
+        Err(error) => format!("none: {error}"),
+    };
+    let rows = [
+        ("nerve", env!("CARGO_PKG_VERSION").to_owned()),
+        ("device", found),
+        ("processor", cpu.model.clone().unwrap_or_else(|| "unknown".into())),
+        ("cores", format!("{} usable, {} worker threads", cpu.logical_cores, rayon::current_num_threads())),
+        ("caches", or_none(caches(&cpu))),
+        ("extensions", or_none(cpu.features.join(" "))),
+        ("SIMD", format!("{best} (of {}; NERVE_SIMD=NAME chooses)", available.join(", "))),
+        ("CUDA", "not in this build, and not needed: everything runs on the processor".to_owned()),
+        (
+            "stderr",
+            if terminal { "a terminal: progress bars" } else { "no terminal: plain lines" }.to_owned(),
+        ),
+    ];
+    context.output.say(rows.map(|(name, value)| format!("{name:<12} {value}")).join("\n"));
+    let fields = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "device": device.as_ref().map(ToString::to_string).ok(),
+        "device_error": device.as_ref().map_err(ToString::to_string).err(),
+        "cpu": cpu, "threads": rayon::current_num_threads(),
+        "simd": best, "simd_available": available,
+        "features": Vec::<&str>::new(), "terminal": terminal,
+    });
+    context.output.line("doctor", &fields);
+    Ok(if device.is_ok() { Outcome::Done } else { Outcome::Failed })
+}
+
+fn caches(cpu: &CpuInfo) -> String {
+    let one = |c: &nerve_core::device::Cache| {
+        format!("L{} {} {} KiB", c.level, c.kind.to_lowercase(), c.bytes / 1024)
+    };
+    cpu.caches.iter().map(one).collect::<Vec<_>>().join(", ")
+}

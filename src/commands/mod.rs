@@ -1,0 +1,57 @@
+//! One file per subcommand.
+
+pub mod demo;
+pub mod doctor;
+pub mod eval;
+pub mod inspect;
+pub mod resume;
+pub mod train;
+
+use crate::interrupt;
+use nerve_core::run::RunFolder;
+use std::process::ExitCode;
+
+/// How a command ended, other than by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All done.
+    Done,
+    /// It did its work and found that something is wrong.
+    Failed,
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The process's exit code.
+    pub fn code(self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::Failed => ExitCode::FAILURE,
+            Self::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
+        }
+    }
+}
+
+/// What a run is of. Commands on runs dispatch on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A radiance field.
+    Nerf,
+}
+
+impl Kind {
+    /// The kind of a run.
+    pub fn of(run: &RunFolder) -> anyhow::Result<Self> {
+        match run.kind() {
+            crate::nerf::KIND => Ok(Self::Nerf),
+            other => anyhow::bail!(
+                "{}: kind is '{other}', and this nerve ({}) knows only '{}': use the version that wrote it ({})",
+                run.config_path().display(),
+                env!("CARGO_PKG_VERSION"),
+                crate::nerf::KIND,
+                run.version()
+            ),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `nerve resume`.
+
+use super::{Kind, Outcome};
+use crate::cli::usage;
+use crate::context::Context;
+use crate::nerf::{self, Session};
+use crate::output::remark;
+use crate::scene;
+use anyhow::Context as _;
+use nerve_core::run::{RunFolder, truncate_after};
+use nerve_nerf::NerfConfig;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Flags of `nerve resume`.
+#[derive(Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// The run's folder
+    run: PathBuf,
+    /// Train until so many steps are done in all, those before included
+    #[arg(long, value_name = "N", conflicts_with = "time")]
+    steps: Option<u64>,
+    /// Train until so much time is spent in all, such as 10m
+    #[arg(long, value_name = "DURATION", value_parser = nerve_nerf::config::parse_time)]
+    time: Option<Duration>,
+    /// Do not evaluate at the end
+    #[arg(long)]
+    no_eval: bool,
+}
+
+/// Goes on with a run.
+pub fn run(context: &Context, args: &ResumeArgs) -> anyhow::Result<Outcome> {
+    context.common.without_out("resume")?;
+    let folder = RunFolder::open(&args.run)?;
+    match Kind::of(&folder)? {
+        Kind::Nerf => resume(context, args, folder),
+    }
+}
+
+fn resume(context: &Context, args: &ResumeArgs, folder: RunFolder) -> anyhow::Result<Outcome> {
+    let saved: NerfConfig = folder.config()?;
+    let mut config = saved.clone();
+    if args.steps.is_some() || args.time.is_some() {
+        (config.train.steps, config.train.time) = (args.steps, args.time);
+        config.validate().map_err(usage)?;
+    }
+    context.common.device.resolve()?;
+    let scene = scene::load(context, &config.data)?;
+    let mut trainer = nerf::trainer(context, &config, scene)?;
+    let checkpoint = folder.checkpoint_path();
+    if checkpoint.exists() {
+        trainer.restore(&checkpoint)?;
+    } else {
+        // Killed before the first checkpoint: the same start gives the same run.
+        remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));
+    }
+    let (done, step) = (trainer.progress() >= 1.0, trainer.step_count());
+    if done && (args.no_eval || nerf::is_evaluated(&folder, step)) {
+        let path = folder.path().display();
+        context.output.say(format_args!(
+            "nothing left to do: {path} is at step {step} after {}; --steps or --time train it for longer",
+            crate::format::time(trainer.elapsed())
+        ));
+        context.output.line("nothing", &serde_json::json!({"run": folder.path(), "step": step}));
+        return Ok(Outcome::Done);
+    }
+    context.interrupt.clean();
+    let metrics = folder.metrics_path();
+    truncate_after(&metrics, step).with_context(|| metrics.display().to_string())?;
+    if config != saved {
+        folder.write_config(&config)?;
+    }
+    Session::new(context, folder, trainer).train(!args.no_eval)
+}

@@ -1,0 +1,68 @@
+//! `nerve train`.
+
+use super::Outcome;
+use crate::cli::usage;
+use crate::context::Context;
+use crate::nerf::{self, KIND, Session};
+use crate::scene;
+use anyhow::Context as _;
+use nerve_core::run::{Existing, RunFolder};
+use nerve_nerf::NerfConfig;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long to train where nothing is said.
+const TIME: Duration = Duration::from_secs(5 * 60);
+/// The same for the built-in scene.
+const DEMO_TIME: Duration = Duration::from_secs(45);
+
+/// Flags of `nerve train`.
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    /// Do not evaluate at the end
+    #[arg(long, help_heading = "Run")]
+    no_eval: bool,
+    /// Replace the run that is in --out
+    #[arg(long, help_heading = "Run", requires = "out")]
+    overwrite: bool,
+    #[command(flatten)]
+    config: NerfConfig,
+}
+
+/// Trains a new run.
+pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
+    let mut config = args.config;
+    check(&config)?;
+    let demo = scene::is_demo(&config.data.scene);
+    if config.train.steps.is_none() {
+        config.train.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
+    }
+    context.common.device.resolve()?;
+    let scene = scene::load(context, &config.data)?;
+    if !demo {
+        // Resuming works from any folder.
+        config.data.scene = std::path::absolute(&config.data.scene)
+            .with_context(|| config.data.scene.display().to_string())?;
+    }
+    let name = scene.name.clone();
+    let trainer = nerf::trainer(context, &config, scene)?;
+    context.interrupt.clean();
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
+    let folder = RunFolder::create(folder(context, &name)?, KIND, &config, existing)?;
+    Session::new(context, folder, trainer).train(!args.no_eval)
+}
+
+fn folder(context: &Context, name: &str) -> anyhow::Result<PathBuf> {
+    Ok(match &context.common.out {
+        Some(out) => out.clone(),
+        None => RunFolder::next_free("runs", name)?,
+    })
+}
+
+/// Settings that cannot be are a mistake on the command line, found before anything is read.
+fn check(config: &NerfConfig) -> anyhow::Result<()> {
+    config.validate().map_err(usage)?;
+    config.schedule.validate().map_err(usage)?;
+    config.grid.levels().map_err(usage)?;
+    Ok(())
+}

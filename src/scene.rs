@@ -1,0 +1,96 @@
+//! Loading what a run trains on, and saying in a line what was found.
+
+use crate::context::Context;
+use crate::format;
+use crate::output::remark;
+use crate::progress::Counter;
+use nerve_data::demo::{self, DemoConfig};
+use nerve_data::scene::{self, LoadOptions, Scene};
+use nerve_nerf::config::DataConfig;
+use serde_json::json;
+use std::path::Path;
+
+/// Missing images that are named.
+const NAMED: usize = 3;
+
+/// Whether the built-in scene is meant; a folder of that name is `./demo`.
+pub fn is_demo(scene: &Path) -> bool {
+    scene == Path::new("demo")
+}
+
+/// What to read of a scene, from the flags.
+pub fn options(data: &DataConfig) -> LoadOptions {
+    LoadOptions {
+        downscale: data.downscale,
+        holdout_every: data.holdout,
+        max_images: data.max_images,
+        ..LoadOptions::default()
+    }
+}
+
+/// Loads the scene and says what was found.
+pub fn load(context: &Context, data: &DataConfig) -> anyhow::Result<Scene> {
+    let options = options(data);
+    let scene = if is_demo(&data.scene) {
+        let counter = Counter::new("rendering the demo's views");
+        demo::load(&DemoConfig::default(), &options, &|done, total| counter.set(done, total))?
+    } else {
+        scene::load(&data.scene, &options)?
+    };
+    context.output.say(describe(&scene));
+    for warning in &scene.warnings {
+        remark(format_args!("warning: {warning}"));
+    }
+    let [train, val, test] = counts(&scene);
+    let fields = json!({
+        "name": scene.name, "source": scene.source, "train": train, "val": val, "test": test,
+        "sizes": sizes(&scene), "bytes": bytes(&scene), "missing": scene.missing, "warnings": scene.warnings,
+    });
+    context.output.line("scene", &fields);
+    Ok(scene)
+}
+
+fn describe(scene: &Scene) -> String {
+    let views: Vec<String> = ["train", "val", "test"]
+        .iter()
+        .zip(counts(scene))
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    let sizes = sizes(scene);
+    let mut text = format!("scene {}: {} views", scene.name, views.join(", "));
+    if let Some([width, height]) = sizes.first() {
+        text += &format!(" of {width}x{height}");
+    }
+    if sizes.len() > 1 {
+        text += &format!(" and {} other sizes", sizes.len() - 1);
+    }
+    text += &format!(", {}", format::megabytes(bytes(scene)));
+    if !scene.missing.is_empty() {
+        let names: Vec<String> =
+            scene.missing.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        let more = if scene.missing.len() > NAMED { ", ..." } else { "" };
+        text += &format!("; {} listed images are missing: {}{more}", scene.missing.len(), names.join(", "));
+    }
+    text
+}
+
+fn counts(scene: &Scene) -> [usize; 3] {
+    scene::Split::ALL.map(|split| scene.splits.get(split).len())
+}
+
+/// The distinct image sizes, width and height, in order of appearance.
+fn sizes(scene: &Scene) -> Vec<[u32; 2]> {
+    let mut sizes = Vec::new();
+    for view in &scene.views {
+        let size = [view.image.width(), view.image.height()];
+        if !sizes.contains(&size) {
+            sizes.push(size);
+        }
+    }
+    sizes
+}
+
+fn bytes(scene: &Scene) -> u64 {
+    scene.views.iter().map(|view| view.image.data().len() as u64).sum()
+}

@@ -1,0 +1,10 @@
+//! The real program, run in a fresh folder.
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod commands;
+#[cfg(unix)]
+mod interrupt;
+#[cfg(unix)]
+mod kill;
+mod program;

@@ -1,0 +1,105 @@
+//! Running the program, and reading what it leaves.
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A field small enough to train in a second.
+pub const SMALL: [&str; 8] =
+    ["--log2-entries", "12", "--batch-samples", "2048", "--levels", "6", "--max-images", "6"];
+
+/// A fresh folder, which the program runs in.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With a demo scene of eight training views in `scene`.
+    pub fn with_scene(test_views: usize) -> Self {
+        let place = Self::new();
+        let test = test_views.to_string();
+        place.run(&["demo", "scene", "--resolution", "40", "--train", "8", "--test", &test]).success();
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, args: &[&str]) -> Assert {
+        Command::cargo_bin("nerve").unwrap().args(args).current_dir(self.0.path()).assert()
+    }
+
+    /// Trains on `scene`, small; `more` are further flags.
+    pub fn train(&self, more: &[&str]) -> Assert {
+        self.run(&[&["train", "scene"], &SMALL[..], more].concat())
+    }
+
+    /// Starts the program and leaves it to the test.
+    #[cfg(unix)]
+    pub fn spawn(&self, args: &[&str]) -> std::process::Child {
+        std::process::Command::new(assert_cmd::cargo::cargo_bin("nerve"))
+            .args(args)
+            .current_dir(self.0.path())
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+pub fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+pub fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
+
+/// Every line of stdout, which must all be JSON objects with an event.
+pub fn events(assert: &Assert) -> Vec<Value> {
+    parse_events(&stdout(assert))
+}
+
+pub fn parse_events(text: &str) -> Vec<Value> {
+    let parse = |line: &str| {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(value["event"].is_string(), "{line}");
+        value
+    };
+    text.lines().map(parse).collect()
+}
+
+/// The last event of that name.
+pub fn event<'a>(events: &'a [Value], name: &str) -> &'a Value {
+    let found = events.iter().rfind(|event| event["event"] == name);
+    found.unwrap_or_else(|| panic!("no event {name} in {events:?}"))
+}
+
+/// A checkpoint without its clock: the header, and all tensors' bytes.
+pub fn state(checkpoint: &Path) -> (Value, Vec<u8>) {
+    let bytes = std::fs::read(checkpoint).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut json: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let clock = json["__metadata__"].as_object_mut().unwrap().remove("elapsed_ns");
+    assert!(clock.is_some() && json["__metadata__"]["rays"].is_string());
+    (json, bytes[8 + header..].to_vec())
+}
+
+/// The steps in a metrics log, whose lines must all be whole.
+pub fn metric_steps(log: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(log).unwrap();
+    let step = |line: &str| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap();
+    text.lines().map(step).collect()
+}
