@@ -34,6 +34,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let d = std::env::temp_dir().join("quick");
     std::fs::create_dir_all(&d)?;
     tr.run(&d.join("c.safetensors"), &ev, &Cancel::new())?;
+    let st = std::fs::read_to_string("/proc/self/stat")?;
+    let u: f64 = st.split_whitespace().nth(13).unwrap().parse()?;
+    println!("train cpu {:.1} s", u / 100.0);
     ev.close(std::time::Duration::from_secs(1));
     let views = scene.splits.eval().to_vec();
     let r = evaluate(&mut tr, &views, Some(&d.join("renders")), &Events::new(), &mut |_| {})?;

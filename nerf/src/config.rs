@@ -90,13 +90,13 @@ pub struct MarchConfig {
     #[arg(long, value_name = "DISTANCE", default_value_t = 0.05)]
     pub near: f32,
     /// Samples behind which less light than this gets through are dropped
-    #[arg(long, value_name = "SHARE", default_value_t = 1e-3)]
+    #[arg(long, value_name = "SHARE", default_value_t = 5e-3)]
     pub cut: f32,
 }
 
 impl Default for MarchConfig {
     fn default() -> Self {
-        Self { steps_per_unit: 512, near: 0.05, cut: 1e-3 }
+        Self { steps_per_unit: 512, near: 0.05, cut: 5e-3 }
     }
 }
 
@@ -136,7 +136,7 @@ pub struct TrainConfig {
     #[serde(with = "seconds")]
     pub time: Option<Duration>,
     /// Samples per step: the number of rays adapts to it
-    #[arg(long, value_name = "N", default_value_t = 98_304)]
+    #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub batch_samples: usize,
     /// Learning rate of Adam
     #[arg(long = "lr", default_value_t = 1e-2)]
@@ -173,7 +173,7 @@ impl Default for TrainConfig {
         Self {
             steps: None,
             time: None,
-            batch_samples: 98_304,
+            batch_samples: 65_536,
             rate: 1e-2,
             background: Background::default(),
             loss: Loss::default(),
@@ -255,7 +255,7 @@ impl NerfConfig {
         let steps = (64..=4096).contains(&m.steps_per_unit);
         check(steps, "--steps-per-unit", m.steps_per_unit.to_string(), "use 64 to 4096")?;
         check(m.near >= 0.0 && m.near.is_finite(), "--near", m.near.to_string(), "use 0 or more")?;
-        check((0.0..0.5).contains(&m.cut), "--cut", m.cut.to_string(), "use 0 to 0.5, such as 1e-3")?;
+        check((0.0..0.5).contains(&m.cut), "--cut", m.cut.to_string(), "use 0 to 0.5, such as 5e-3")?;
         let t = &self.train;
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
         check(batch, "--batch-samples", t.batch_samples.to_string(), "use 1024 to 4194304")?;

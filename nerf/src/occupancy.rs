@@ -1,17 +1,20 @@
 //! The occupancy grid (Instant-NGP, appendix E.2): which cells are worth a sample.
 //!
-//! Each cell holds a running maximum of densities seen in it, `d <- max(0.95 d, sigma(random point))`, and is
+//! Each cell holds a running maximum of densities seen in it, `d <- max(0.6 d, sigma(random point))`, and is
 //! occupied while the optical thickness of one shortest step through it exceeds `min(0.01, mean)`. A full refresh
 //! costs as much as ten training steps, so all cells are visited only at steps 16, 32, 64, 128 and 256; every 16
 //! steps in between and later, 2^16 cells are, half of them uniform and half of them occupied ones. Only visited
-//! cells decay.
+//! cells decay, which is why the factor is lower than the original's 0.95 for all cells at once: an occupied cell is
+//! visited every 60 steps or so, and at 0.95 what was dense in the first hundred steps stays occupied for a
+//! thousand. On lego 0.95, 0.8, 0.6 and 0.4 leave 6.1, 4.1, 3.5 and 3.4 % of the cells after 600 steps, at 0.4 at
+//! the price of thin parts.
 
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
 use nerve_core::rng::{Rng, Stream, below, uniform};
 use rayon::prelude::*;
 
-const DECAY: f32 = 0.95;
+const DECAY: f32 = 0.6;
 const THICKNESS: f32 = 0.01;
 /// Steps between refreshes.
 pub const EVERY: u64 = 16;

@@ -1,7 +1,7 @@
 //! Forward passes: densities for the occupancy grid, and whole rays for pictures.
 
 use super::batch::{BatchEngine, enter, lock};
-use super::rounds::{FIRST_ROUND, Live};
+use super::rounds::Live;
 use super::tile::{Span, Tile};
 use super::{CAPACITY, Marcher, Pool, Ray};
 use crate::ops::composite::EXTRA;
@@ -12,6 +12,9 @@ const DENSITY_BATCH: usize = 256 * CAPACITY;
 
 /// Rays that are rendered together.
 const RENDER_BATCH: usize = 16_384;
+
+/// Samples per ray in the first round of a picture; doubled in each later one.
+const FIRST_ROUND: usize = 8;
 
 impl BatchEngine {
     /// Densities at positions of the unit cube.

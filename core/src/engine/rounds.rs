@@ -14,8 +14,11 @@ use crate::ops::hash_grid;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Samples per ray in the first round; doubled in each later one.
-pub(super) const FIRST_ROUND: usize = 8;
+/// Samples per ray and round of training. Fewer find the surface sooner, more need fewer phases.
+const ROUND: usize = 12;
+
+/// Samples that a round should have at least, all rays together.
+const ROUND_SAMPLES: usize = 8192;
 
 /// A ray on its way.
 #[derive(Clone, Copy, Debug)]
@@ -129,9 +132,10 @@ impl BatchEngine {
         cut: f32,
     ) -> usize {
         self.stretches.clear();
-        let (mut limit, mut budget, mut samples) = (FIRST_ROUND, CAPACITY, 0);
+        let (mut budget, mut samples) = (CAPACITY, 0);
         while !live.is_empty() && budget > 0 {
-            limit = limit.min(budget);
+            // A few rays that are left take longer steps: a phase should be worth its start.
+            let limit = ROUND.max(ROUND_SAMPLES / live.len()).min(budget);
             let tiles = self.march_round(live, marcher, limit);
             samples += self.tiles[tiles.clone()].iter().map(|t| t.len).sum::<usize>();
             self.encode(tiles.clone());
@@ -139,7 +143,6 @@ impl BatchEngine {
             let through = &self.through;
             live.retain(|l| l.from.is_finite() && through[l.ray as usize] >= cut);
             budget -= limit;
-            limit *= 2;
         }
         self.gather();
         samples
