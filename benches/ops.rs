@@ -1,110 +1,249 @@
-//! scratch micro-benchmarks in thread CPU time
-use nerve::core::ops::{adam, hash_grid, matmul::*};
-use nerve::core::params::zeros;
-use nerve::core::simd::Isa;
-fn cpu() -> f64 {
-    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
-    t.tv_sec as f64 + t.tv_nsec as f64 * 1e-9
+//! Each op on its own, on one thread, on every instruction set of this CPU.
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use nerve::core::engine::{Ray, Samples};
+use nerve::core::ops::hash_grid::{HashGridConfig, Level, Points, backward_level, forward_level};
+use nerve::core::ops::march::{Bitfield, CELLS, SIDE, Steps, clip, march, morton};
+use nerve::core::ops::matmul::{Epilogue, Left, Shape, matmul};
+use nerve::core::ops::{adam, composite, sh};
+use nerve::core::params::{Values, zeros};
+use nerve::core::rng::{Rng, Stream};
+use nerve::core::simd::{Isa, flush_denormals};
+use std::hint::black_box;
+use std::time::Duration;
+
+/// Samples per ray in encoding and compositing.
+const PER_RAY: usize = 32;
+
+fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    flush_denormals();
+    let mut group = c.benchmark_group(name);
+    group.sample_size(10).warm_up_time(Duration::from_millis(100));
+    group.measurement_time(Duration::from_millis(400));
+    group
 }
-fn time(n: usize, mut f: impl FnMut()) -> f64 {
-    f();
-    let mut best = f64::MAX;
-    for _ in 0..5 {
-        let t = cpu();
-        for _ in 0..n {
-            f();
-        }
-        best = best.min((cpu() - t) / n as f64);
+
+/// Random numbers in [0, 1).
+fn random(n: usize, word: u64) -> Values {
+    let rng = Rng::new(3);
+    let mut values = zeros(n);
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = rng.uniform4(Stream::Init, word, i as u32)[0];
     }
-    best
+    values
 }
-fn main() {
-    let isa = Isa::best();
-    for (name, m, n, k, arow, acol, mask) in [
-        ("fwd 32->64", 512, 64, 32, 32, 1, 0),
-        ("fwd 64->16", 512, 16, 64, 64, 1, 0),
-        ("fwd 64->64", 512, 64, 64, 64, 1, 0),
-        ("fwd relu", 512, 64, 64, 64, 1, 1),
-        ("dX mask", 512, 64, 64, 64, 1, 2),
-        ("dX k=16", 512, 64, 16, 16, 1, 2),
-        ("dX k=3", 512, 64, 3, 16, 1, 2),
-        ("dW 64x64", 64, 64, 512, 1, 64, 0),
-        ("dW 16x64", 16, 64, 512, 1, 16, 0),
-        ("dW 64x32", 64, 32, 512, 1, 64, 0),
-        ("dW 64x16", 64, 16, 512, 1, 64, 0),
-        ("dW 4x64", 4, 64, 512, 1, 16, 0),
-    ] {
-        let a = {
-            let mut v = zeros((m + 8) * (k + 8).max(512) + 64 * 600);
-            v.fill(0.5);
-            v
-        };
-        let b = zeros((k.max(512)) * n + 64);
-        let mut c = zeros(520 * n);
-        let h = zeros(520 * n);
-        let e = || match mask {
-            1 => Epilogue::Relu,
-            2 => Epilogue::MaskBy(&h, n),
-            _ => Epilogue::None,
-        };
-        let t = time(200, || {
-            matmul(
-                isa,
-                Shape { m, n, k },
-                Left { values: &a, row: arow, col: acol },
-                &b,
-                n,
-                &mut c,
-                n,
-                false,
-                e(),
-            )
-        });
-        println!("{name}: {:.1} GFLOP/s, {:.2} us", 2.0 * (m * n * k) as f64 / t / 1e9, t * 1e6);
+
+/// One coordinate of samples along rays between random points.
+fn along_rays(n: usize, axis: u64) -> Values {
+    let (from, to) = (random(n / PER_RAY, 2 * axis), random(n / PER_RAY, 2 * axis + 1));
+    let mut values = zeros(n);
+    for (i, value) in values.iter_mut().enumerate() {
+        let at = (i % PER_RAY) as f32 / PER_RAY as f32;
+        *value = from[i / PER_RAY] + at * (to[i / PER_RAY] - from[i / PER_RAY]);
     }
-    let grid = hash_grid::HashGridConfig::default();
-    let n = 65536;
-    let mut p = [zeros(n), zeros(n), zeros(n)];
-    let rng = nerve::core::rng::Rng::new(1);
-    for r in 0..n / 32 {
-        let a = rng.uniform4(nerve::core::rng::Stream::Init, 0, r as u32);
-        let b = rng.uniform4(nerve::core::rng::Stream::Init, 1, r as u32);
-        for s in 0..32 {
-            for k in 0..3 {
-                p[k][r * 32 + s] = a[k] + (b[k] - a[k]) * (s as f32 + 0.5) / 32.0;
+    values
+}
+
+/// A level's name: how it is stored, and the cells of a side.
+fn name(level: &Level) -> String {
+    let kind = if level.dense { "dense" } else { "hashed" };
+    format!("{kind}_{}_of_{}k", level.resolution, level.entries / 1000)
+}
+
+fn hash_grid(c: &mut Criterion) {
+    const POINTS: usize = 1 << 14;
+    let [x, y, z] = [0, 1, 2].map(|axis| along_rays(POINTS, axis));
+    let points = Points { x: &x, y: &y, z: &z };
+    let level = |log2_entries, l: usize| {
+        let levels = HashGridConfig { log2_entries, ..HashGridConfig::default() }.levels();
+        levels.map(|levels| levels[l]).unwrap_or_else(|e| panic!("a default grid: {e}"))
+    };
+    // A table in the L1 cache, one in L2 by dense and by hashed indices, and two of 4 MB: coarse, finest.
+    let classes = [level(19, 0), level(19, 3), level(15, 15), level(19, 6), level(19, 15)];
+    for backward in [false, true] {
+        let mut group = group(c, if backward { "hash_grid/backward" } else { "hash_grid/forward" });
+        group.throughput(Throughput::Elements(POINTS as u64));
+        for level in &classes {
+            let (mut table, mut features) = (random(level.entries * 2, 9), random(POINTS * 2, 8));
+            for isa in Isa::available() {
+                group.bench_function(BenchmarkId::new(name(level), isa.name()), |b| {
+                    b.iter(|| match backward {
+                        false => forward_level(isa, level, &table, points, &mut features),
+                        true => backward_level(isa, level, points, POINTS, &features, &mut table),
+                    });
+                });
             }
         }
+        group.finish();
     }
-    let pts = hash_grid::Points { x: &p[0], y: &p[1], z: &p[2] };
-    let mut out = zeros(2 * n);
-    out.fill(1.0);
-    let (mut tf, mut tb, mut ta) = (0.0, 0.0, 0.0);
-    for l in grid.levels().expect("valid") {
-        let mut table = zeros(l.entries * 2);
-        let mut g = zeros(l.entries * 2);
-        let mut m = zeros(l.entries * 2);
-        let mut v = zeros(l.entries * 2);
-        let f = time(4, || hash_grid::forward_level(isa, &l, &table, pts, &mut out));
-        out.fill(1.0);
-        let b = time(4, || hash_grid::backward_level(isa, &l, pts, n, &out, &mut g));
-        let ad = adam::Adam { rate: 1e-2, betas: [0.9, 0.99], eps: 1e-15, decay: 0.0, sparse: true };
-        let a = time(4, || {
-            g.fill(1.0);
-            adam::update(isa, &ad, 5, &mut table, &mut g, &mut m, &mut v)
-        });
-        println!(
-            "res {} dense {} entries {}: fwd {:.3} ms bwd {:.3} ms adam {:.3} ms",
-            l.resolution,
-            l.dense,
-            l.entries,
-            f * 1e3,
-            b * 1e3,
-            a * 1e3
-        );
-        tf += f;
-        tb += b;
-        ta += a;
-    }
-    println!("sum fwd {:.2} bwd {:.2} adam {:.2} ms", tf * 1e3, tb * 1e3, ta * 1e3);
 }
+
+fn adam(c: &mut Criterion) {
+    /// A table of 4 MB, and with its moments and gradient 16 MB.
+    const VALUES: usize = 1 << 20;
+    let mut group = group(c, "adam");
+    let [mut w, mut g, mut m, mut v] = [0, 1, 2, 3].map(|word| random(VALUES, word));
+    // An update takes the gradient away; sparse ones find a quarter of the 64-byte lines touched, as in a scene.
+    for (name, sparse, touched) in
+        [("dense", false, 0), ("sparse_of_quarter", true, 4), ("sparse_of_all", true, 1)]
+    {
+        group.throughput(Throughput::Elements(VALUES as u64));
+        let adam = adam::Adam { rate: 1e-2, betas: [0.9, 0.99], eps: 1e-15, decay: 0.0, sparse };
+        for isa in Isa::available() {
+            group.bench_function(BenchmarkId::new(name, isa.name()), |b| {
+                b.iter_custom(|n| {
+                    let mut spent = Duration::ZERO;
+                    for _ in 0..n {
+                        for line in g.chunks_mut(16).step_by(touched.max(1)) {
+                            line.fill(1e-3);
+                        }
+                        let start = std::time::Instant::now();
+                        adam::update(isa, &adam, 5, &mut w, &mut g, &mut m, &mut v);
+                        spent += start.elapsed();
+                    }
+                    spent
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// The products of one tile of 512 samples through the field's layers. Elements are operations, padding included.
+fn products(c: &mut Criterion) {
+    let mut group = group(c, "matmul");
+    const TILE: usize = 512;
+    let mask = random(TILE * 64, 3);
+    // Rows, columns, depth; whether A is read by columns; whether a hidden layer's ReLU follows, or its backward.
+    let shapes = [
+        ("forward_32_64", TILE, 64, 32, false, Epilogue::Relu),
+        ("forward_64_16", TILE, 16, 64, false, Epilogue::None),
+        ("forward_64_64", TILE, 64, 64, false, Epilogue::Relu),
+        ("d_input_64_64", TILE, 64, 64, false, Epilogue::MaskBy(&mask, 64)),
+        ("d_input_16_64", TILE, 64, 16, false, Epilogue::MaskBy(&mask, 64)),
+        ("d_weight_64_64", 64, 64, TILE, true, Epilogue::None),
+        ("d_weight_16_64", 16, 64, TILE, true, Epilogue::None),
+    ];
+    for (name, m, n, k, transposed, epilogue) in shapes {
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        let mut out = zeros(m * n);
+        let (row, col) = if transposed { (1, m) } else { (k, 1) };
+        group.throughput(Throughput::Elements(2 * (m * n * k) as u64));
+        for isa in Isa::available() {
+            group.bench_function(BenchmarkId::new(name, isa.name()), |bencher| {
+                let left = Left { values: &a, row, col };
+                bencher.iter(|| {
+                    matmul(isa, Shape { m, n, k }, left, &b, n, &mut out, n, false, epilogue);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn compositing(c: &mut Criterion) {
+    const SAMPLES: usize = 512;
+    let mut group = group(c, "composite");
+    group.throughput(Throughput::Elements(SAMPLES as u64));
+    let [sigma, dt, t] = [0, 1, 2].map(|word| random(SAMPLES, word));
+    let color = random(SAMPLES * 16, 4);
+    let mut alpha = zeros(SAMPLES);
+    for isa in Isa::available() {
+        group.bench_function(BenchmarkId::new("absorb", isa.name()), |b| {
+            b.iter(|| composite::absorb(isa, &sigma, &dt, &mut alpha));
+        });
+    }
+    let rays = |alpha: &Values, color: &Values, mut f: Box<dyn FnMut(usize, composite::Ray<'_>) + '_>| {
+        for at in (0..SAMPLES).step_by(PER_RAY) {
+            let range = at..at + PER_RAY;
+            let (alpha, t) = (&alpha[range.clone()], &t[range]);
+            f(at, composite::Ray { alpha, t, color: &color[at * 16..], stride: 16 });
+        }
+    };
+    group.bench_function("forward", |b| {
+        b.iter(|| {
+            rays(
+                &alpha,
+                &color,
+                Box::new(|_, ray| {
+                    let mut out = [0.0; 5];
+                    composite::forward(ray, composite::Carry::default(), &mut out);
+                    black_box(out);
+                }),
+            );
+        });
+    });
+    let (mut d_sigma, mut d_color) = (zeros(SAMPLES), zeros(SAMPLES * 16));
+    group.bench_function("backward", |b| {
+        b.iter(|| {
+            rays(
+                &alpha,
+                &color,
+                Box::new(|at, ray| {
+                    let sigma = &mut d_sigma[at..at + PER_RAY];
+                    let grad = composite::RayGrad { sigma, color: &mut d_color[at * 16..] };
+                    composite::backward(ray, &dt[at..at + PER_RAY], &[0.1, 0.2, 0.3, 0.0, 0.4], grad);
+                }),
+            );
+        });
+    });
+    group.finish();
+}
+
+fn harmonics(c: &mut Criterion) {
+    const DIRECTIONS: usize = 4096;
+    let mut group = group(c, "sh");
+    group.throughput(Throughput::Elements(DIRECTIONS as u64));
+    let [x, y, z] = [0, 1, 2].map(|word| random(DIRECTIONS, word));
+    let mut out = zeros(DIRECTIONS * sh::COEFFICIENTS);
+    group.bench_function("degree_4", |b| {
+        b.iter(|| {
+            for (i, out) in out.chunks_exact_mut(sh::COEFFICIENTS).enumerate() {
+                sh::encode([x[i], y[i], z[i]], out);
+            }
+        });
+    });
+    group.finish();
+}
+
+/// Rays from around towards the middle of an object's surface: a shell of cells, 3 % of the cube.
+fn marching(c: &mut Criterion) {
+    const RAYS: usize = 1024;
+    let mut bits = Bitfield::new(1, false);
+    for cell in 0..CELLS {
+        let place = morton::decode(cell as u32).map(|c| (c as f32 + 0.5) / SIDE as f32 - 0.5);
+        let radius = place.iter().map(|p| p * p).sum::<f32>().sqrt();
+        bits.set(cell, (0.28..0.31).contains(&radius));
+    }
+    let (origins, ends) = ([0, 1, 2].map(|a| random(RAYS, a)), [3, 4, 5].map(|a| random(RAYS, a)));
+    let rays: Vec<Ray> = (0..RAYS)
+        .map(|i| {
+            let away: [f32; 3] = std::array::from_fn(|a| origins[a][i] - 0.5);
+            let length = |v: [f32; 3]| v.iter().map(|v| v * v).sum::<f32>().sqrt();
+            let origin = away.map(|v| 0.5 + 1.5 * v / length(away));
+            let end: [f32; 3] = std::array::from_fn(|a| 0.2 + 0.6 * ends[a][i]);
+            let direction: [f32; 3] = std::array::from_fn(|a| end[a] - origin[a]);
+            let direction = direction.map(|v| v / length(direction));
+            let (near, far) = clip(origin, direction, 1.0);
+            Ray { origin, direction, near, far }
+        })
+        .collect();
+    let (steps, mut samples) = (Steps::new(512, 1), Samples::default());
+    let mut run = || {
+        samples.clear();
+        for ray in &rays {
+            march(&bits, &steps, ray, ray.near, 512, &mut samples);
+        }
+        samples.t.len()
+    };
+    let mut group = group(c, "march");
+    group.throughput(Throughput::Elements(run() as u64));
+    group.bench_function("samples_in_a_shell", |b| b.iter(&mut run));
+    group.throughput(Throughput::Elements(RAYS as u64));
+    group.bench_function("rays_through_a_shell", |b| b.iter(&mut run));
+    group.finish();
+}
+
+criterion_group!(benches, hash_grid, adam, products, compositing, harmonics, marching);
+criterion_main!(benches);

@@ -1,89 +1,152 @@
-//! The work that the training benches share: random rays through the unit cube, 32 samples on each.
+//! Fixed batches: rays, targets and samples known beforehand, so that every step, engine and peer gets the same.
 
-use nerve::core::engine::{BatchEngine, Marcher, Pool, Ray, Sampler, Samples};
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
+use nerve::core::engine::{BatchEngine, CAPACITY, Marcher, Pool, Ray, Sampler, Samples};
 use nerve::core::engine::{StepInput, StepStats, TrainEngine};
 use nerve::core::rng::{Rng, Stream};
 use nerve::core::simd::Isa;
 use nerve::nerf::NerfConfig;
 use nerve::nerf::field::instant_ngp;
+use nerve::nerf::objective::TARGETS;
 
-/// Samples per ray.
+/// Samples per ray of [`Batch::random`].
 pub const PER_RAY: usize = 32;
 
-/// Rays between two random points of the unit cube, samples stratified along them, random targets.
-pub struct RandomRays {
+/// The rays of one step and all that belongs to them. A marcher is not told which ray it marches: its index
+/// travels in `near`, negated, which is where marching starts and in front of every sample.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
     rays: Vec<Ray>,
-    targets: Vec<[f32; 7]>,
-    jitter: Vec<f32>,
+    targets: Vec<[f32; TARGETS]>,
+    /// Per ray: where its samples end; they start where those of the ray before end.
+    ends: Vec<usize>,
+    samples: Samples,
 }
 
-impl RandomRays {
-    /// `rays` rays of one batch.
-    pub fn new(rays: usize, batch: u64) -> Self {
+impl Batch {
+    /// The peer's work: `rays` rays between two random points of the unit cube, [`PER_RAY`] stratified samples on
+    /// each, random targets.
+    pub fn random(rays: usize, batch: u64) -> Self {
         let rng = Rng::new(7);
-        let random =
-            |i: usize, word: u32| rng.uniform4(Stream::Pixels, batch << 8 | u64::from(word), i as u32);
-        let ray = |i: usize| {
-            let ([a, b, c, _], [d, e, f, _]) = (random(i, 0), random(i, 1));
+        let mut all = Self::default();
+        for i in 0..rays {
+            let random = |word: u32| rng.uniform4(Stream::Pixels, batch << 8 | u64::from(word), i as u32);
+            let ([a, b, c, _], [d, e, f, _]) = (random(0), random(1));
             let (origin, end) = ([a, b, c], [d, e, f]);
             let delta: [f32; 3] = std::array::from_fn(|k| end[k] - origin[k]);
             let length = delta.iter().map(|d| d * d).sum::<f32>().sqrt().max(1e-3);
-            // The place of the ray's jitter travels in `near`, negated.
-            Ray { origin, direction: delta.map(|d| d / length), near: -((i * PER_RAY) as f32), far: length }
-        };
-        let target = |i: usize| {
-            let ([r, g, b, a], [x, y, z, _]) = (random(i, 2), random(i, 3));
-            [r, g, b, a, x, y, z]
-        };
-        Self {
-            rays: (0..rays).map(ray).collect(),
-            targets: (0..rays).map(target).collect(),
-            jitter: (0..rays * PER_RAY).map(|i| random(i, 4)[0]).collect(),
+            let dt = length / PER_RAY as f32;
+            for s in 0..PER_RAY {
+                all.samples.push((s as f32 + random(4 + s as u32)[0]) * dt, dt);
+            }
+            let ([r, g, b, a], [x, y, z, _]) = (random(2), random(3));
+            let ray = Ray { origin, direction: delta.map(|d| d / length), ..Ray::default() };
+            all.close(ray, [r, g, b, a, x, y, z]);
         }
+        all
+    }
+
+    /// The first `rays` rays of a sampler with all their samples.
+    pub fn record(rays: usize, sampler: &dyn Sampler, marcher: &dyn Marcher) -> Self {
+        let mut all = Self::default();
+        for i in 0..rays {
+            let mut target = [0.0; TARGETS];
+            let ray = sampler.ray(i, &mut target);
+            all.push(ray, target, marcher);
+        }
+        all
+    }
+
+    /// Adds a ray with the samples that `marcher` finds.
+    pub fn push(&mut self, ray: Ray, target: [f32; TARGETS], marcher: &dyn Marcher) {
+        if ray.near < ray.far {
+            marcher.march(&ray, ray.near, CAPACITY, &mut self.samples);
+        }
+        self.close(ray, target);
+    }
+
+    /// Adds a ray to which all samples since the last one belong.
+    fn close(&mut self, ray: Ray, target: [f32; TARGETS]) {
+        self.rays.push(Ray { near: -(self.rays.len() as f32), far: f32::INFINITY, ..ray });
+        self.targets.push(target);
+        self.ends.push(self.samples.t.len());
+    }
+
+    /// The rays.
+    pub fn rays(&self) -> &[Ray] {
+        &self.rays
+    }
+
+    /// The rays' targets.
+    pub fn targets(&self) -> &[[f32; TARGETS]] {
+        &self.targets
+    }
+
+    /// The samples of one ray.
+    pub fn samples(&self, ray: usize) -> (&[f32], &[f32]) {
+        let start = if ray == 0 { 0 } else { self.ends[ray - 1] };
+        let range = start..self.ends[ray];
+        (&self.samples.t[range.clone()], &self.samples.dt[range])
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.t.len()
+    }
+
+    /// This batch as the input of a step.
+    pub fn input(&self, rate: f32) -> StepInput<'_> {
+        StepInput { sampler: self, marcher: self, rays: self.rays.len(), rate }
     }
 }
 
-impl Sampler for RandomRays {
+impl Sampler for Batch {
     fn ray(&self, index: usize, target: &mut [f32]) -> Ray {
         target.copy_from_slice(&self.targets[index]);
         self.rays[index]
     }
 }
 
-impl Marcher for RandomRays {
-    fn march(&self, ray: &Ray, _: f32, _: usize, out: &mut Samples) -> f32 {
-        let dt = ray.far / PER_RAY as f32;
-        let jitter = &self.jitter[-ray.near as usize..][..PER_RAY];
-        for (i, j) in jitter.iter().enumerate() {
-            out.push((i as f32 + j) * dt, dt);
-        }
-        f32::INFINITY
+impl Marcher for Batch {
+    fn march(&self, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32 {
+        let (t, dt) = self.samples(-ray.near as usize);
+        let first = t.partition_point(|t| *t < from);
+        let end = t.len().min(first + limit);
+        out.t.extend_from_slice(&t[first..end]);
+        out.dt.extend_from_slice(&dt[first..end]);
+        t.get(end).copied().unwrap_or(f32::INFINITY)
     }
 }
 
-/// An engine on that work.
+/// The field of `config` on `threads` workers, with every sample taking part in the whole step.
+pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<BatchEngine> {
+    let mut config = config.clone();
+    config.march.cut = 0.0;
+    let (params, field) = instant_ngp(&config, 1)?;
+    let engine = BatchEngine::new(Isa::best(), Pool::new(threads)?, params, field);
+    Ok(engine.with_precision(config.train.precision))
+}
+
+/// An engine on random batches.
 pub struct Bench {
     engine: BatchEngine,
-    batches: Vec<RandomRays>,
-    rays: usize,
+    batches: Vec<Batch>,
 }
 
 impl Bench {
-    /// The field of `config` on `threads` workers, `samples` per step. No sample is dropped.
-    pub fn new(config: &NerfConfig, threads: usize, samples: usize) -> Self {
-        let mut config = config.clone();
-        config.march.cut = 0.0;
-        let (params, field) = instant_ngp(&config, 1).expect("the configuration is valid");
-        let pool = Pool::new(threads).expect("threads start");
-        let engine =
-            BatchEngine::new(Isa::best(), pool, params, field).with_precision(config.train.precision);
-        let rays = samples / PER_RAY;
-        Self { engine, batches: (0..4).map(|b| RandomRays::new(rays, b)).collect(), rays }
+    /// The field of `config` on `threads` workers, `samples` per step.
+    ///
+    /// # Errors
+    /// If the configuration is out of range or threads cannot be started.
+    pub fn new(config: &NerfConfig, threads: usize, samples: usize) -> anyhow::Result<Self> {
+        let batches = (0..4).map(|b| Batch::random(samples / PER_RAY, b)).collect();
+        Ok(Self { engine: engine(config, threads)?, batches })
     }
 
     /// One training step.
     pub fn step(&mut self) -> StepStats {
         let batch = &self.batches[self.engine.params().step as usize % self.batches.len()];
-        self.engine.step(&StepInput { sampler: batch, marcher: batch, rays: self.rays, rate: 1e-2 })
+        self.engine.step(&batch.input(1e-2))
     }
 }
