@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Samples per ray and round of training. Fewer find the surface sooner, more need fewer phases.
-const ROUND: usize = 12;
+const ROUND: usize = 8;
 
 /// Samples that a round should have at least, all rays together.
 const ROUND_SAMPLES: usize = 8192;
