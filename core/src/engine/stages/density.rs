@@ -3,19 +3,11 @@
 use crate::engine::{Stage, Workspace};
 use crate::ops::composite::{absorb, kept};
 use crate::simd::{Kernel, Simd, math};
-use serde::{Deserialize, Serialize};
 
-/// What maps the network's output to a density.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum DensityActivation {
-    /// `exp(min(x, 15))`; its gradient uses `exp(clamp(x, -15, 15))`, so that far-off values can come back
-    /// (torch-ngp's truncated exponential).
-    #[default]
-    Exp,
-}
-
-/// Column 0 of a slot becomes the density; samples behind an opaque surface are dropped.
+/// Column 0 of a slot becomes the density, `sigma = exp(min(x, 15))`; samples behind an opaque surface are dropped.
+///
+/// The gradient uses `exp(clamp(x, -15, 15))`, so that far-off values can come back (torch-ngp's truncated
+/// exponential).
 #[derive(Debug)]
 pub struct Density {
     /// The slot.

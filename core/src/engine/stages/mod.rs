@@ -6,6 +6,6 @@ mod direction;
 mod mlp;
 
 pub use composite::Composite;
-pub use density::{Density, DensityActivation};
+pub use density::Density;
 pub use direction::Directions;
 pub use mlp::{Mlp, MlpShape};

@@ -6,6 +6,7 @@ mod edges;
 mod gradients;
 mod inference;
 mod oracle;
+mod precision;
 mod shots;
 
 use super::stages::{Composite, Density, Directions, Mlp, MlpShape};

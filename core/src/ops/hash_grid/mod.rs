@@ -8,6 +8,7 @@
 //!
 //! Positions get no gradient: nothing trainable lies behind them.
 
+mod block;
 mod config;
 mod cpu;
 pub mod reference;

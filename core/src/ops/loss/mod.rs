@@ -1,2 +1,2 @@
-//! Photometric losses of composited rays.
+//! Photometric losses of composited rays. The fast path is a field's [`Objective`](crate::engine::Objective).
 pub mod reference;

@@ -1,2 +1,3 @@
-//! Small bias-free ReLU networks.
+//! Small bias-free ReLU networks. The fast path is [`engine::stages::Mlp`](crate::engine::stages::Mlp), which is made of
+//! [products](super::matmul).
 pub mod reference;
