@@ -36,14 +36,7 @@ impl BatchEngine {
             let out = out[at..at + n].par_chunks_mut(CAPACITY);
             self.tiles[..count].par_iter().zip(out).for_each(|(tile, out)| {
                 let mut ws = lock(&workspaces[Pool::worker()]);
-                ws.load(tile, field.input, field.grid.features);
-                enter(&mut ws, &[]);
-                for stage in &field.stages {
-                    stage.forward(&mut ws);
-                    if stage.decides_density() {
-                        break;
-                    }
-                }
+                field.probe(&mut ws, tile, &[]);
                 out.copy_from_slice(&ws.sigma[..out.len()]);
             });
             at += n;

@@ -204,7 +204,7 @@ impl BatchEngine {
 
 impl FieldLayout {
     /// The stages of a tile up to the densities; nothing is dropped. `through`: per ray, what gets to the tile.
-    fn probe(&self, ws: &mut Workspace, tile: &Tile, through: &[f32]) {
+    pub(super) fn probe(&self, ws: &mut Workspace, tile: &Tile, through: &[f32]) {
         ws.load(tile, self.input, self.grid.features);
         ws.carry.clear();
         ws.carry.extend(ws.spans.iter().map(|s| Carry { transmittance: through[s.ray as usize] }));
