@@ -162,8 +162,8 @@ impl Occupancy {
 /// The decay per visit at this step.
 fn decay(step: u64) -> f32 {
     let [(early, low), (late, high)] = DECAY;
-    let share = step.clamp(early, late) - early;
-    low + (high - low) * share as f32 / (late - early) as f32
+    let share = (step.clamp(early, late) - early) as f32 / (late - early) as f32;
+    low * (1.0 - share) + high * share
 }
 
 /// How many occupied cells lie in front of each word: finds the r-th one.
