@@ -97,7 +97,7 @@ fn grid(
     random: &dyn Fn(u32, u32) -> f32,
 ) -> Result<GridBlocks, ConfigError> {
     let TrainConfig { dense_adam, .. } = config.train;
-    let group = params.group(Group { sparse: !dense_adam, ..Group::new("grid") });
+    let group = params.group(Group { sparse: !dense_adam, packed: !dense_adam, ..Group::new("grid") });
     let levels = config.grid.levels()?;
     let first = params.blocks().len();
     for (l, level) in levels.iter().enumerate() {

@@ -24,21 +24,25 @@ pub struct Block {
     pub weight: Values,
     /// The gradient; empty if it is computed and consumed level by level.
     pub grad: Values,
-    /// First moment.
+    /// First moment; empty if packed.
     pub m: Values,
-    /// Second moment.
+    /// Second moment; empty if packed.
     pub v: Values,
+    /// Both moments as [`adam::pack`] makes them; empty if they are not packed.
+    pub packed: Values<u32>,
     /// Exponential average of the values.
     pub average: Option<Average>,
 }
 
 impl Block {
-    pub(super) fn new(spec: BlockSpec, fused: bool, init: impl Fn(usize) -> f32) -> Self {
+    pub(super) fn new(spec: BlockSpec, group: &Group, init: impl Fn(usize) -> f32) -> Self {
         let n = spec.shape.iter().product();
         let mut weight = zeros(n);
         weight.iter_mut().enumerate().for_each(|(i, w)| *w = init(i));
-        let grad = zeros(if fused { 0 } else { n });
-        Self { spec, weight, grad, m: zeros(n), v: zeros(n), average: None }
+        let when = |wanted| if wanted { n } else { 0 };
+        let (m, v) = (zeros(when(!group.packed)), zeros(when(!group.packed)));
+        let (grad, packed) = (zeros(when(!group.sparse)), zeros(when(group.packed)));
+        Self { spec, weight, grad, m, v, packed, average: None }
     }
 
     /// One step of the optimiser from the block's own gradient, which is zeroed. `t` counts from 1.
@@ -57,7 +61,12 @@ impl Block {
         if let Some(average) = &mut self.average {
             average.before_update(&self.weight, grad, t);
         }
-        adam::update(isa, &group.adam(rate), t, &mut self.weight, grad, &mut self.m, &mut self.v);
+        let adam = group.adam(rate);
+        if group.packed {
+            adam::update_packed(isa, &adam, t, &mut self.weight, grad, &mut self.packed);
+        } else {
+            adam::update(isa, &adam, t, &mut self.weight, grad, &mut self.m, &mut self.v);
+        }
         if let Some(average) = &mut self.average {
             average.after_update(&self.weight, t);
         }

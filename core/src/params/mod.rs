@@ -36,13 +36,24 @@ pub struct Group {
     pub frozen: bool,
     /// Update only values whose gradient is not zero, fused with the gradient's computation where possible.
     pub sparse: bool,
+    /// Keep both moments in 32 bits (see [`crate::ops::adam::update_packed`]).
+    pub packed: bool,
 }
 
 impl Group {
     /// A dense group with Instant-NGP's settings: betas (0.9, 0.99), eps 1e-15, no decay.
     pub fn new(name: &str) -> Self {
         let name = name.to_owned();
-        Self { name, rate: 1.0, betas: [0.9, 0.99], eps: 1e-15, decay: 0.0, frozen: false, sparse: false }
+        Self {
+            name,
+            rate: 1.0,
+            betas: [0.9, 0.99],
+            eps: 1e-15,
+            decay: 0.0,
+            frozen: false,
+            sparse: false,
+            packed: false,
+        }
     }
 
     /// The optimiser's settings at learning rate `rate` of the run.
@@ -76,8 +87,8 @@ impl Params {
 
     /// Adds a block and returns its index. `init` gives the value at a flat index.
     pub fn block(&mut self, spec: BlockSpec, init: impl Fn(usize) -> f32) -> usize {
-        let fused = self.groups[spec.group].sparse;
-        self.blocks.push(Block::new(spec, fused, init));
+        let group = &self.groups[spec.group];
+        self.blocks.push(Block::new(spec, group, init));
         self.blocks.len() - 1
     }
 
@@ -130,20 +141,25 @@ impl Params {
         self.blocks.is_empty()
     }
 
-    /// Weights, moments and averages as named tensors: `NAME`, `adam.m/NAME`, `adam.v/NAME`, and
-    /// of an average its lazy state, `ema/NAME` and `ema.settled/NAME`.
+    /// Weights, moments and averages as named tensors: `NAME`, `adam.m/NAME` and `adam.v/NAME` or
+    /// `adam.packed/NAME`, and of an average its lazy state, `ema/NAME` and `ema.settled/NAME`.
     pub fn tensors(&self) -> Vec<Tensor<'_>> {
         let mut all = Vec::with_capacity(5 * self.blocks.len());
         for b in &self.blocks {
-            let Block { spec, weight, m, v, average, .. } = b;
+            let Block { spec, weight, m, v, packed, average, .. } = b;
             let mut push = |prefix: &str, values| {
                 all.push((format!("{prefix}{}", spec.name), spec.shape.clone(), TensorData::F32(values)));
             };
             push("", weight);
-            push("adam.m/", m);
-            push("adam.v/", v);
+            if packed.is_empty() {
+                push("adam.m/", m);
+                push("adam.v/", v);
+            } else {
+                let name = format!("adam.packed/{}", spec.name);
+                all.push((name, spec.shape.clone(), TensorData::U32(packed)));
+            }
             if let Some(a) = average {
-                push("ema/", &a.values);
+                all.push((format!("ema/{}", spec.name), spec.shape.clone(), TensorData::F32(&a.values)));
                 let settled = (
                     format!("ema.settled/{}", spec.name),
                     vec![a.settled.len()],
@@ -164,8 +180,12 @@ impl Params {
         for b in &mut self.blocks {
             let BlockSpec { name, shape, .. } = &b.spec;
             checkpoint.read_into_f32(name, shape, &mut b.weight)?;
-            checkpoint.read_into_f32(&format!("adam.m/{name}"), shape, &mut b.m)?;
-            checkpoint.read_into_f32(&format!("adam.v/{name}"), shape, &mut b.v)?;
+            if b.packed.is_empty() {
+                checkpoint.read_into_f32(&format!("adam.m/{name}"), shape, &mut b.m)?;
+                checkpoint.read_into_f32(&format!("adam.v/{name}"), shape, &mut b.v)?;
+            } else {
+                b.packed.copy_from_slice(&checkpoint.u32(&format!("adam.packed/{name}"), shape)?);
+            }
             if let Some(a) = &mut b.average {
                 checkpoint.read_into_f32(&format!("ema/{name}"), shape, &mut a.values)?;
                 a.settled = checkpoint.u32(&format!("ema.settled/{name}"), &[a.settled.len()])?;

@@ -7,17 +7,19 @@ use crate::simd::Isa;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A dense, a sparse and a frozen block, none of whose lengths is a whole number of lines.
+/// Dense, sparse, packed and frozen blocks, none of whose lengths is a whole number of lines.
 fn params(average: Option<f32>) -> Params {
     let mut params = Params::default();
     let dense = params.group(Group { decay: 0.1, ..Group::new("dense") });
     let sparse = params.group(Group { sparse: true, ..Group::new("sparse") });
+    let packed = params.group(Group { sparse: true, packed: true, ..Group::new("packed") });
     let frozen = params.group(Group { frozen: true, ..Group::new("frozen") });
     for (name, shape, group) in [
         ("d", vec![7, 5], dense),
         ("s", vec![61, 3], sparse),
         ("f", vec![9], frozen),
         ("t", vec![50], sparse),
+        ("p", vec![77], packed),
     ] {
         let mut rng = TestRng::new(name.len() as u64 + shape[0] as u64);
         let start: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
@@ -98,7 +100,7 @@ fn a_restored_state_goes_on_bit_for_bit() {
         }
         assert_same(&straight, &resumed);
         if average.is_some() {
-            (0..4).for_each(|b| bit_equal(&current(&straight, b), &current(&resumed, b)).unwrap());
+            (0..5).for_each(|b| bit_equal(&current(&straight, b), &current(&resumed, b)).unwrap());
         }
     }
 }
@@ -129,7 +131,7 @@ fn looking_at_averages_changes_nothing_that_follows() {
     for _ in 0..12 {
         step(&mut plain);
         step(&mut watched);
-        let averages: Vec<Values> = (0..4).map(|b| current(&watched, b)).collect();
+        let averages: Vec<Values> = (0..5).map(|b| current(&watched, b)).collect();
         watched.swap_average();
         for (block, average) in watched.blocks().iter().zip(&averages) {
             bit_equal(&block.weight, average).unwrap();
@@ -144,7 +146,7 @@ fn an_average_that_starts_late_knows_nothing_of_before() {
     let mut params = params(None);
     (0..9).for_each(|_| step(&mut params));
     params.average(0.8);
-    for block in 0..4 {
+    for block in 0..5 {
         bit_equal(&current(&params, block), params.weight(block)).unwrap();
     }
     let mut want: Vec<Vec<f64>> = params.blocks().iter().map(|b| widen(&b.weight)).collect();

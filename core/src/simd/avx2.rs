@@ -8,8 +8,8 @@ use std::arch::x86_64::*;
 pub struct Avx2(());
 
 /// # Safety
-/// The CPU has AVX2 and FMA.
-#[target_feature(enable = "avx2,fma")]
+/// The CPU has AVX2, FMA, POPCNT, BMI1 and BMI2.
+#[target_feature(enable = "avx2,fma,popcnt,bmi1,bmi2")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
@@ -94,6 +94,77 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I {
         unsafe { _mm256_and_si256(a, b) }
+    }
+    #[inline(always)]
+    fn or_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm256_or_si256(a, b) }
+    }
+    #[inline(always)]
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm256_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn shl_i(self, a: Self::I, by: Self::I) -> Self::I {
+        unsafe { _mm256_sllv_epi32(a, by) }
+    }
+    #[inline(always)]
+    fn shr_i(self, a: Self::I, by: Self::I) -> Self::I {
+        unsafe { _mm256_srlv_epi32(a, by) }
+    }
+    #[inline(always)]
+    fn min_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm256_min_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn max_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm256_max_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn select_i(self, m: Self::M, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(b), _mm256_castsi256_ps(a), m)) }
+    }
+    #[inline(always)]
+    fn to_float(self, a: Self::I) -> Self::F {
+        unsafe { _mm256_cvtepi32_ps(a) }
+    }
+    #[inline(always)]
+    fn bits(self, a: Self::F) -> Self::I {
+        unsafe { _mm256_castps_si256(a) }
+    }
+    #[inline(always)]
+    fn from_bits(self, a: Self::I) -> Self::F {
+        unsafe { _mm256_castsi256_ps(a) }
+    }
+    #[inline(always)]
+    fn and_m(self, a: Self::M, b: Self::M) -> Self::M {
+        unsafe { _mm256_and_ps(a, b) }
+    }
+    #[inline(always)]
+    fn or_m(self, a: Self::M, b: Self::M) -> Self::M {
+        unsafe { _mm256_or_ps(a, b) }
+    }
+    #[inline(always)]
+    fn not_m(self, a: Self::M) -> Self::M {
+        unsafe { _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))) }
+    }
+    #[inline(always)]
+    unsafe fn gather_i(self, base: *const u32, i: Self::I) -> Self::I {
+        unsafe { _mm256_i32gather_epi32::<4>(base.cast(), i) }
+    }
+    #[inline(always)]
+    fn eq_i(self, a: Self::I, b: Self::I) -> Self::M {
+        unsafe { _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: Self::M) -> usize {
+        unsafe {
+            let (mut left, mut n) = (_mm256_movemask_ps(m) as u32, 0);
+            while left != 0 {
+                *p.add(n) = first + left.trailing_zeros();
+                (left, n) = (left & (left - 1), n + 1);
+            }
+            n
+        }
     }
     #[inline(always)]
     fn to_int(self, a: Self::F) -> Self::I {

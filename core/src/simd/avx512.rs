@@ -8,8 +8,8 @@ use std::arch::x86_64::*;
 pub struct Avx512(());
 
 /// # Safety
-/// The CPU has AVX-512 F, BW, DQ and VL, AVX2 and FMA.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+/// The CPU has AVX-512 F, BW, DQ and VL, and what [`super::avx2::run`] needs.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt,bmi1,bmi2")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
@@ -94,6 +94,76 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I {
         unsafe { _mm512_and_si512(a, b) }
+    }
+    #[inline(always)]
+    fn or_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm512_or_si512(a, b) }
+    }
+    #[inline(always)]
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn shl_i(self, a: Self::I, by: Self::I) -> Self::I {
+        unsafe { _mm512_sllv_epi32(a, by) }
+    }
+    #[inline(always)]
+    fn shr_i(self, a: Self::I, by: Self::I) -> Self::I {
+        unsafe { _mm512_srlv_epi32(a, by) }
+    }
+    #[inline(always)]
+    fn min_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm512_min_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn max_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm512_max_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn select_i(self, m: Self::M, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { _mm512_mask_blend_epi32(m, b, a) }
+    }
+    #[inline(always)]
+    fn to_float(self, a: Self::I) -> Self::F {
+        unsafe { _mm512_cvtepi32_ps(a) }
+    }
+    #[inline(always)]
+    fn bits(self, a: Self::F) -> Self::I {
+        unsafe { _mm512_castps_si512(a) }
+    }
+    #[inline(always)]
+    fn from_bits(self, a: Self::I) -> Self::F {
+        unsafe { _mm512_castsi512_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn gather_i(self, base: *const u32, i: Self::I) -> Self::I {
+        unsafe { _mm512_i32gather_epi32::<4>(i, base.cast()) }
+    }
+    #[inline(always)]
+    fn and_m(self, a: Self::M, b: Self::M) -> Self::M {
+        a & b
+    }
+    #[inline(always)]
+    fn or_m(self, a: Self::M, b: Self::M) -> Self::M {
+        a | b
+    }
+    #[inline(always)]
+    fn not_m(self, a: Self::M) -> Self::M {
+        !a
+    }
+    #[inline(always)]
+    fn eq_i(self, a: Self::I, b: Self::I) -> Self::M {
+        unsafe { _mm512_cmpeq_epi32_mask(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: Self::M) -> usize {
+        unsafe {
+            let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let lane = _mm512_add_epi32(lane, _mm512_set1_epi32(first as i32));
+            // In a register first: compressing straight to memory is microcode on some CPUs.
+            _mm512_storeu_si512(p.cast(), _mm512_maskz_compress_epi32(m, lane));
+        }
+        m.count_ones() as usize
     }
     #[inline(always)]
     fn to_int(self, a: Self::F) -> Self::I {

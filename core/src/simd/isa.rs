@@ -46,13 +46,9 @@ impl Isa {
         let mut all = vec![Self::Scalar];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if has_avx2() {
                 all.push(Self::Avx2);
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl")
-                {
+                if has_avx512() {
                     all.push(Self::Avx512);
                 }
             }
@@ -89,24 +85,37 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the features are checked right before (std caches the answer in a static).
             Self::Avx2 => unsafe {
-                assert!(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
+                assert!(has_avx2());
                 super::avx2::run(kernel)
             },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above; avx512f implies the baseline, the others are checked.
+            // SAFETY: as above.
             Self::Avx512 => unsafe {
-                assert!(
-                    is_x86_feature_detected!("avx512f")
-                        && is_x86_feature_detected!("avx512bw")
-                        && is_x86_feature_detected!("avx512dq")
-                        && is_x86_feature_detected!("avx512vl")
-                );
+                assert!(has_avx2() && has_avx512());
                 super::avx512::run(kernel)
             },
             #[cfg(not(target_arch = "x86_64"))]
             _ => kernel.run(super::Portable),
         }
     }
+}
+
+/// AVX2 and what every CPU with it has, too.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("popcnt")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
 }
 
 /// Makes this thread treat denormal floats as zero (x86-64; a no-op elsewhere): the moments of values that are

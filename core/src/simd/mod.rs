@@ -57,6 +57,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn gt(self, a: Self::F, b: Self::F) -> Self::M;
     /// `a != b` per lane (true for NaN).
     fn ne(self, a: Self::F, b: Self::F) -> Self::M;
+    fn and_m(self, a: Self::M, b: Self::M) -> Self::M;
+    fn or_m(self, a: Self::M, b: Self::M) -> Self::M;
+    fn not_m(self, a: Self::M) -> Self::M;
     /// True if any lane is set.
     fn any(self, m: Self::M) -> bool;
     /// `m ? a : b` per lane.
@@ -75,6 +78,32 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn xor_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I;
+    fn or_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// `a - b`, wrapping.
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Each lane shifted by its own count, below 32.
+    fn shl_i(self, a: Self::I, by: Self::I) -> Self::I;
+    /// See [`Self::shl_i`]; zeros come in.
+    fn shr_i(self, a: Self::I, by: Self::I) -> Self::I;
+    /// The smaller and the larger of signed integers.
+    fn min_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// See [`Self::min_i`].
+    fn max_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// `m ? a : b` per lane.
+    fn select_i(self, m: Self::M, a: Self::I, b: Self::I) -> Self::I;
+    /// Signed integers as f32.
+    fn to_float(self, a: Self::I) -> Self::F;
+    /// The same bits as integers.
+    fn bits(self, a: Self::F) -> Self::I;
+    /// The same bits as f32.
+    fn from_bits(self, a: Self::I) -> Self::F;
+    /// `a == b` per lane.
+    fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
+    /// Writes `first + lane` for every lane that is set, ascending, and returns how many are. What it writes behind
+    /// them is of no meaning.
+    /// # Safety
+    /// `p` is valid for writing `LANES` values.
+    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: Self::M) -> usize;
     /// Truncation toward zero of values in the i32 range.
     fn to_int(self, a: Self::F) -> Self::I;
     /// `2^n` for lanes that hold integers in -126..=127 as f32.
@@ -88,6 +117,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// Every index is inside the allocation at `base`, below 2^31 bytes.
     unsafe fn gather(self, base: *const f32, i: Self::I) -> Self::F;
+    /// Gathers `base[i]` of every index lane.
+    /// # Safety
+    /// Every index is inside the allocation at `base`, below 2^31 bytes.
+    unsafe fn gather_i(self, base: *const u32, i: Self::I) -> Self::I;
     /// Interleaves `a0 b0 a1 b1 ...` into `2 * LANES` values at `p`.
     /// # Safety
     /// `p` is valid for writing `2 * LANES` values.

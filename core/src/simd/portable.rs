@@ -126,6 +126,77 @@ impl Simd for Portable {
         map(a, b, |a, b| a & b)
     }
     #[inline(always)]
+    fn or_i(self, a: [u32; N], b: [u32; N]) -> [u32; N] {
+        map(a, b, |a, b| a | b)
+    }
+    #[inline(always)]
+    fn sub_i(self, a: [u32; N], b: [u32; N]) -> [u32; N] {
+        map(a, b, u32::wrapping_sub)
+    }
+    #[inline(always)]
+    fn shl_i(self, a: [u32; N], by: [u32; N]) -> [u32; N] {
+        map(a, by, u32::wrapping_shl)
+    }
+    #[inline(always)]
+    fn shr_i(self, a: [u32; N], by: [u32; N]) -> [u32; N] {
+        map(a, by, u32::wrapping_shr)
+    }
+    #[inline(always)]
+    fn min_i(self, a: [u32; N], b: [u32; N]) -> [u32; N] {
+        map(a, b, |a, b| (a as i32).min(b as i32) as u32)
+    }
+    #[inline(always)]
+    fn max_i(self, a: [u32; N], b: [u32; N]) -> [u32; N] {
+        map(a, b, |a, b| (a as i32).max(b as i32) as u32)
+    }
+    #[inline(always)]
+    fn select_i(self, m: [bool; N], a: [u32; N], b: [u32; N]) -> [u32; N] {
+        std::array::from_fn(|i| if m[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn to_float(self, a: [u32; N]) -> [f32; N] {
+        a.map(|a| a as i32 as f32)
+    }
+    #[inline(always)]
+    fn bits(self, a: [f32; N]) -> [u32; N] {
+        a.map(f32::to_bits)
+    }
+    #[inline(always)]
+    fn from_bits(self, a: [u32; N]) -> [f32; N] {
+        a.map(f32::from_bits)
+    }
+    #[inline(always)]
+    fn and_m(self, a: [bool; N], b: [bool; N]) -> [bool; N] {
+        map(a, b, |a, b| a & b)
+    }
+    #[inline(always)]
+    fn or_m(self, a: [bool; N], b: [bool; N]) -> [bool; N] {
+        map(a, b, |a, b| a | b)
+    }
+    #[inline(always)]
+    fn not_m(self, a: [bool; N]) -> [bool; N] {
+        a.map(|a| !a)
+    }
+    #[inline(always)]
+    unsafe fn gather_i(self, base: *const u32, i: [u32; N]) -> [u32; N] {
+        // SAFETY: the caller vouches for every index.
+        i.map(|i| unsafe { *base.add(i as usize) })
+    }
+    #[inline(always)]
+    fn eq_i(self, a: [u32; N], b: [u32; N]) -> [bool; N] {
+        std::array::from_fn(|i| a[i] == b[i])
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: [bool; N]) -> usize {
+        let mut n = 0;
+        for (lane, _) in m.iter().enumerate().filter(|(_, m)| **m) {
+            // SAFETY: the caller vouches for LANES values; n is below that.
+            unsafe { *p.add(n) = first + lane as u32 };
+            n += 1;
+        }
+        n
+    }
+    #[inline(always)]
     fn to_int(self, a: [f32; N]) -> [u32; N] {
         a.map(|a| a as i32 as u32)
     }

@@ -10,9 +10,11 @@
 //! The bias correction counts steps of the optimiser, not touches.
 
 mod cpu;
+mod packed;
 pub mod reference;
 
 pub use cpu::update;
+pub use packed::{pack, unpack, update_packed};
 
 /// What one update needs to know, for one group of parameters at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
