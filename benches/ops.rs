@@ -2,7 +2,7 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nerve::core::engine::{Ray, Samples};
+use nerve::core::engine::{Live, Ray, Staged};
 use nerve::core::ops::hash_grid::{HashGridConfig, Level, Points, backward_level, forward_level};
 use nerve::core::ops::march::{Bitfield, CELLS, SIDE, Steps, clip, march, morton};
 use nerve::core::ops::matmul::{Epilogue, Left, Shape, matmul};
@@ -229,19 +229,20 @@ fn marching(c: &mut Criterion) {
             Ray { origin, direction, near, far }
         })
         .collect();
-    let (steps, mut samples) = (Steps::new(512, 1), Samples::default());
-    let mut run = || {
-        samples.clear();
-        for ray in &rays {
-            march(&bits, &steps, ray, ray.near, 512, &mut samples);
-        }
-        samples.t.len()
+    let (steps, mut staged) = (Steps::new(512, 1), Staged::default());
+    let mut run = |isa| {
+        staged.clear();
+        let mut live: Vec<Live> = (0..).zip(&rays).map(|(ray, r)| Live { ray, from: r.near }).collect();
+        march(isa, &bits, &steps, &rays, &mut live, 512, &mut staged);
+        staged.samples.t.len()
     };
     let mut group = group(c, "march");
-    group.throughput(Throughput::Elements(run() as u64));
-    group.bench_function("samples_in_a_shell", |b| b.iter(&mut run));
-    group.throughput(Throughput::Elements(RAYS as u64));
-    group.bench_function("rays_through_a_shell", |b| b.iter(&mut run));
+    for isa in Isa::available() {
+        group.throughput(Throughput::Elements(run(isa) as u64));
+        group.bench_function(BenchmarkId::new("samples_in_a_shell", isa.name()), |b| b.iter(|| run(isa)));
+        group.throughput(Throughput::Elements(RAYS as u64));
+        group.bench_function(BenchmarkId::new("rays_through_a_shell", isa.name()), |b| b.iter(|| run(isa)));
+    }
     group.finish();
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
-use nerve::core::engine::{BatchEngine, CAPACITY, Marcher, Pool, Ray, Sampler, Samples};
+use nerve::core::engine::{BatchEngine, CAPACITY, Live, Marcher, Pool, Ray, Sampler, Samples, Staged};
 use nerve::core::engine::{StepInput, StepStats, TrainEngine};
 use nerve::core::rng::{Rng, Stream};
 use nerve::core::simd::Isa;
@@ -13,8 +13,7 @@ use nerve::nerf::objective::TARGETS;
 /// Samples per ray of [`Batch::random`].
 pub const PER_RAY: usize = 32;
 
-/// The rays of one step and all that belongs to them. A marcher is not told which ray it marches: its index
-/// travels in `near`, negated, which is where marching starts and in front of every sample.
+/// The rays of one step and all that belongs to them.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     rays: Vec<Ray>,
@@ -61,14 +60,17 @@ impl Batch {
     /// Adds a ray with the samples that `marcher` finds.
     pub fn push(&mut self, ray: Ray, target: [f32; TARGETS], marcher: &dyn Marcher) {
         if ray.near < ray.far {
-            marcher.march(&ray, ray.near, CAPACITY, &mut self.samples);
+            let (mut live, mut staged) = ([Live { ray: 0, from: ray.near }], Staged::default());
+            marcher.march(&[ray], &mut live, CAPACITY, &mut staged);
+            self.samples.t.extend(staged.samples.t);
+            self.samples.dt.extend(staged.samples.dt);
         }
         self.close(ray, target);
     }
 
     /// Adds a ray to which all samples since the last one belong.
     fn close(&mut self, ray: Ray, target: [f32; TARGETS]) {
-        self.rays.push(Ray { near: -(self.rays.len() as f32), far: f32::INFINITY, ..ray });
+        self.rays.push(Ray { near: 0.0, far: f32::INFINITY, ..ray });
         self.targets.push(target);
         self.ends.push(self.samples.t.len());
     }
@@ -109,13 +111,16 @@ impl Sampler for Batch {
 }
 
 impl Marcher for Batch {
-    fn march(&self, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32 {
-        let (t, dt) = self.samples(-ray.near as usize);
-        let first = t.partition_point(|t| *t < from);
-        let end = t.len().min(first + limit);
-        out.t.extend_from_slice(&t[first..end]);
-        out.dt.extend_from_slice(&dt[first..end]);
-        t.get(end).copied().unwrap_or(f32::INFINITY)
+    fn march(&self, _: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged) {
+        for l in live {
+            let (t, dt) = self.samples(l.ray as usize);
+            let first = t.partition_point(|t| *t < l.from);
+            let end = t.len().min(first + limit);
+            out.samples.t.extend_from_slice(&t[first..end]);
+            out.samples.dt.extend_from_slice(&dt[first..end]);
+            out.counts.push((end - first) as u32);
+            l.from = t.get(end).copied().unwrap_or(f32::INFINITY);
+        }
     }
 }
 

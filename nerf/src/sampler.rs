@@ -1,9 +1,10 @@
 //! Training rays: random pixels of the training views.
 
 use crate::config::Background;
-use nerve_core::engine::{Marcher, Ray, Sampler, Samples};
+use nerve_core::engine::{Live, Marcher, Ray, Sampler, Staged};
 use nerve_core::ops::march::{Bitfield, Steps, clip, march};
 use nerve_core::rng::{Rng, Stream, below, uniform};
+use nerve_core::simd::Isa;
 use nerve_data::{RayCaster, Scene};
 
 /// The volume that rays are marched through: the render box and its step lengths.
@@ -35,8 +36,8 @@ pub struct Occupied<'a> {
 }
 
 impl Marcher for Occupied<'_> {
-    fn march(&self, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32 {
-        march(self.bits, &self.steps, ray, from, limit, out)
+    fn march(&self, rays: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged) {
+        march(Isa::best(), self.bits, &self.steps, rays, live, limit, out);
     }
 }
 

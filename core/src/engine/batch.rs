@@ -1,9 +1,10 @@
 //! Phases of a training step.
 
 use super::layout::FieldLayout;
-use super::rounds::{Live, Place, Stretch};
+use super::rounds::{Place, Stretch};
+use super::sampler::{Live, Staged};
 use super::step::{Phases, StepInput, StepStats};
-use super::tile::{CAPACITY, Staged, Tile};
+use super::tile::{CAPACITY, Tile};
 use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
 use crate::ops::composite::{Carry, EXTRA};
 use crate::ops::hash_grid;

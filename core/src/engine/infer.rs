@@ -1,7 +1,7 @@
 //! Forward passes: densities for the occupancy grid, and whole rays for pictures.
 
 use super::batch::{BatchEngine, enter, lock};
-use super::rounds::Live;
+use super::sampler::Live;
 use super::tile::{Span, Tile};
 use super::{CAPACITY, Marcher, Pool, Ray};
 use crate::ops::composite::EXTRA;

@@ -25,7 +25,7 @@ mod workspace;
 pub use batch::BatchEngine;
 pub use layout::{FieldLayout, GridBlocks};
 pub use pool::Pool;
-pub use sampler::{Marcher, Objective, Ray, Sampler, Samples};
+pub use sampler::{Live, Marcher, Objective, Ray, Sampler, Samples, Staged};
 pub use stage::Stage;
 pub use step::{Phases, StepInput, StepStats};
 pub use tile::{CAPACITY, Span, Tile};

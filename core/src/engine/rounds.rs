@@ -6,8 +6,8 @@
 
 use super::batch::{BatchEngine, RAY_BLOCK, lock};
 use super::layout::FieldLayout;
-use super::sampler::Marcher;
-use super::tile::{CAPACITY, Staged, Tile};
+use super::sampler::{Live, Marcher, Staged};
+use super::tile::{CAPACITY, Tile};
 use super::{Pool, Workspace};
 use crate::ops::composite::Carry;
 use crate::ops::hash_grid;
@@ -19,15 +19,6 @@ const ROUND: usize = 8;
 
 /// Samples that a round should have at least, all rays together.
 const ROUND_SAMPLES: usize = 8192;
-
-/// A ray on its way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Live {
-    /// Index of the ray.
-    pub ray: u32,
-    /// Where to go on marching; infinite at the end.
-    pub from: f32,
-}
 
 /// A stretch of a ray's samples that counts, in one of the rounds' tiles.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,13 +56,8 @@ impl BatchEngine {
         }
         let rays = &self.rays;
         live.par_chunks_mut(RAY_BLOCK).zip(&mut self.staged).for_each(|(live, staged)| {
-            staged.samples.clear();
-            staged.counts.clear();
-            for l in live {
-                let before = staged.samples.t.len();
-                l.from = marcher.march(&rays[l.ray as usize], l.from, limit, &mut staged.samples);
-                staged.counts.push((staged.samples.t.len() - before) as u32);
-            }
+            staged.clear();
+            marcher.march(rays, live, limit, staged);
         });
         self.pack(live)
     }
@@ -100,7 +86,7 @@ impl BatchEngine {
             let first = places.partition_point(|p| (p.tile as usize) < t);
             for place in places[first..].iter().take_while(|p| p.tile as usize == t) {
                 let at = place.live as usize;
-                let Staged { samples, counts } = &staged[at / RAY_BLOCK];
+                let Staged { samples, counts, .. } = &staged[at / RAY_BLOCK];
                 let range = place.start as usize..(place.start + counts[at % RAY_BLOCK]) as usize;
                 let ray = live[at].ray;
                 tile.push(ray, &rays[ray as usize], &samples.t[range.clone()], &samples.dt[range], shrink);

@@ -37,10 +37,39 @@ impl Samples {
     }
 }
 
-/// Finds the samples of a ray.
+/// A ray on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Live {
+    /// Index of the ray.
+    pub ray: u32,
+    /// Where to go on marching; infinite at the end.
+    pub from: f32,
+}
+
+/// Samples of several rays, ray after ray.
+#[derive(Clone, Debug, Default)]
+pub struct Staged {
+    /// The samples.
+    pub samples: Samples,
+    /// Per ray, how many samples it has.
+    pub counts: Vec<u32>,
+    /// Room to work in.
+    pub(crate) lanes: Vec<f32>,
+}
+
+impl Staged {
+    /// Forgets all rays, keeps the memory.
+    pub fn clear(&mut self) {
+        self.samples.clear();
+        self.counts.clear();
+    }
+}
+
+/// Finds the samples of rays.
 pub trait Marcher: Sync {
-    /// Appends up to `limit` samples at distances from `from` on, and returns where to go on, or infinity.
-    fn march(&self, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32;
+    /// For every ray that `live` names in `rays`: appends up to `limit` (at most [`super::CAPACITY`]) samples at
+    /// distances from `from` on to `out`, and sets `from` to where to go on, or to infinity.
+    fn march(&self, rays: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged);
 }
 
 /// Chooses the rays of a training step.

@@ -1,6 +1,6 @@
 //! The unit of work of the batch engine: up to [`CAPACITY`] samples of whole rays, with their encodings.
 
-use super::sampler::{Ray, Samples};
+use super::sampler::Ray;
 use crate::ops::hash_grid::Points;
 use crate::params::{Values, zeros};
 
@@ -155,13 +155,4 @@ impl Tile {
         }
         self.len = keep.len();
     }
-}
-
-/// Samples of a block of rays, before they are packed into tiles.
-#[derive(Debug, Default)]
-pub struct Staged {
-    /// The samples, ray after ray.
-    pub samples: Samples,
-    /// Per ray of the block, how many samples it has.
-    pub counts: Vec<u32>,
 }

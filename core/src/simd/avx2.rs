@@ -156,17 +156,6 @@ impl Simd for Avx2 {
         unsafe { _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)) }
     }
     #[inline(always)]
-    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: Self::M) -> usize {
-        unsafe {
-            let (mut left, mut n) = (_mm256_movemask_ps(m) as u32, 0);
-            while left != 0 {
-                *p.add(n) = first + left.trailing_zeros();
-                (left, n) = (left & (left - 1), n + 1);
-            }
-            n
-        }
-    }
-    #[inline(always)]
     fn to_int(self, a: Self::F) -> Self::I {
         unsafe { _mm256_cvttps_epi32(a) }
     }
@@ -216,6 +205,20 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn gather(self, base: *const f32, i: Self::I) -> Self::F {
         unsafe { _mm256_i32gather_ps::<4>(base, i) }
+    }
+    #[inline(always)]
+    unsafe fn scatter(self, base: *mut f32, i: Self::I, v: Self::F, m: Self::M) {
+        unsafe {
+            let (mut index, mut value) = ([0u32; 8], [0.0f32; 8]);
+            self.store_i(index.as_mut_ptr(), i);
+            self.store(value.as_mut_ptr(), v);
+            let mut left = _mm256_movemask_ps(m) as u32;
+            while left != 0 {
+                let lane = left.trailing_zeros() as usize & 7;
+                *base.add(index[lane] as usize) = value[lane];
+                left &= left - 1;
+            }
+        }
     }
     #[inline(always)]
     unsafe fn store_interleaved(self, p: *mut f32, a: Self::F, b: Self::F) {

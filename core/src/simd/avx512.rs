@@ -156,16 +156,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_cmpeq_epi32_mask(a, b) }
     }
     #[inline(always)]
-    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: Self::M) -> usize {
-        unsafe {
-            let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let lane = _mm512_add_epi32(lane, _mm512_set1_epi32(first as i32));
-            // In a register first: compressing straight to memory is microcode on some CPUs.
-            _mm512_storeu_si512(p.cast(), _mm512_maskz_compress_epi32(m, lane));
-        }
-        m.count_ones() as usize
-    }
-    #[inline(always)]
     fn to_int(self, a: Self::F) -> Self::I {
         unsafe { _mm512_cvttps_epi32(a) }
     }
@@ -211,6 +201,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn gather(self, base: *const f32, i: Self::I) -> Self::F {
         unsafe { _mm512_i32gather_ps::<4>(i, base.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn scatter(self, base: *mut f32, i: Self::I, v: Self::F, m: Self::M) {
+        unsafe { _mm512_mask_i32scatter_ps::<4>(base.cast(), m, i, v) }
     }
     #[inline(always)]
     unsafe fn store_interleaved(self, p: *mut f32, a: Self::F, b: Self::F) {

@@ -99,11 +99,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn from_bits(self, a: Self::I) -> Self::F;
     /// `a == b` per lane.
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
-    /// Writes `first + lane` for every lane that is set, ascending, and returns how many are. What it writes behind
-    /// them is of no meaning.
-    /// # Safety
-    /// `p` is valid for writing `LANES` values.
-    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: Self::M) -> usize;
     /// Truncation toward zero of values in the i32 range.
     fn to_int(self, a: Self::F) -> Self::I;
     /// `2^n` for lanes that hold integers in -126..=127 as f32.
@@ -121,6 +116,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// Every index is inside the allocation at `base`, below 2^31 bytes.
     unsafe fn gather_i(self, base: *const u32, i: Self::I) -> Self::I;
+    /// Writes `v` to `base[i]` in the lanes that are set.
+    /// # Safety
+    /// Every index of such a lane is inside the allocation at `base`, below 2^31 bytes.
+    unsafe fn scatter(self, base: *mut f32, i: Self::I, v: Self::F, m: Self::M);
     /// Interleaves `a0 b0 a1 b1 ...` into `2 * LANES` values at `p`.
     /// # Safety
     /// `p` is valid for writing `2 * LANES` values.

@@ -187,16 +187,6 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i] == b[i])
     }
     #[inline(always)]
-    unsafe fn store_lanes(self, p: *mut u32, first: u32, m: [bool; N]) -> usize {
-        let mut n = 0;
-        for (lane, _) in m.iter().enumerate().filter(|(_, m)| **m) {
-            // SAFETY: the caller vouches for LANES values; n is below that.
-            unsafe { *p.add(n) = first + lane as u32 };
-            n += 1;
-        }
-        n
-    }
-    #[inline(always)]
     fn to_int(self, a: [f32; N]) -> [u32; N] {
         a.map(|a| a as i32 as u32)
     }
@@ -215,6 +205,13 @@ impl Simd for Portable {
     unsafe fn gather(self, base: *const f32, i: [u32; N]) -> [f32; N] {
         // SAFETY: the caller vouches for every index.
         i.map(|i| unsafe { *base.add(i as usize) })
+    }
+    #[inline(always)]
+    unsafe fn scatter(self, base: *mut f32, i: [u32; N], v: [f32; N], m: [bool; N]) {
+        for lane in (0..N).filter(|lane| m[*lane]) {
+            // SAFETY: the caller vouches for the indices of these lanes.
+            unsafe { *base.add(i[lane] as usize) = v[lane] };
+        }
     }
     #[inline(always)]
     unsafe fn store_interleaved(self, p: *mut f32, a: [f32; N], b: [f32; N]) {

@@ -66,12 +66,15 @@ impl Sampler for Shots {
 }
 
 impl Marcher for Shots {
-    fn march(&self, ray: &Ray, from: f32, limit: usize, out: &mut Samples) -> f32 {
-        let samples = &self.all[self.by_origin[&key(ray)]].samples;
-        let start = samples.t.partition_point(|t| *t < from);
-        let end = samples.t.len().min(start.saturating_add(limit.min(self.stretch)));
-        out.t.extend_from_slice(&samples.t[start..end]);
-        out.dt.extend_from_slice(&samples.dt[start..end]);
-        samples.t.get(end).copied().unwrap_or(f32::INFINITY)
+    fn march(&self, rays: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged) {
+        for l in live {
+            let samples = &self.all[self.by_origin[&key(&rays[l.ray as usize])]].samples;
+            let start = samples.t.partition_point(|t| *t < l.from);
+            let end = samples.t.len().min(start.saturating_add(limit.min(self.stretch)));
+            out.samples.t.extend_from_slice(&samples.t[start..end]);
+            out.samples.dt.extend_from_slice(&samples.dt[start..end]);
+            out.counts.push((end - start) as u32);
+            l.from = samples.t.get(end).copied().unwrap_or(f32::INFINITY);
+        }
     }
 }

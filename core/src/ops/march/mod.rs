@@ -107,15 +107,9 @@ impl Bitfield {
         });
     }
 
-    /// The 16^3 block that holds a cell: one bit per 4^3 block.
-    #[inline]
-    fn block(&self, cascade: usize, code: usize) -> u64 {
-        self.blocks[cascade * (CELLS / 4096) + code / 4096]
-    }
-
-    #[inline]
-    fn word(&self, cascade: usize, code: usize) -> u64 {
-        self.words[cascade * (CELLS / 64) + code / 64]
+    /// One bit per word of [`Self::words`] that is not empty: each of these words is a block of 16^3 cells.
+    pub fn blocks(&self) -> &[u64] {
+        &self.blocks
     }
 }
 

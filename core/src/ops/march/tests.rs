@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::engine::{Ray, Samples};
+use crate::engine::{CAPACITY, Live, Ray, Samples, Staged};
 use crate::ops::check::TestRng;
+use crate::simd::Isa;
 
 /// A random field: half of the blocks of 16^3 cells are empty, in the others words are empty, full, or sparse.
 fn random_field(rng: &mut TestRng, cascades: usize) -> Bitfield {
@@ -65,10 +66,28 @@ fn clipped(steps: &Steps, (origin, direction): ([f32; 3], [f32; 3]), side: f32, 
     Ray { origin, direction, near: enter + jitter * steps.at(enter), far }
 }
 
-fn all(bits: &Bitfield, steps: &Steps, ray: &Ray) -> Samples {
-    let mut samples = Samples::default();
-    assert_eq!(march(bits, steps, ray, ray.near, usize::MAX, &mut samples), f32::INFINITY);
+/// Marches one ray from `from` on.
+fn some(bits: &Bitfield, steps: &Steps, ray: &Ray, from: f32, limit: usize, isa: Isa) -> (Samples, f32) {
+    let (mut staged, mut live) = (Staged::default(), [Live { ray: 0, from }]);
+    march(isa, bits, steps, &[*ray], &mut live, limit, &mut staged);
+    assert_eq!(staged.counts, [staged.samples.t.len() as u32]);
+    (staged.samples, live[0].from)
+}
+
+/// All samples, as many at a time as may be asked for.
+fn all_on(isa: Isa, bits: &Bitfield, steps: &Steps, ray: &Ray) -> Samples {
+    let (mut samples, mut from) = (Samples::default(), ray.near);
+    while from < f32::INFINITY {
+        let (some, on) = some(bits, steps, ray, from, CAPACITY, isa);
+        samples.t.extend(&some.t);
+        samples.dt.extend(&some.dt);
+        from = on;
+    }
     samples
+}
+
+fn all(bits: &Bitfield, steps: &Steps, ray: &Ray) -> Samples {
+    all_on(Isa::best(), bits, steps, ray)
 }
 
 /// Whether rounding decides in which cell, or in which cascade, a sample is looked up.
@@ -132,8 +151,10 @@ fn blocks_are_skipped_without_a_trace() {
                 let ray = clipped(&steps, random_ray(&mut rng, index, side as f32), side as f32, jitter);
                 let (origin, direction) = (ray.origin.map(f64::from), ray.direction.map(f64::from));
                 let want = reference::march(&field, &in_f64, origin, direction, jitter.into());
-                let (m, o) = compare(&ray, &all(&bits, &steps, &ray), &want);
-                (matched, odd) = (matched + m, odd + o);
+                for isa in Isa::available() {
+                    let (m, o) = compare(&ray, &all_on(isa, &bits, &steps, &ray), &want);
+                    (matched, odd) = (matched + m, odd + o);
+                }
             }
             assert!(matched > 2000 && 100 * odd < matched, "{cascades}, {cone}: {matched} alike, {odd} not");
         }
@@ -152,13 +173,44 @@ fn stretches_are_the_march_in_one_go() {
             for limit in [1, 7, 64] {
                 let (mut parts, mut from) = (Samples::default(), ray.near);
                 while from.is_finite() {
-                    let before = parts.t.len();
-                    from = march(&bits, &steps, &ray, from, limit, &mut parts);
-                    let taken = parts.t.len() - before;
+                    let (part, on) = some(&bits, &steps, &ray, from, limit, Isa::best());
+                    (parts.t.extend(&part.t), parts.dt.extend(&part.dt));
+                    let taken = part.t.len();
+                    from = on;
                     assert!(taken == limit || (taken < limit && from == f32::INFINITY));
                 }
                 assert_eq!((&parts.t, &parts.dt), (&whole.t, &whole.dt));
             }
+        }
+    }
+}
+
+/// Many rays at once, in registers that are not full: each as if it were alone.
+#[test]
+fn rays_in_one_register_do_not_see_each_other() {
+    let mut rng = TestRng::new(6);
+    for (cascades, isa) in [1, 3].into_iter().flat_map(|c| Isa::available().into_iter().map(move |i| (c, i)))
+    {
+        let side = 1 << (cascades - 1);
+        let (steps, bits) = (Steps::new(256, side), random_field(&mut rng, cascades));
+        let ray = |index| clipped(&steps, random_ray(&mut rng, index, side as f32), side as f32, 0.5);
+        let rays: Vec<Ray> = (0..37).map(ray).collect();
+        let mut live: Vec<Live> =
+            (0..37).rev().step_by(2).map(|i| Live { ray: i, from: rays[i as usize].near }).collect();
+        let mut staged = Staged::default();
+        for limit in [3, 20] {
+            let before = live.clone();
+            staged.clear();
+            march(isa, &bits, &steps, &rays, &mut live, limit, &mut staged);
+            let mut start = 0;
+            for ((l, was), count) in live.iter().zip(&before).zip(&staged.counts) {
+                let (alone, from) = some(&bits, &steps, &rays[l.ray as usize], was.from, limit, isa);
+                let end = start + *count as usize;
+                assert_eq!((alone.t.as_slice(), from), (&staged.samples.t[start..end], l.from));
+                assert_eq!(alone.dt, staged.samples.dt[start..end]);
+                start = end;
+            }
+            assert_eq!(start, staged.samples.t.len());
         }
     }
 }
@@ -168,8 +220,7 @@ fn a_limit_of_zero_finds_the_first_sample() {
     let bits = random_field(&mut TestRng::new(4), 1);
     let steps = Steps::new(512, 1);
     let ray = clipped(&steps, ([-0.2, 0.31, 0.4], [0.96, 0.28, 0.0]), 1.0, 0.25);
-    let mut none = Samples::default();
-    let first = march(&bits, &steps, &ray, ray.near, 0, &mut none);
+    let (none, first) = some(&bits, &steps, &ray, ray.near, 0, Isa::best());
     assert!(none.t.is_empty() && none.dt.is_empty());
     assert_eq!(first, all(&bits, &steps, &ray).t[0]);
 }
@@ -185,9 +236,10 @@ fn steps_that_f32_cannot_take_end_the_ray() {
         assert!(all(&bits, &steps, &ray).t.len() <= 1);
         // No length at all, and a ray without an end or a direction.
         let endless = Ray { near: 0.0, far: f32::INFINITY, direction: [f32::NAN; 3], ..ray };
-        let mut samples = Samples::default();
-        march(&bits, &steps, &endless, 0.0, 100, &mut samples);
-        assert_eq!(samples.t.len(), if occupied { 100 } else { 0 });
+        for isa in Isa::available() {
+            let (samples, _) = some(&bits, &steps, &endless, 0.0, 100, isa);
+            assert_eq!(samples.t.len(), if occupied { 100 } else { 0 }, "{isa:?}");
+        }
         let still = Steps { cone: 0.0, min: 0.0, max: 0.0 };
         assert!(all(&bits, &still, &Ray { near: 0.5, far: 1.0, ..ray }).t.len() <= 1);
     }
