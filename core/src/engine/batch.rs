@@ -155,7 +155,7 @@ impl BatchEngine {
             group.grads.fill(0.0);
             (group.loss, group.kept) = (0.0, 0);
             for tile in tiles {
-                ws.load(tile, field.input, field.grid.features);
+                ws.load(tile, field.input);
                 enter(&mut ws, batch);
                 field.stages.iter().for_each(|s| s.forward(&mut ws));
                 group.loss += field.grade(&mut ws, targets, rays);
@@ -165,7 +165,7 @@ impl BatchEngine {
                     stage.backward(&mut ws, &mut group.grads[start..end]);
                     end = start;
                 }
-                ws.store(tile, field.input, field.grid.features);
+                ws.store(tile, field.input);
                 group.kept += ws.len;
             }
         });

@@ -76,7 +76,7 @@ impl BatchEngine {
             .par_iter()
             .map(|tile: &Tile| {
                 let ws = &mut *lock(&workspaces[Pool::worker()]);
-                ws.load(tile, field.input, field.grid.features);
+                ws.load(tile, field.input);
                 enter(ws, rays);
                 for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
                     carry.transmittance = through[span.ray as usize];

@@ -20,6 +20,7 @@ mod stage;
 pub mod stages;
 mod step;
 mod tile;
+mod transpose;
 mod workspace;
 
 pub use batch::BatchEngine;

@@ -191,7 +191,7 @@ impl BatchEngine {
 impl FieldLayout {
     /// The stages of a tile up to the densities; nothing is dropped. `through`: per ray, what gets to the tile.
     pub(super) fn probe(&self, ws: &mut Workspace, tile: &Tile, through: &[f32]) {
-        ws.load(tile, self.input, self.grid.features);
+        ws.load(tile, self.input);
         ws.carry.clear();
         ws.carry.extend(ws.spans.iter().map(|s| Carry { transmittance: through[s.ray as usize] }));
         ws.probing = true;

@@ -1,6 +1,7 @@
 //! The unit of work of the batch engine: up to [`CAPACITY`] samples of whole rays, with their encodings.
 
 use super::sampler::Ray;
+use super::transpose::Layout;
 use crate::ops::hash_grid::Points;
 use crate::params::{Values, zeros};
 
@@ -85,9 +86,21 @@ impl Tile {
         &self.encoded[level * self.level_stride..(level + 1) * self.level_stride]
     }
 
-    /// Features (or their gradients) of one level, to be written.
-    pub fn level_mut(&mut self, level: usize) -> &mut [f32] {
-        &mut self.encoded[level * self.level_stride..(level + 1) * self.level_stride]
+    /// Features (or their gradients) of all levels, as [`Self::layout`] says.
+    pub(super) fn encoded(&self) -> &[f32] {
+        &self.encoded
+    }
+
+    /// Features (or their gradients) of all levels, to be written.
+    pub(super) fn encoded_mut(&mut self) -> &mut [f32] {
+        &mut self.encoded
+    }
+
+    /// How its levels lie, and rows of `row_stride`.
+    pub(super) fn layout(&self, row_stride: usize) -> Layout {
+        let features = (self.level_stride - PAD) / CAPACITY;
+        let levels = self.encoded.len() / self.level_stride;
+        Layout { levels, features, level_stride: self.level_stride, row_stride }
     }
 
     /// Starts over with no ray.

@@ -35,30 +35,6 @@ impl Slot {
     }
 }
 
-/// Rows in blocks whose encodings stay in the L1 cache while all levels are copied.
-fn blocks(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..len).step_by(64).map(move |start| start..(start + 64).min(len))
-}
-
-/// Copies the first columns of rows from one matrix to another: as many as the narrower row stride, row by row
-/// while both last.
-fn copy_columns(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
-    /// A constant width makes the copy of a row a register move.
-    fn rows<const N: usize>(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
-        for (from, to) in from.chunks(from_stride).zip(to.chunks_mut(to_stride)) {
-            if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
-                *to = *from;
-            }
-        }
-    }
-    match from_stride.min(to_stride) {
-        1 => rows::<1>(from, from_stride, to, to_stride),
-        2 => rows::<2>(from, from_stride, to, to_stride),
-        4 => rows::<4>(from, from_stride, to, to_stride),
-        _ => rows::<8>(from, from_stride, to, to_stride),
-    }
-}
-
 /// Names the slots of a field while its stages are put together.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -137,8 +113,8 @@ impl Workspace {
         }
     }
 
-    /// Takes over a tile's samples, its encodings as rows of slot `input`; features per level are `features`.
-    pub fn load(&mut self, tile: &Tile, input: usize, features: usize) {
+    /// Takes over a tile's samples, its encodings as rows of slot `input`.
+    pub fn load(&mut self, tile: &Tile, input: usize) {
         self.len = tile.len;
         self.spans.clear();
         self.spans.extend_from_slice(&tile.spans);
@@ -147,29 +123,16 @@ impl Workspace {
         self.t[..end].copy_from_slice(&tile.t[..end]);
         self.dt[..end].copy_from_slice(&tile.dt[..end]);
         let slot = &mut self.slots[input];
-        let levels = slot.columns / features;
-        for rows in blocks(tile.len) {
-            for level in 0..levels {
-                let from = &tile.level(level)[rows.start * features..rows.end * features];
-                let to = &mut slot.values[rows.start * slot.stride + level * features..];
-                copy_columns(from, features, to, slot.stride);
-            }
-        }
+        tile.layout(slot.stride).to_rows(self.isa, tile.len, tile.encoded(), &mut slot.values);
     }
 
     /// Writes the gradient of slot `input` back into the tile, which keeps the surviving samples only.
-    pub fn store(&self, tile: &mut Tile, input: usize, features: usize) {
+    pub fn store(&self, tile: &mut Tile, input: usize) {
         if self.len != tile.len {
             tile.compact(&self.keep);
         }
         let slot = &self.slots[input];
-        for rows in blocks(self.len) {
-            for level in 0..slot.columns / features {
-                let to = &mut tile.level_mut(level)[rows.start * features..rows.end * features];
-                let from = &slot.grad[rows.start * slot.stride + level * features..];
-                copy_columns(from, slot.stride, to, features);
-            }
-        }
+        tile.layout(slot.stride).to_levels(self.isa, self.len, &slot.grad, tile.encoded_mut());
     }
 
     /// Keeps the samples listed in `self.keep` (ascending), in the columns per sample and the slots `rows`.

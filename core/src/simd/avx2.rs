@@ -234,6 +234,18 @@ impl Simd for Avx2 {
         unsafe { deinterleave(_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
     }
     #[inline(always)]
+    fn transpose_pairs(self, r: &mut [Self::F; 8]) {
+        unsafe {
+            let low = |a, b| _mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b));
+            let high = |a, b| _mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b));
+            let (a, b, c, d) = (low(r[0], r[1]), high(r[0], r[1]), low(r[2], r[3]), high(r[2], r[3]));
+            r[0] = _mm256_castpd_ps(_mm256_permute2f128_pd::<0x20>(a, c));
+            r[1] = _mm256_castpd_ps(_mm256_permute2f128_pd::<0x20>(b, d));
+            r[2] = _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(a, c));
+            r[3] = _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(b, d));
+        }
+    }
+    #[inline(always)]
     fn prefetch(self, p: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }

@@ -220,6 +220,28 @@ impl Simd for Avx512 {
         unsafe { deinterleave(_mm512_loadu_ps(p), _mm512_loadu_ps(p.add(16))) }
     }
     #[inline(always)]
+    fn transpose_pairs(self, r: &mut [Self::F; 8]) {
+        unsafe {
+            let low = |a, b| _mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b));
+            let high = |a, b| _mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b));
+            // 128-bit groups 0 and 2 of both, or 1 and 3.
+            let even = |a, b| _mm512_shuffle_f64x2::<0x88>(a, b);
+            let odd = |a, b| _mm512_shuffle_f64x2::<0xdd>(a, b);
+            let (a, b, c, d) = (low(r[0], r[1]), low(r[2], r[3]), low(r[4], r[5]), low(r[6], r[7]));
+            let (e, f, g, h) = (high(r[0], r[1]), high(r[2], r[3]), high(r[4], r[5]), high(r[6], r[7]));
+            let (p, q, s, t) = (even(a, b), even(c, d), odd(a, b), odd(c, d));
+            let (u, v, w, x) = (even(e, f), even(g, h), odd(e, f), odd(g, h));
+            r[0] = _mm512_castpd_ps(even(p, q));
+            r[1] = _mm512_castpd_ps(even(u, v));
+            r[2] = _mm512_castpd_ps(even(s, t));
+            r[3] = _mm512_castpd_ps(even(w, x));
+            r[4] = _mm512_castpd_ps(odd(p, q));
+            r[5] = _mm512_castpd_ps(odd(u, v));
+            r[6] = _mm512_castpd_ps(odd(s, t));
+            r[7] = _mm512_castpd_ps(odd(w, x));
+        }
+    }
+    #[inline(always)]
     fn prefetch(self, p: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }

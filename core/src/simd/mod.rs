@@ -128,6 +128,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for reading `2 * LANES` values.
     unsafe fn load_interleaved(self, p: *const f32) -> (Self::F, Self::F);
+    /// Transposes a square of pairs: pair j of register i becomes pair i of register j, in the first `LANES / 2`
+    /// registers.
+    fn transpose_pairs(self, r: &mut [Self::F; 8]);
     /// Hints that the line at `p` will be read soon. Any address is allowed.
     fn prefetch(self, p: *const f32);
 }

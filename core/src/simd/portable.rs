@@ -228,5 +228,11 @@ impl Simd for Portable {
         (std::array::from_fn(|i| v[2 * i]), std::array::from_fn(|i| v[2 * i + 1]))
     }
     #[inline(always)]
+    fn transpose_pairs(self, r: &mut [[f32; N]; 8]) {
+        let [a, b] = [r[0], r[1]];
+        r[0] = [a[0], a[1], b[0], b[1]];
+        r[1] = [a[2], a[3], b[2], b[3]];
+    }
+    #[inline(always)]
     fn prefetch(self, _: *const f32) {}
 }
