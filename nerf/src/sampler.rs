@@ -4,7 +4,7 @@ use crate::config::Background;
 use nerve_core::engine::{Live, Marcher, Ray, Sampler, Staged};
 use nerve_core::ops::march::{Bitfield, Steps, clip, march};
 use nerve_core::rng::{Rng, Stream, below, uniform};
-use nerve_core::simd::Isa;
+use nerve_core::simd::{Isa, prefetch};
 use nerve_data::{RayCaster, Scene};
 
 /// The volume that rays are marched through: the render box and its step lengths.
@@ -76,15 +76,27 @@ pub struct Pixels<'a> {
     pub step: u64,
 }
 
+impl Pixels<'_> {
+    /// View and pixel of a ray, and what is left of its random bits.
+    fn place(&self, index: u32) -> (&(usize, RayCaster), [u32; 2], u32) {
+        let [view, pixel, jitter, _] = self.rng.bits(Stream::Pixels, self.step, index);
+        let view = &self.views.casters[below(view, self.views.casters.len() as u32) as usize];
+        let image = &self.scene.views[view.0].image;
+        let pixel = below(pixel, image.width() * image.height());
+        (view, [pixel % image.width(), pixel / image.width()], jitter)
+    }
+}
+
 impl Sampler for Pixels<'_> {
+    fn expect(&self, index: usize) {
+        let ((view, _), [x, y], _) = self.place(index as u32);
+        self.scene.views[*view].image.stored(x, y).first().into_iter().for_each(prefetch);
+    }
+
     fn ray(&self, index: usize, target: &mut [f32]) -> Ray {
         let index = index as u32;
-        let [view, pixel, jitter, _] = self.rng.bits(Stream::Pixels, self.step, index);
-        let (view, caster) = &self.views.casters[below(view, self.views.casters.len() as u32) as usize];
-        let image = &self.scene.views[*view].image;
-        let pixel = below(pixel, image.width() * image.height());
-        let (x, y) = (pixel % image.width(), pixel / image.width());
-        for (t, v) in target.iter_mut().zip(image.pixel(x, y)) {
+        let ((view, caster), [x, y], jitter) = self.place(index);
+        for (t, v) in target.iter_mut().zip(self.scene.views[*view].image.pixel(x, y)) {
             *t = f32::from(v) / 255.0;
         }
         target[4..7].copy_from_slice(&match self.background {

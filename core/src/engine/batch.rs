@@ -105,6 +105,7 @@ impl BatchEngine {
         self.targets.resize(input.rays * width, 0.0);
         let blocks = self.rays.par_chunks_mut(RAY_BLOCK).zip(self.targets.par_chunks_mut(RAY_BLOCK * width));
         blocks.enumerate().for_each(|(block, (rays, targets))| {
+            (0..rays.len()).for_each(|i| input.sampler.expect(block * RAY_BLOCK + i));
             for (i, (ray, target)) in rays.iter_mut().zip(targets.chunks_exact_mut(width)).enumerate() {
                 *ray = input.sampler.ray(block * RAY_BLOCK + i, target);
             }

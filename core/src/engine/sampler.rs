@@ -74,6 +74,10 @@ pub trait Marcher: Sync {
 
 /// Chooses the rays of a training step.
 pub trait Sampler: Sync {
+    /// Says that the `index`-th ray will be asked for soon: a sampler that reads a pixel somewhere in memory can have
+    /// it fetched.
+    fn expect(&self, _index: usize) {}
+
     /// The `index`-th ray of the step, and its target values (see [`super::Objective`]).
     fn ray(&self, index: usize, target: &mut [f32]) -> Ray;
 }

@@ -118,6 +118,19 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
+/// Hints that the line at `value` will be read soon (x86-64; a no-op elsewhere).
+#[inline(always)]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a hint accesses nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// Makes this thread treat denormal floats as zero (x86-64; a no-op elsewhere): the moments of values that are
 /// rarely touched decay into denormals, and each operation on one costs over a hundred cycles.
 pub fn flush_denormals() {

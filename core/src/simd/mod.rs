@@ -18,7 +18,7 @@ mod portable;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-pub use isa::{Isa, Kernel, flush_denormals};
+pub use isa::{Isa, Kernel, flush_denormals, prefetch};
 pub use portable::Portable;
 
 /// The lanes of one instruction set: `LANES` f32 values or u32 values at a time.

@@ -73,10 +73,20 @@ impl Image8 {
     /// If the pixel lies outside the image.
     #[inline]
     pub fn pixel(&self, x: u32, y: u32) -> [u8; 4] {
-        assert!(x < self.width && y < self.height, "pixel ({x}, {y}) of {}x{}", self.width, self.height);
-        let at = (y as usize * self.width as usize + x as usize) * self.channels as usize;
-        let p = &self.data[at..];
+        let p = self.stored(x, y);
         [p[0], p[1], p[2], if self.channels == 4 { p[3] } else { 255 }]
+    }
+
+    /// A pixel as it is stored: its channels.
+    ///
+    /// # Panics
+    /// If the pixel lies outside the image.
+    #[inline]
+    pub fn stored(&self, x: u32, y: u32) -> &[u8] {
+        assert!(x < self.width && y < self.height, "pixel ({x}, {y}) of {}x{}", self.width, self.height);
+        let channels = self.channels as usize;
+        let at = (y as usize * self.width as usize + x as usize) * channels;
+        &self.data[at..at + channels]
     }
 
     /// Averages `n x n` blocks; the last `width % n` columns and `height % n` rows are cropped, so that
