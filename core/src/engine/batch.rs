@@ -148,6 +148,7 @@ impl BatchEngine {
     fn stages(&mut self, rays: usize) -> (f64, usize) {
         let (field, workspaces) = (&self.field, &self.workspaces);
         let (batch, targets) = (&self.rays, &self.targets);
+        let (rounds, stretches) = (&self.tiles, &self.stretches);
         let share = self.used.div_ceil(GROUPS).max(1);
         let groups = self.groups.par_iter_mut();
         let tiles = self.finals[..self.used].par_chunks_mut(share);
@@ -156,7 +157,10 @@ impl BatchEngine {
             group.grads.fill(0.0);
             (group.loss, group.kept) = (0.0, 0);
             for tile in tiles {
-                ws.load(tile, field.input);
+                match tile.stretches.clone() {
+                    Some(range) => ws.collect(tile, field.input, &stretches[range], rounds),
+                    None => ws.load(tile, field.input),
+                }
                 enter(&mut ws, batch);
                 field.stages.iter().for_each(|s| s.forward(&mut ws));
                 group.loss += field.grade(&mut ws, targets, rays);

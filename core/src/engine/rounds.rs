@@ -24,9 +24,10 @@ const ROUND_SAMPLES: usize = 8192;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stretch {
     ray: u32,
-    tile: u32,
-    start: u32,
-    len: u32,
+    /// Where it is: the tile and its first sample there.
+    pub tile: u32,
+    pub start: u32,
+    pub len: u32,
     /// The final tile it goes to.
     to: u32,
 }
@@ -140,6 +141,7 @@ impl BatchEngine {
         self.tiles[tiles.clone()].par_iter_mut().for_each(|tile| {
             let ws = &mut *lock(&workspaces[Pool::worker()]);
             field.probe(ws, tile, through);
+            ws.leave_rows(tile, field.input);
             tile.kept.clear();
             tile.kept.extend(ws.spans.iter().zip(&ws.behind).map(|(s, b)| (s.len, b.transmittance)));
         });
@@ -158,7 +160,7 @@ impl BatchEngine {
         }
     }
 
-    /// Copies the samples that count, ray by ray, into `self.finals`.
+    /// Lists the samples that count, ray by ray, in `self.finals`.
     fn gather(&mut self) {
         // Rounds are ascending runs already: the stable sort merges them.
         self.stretches.sort_by_key(|s| s.ray);
@@ -180,7 +182,9 @@ impl BatchEngine {
         self.finals[..used].par_iter_mut().enumerate().for_each(|(t, tile)| {
             tile.clear();
             let first = stretches.partition_point(|s| (s.to as usize) < t);
-            for s in stretches[first..].iter().take_while(|s| s.to as usize == t) {
+            let end = stretches.partition_point(|s| s.to as usize <= t);
+            tile.stretches = Some(first..end);
+            for s in &stretches[first..end] {
                 tile.append(&tiles[s.tile as usize], s.ray, s.start as usize..(s.start + s.len) as usize);
             }
         });

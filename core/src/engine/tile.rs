@@ -4,6 +4,7 @@ use super::sampler::Ray;
 use super::transpose::Layout;
 use crate::ops::hash_grid::Points;
 use crate::params::{Values, zeros};
+use std::ops::Range;
 
 /// Samples per tile. Its activations (about a megabyte for 64-wide networks) stay in the L2 cache.
 pub const CAPACITY: usize = 512;
@@ -25,7 +26,7 @@ pub struct Span {
 
 impl Span {
     /// The samples of the span.
-    pub fn range(self) -> std::ops::Range<usize> {
+    pub fn range(self) -> Range<usize> {
         self.start as usize..(self.start + self.len) as usize
     }
 }
@@ -45,6 +46,11 @@ pub struct Tile {
     pub t: Values,
     /// Length of each sample.
     pub dt: Values,
+    /// Of a tile of whole rays that come from several rounds: the stretches it consists of, whose features are in
+    /// the rounds' `rows`.
+    pub(super) stretches: Option<Range<usize>>,
+    /// After a probe of training: the features of every sample, as the networks read them.
+    pub(super) rows: Values,
     /// `[level][sample][F]`: features on the way forward, their gradients on the way back.
     encoded: Values,
     level_stride: usize,
@@ -61,6 +67,8 @@ impl Tile {
             position: std::array::from_fn(|_| zeros(CAPACITY)),
             t: zeros(CAPACITY),
             dt: zeros(CAPACITY),
+            stretches: None,
+            rows: zeros(0),
             encoded: zeros(levels * level_stride),
             level_stride,
         }
@@ -106,6 +114,7 @@ impl Tile {
     /// Starts over with no ray.
     pub fn clear(&mut self) {
         self.spans.clear();
+        self.stretches = None;
         self.len = 0;
     }
 
@@ -126,20 +135,14 @@ impl Tile {
         self.len = range.end;
     }
 
-    /// Appends a stretch of another tile's samples with their encodings, of the ray `index`.
-    pub(super) fn append(&mut self, from: &Self, index: u32, range: std::ops::Range<usize>) {
+    /// Appends a stretch of another tile's samples, of the ray `index`, without their encodings.
+    pub(super) fn append(&mut self, from: &Self, index: u32, range: Range<usize>) {
         let to = self.len..self.len + range.len();
         for (to_axis, from_axis) in self.position.iter_mut().zip(&from.position) {
             to_axis[to.clone()].copy_from_slice(&from_axis[range.clone()]);
         }
         self.t[to.clone()].copy_from_slice(&from.t[range.clone()]);
         self.dt[to.clone()].copy_from_slice(&from.dt[range.clone()]);
-        let features = (self.level_stride - PAD) / CAPACITY;
-        for level in (0..self.encoded.len()).step_by(self.level_stride) {
-            let target = &mut self.encoded[level + to.start * features..level + to.end * features];
-            target
-                .copy_from_slice(&from.encoded[level + range.start * features..level + range.end * features]);
-        }
         match self.spans.last_mut() {
             Some(last) if last.ray == index => last.len += range.len() as u32,
             _ => self.spans.push(Span { ray: index, start: to.start as u32, len: range.len() as u32 }),

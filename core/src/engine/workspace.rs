@@ -1,5 +1,6 @@
 //! What one worker needs to take a tile through the field's stages.
 
+use super::rounds::Stretch;
 use super::tile::{CAPACITY, Span, Tile};
 use crate::ops::composite::Carry;
 use crate::ops::matmul::{Precision, padded};
@@ -115,6 +116,35 @@ impl Workspace {
 
     /// Takes over a tile's samples, its encodings as rows of slot `input`.
     pub fn load(&mut self, tile: &Tile, input: usize) {
+        self.enter(tile);
+        let slot = &mut self.slots[input];
+        tile.layout(slot.stride).to_rows(self.isa, tile.len, tile.encoded(), &mut slot.values);
+    }
+
+    /// Leaves the rows of slot `input`, which [`Self::load`] has filled, to the tile, in exchange for its old ones.
+    pub(super) fn leave_rows(&mut self, tile: &mut Tile, input: usize) {
+        let values = &mut self.slots[input].values;
+        if tile.rows.is_empty() {
+            tile.rows = zeros(values.len());
+        }
+        std::mem::swap(values, &mut tile.rows);
+    }
+
+    /// As [`Self::load`] for a tile that consists of stretches of `tiles`, which hold the rows.
+    pub(super) fn collect(&mut self, tile: &Tile, input: usize, stretches: &[Stretch], tiles: &[Tile]) {
+        self.enter(tile);
+        let Slot { stride, values, .. } = &mut self.slots[input];
+        let mut at = 0;
+        for stretch in stretches {
+            let from = &tiles[stretch.tile as usize].rows[stretch.start as usize * *stride..];
+            let n = stretch.len as usize * *stride;
+            values[at..at + n].copy_from_slice(&from[..n]);
+            at += n;
+        }
+    }
+
+    /// Takes over a tile's samples without their encodings.
+    fn enter(&mut self, tile: &Tile) {
         self.len = tile.len;
         self.spans.clear();
         self.spans.extend_from_slice(&tile.spans);
@@ -122,8 +152,6 @@ impl Workspace {
         let end = tile.len.next_multiple_of(16).min(CAPACITY);
         self.t[..end].copy_from_slice(&tile.t[..end]);
         self.dt[..end].copy_from_slice(&tile.dt[..end]);
-        let slot = &mut self.slots[input];
-        tile.layout(slot.stride).to_rows(self.isa, tile.len, tile.encoded(), &mut slot.values);
     }
 
     /// Writes the gradient of slot `input` back into the tile, which keeps the surviving samples only.
