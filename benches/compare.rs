@@ -10,6 +10,7 @@ mod work;
 use anyhow::Result;
 use clap::Parser;
 use nerve::core::device::cpu_info;
+use nerve::core::ops::matmul::Precision;
 use nerve::core::simd::Isa;
 use nerve::nerf::NerfConfig;
 use report::{Case, Report, Turns};
@@ -47,15 +48,24 @@ struct Settings {
 }
 
 const fn case(log2_entries: u32, threads: usize, log2_samples: u32) -> Case {
-    Case { log2_entries, threads, samples: 1 << log2_samples, dense_adam: false, peer: log2_samples == 16 }
+    Case {
+        log2_entries,
+        threads,
+        samples: 1 << log2_samples,
+        dense_adam: false,
+        bf16: false,
+        peer: log2_samples == 16,
+    }
 }
 
 /// The first two are the main ones.
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     case(19, 2, 16),
     case(15, 2, 16),
     case(19, 1, 16),
     case(15, 1, 16),
+    Case { bf16: true, peer: false, ..case(19, 2, 16) },
+    Case { bf16: true, peer: false, ..case(15, 2, 16) },
     Case { dense_adam: true, peer: false, ..case(19, 2, 16) },
     case(19, 2, 14),
     case(19, 2, 18),
@@ -84,6 +94,10 @@ fn main() -> Result<()> {
     let mut runs = Vec::new();
     for case in cases {
         eprintln!("{case:?}");
+        if case.bf16 && !Precision::Bf16.available() {
+            eprintln!("skipped: this CPU has no bf16 products");
+            continue;
+        }
         let turns = turns(case, &settings, python.as_deref().ok())?;
         torch = torch.or(turns.theirs.first().map(|t| t.torch.clone()));
         runs.push((*case, turns));
@@ -113,6 +127,9 @@ fn turns(case: &Case, settings: &Settings, python: Option<&Path>) -> Result<Turn
     let mut config = NerfConfig::default();
     config.grid.log2_entries = case.log2_entries;
     config.train.dense_adam = case.dense_adam;
+    if case.bf16 {
+        config.train.precision = Precision::Bf16;
+    }
     let mut bench = work::Bench::new(&config, case.threads, case.samples)?;
     for _ in 0..settings.warmup {
         bench.step();

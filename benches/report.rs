@@ -17,6 +17,8 @@ pub struct Case {
     pub samples: usize,
     /// Whether our Adam goes over whole tables.
     pub dense_adam: bool,
+    /// Products in bf16, their sums in f32.
+    pub bf16: bool,
     /// Whether the peer runs it too.
     pub peer: bool,
 }
@@ -160,13 +162,14 @@ impl Report {
             println!("| {threads} | {gflops:.0} | {read_gbytes:.1} | {mgathers:.0} | {mscatters:.0} |");
         }
         println!(
-            "\n| T | threads | samples | Adam | M samples/s | peer | ratio | step ms: draw, stages, dense, tables \
+            "\n| T | threads | samples | Adam, products | M samples/s | peer | ratio | step ms: draw, stages, dense, tables \
          | peer ms: fwd, bwd, opt | best ms: ours, peer | FLOP/s share: step, stages | gathers in draw | scatters in tables |"
         );
         println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
         for o in &self.outcomes {
-            let Case { log2_entries, threads, samples, dense_adam, .. } = o.case;
+            let Case { log2_entries, threads, samples, dense_adam, bf16, .. } = o.case;
             let adam = if dense_adam { "dense" } else { "sparse" };
+            let products = if bf16 { "bf16" } else { "f32" };
             let dash = || "-".to_owned();
             let peer = o.peer_step_ms.map_or_else(dash, |ms| format!("{:.2}", samples as f64 / ms / 1e3));
             let ratio = o.ratio.map_or_else(dash, |r| format!("{r:.1}"));
@@ -175,7 +178,7 @@ impl Report {
             let best = o.best_ms.map(|ms| ms.map_or_else(dash, |ms| format!("{ms:.1}"))).join(", ");
             let [step_share, stages_share] = o.flops_share.map(|s| 100.0 * s);
             println!(
-                "| 2^{log2_entries} | {threads} | {samples} | {adam} | {:.2} | {peer} | {ratio} \
+                "| 2^{log2_entries} | {threads} | {samples} | {adam}, {products} | {:.2} | {peer} | {ratio} \
              | {:.1}: {draw:.1}, {stages:.1}, {dense:.1}, {tables:.1} | {peer_ms} | {best} \
              | {step_share:.0} %, {stages_share:.0} % | {:.0} % | {:.0} % |",
                 o.msamples,
@@ -188,7 +191,7 @@ impl Report {
             "\nOur step includes copying the drawn rays and packing their samples; the peer's batch is made before \
          its clock starts. FLOP are the products' multiply-adds without padding. Shares of gathers and scatters \
          count 8 corners x 16 levels against random accesses to 4 MB; smaller tables and neighbouring samples \
-         may exceed them. The peer's Adam is dense."
+         may exceed them. The peer's Adam is dense, its moments are f32; ours are packed unless dense."
         );
     }
 }

@@ -42,6 +42,10 @@ pub struct BatchEngine {
     pub(super) through: Vec<f32>,
     pub(super) places: Vec<Place>,
     pub(super) stretches: Vec<Stretch>,
+    /// Room to sort them in.
+    pub(super) sorted: Vec<Stretch>,
+    /// Per ray: where its stretches go.
+    pub(super) starts: Vec<u32>,
     pub(super) workspaces: Vec<Mutex<Workspace>>,
     groups: Vec<Group>,
     tables: Vec<Mutex<Values>>,
@@ -81,6 +85,8 @@ impl BatchEngine {
             through: Vec::new(),
             places: Vec::new(),
             stretches: Vec::new(),
+            sorted: Vec::new(),
+            starts: Vec::new(),
             workspaces,
             groups,
             tables,

@@ -2,7 +2,7 @@
 
 use super::batch::{BatchEngine, enter, lock};
 use super::sampler::Live;
-use super::tile::{Span, Tile};
+use super::tile::Tile;
 use super::{CAPACITY, Marcher, Pool, Ray};
 use crate::ops::composite::EXTRA;
 use rayon::prelude::*;
@@ -53,8 +53,10 @@ impl BatchEngine {
             self.rays.extend_from_slice(rays);
             self.through.clear();
             self.through.resize(rays.len(), 1.0);
+            let mut live = std::mem::take(&mut self.live);
+            live.clear();
             let hits = (0..).zip(rays).filter(|(_, r)| r.near < r.far);
-            let mut live: Vec<Live> = hits.map(|(ray, r)| Live { ray, from: r.near }).collect();
+            live.extend(hits.map(|(ray, r)| Live { ray, from: r.near }));
             let mut limit = FIRST_ROUND;
             while !live.is_empty() {
                 self.used = 0;
@@ -65,6 +67,7 @@ impl BatchEngine {
                 live.retain(|l| l.from.is_finite() && through[l.ray as usize] >= cut);
                 limit = (2 * limit).min(64);
             }
+            self.live = live;
         }
     }
 
@@ -72,28 +75,26 @@ impl BatchEngine {
     fn shade(&mut self, out: &mut [f32]) {
         let (field, workspaces, rays, through) = (&self.field, &self.workspaces, &self.rays, &self.through);
         let width = field.channels + EXTRA;
-        let shaded: Vec<Vec<(u32, f32, [f32; 16])>> = self.tiles[..self.used]
-            .par_iter()
-            .map(|tile: &Tile| {
-                let ws = &mut *lock(&workspaces[Pool::worker()]);
-                ws.load(tile, field.input);
-                enter(ws, rays);
-                for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
-                    carry.transmittance = through[span.ray as usize];
-                }
-                field.stages.iter().for_each(|s| s.forward(ws));
-                let ray = |(i, span): (usize, &Span)| {
-                    let mut row = [0.0; 16];
-                    row[..width].copy_from_slice(&ws.out[i * width..(i + 1) * width]);
-                    (span.ray, ws.carry[i].transmittance, row)
-                };
-                ws.spans.iter().enumerate().map(ray).collect()
-            })
-            .collect();
-        for (ray, through, row) in shaded.into_iter().flatten() {
-            self.through[ray as usize] = through;
-            let out = &mut out[ray as usize * width..(ray as usize + 1) * width];
-            out.iter_mut().zip(row).for_each(|(o, v)| *o += v);
+        self.tiles[..self.used].par_iter_mut().for_each(|tile| {
+            let ws = &mut *lock(&workspaces[Pool::worker()]);
+            ws.load(tile, field.input);
+            enter(ws, rays);
+            for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
+                carry.transmittance = through[span.ray as usize];
+            }
+            field.stages.iter().for_each(|s| s.forward(ws));
+            tile.shown.clear();
+            tile.shown.extend_from_slice(&ws.out[..ws.spans.len() * width]);
+            tile.kept.clear();
+            tile.kept.extend(ws.carry.iter().map(|carry| (0, carry.transmittance)));
+        });
+        for tile in &self.tiles[..self.used] {
+            let shown = tile.spans.iter().zip(&tile.kept).zip(tile.shown.chunks_exact(width));
+            for ((span, (_, through)), shown) in shown {
+                self.through[span.ray as usize] = *through;
+                let out = &mut out[span.ray as usize * width..(span.ray as usize + 1) * width];
+                out.iter_mut().zip(shown).for_each(|(o, v)| *o += v);
+            }
         }
     }
 

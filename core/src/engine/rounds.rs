@@ -160,10 +160,31 @@ impl BatchEngine {
         }
     }
 
+    /// Puts the stretches in the order of their rays, those of a ray in the order of the rounds: counts, then places.
+    fn sort_stretches(&mut self) {
+        self.starts.clear();
+        self.starts.resize(self.rays.len() + 1, 0);
+        for s in &self.stretches {
+            self.starts[s.ray as usize + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut self.starts {
+            sum += *start;
+            *start = sum;
+        }
+        self.sorted.clear();
+        self.sorted.resize(self.stretches.len(), Stretch::default());
+        for s in &self.stretches {
+            let start = &mut self.starts[s.ray as usize];
+            self.sorted[*start as usize] = *s;
+            *start += 1;
+        }
+        std::mem::swap(&mut self.stretches, &mut self.sorted);
+    }
+
     /// Lists the samples that count, ray by ray, in `self.finals`.
     fn gather(&mut self) {
-        // Rounds are ascending runs already: the stable sort merges them.
-        self.stretches.sort_by_key(|s| s.ray);
+        self.sort_stretches();
         let (mut tile, mut fill) = (0, 0);
         for ray in self.stretches.chunk_by_mut(|a, b| a.ray == b.ray) {
             let count: usize = ray.iter().map(|s| s.len as usize).sum();

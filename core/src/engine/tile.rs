@@ -38,6 +38,8 @@ pub struct Tile {
     pub spans: Vec<Span>,
     /// Per span, after a probe: how many of its samples count, and what gets through behind them.
     pub(super) kept: Vec<(u32, f32)>,
+    /// Per span, after shading: what it shows.
+    pub(super) shown: Vec<f32>,
     /// Samples in use.
     pub len: usize,
     /// Positions in the encoding's unit cube, `[axis][CAPACITY]`.
@@ -63,6 +65,7 @@ impl Tile {
         Self {
             spans: Vec::with_capacity(CAPACITY),
             kept: Vec::with_capacity(CAPACITY),
+            shown: Vec::new(),
             len: 0,
             position: std::array::from_fn(|_| zeros(CAPACITY)),
             t: zeros(CAPACITY),

@@ -132,7 +132,7 @@ impl Simd for Avx2 {
         unsafe { _mm256_castps_si256(a) }
     }
     #[inline(always)]
-    fn from_bits(self, a: Self::I) -> Self::F {
+    fn floats(self, a: Self::I) -> Self::F {
         unsafe { _mm256_castsi256_ps(a) }
     }
     #[inline(always)]

@@ -132,7 +132,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_castps_si512(a) }
     }
     #[inline(always)]
-    fn from_bits(self, a: Self::I) -> Self::F {
+    fn floats(self, a: Self::I) -> Self::F {
         unsafe { _mm512_castsi512_ps(a) }
     }
     #[inline(always)]

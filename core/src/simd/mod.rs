@@ -96,7 +96,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The same bits as integers.
     fn bits(self, a: Self::F) -> Self::I;
     /// The same bits as f32.
-    fn from_bits(self, a: Self::I) -> Self::F;
+    fn floats(self, a: Self::I) -> Self::F;
     /// `a == b` per lane.
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
     /// Truncation toward zero of values in the i32 range.

@@ -162,7 +162,7 @@ impl Simd for Portable {
         a.map(f32::to_bits)
     }
     #[inline(always)]
-    fn from_bits(self, a: [u32; N]) -> [f32; N] {
+    fn floats(self, a: [u32; N]) -> [f32; N] {
         a.map(f32::from_bits)
     }
     #[inline(always)]

@@ -58,8 +58,8 @@ impl Kernel for Update<'_> {
                 let live = s.ne(gi, zero);
                 if !self.adam.sparse || s.any(live) {
                     let (word, w0) = (s.load_i(moments.add(i)), s.load(w.add(i)));
-                    let m0 = s.from_bits(s.and_i(word, upper));
-                    let v0 = s.from_bits(s.shr_i(s.shl_i(word, sixteen), one));
+                    let m0 = s.floats(s.and_i(word, upper));
+                    let v0 = s.floats(s.shr_i(s.shl_i(word, sixteen), one));
                     let m1 = s.fma(b1v, m0, s.mul(c1, gi));
                     let v1 = s.fma(b2v, v0, s.mul(s.mul(c2, gi), gi));
                     let step = s.div(m1, s.add(s.sqrt(v1), eps));

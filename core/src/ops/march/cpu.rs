@@ -139,8 +139,8 @@ unsafe fn several<S: Simd>(
             let cascade = if single { none } else { cascade_of(s, p, dt, bits.cascades()) };
             // Cells per unit is SIDE / 2^cascade.
             let exponent = s.sub_i(s.splat_i(127 + SIDE.ilog2()), cascade);
-            let cells = s.from_bits(s.shl_i(exponent, s.splat_i(23)));
-            let size = s.from_bits(s.shl_i(s.sub_i(s.splat_i(254), exponent), s.splat_i(23)));
+            let cells = s.floats(s.shl_i(exponent, s.splat_i(23)));
+            let size = s.floats(s.shl_i(s.sub_i(s.splat_i(254), exponent), s.splat_i(23)));
             let g = [to_cells(s, p[0], cells), to_cells(s, p[1], cells), to_cells(s, p[2], cells)];
             let cell = [to_cell(s, g[0]), to_cell(s, g[1]), to_cell(s, g[2])];
             let [x, y, z] = [spread(s, cell[0]), spread(s, cell[1]), spread(s, cell[2])];
