@@ -38,13 +38,16 @@ pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<
     let levels = config.grid.levels()?;
     let tables = levels.iter().map(|level| (level.entries * level.features) as u64);
     let largest = tables.clone().max().unwrap_or(0);
-    let values = tables.sum::<u64>() + mlp_values(config);
-    // An average keeps, beside its values, a step for each of them.
-    let copies = if config.train.ema.is_some() { 5 } else { 3 };
-    let per_sample = config.grid.outputs() as u64 + PER_SAMPLE;
+    let (tables, networks) = (tables.sum::<u64>(), mlp_values(config));
+    // Weight and two moments; a table's share a word. An average keeps, beside its values, a step for each line.
+    let moments = if config.train.dense_adam { 2 } else { 1 };
+    let average = u64::from(config.train.ema.is_some()) * (tables + networks) * 17 / 16;
+    let values = tables * (1 + moments) + networks * 3 + average;
+    // Encodings of the rounds as levels and as rows, gradients as levels; samples of the rounds and of whole rays.
+    let per_sample = 3 * config.grid.outputs() as u64 + 2 * PER_SAMPLE;
     let cascades = u64::from(aabb_scale.max(1).ilog2()) + 1;
     Ok(TrainingMemory {
-        parameters: VALUE * copies * values,
+        parameters: VALUE * values,
         batch: VALUE * (config.train.batch_samples as u64 * per_sample + threads as u64 * largest),
         occupancy: cascades * (VALUE * u64::from(CELLS as u32) + u64::from(CELLS as u32) / 8),
     })
@@ -66,6 +69,7 @@ mod tests {
     use crate::config::FieldConfig;
     use crate::field::instant_ngp;
     use nerve_core::ops::hash_grid::HashGridConfig;
+    use nerve_core::params::Params;
 
     #[test]
     fn parameters_are_those_of_the_field() {
@@ -77,7 +81,14 @@ mod tests {
             };
             let (params, _) = instant_ngp(&config, 1).unwrap();
             let plain = estimate(&config, 1, 2).unwrap();
-            assert_eq!(plain.parameters, 12 * params.len() as u64);
+            let state = |p: &Params| -> usize {
+                p.blocks().iter().map(|b| b.weight.len() + b.m.len() + b.v.len() + b.packed.len()).sum()
+            };
+            assert_eq!(plain.parameters, 4 * state(&params) as u64);
+            config.train.dense_adam = true;
+            let (params, _) = instant_ngp(&config, 1).unwrap();
+            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
+            config.train.dense_adam = false;
             config.train.ema = Some(0.9);
             assert!(estimate(&config, 1, 2).unwrap().parameters > plain.parameters);
         }

@@ -9,6 +9,7 @@
 //! is a function, not a candle op.
 
 mod cpu;
+mod lanes;
 pub mod morton;
 pub mod reference;
 
