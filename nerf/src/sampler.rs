@@ -90,7 +90,7 @@ impl Pixels<'_> {
 impl Sampler for Pixels<'_> {
     fn expect(&self, index: usize) {
         let ((view, _), [x, y], _) = self.place(index as u32);
-        self.scene.views[*view].image.stored(x, y).first().into_iter().for_each(prefetch);
+        prefetch(self.scene.views[*view].image.stored(x, y).as_ptr());
     }
 
     fn ray(&self, index: usize, target: &mut [f32]) -> Ray {

@@ -116,13 +116,8 @@ impl BatchEngine {
                 *ray = input.sampler.ray(block * RAY_BLOCK + i, target);
             }
         });
-        self.through.clear();
-        self.through.resize(input.rays, 1.0);
         self.used = 0;
-        let mut live = std::mem::take(&mut self.live);
-        live.clear();
-        let hits = (0..).zip(&self.rays).filter(|(_, r)| r.near < r.far);
-        live.extend(hits.map(|(ray, r)| Live { ray, from: r.near }));
+        let mut live = self.set_out();
         let samples = if self.field.cut > 0.0 {
             self.march_to_surface(&mut live, input.marcher, self.field.cut)
         } else {

@@ -1,7 +1,6 @@
 //! Forward passes: densities for the occupancy grid, and whole rays for pictures.
 
 use super::batch::{BatchEngine, enter, lock};
-use super::sampler::Live;
 use super::tile::Tile;
 use super::{CAPACITY, Marcher, Pool, Ray};
 use crate::ops::composite::EXTRA;
@@ -51,12 +50,7 @@ impl BatchEngine {
         for (rays, out) in rays.chunks(RENDER_BATCH).zip(out.chunks_mut(RENDER_BATCH * width)) {
             self.rays.clear();
             self.rays.extend_from_slice(rays);
-            self.through.clear();
-            self.through.resize(rays.len(), 1.0);
-            let mut live = std::mem::take(&mut self.live);
-            live.clear();
-            let hits = (0..).zip(rays).filter(|(_, r)| r.near < r.far);
-            live.extend(hits.map(|(ray, r)| Live { ray, from: r.near }));
+            let mut live = self.set_out();
             let mut limit = FIRST_ROUND;
             while !live.is_empty() {
                 self.used = 0;

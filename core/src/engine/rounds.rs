@@ -43,6 +43,18 @@ pub(super) struct Place {
 }
 
 impl BatchEngine {
+    /// All rays that meet the box, at its near side; nothing has been seen along any. The list goes back to
+    /// `self.live`, for its memory.
+    pub(super) fn set_out(&mut self) -> Vec<Live> {
+        self.through.clear();
+        self.through.resize(self.rays.len(), 1.0);
+        let mut live = std::mem::take(&mut self.live);
+        live.clear();
+        let hits = (0..).zip(&self.rays).filter(|(_, r)| r.near < r.far);
+        live.extend(hits.map(|(ray, r)| Live { ray, from: r.near }));
+        live
+    }
+
     /// Marches up to `limit` samples of every ray in `live` and packs them into tiles behind those in use.
     /// Spans refer to rays. Returns the new tiles.
     pub(super) fn march_round(

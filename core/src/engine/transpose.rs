@@ -13,7 +13,7 @@ pub(super) struct Layout {
 }
 
 /// Samples that are moved at a time: both sides have room for whole groups.
-pub(super) const GROUP: usize = 8;
+const GROUP: usize = 8;
 
 impl Layout {
     fn check(&self, n: usize, levels: &[f32], rows: &[f32]) {
@@ -25,13 +25,21 @@ impl Layout {
         assert!(fits && self.levels * self.features <= self.row_stride, "transpose: {n} rows of {self:?}");
     }
 
+    /// Levels that are moved in squares of pairs: whole ones, and only pairs.
+    fn in_squares(&self, isa: Isa) -> usize {
+        let side = isa.lanes() / 2;
+        if self.features == 2 { self.levels / side * side } else { 0 }
+    }
+
     /// Copies the first `n` samples' features to rows. Up to [`GROUP`] rows may be written behind them.
     ///
     /// # Panics
     /// If a slice is too short for whole groups.
     pub fn to_rows(self, isa: Isa, n: usize, levels: &[f32], rows: &mut [f32]) {
         self.check(n, levels, rows);
-        let done = if self.features == 2 { isa.run(ToRows(self, n, levels, rows)) } else { 0 };
+        let done = self.in_squares(isa);
+        let (from_stride, to_stride) = (self.level_stride, self.row_stride);
+        isa.run(Squares { rows: done, columns: n, from: levels, from_stride, to: rows, to_stride });
         let features = self.features;
         for level in done..self.levels {
             let from = levels[level * self.level_stride..].chunks_exact(features).take(n);
@@ -47,7 +55,9 @@ impl Layout {
     /// If a slice is too short for whole groups.
     pub fn to_levels(self, isa: Isa, n: usize, rows: &[f32], levels: &mut [f32]) {
         self.check(n, levels, rows);
-        let done = if self.features == 2 { isa.run(ToLevels(self, n, rows, levels)) } else { 0 };
+        let done = self.in_squares(isa);
+        let (from_stride, to_stride) = (self.row_stride, self.level_stride);
+        isa.run(Squares { rows: n, columns: done, from: rows, from_stride, to: levels, to_stride });
         let features = self.features;
         for level in done..self.levels {
             let to = levels[level * self.level_stride..].chunks_exact_mut(features).take(n);
@@ -58,63 +68,39 @@ impl Layout {
     }
 }
 
-/// Returns the number of levels that it has copied.
-struct ToRows<'a>(Layout, usize, &'a [f32], &'a mut [f32]);
-
-impl Kernel for ToRows<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> usize {
-        let Self(layout, n, levels, rows) = self;
-        let side = S::LANES / 2;
-        let done = layout.levels / side * side;
-        for at in (0..n).step_by(side) {
-            for level in (0..done).step_by(side) {
-                let mut r = [s.splat(0.0); 8];
-                // SAFETY: `check` has found room for n samples rounded up to 8, of which `side` is a divisor.
-                unsafe {
-                    for (i, r) in r[..side].iter_mut().enumerate() {
-                        *r = s.load(levels.as_ptr().add((level + i) * layout.level_stride + 2 * at));
-                    }
-                    s.transpose_pairs(&mut r);
-                    for (i, r) in r[..side].iter().enumerate() {
-                        s.store(rows.as_mut_ptr().add((at + i) * layout.row_stride + 2 * level), *r);
-                    }
-                }
-            }
-        }
-        done
-    }
+/// A matrix of pairs, transposed square by square: `rows` of `columns` pairs, both rounded up to whole squares, with `from_stride` and `to_stride` values from row to row on either side.
+struct Squares<'a> {
+    rows: usize,
+    columns: usize,
+    from: &'a [f32],
+    from_stride: usize,
+    to: &'a mut [f32],
+    to_stride: usize,
 }
 
-/// Returns the number of levels that it has copied.
-struct ToLevels<'a>(Layout, usize, &'a [f32], &'a mut [f32]);
-
-impl Kernel for ToLevels<'_> {
-    type Output = usize;
+impl Kernel for Squares<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> usize {
-        let Self(layout, n, rows, levels) = self;
+    fn run<S: Simd>(self, s: S) {
+        let Self { rows, columns, from, from_stride, to, to_stride } = self;
         let side = S::LANES / 2;
-        let done = layout.levels / side * side;
-        for at in (0..n).step_by(side) {
-            for level in (0..done).step_by(side) {
+        for column in (0..columns).step_by(side) {
+            for row in (0..rows).step_by(side) {
                 let mut r = [s.splat(0.0); 8];
-                // SAFETY: as in `ToRows`.
+                // SAFETY: `check` has found room for samples rounded up to 8, of which `side` is a divisor, and the
+                // levels are whole squares.
                 unsafe {
                     for (i, r) in r[..side].iter_mut().enumerate() {
-                        *r = s.load(rows.as_ptr().add((at + i) * layout.row_stride + 2 * level));
+                        *r = s.load(from.as_ptr().add((row + i) * from_stride + 2 * column));
                     }
                     s.transpose_pairs(&mut r);
                     for (i, r) in r[..side].iter().enumerate() {
-                        s.store(levels.as_mut_ptr().add((level + i) * layout.level_stride + 2 * at), *r);
+                        s.store(to.as_mut_ptr().add((column + i) * to_stride + 2 * row), *r);
                     }
                 }
             }
         }
-        done
     }
 }
 

@@ -245,10 +245,6 @@ impl Simd for Avx2 {
             r[3] = _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(b, d));
         }
     }
-    #[inline(always)]
-    fn prefetch(self, p: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
 }
 
 /// Even and odd values of two registers.

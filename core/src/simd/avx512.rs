@@ -241,10 +241,6 @@ impl Simd for Avx512 {
             r[7] = _mm512_castpd_ps(odd(w, x));
         }
     }
-    #[inline(always)]
-    fn prefetch(self, p: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
 }
 
 /// Even and odd values of two registers.

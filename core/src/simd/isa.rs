@@ -118,17 +118,17 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
-/// Hints that the line at `value` will be read soon (x86-64; a no-op elsewhere).
+/// Hints that the line at `p` will be read soon (x86-64; a no-op elsewhere). Any address is allowed.
 #[inline(always)]
-pub fn prefetch<T>(value: &T) {
+pub fn prefetch<T>(p: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: SSE is part of x86-64, and a hint accesses nothing.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        _mm_prefetch::<_MM_HINT_T0>(p.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = p;
 }
 
 /// Makes this thread treat denormal floats as zero (x86-64; a no-op elsewhere): the moments of values that are

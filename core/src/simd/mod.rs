@@ -131,6 +131,4 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Transposes a square of pairs: pair j of register i becomes pair i of register j, in the first `LANES / 2`
     /// registers.
     fn transpose_pairs(self, r: &mut [Self::F; 8]);
-    /// Hints that the line at `p` will be read soon. Any address is allowed.
-    fn prefetch(self, p: *const f32);
 }

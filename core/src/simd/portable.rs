@@ -233,6 +233,4 @@ impl Simd for Portable {
         r[0] = [a[0], a[1], b[0], b[1]];
         r[1] = [a[2], a[3], b[2], b[3]];
     }
-    #[inline(always)]
-    fn prefetch(self, _: *const f32) {}
 }

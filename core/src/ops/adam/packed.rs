@@ -97,6 +97,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::ops::adam::reference::{self, State};
+    use crate::ops::adam::tests::in_f64;
     use crate::ops::check::{TestRng, close, narrow, widen};
     use proptest::prelude::*;
 
@@ -138,15 +139,7 @@ mod tests {
                         let (m, v) = unpack(*word);
                         (want.m[i], want.v[i]) = (m.into(), v.into());
                     }
-                    let in_f64 = reference::Adam {
-                        lr: adam.rate.into(),
-                        beta1: adam.betas[0].into(),
-                        beta2: adam.betas[1].into(),
-                        eps: adam.eps.into(),
-                        weight_decay: adam.decay.into(),
-                        sparse: adam.sparse,
-                    };
-                    reference::update(&in_f64, 7, &mut want, &widen(&g));
+                    reference::update(&in_f64(&adam), 7, &mut want, &widen(&g));
                     let mut spent = g.clone();
                     update_packed(isa, &adam, 7, &mut w, &mut spent, &mut words);
                     assert!(spent.iter().all(|g| *g == 0.0));

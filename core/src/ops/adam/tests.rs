@@ -6,7 +6,7 @@ use crate::simd::Isa;
 
 const ADAM: Adam = Adam { rate: 1e-2, betas: [0.9, 0.99], eps: 1e-15, decay: 0.0, sparse: false };
 
-fn in_f64(adam: &Adam) -> reference::Adam {
+pub(super) fn in_f64(adam: &Adam) -> reference::Adam {
     reference::Adam {
         lr: adam.rate.into(),
         beta1: adam.betas[0].into(),

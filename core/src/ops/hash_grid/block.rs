@@ -1,7 +1,7 @@
 //! Where 64 points lie in one level: the part that vectorises whatever the table.
 
 use super::{BLOCK, HASH_Y, HASH_Z, Level, Points};
-use crate::simd::Simd;
+use crate::simd::{Simd, prefetch};
 
 /// Corner indices (corner c = bits x, y, z of c) and cell fractions of one block.
 pub(super) struct Block {
@@ -55,10 +55,10 @@ impl Block {
 
     /// Prefetches the line of every even corner; its x neighbour shares it seven times in eight.
     #[inline(always)]
-    pub fn prefetch<S: Simd>(&self, s: S, table: &[f32], features: usize) {
+    pub fn prefetch(&self, table: &[f32], features: usize) {
         for corner in [0, 2, 4, 6] {
             for &i in &self.index[corner] {
-                s.prefetch(table.as_ptr().wrapping_add(i as usize * features));
+                prefetch(table.as_ptr().wrapping_add(i as usize * features));
             }
         }
     }

@@ -107,7 +107,7 @@ impl Kernel for Forward<'_> {
                     let next = &mut pair[(k + 1) & 1];
                     next.fill(s, level, points, (k + 1) * BLOCK);
                     if ahead {
-                        next.prefetch(s, table, level.features);
+                        next.prefetch(table, level.features);
                     }
                 }
                 let out = out.as_mut_ptr().add(k * BLOCK * level.features);
