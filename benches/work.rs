@@ -99,7 +99,7 @@ impl Batch {
 
     /// This batch as the input of a step.
     pub fn input(&self, rate: f32) -> StepInput<'_> {
-        StepInput { sampler: self, marcher: self, rays: self.rays.len(), rate }
+        StepInput { sampler: self, marcher: self, rays: self.rays.len(), rate, progress: 0.0, pruning: None }
     }
 }
 

@@ -59,7 +59,7 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
         let mut engine = BatchEngine::new(Isa::best(), Pool::new(2)?, params, field);
         let ball = Ball::new();
         // A rate of zero: every step does the same.
-        let input = StepInput { sampler: &Rays, marcher: &ball, rays: 2000, rate: 0.0 };
+        let input = StepInput { sampler: &Rays, marcher: &ball, rays: 2000, rate: 0.0, progress: 0.0, pruning: None };
         (0..20).for_each(|_| assert!(engine.step(&input).samples > 50_000));
         let region = Region::new(ALLOCATOR);
         (0..10).for_each(|_| assert!(engine.step(&input).loss.is_finite()));

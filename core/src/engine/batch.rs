@@ -1,13 +1,13 @@
 //! Phases of a training step.
 
-use super::layout::FieldLayout;
+use super::layout::{FieldLayout, SaliencyBlock};
 use super::rounds::{Place, Stretch};
 use super::sampler::{Live, Staged};
 use super::step::{Phases, StepInput, StepStats};
 use super::tile::{CAPACITY, Tile};
 use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
 use crate::ops::composite::{Carry, EXTRA};
-use crate::ops::hash_grid;
+use crate::ops::{hash_grid, saliency};
 use crate::ops::matmul::Precision;
 use crate::params::{Params, Values, zeros};
 use crate::simd::Isa;
@@ -28,6 +28,7 @@ pub struct BatchEngine {
     pub(super) pool: Pool,
     pub(super) params: Params,
     pub(super) field: FieldLayout,
+    pub(super) progress: f64,
     pub(super) rays: Vec<Ray>,
     targets: Vec<f32>,
     pub(super) staged: Vec<Staged>,
@@ -75,6 +76,7 @@ impl BatchEngine {
             pool,
             params,
             field,
+            progress: 0.0,
             rays: Vec::new(),
             targets: Vec::new(),
             staged: Vec::new(),
@@ -198,20 +200,38 @@ impl BatchEngine {
             }
         }
         let (isa, t, tables) = (self.isa, self.params.step, &self.field.grid.blocks);
+        let saliency = self.field.saliency.map(|s| s.block);
         let (blocks, groups) = self.params.split();
-        for (_, block) in blocks.iter_mut().enumerate().filter(|(i, _)| !tables.contains(i)) {
+        let others = blocks.iter_mut().enumerate().filter(|(i, _)| !tables.contains(i) && Some(*i) != saliency);
+        for (_, block) in others {
             let group = &groups[block.spec.group];
             block.update(isa, group, rate, t);
         }
     }
 
-    /// Scatters the encodings' gradients into the tables and updates them, level by level.
-    fn update_tables(&mut self, rate: f32) {
+    /// Scatters the encodings' gradients into the tables and updates them, level by level, and beside them the
+    /// saliency grid. Returns the mean of the latter.
+    fn update_tables(&mut self, rate: f32, pruning: Option<f32>) -> f64 {
         let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
         let tiles = &self.finals[..self.used];
         let (blocks, groups) = self.params.split();
+        let (blocks, masks) = blocks.split_at_mut(self.field.saliency.map_or(blocks.len(), |s| s.block));
+        let update_saliency = || {
+            let (Some(SaliencyBlock { side, limit, .. }), [block, ..]) = (self.field.saliency, masks) else {
+                return 0.0;
+            };
+            if let Some(slope) = pruning {
+                for tile in tiles.iter().filter(|tile| tile.len > 0) {
+                    saliency::backward(isa, side, tile.points(), tile.len, &tile.logit, &mut block.grad);
+                }
+                saliency::penalize(isa, slope, &block.weight, &mut block.grad);
+                block.update(isa, &groups[block.spec.group], rate, t);
+                saliency::clamp(limit, &mut block.weight);
+            }
+            saliency::mean(isa, &block.weight)
+        };
         let blocks = &mut blocks[grid.blocks.clone()];
-        blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
+        let update_tables = || blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
             let level = &grid.levels[l];
             let mut grad = lock(&tables[Pool::worker()]);
             let grad = &mut grad[..level.entries * level.features];
@@ -221,10 +241,12 @@ impl BatchEngine {
             let group = &groups[block.spec.group];
             block.update_from(isa, group, rate, t, grad);
         });
+        rayon::join(update_saliency, update_tables).0
     }
 
     fn run_step(&mut self, input: &StepInput<'_>) -> StepStats {
         self.params.step += 1;
+        self.progress = input.progress;
         let mut clock = Clock(Instant::now());
         self.prepare();
         let samples = self.draw(input);
@@ -235,11 +257,11 @@ impl BatchEngine {
         let stages = clock.lap();
         self.update_dense(input.rate);
         let dense = clock.lap();
-        self.update_tables(input.rate);
+        let saliency = self.update_tables(input.rate, input.pruning);
         let tables = clock.lap();
         let phases = Phases { draw, stages, dense, tables };
         let loss = (loss + empty) / input.rays.max(1) as f64;
-        StepStats { rays: input.rays, hits, samples, kept, loss, phases }
+        StepStats { rays: input.rays, hits, samples, kept, loss, saliency, phases }
     }
 }
 
@@ -290,6 +312,10 @@ impl TrainEngine for BatchEngine {
 
     fn params(&self) -> &Params {
         &self.params
+    }
+
+    fn set_progress(&mut self, progress: f64) {
+        self.progress = progress;
     }
 
     fn params_mut(&mut self) -> &mut Params {

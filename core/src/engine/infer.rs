@@ -2,7 +2,7 @@
 
 use super::batch::{BatchEngine, enter, lock};
 use super::tile::Tile;
-use super::{CAPACITY, Marcher, Pool, Ray};
+use super::{CAPACITY, Marcher, Pool, Prepare, Ray};
 use crate::ops::composite::EXTRA;
 use rayon::prelude::*;
 
@@ -94,8 +94,9 @@ impl BatchEngine {
 
     /// Hands the current parameters to the stages.
     pub(super) fn prepare(&mut self) {
+        let Self { params, precision, progress, .. } = self;
         for stage in &mut self.field.stages {
-            stage.prepare(&self.params, self.precision);
+            stage.prepare(Prepare { params, precision: *precision, progress: *progress });
         }
     }
 

@@ -15,10 +15,23 @@ pub struct GridBlocks {
     pub features: usize,
 }
 
+/// A saliency grid: one dense block of `side^3` logits (see [`crate::ops::saliency`]), the parameters' last.
+#[derive(Clone, Copy, Debug)]
+pub struct SaliencyBlock {
+    /// Logits per axis.
+    pub side: usize,
+    /// Its block in the parameters.
+    pub block: usize,
+    /// Logits stay within plus and minus this.
+    pub limit: f32,
+}
+
 /// A field, ready for an engine.
 pub struct FieldLayout {
     /// The encoding.
     pub grid: GridBlocks,
+    /// The saliency grid, if the field has one; a [stage](super::stages::Saliency) uses it.
+    pub saliency: Option<SaliencyBlock>,
     /// The slot that receives the encoding.
     pub input: usize,
     /// Stages in order; one of them decides density.

@@ -7,6 +7,8 @@
 //! 3. **update**: dense blocks from the summed gradients, and level by level scatter and sparse Adam, so that a
 //!    table's gradient never exists whole.
 //!
+//! HollowNeRF's saliency grid goes along: looked up with the encoding, applied by stages, updated beside the tables.
+//!
 //! A method adds an encoding level, a stage or a sampler. Results do not depend on the number of threads: gradients
 //! are summed per group of tiles and the groups in order; a table's level is one worker's, points in order.
 
@@ -24,10 +26,10 @@ mod transpose;
 mod workspace;
 
 pub use batch::BatchEngine;
-pub use layout::{FieldLayout, GridBlocks};
+pub use layout::{FieldLayout, GridBlocks, SaliencyBlock};
 pub use pool::Pool;
 pub use sampler::{Live, Marcher, Objective, Ray, Sampler, Samples, Staged};
-pub use stage::Stage;
+pub use stage::{Prepare, Stage};
 pub use step::{Phases, StepInput, StepStats};
 pub use tile::{CAPACITY, Span, Tile};
 pub use workspace::{Plan, Slot, Workspace};
@@ -41,6 +43,9 @@ pub trait TrainEngine {
 
     /// The parameters.
     fn params(&self) -> &Params;
+
+    /// Says how far the training is, for what depends on it, before anything is rendered.
+    fn set_progress(&mut self, progress: f64);
 
     /// The parameters, to be restored.
     fn params_mut(&mut self) -> &mut Params;

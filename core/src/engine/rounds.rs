@@ -110,13 +110,20 @@ impl BatchEngine {
 
     /// Fills the encodings of some tiles, level by level.
     pub(super) fn encode(&mut self, tiles: Range<usize>) {
-        let (isa, grid, params) = (self.isa, &self.field.grid, &self.params);
+        let (isa, params, FieldLayout { grid, saliency, .. }) = (self.isa, &self.params, &self.field);
         let share = tiles.len().div_ceil(self.pool.threads()).max(1);
         self.tiles[tiles].par_chunks_mut(share).for_each(|tiles| {
             for (l, (level, block)) in grid.levels.iter().zip(grid.blocks.clone()).enumerate() {
                 for tile in tiles.iter_mut() {
                     let (points, out) = tile.points_and_level(l);
                     hash_grid::forward_level(isa, level, params.weight(block), points, out);
+                }
+            }
+            if let Some(saliency) = saliency {
+                let grid = params.weight(saliency.block);
+                for tile in tiles.iter_mut() {
+                    let (points, out) = tile.points_and_logits();
+                    crate::ops::saliency::forward(isa, saliency.side, grid, points, out);
                 }
             }
         });

@@ -4,14 +4,25 @@ use super::workspace::Workspace;
 use crate::ops::matmul::Precision;
 use crate::params::Params;
 
+/// What stages are told before each pass.
+#[derive(Clone, Copy)]
+pub struct Prepare<'a> {
+    /// The current parameters.
+    pub params: &'a Params,
+    /// The arithmetic of products.
+    pub precision: Precision,
+    /// The share of the training that is done, 0 to 1.
+    pub progress: f64,
+}
+
 /// One step of a field's computation over the samples of a tile.
 ///
 /// A stage reads and writes the [`Workspace`]'s slots that it was built with. On the way back it reads the gradient
 /// of what it wrote and writes the gradient of what it read; its own parameters' gradients go to `grads`, a buffer
 /// of [`Stage::grads`] values that belongs to a group of tiles, so that sums do not depend on the worker.
 pub trait Stage: Send + Sync {
-    /// Takes over the current parameters for products of this precision, before each step.
-    fn prepare(&mut self, _params: &Params, _precision: Precision) {}
+    /// Takes over the current parameters, before each step.
+    fn prepare(&mut self, _: Prepare<'_>) {}
 
     /// Values in its gradient buffer.
     fn grads(&self) -> usize {

@@ -13,6 +13,11 @@ pub struct StepInput<'a> {
     pub rays: usize,
     /// Learning rate.
     pub rate: f32,
+    /// The share of the training that is done, 0 to 1.
+    pub progress: f64,
+    /// How hard the saliency grid's cells are pushed to close: the slope of [`penalize`](crate::ops::saliency).
+    /// `None` leaves the grid as it is.
+    pub pruning: Option<f32>,
 }
 
 impl std::ops::AddAssign for Phases {
@@ -37,6 +42,8 @@ pub struct StepStats {
     pub kept: usize,
     /// Mean loss over all rays.
     pub loss: f64,
+    /// S(G) after the step: the mean of the saliency grid's sigmoids; 0 without a grid.
+    pub saliency: f64,
     /// Time per phase.
     pub phases: Phases,
 }

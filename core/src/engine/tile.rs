@@ -48,6 +48,8 @@ pub struct Tile {
     pub t: Values,
     /// Length of each sample.
     pub dt: Values,
+    /// Of a field with a saliency grid: the logit of each sample on the way forward, its gradient on the way back.
+    pub(super) logit: Values,
     /// Of a tile of whole rays that come from several rounds: the stretches it consists of, whose features are in
     /// the rounds' `rows`.
     pub(super) stretches: Option<Range<usize>>,
@@ -70,6 +72,7 @@ impl Tile {
             position: std::array::from_fn(|_| zeros(CAPACITY)),
             t: zeros(CAPACITY),
             dt: zeros(CAPACITY),
+            logit: zeros(CAPACITY),
             stretches: None,
             rows: zeros(0),
             encoded: zeros(levels * level_stride),
@@ -90,6 +93,13 @@ impl Tile {
         let [x, y, z] = &self.position;
         let out = &mut self.encoded[level * self.level_stride..(level + 1) * self.level_stride];
         (Points { x: &x[..n], y: &y[..n], z: &z[..n] }, out)
+    }
+
+    /// Positions and the saliency logits, to be written.
+    pub(super) fn points_and_logits(&mut self) -> (Points<'_>, &mut [f32]) {
+        let n = self.len.next_multiple_of(crate::ops::hash_grid::BLOCK);
+        let [x, y, z] = &self.position;
+        (Points { x: &x[..n], y: &y[..n], z: &z[..n] }, &mut self.logit)
     }
 
     /// Features (or their gradients) of one level.
@@ -146,6 +156,7 @@ impl Tile {
         }
         self.t[to.clone()].copy_from_slice(&from.t[range.clone()]);
         self.dt[to.clone()].copy_from_slice(&from.dt[range.clone()]);
+        self.logit[to.clone()].copy_from_slice(&from.logit[range.clone()]);
         match self.spans.last_mut() {
             Some(last) if last.ray == index => last.len += range.len() as u32,
             _ => self.spans.push(Span { ray: index, start: to.start as u32, len: range.len() as u32 }),

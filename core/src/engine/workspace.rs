@@ -79,6 +79,14 @@ pub struct Workspace {
     pub alpha: Values,
     /// See `t`.
     pub d_sigma: Values,
+    /// Per sample: what the saliency grid says, its gradient, the gate on the density, its gradient.
+    pub logit: Values,
+    /// See `logit`.
+    pub d_logit: Values,
+    /// See `logit`.
+    pub gate: Values,
+    /// See `logit`.
+    pub d_gate: Values,
     /// Per ray: channels, depth, opacity.
     pub out: Vec<f32>,
     /// Gradient of `out`.
@@ -107,6 +115,10 @@ impl Workspace {
             sigma: per_sample(),
             alpha: per_sample(),
             d_sigma: per_sample(),
+            logit: per_sample(),
+            d_logit: per_sample(),
+            gate: per_sample(),
+            d_gate: per_sample(),
             out: vec![0.0; CAPACITY * outputs],
             d_out: vec![0.0; CAPACITY * outputs],
             keep: Vec::with_capacity(CAPACITY),
@@ -152,15 +164,17 @@ impl Workspace {
         let end = tile.len.next_multiple_of(16).min(CAPACITY);
         self.t[..end].copy_from_slice(&tile.t[..end]);
         self.dt[..end].copy_from_slice(&tile.dt[..end]);
+        self.logit[..end].copy_from_slice(&tile.logit[..end]);
     }
 
-    /// Writes the gradient of slot `input` back into the tile, which keeps the surviving samples only.
+    /// Writes the gradients of slot `input` and of the saliency back into the tile, which keeps the surviving samples only.
     pub fn store(&self, tile: &mut Tile, input: usize) {
         if self.len != tile.len {
             tile.compact(&self.keep);
         }
         let slot = &self.slots[input];
         tile.layout(slot.stride).to_levels(self.isa, self.len, &slot.grad, tile.encoded_mut());
+        tile.logit[..self.len].copy_from_slice(&self.d_logit[..self.len]);
     }
 
     /// Keeps the samples listed in `self.keep` (ascending), in the columns per sample and the slots `rows`.
@@ -168,7 +182,8 @@ impl Workspace {
         if self.keep.len() == self.len {
             return;
         }
-        for column in [&mut self.t, &mut self.dt, &mut self.sigma, &mut self.alpha] {
+        let (logit, gate) = (&mut self.logit, &mut self.gate);
+        for column in [&mut self.t, &mut self.dt, &mut self.sigma, &mut self.alpha, logit, gate] {
             for (to, from) in self.keep.iter().enumerate() {
                 column[to] = column[*from as usize];
             }

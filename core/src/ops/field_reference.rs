@@ -1,14 +1,17 @@
-//! The Instant-NGP field and its loss for a batch of rays, composed of the op references, in f64.
+//! The Instant-NGP field and HollowNeRF's, and their loss for a batch of rays, composed of the op references, in f64.
 //!
 //! For every sample: hash grid (L F values) -> density MLP -> h (16 values) -> density from `h_0`; colour MLP of
 //! the 16 spherical harmonics of the direction, then all of h -> sigmoid -> colour. For every ray: compositing
-//! and loss. [`FieldReference::loss_and_gradients`] is the oracle that a fast engine is checked against.
+//! and loss. HollowNeRF scales the encoding by the saliency and multiplies the density with the gate of the result.
+//! [`FieldReference::loss_and_gradients`] is the oracle that a fast engine is checked against.
 
 use super::activation::reference::{Activation, EXP, SIGMOID};
 use super::composite::reference as composite;
+use super::gate::reference as gate;
 use super::hash_grid::{Level, reference as hash_grid};
 use super::loss::reference::{self as loss, Penalty};
 use super::mlp::reference::{self as mlp, Matrix, Trace};
+use super::saliency::reference as saliency;
 use super::sh::reference as sh;
 
 /// Outputs of the density network: the raw density, and with it the features that the colour network sees.
@@ -31,6 +34,10 @@ pub struct FieldReference {
     pub density_activation: Activation,
     /// Finds a point's cell: in f64, or with a fast path's f32 rounding.
     pub locate: fn(&Level, [f64; 3]) -> hash_grid::Place,
+    /// Logits of the saliency grid and how many there are per axis.
+    pub saliency: Option<(usize, Vec<f64>)>,
+    /// alpha of the density's gate.
+    pub gate: Option<f64>,
     /// Transmittance at which a ray ends.
     pub cut: f64,
     /// Penalty of the loss.
@@ -83,12 +90,18 @@ pub struct Gradients {
     pub density: Vec<Matrix>,
     /// Per layer of the colour network.
     pub color: Vec<Matrix>,
+    /// Of the saliency grid; empty without one.
+    pub saliency: Vec<f64>,
 }
 
 /// Everything the backward pass of one ray needs.
 struct Forward {
     /// Per level, per sample.
     places: Vec<Vec<hash_grid::Place>>,
+    /// The encoding, and what the density network sees of it.
+    encoding: Vec<f64>,
+    scaled: Vec<f64>,
+    positions: Vec<[f64; 3]>,
     density: Trace,
     color: Trace,
     /// Density per sample.
@@ -116,6 +129,8 @@ impl FieldReference {
             color,
             density_activation: EXP,
             locate: hash_grid::locate,
+            saliency: None,
+            gate: None,
             cut: 0.0,
             penalty: Penalty::Mse,
         }
@@ -139,6 +154,7 @@ impl FieldReference {
             tables: self.tables.iter().map(|table| vec![0.0; table.len()]).collect(),
             density: self.density.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
             color: self.color.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
+            saliency: self.saliency.iter().flat_map(|(_, grid)| vec![0.0; grid.len()]).collect(),
         };
         for (forward, d_ray) in forwards.iter().zip(&d_rays) {
             self.backward(forward, d_ray, &mut gradients);
@@ -154,7 +170,9 @@ impl FieldReference {
             let features = hash_grid::forward(level, self.features, &self.tables[l], &places[l]);
             self.of_level(l, &mut encoding).zip(features).for_each(|(to, from)| *to = from);
         }
-        let density = mlp::forward(&self.density, &encoding);
+        let positions: Vec<[f64; 3]> = samples.iter().map(|s| s.position).collect();
+        let scaled = self.scale(&encoding, &positions);
+        let density = mlp::forward(&self.density, &scaled);
         let harmonics = sh::forward(direction);
         let mut color_input = Vec::new();
         for h in density.output().chunks_exact(GEOMETRY) {
@@ -164,13 +182,32 @@ impl FieldReference {
         let color = mlp::forward(&self.color, &color_input);
         Forward {
             places,
-            sigma: raw_density(&density).map(self.density_activation.value).collect(),
+            sigma: self
+                .gates(&scaled)
+                .zip(raw_density(&density))
+                .map(|(gate, raw)| gate * (self.density_activation.value)(raw))
+                .collect(),
             rgb: color.output().iter().map(|&c| (SIGMOID.value)(c)).collect(),
             density,
             color,
+            encoding,
+            scaled,
+            positions,
             t: samples.iter().map(|s| s.t).collect(),
             dt: samples.iter().map(|s| s.dt).collect(),
         }
+    }
+
+    /// The encoding times the saliency.
+    fn scale(&self, encoding: &[f64], positions: &[[f64; 3]]) -> Vec<f64> {
+        let Some((side, grid)) = &self.saliency else { return encoding.to_vec() };
+        let points = encoding.chunks_exact(self.encoding_width()).zip(positions);
+        points.flat_map(|(f, at)| saliency::scale(saliency::logit(*side, grid, *at), f)).collect()
+    }
+
+    /// The gate of every sample; 1 without one.
+    fn gates(&self, scaled: &[f64]) -> impl Iterator<Item = f64> {
+        scaled.chunks_exact(self.encoding_width()).map(|v| self.gate.map_or(1.0, |alpha| gate::forward(alpha, v)))
     }
 
     fn composite_ray<'a>(&self, forward: &'a Forward) -> composite::Ray<'a> {
@@ -197,12 +234,14 @@ impl FieldReference {
         // h reaches the loss twice: through the colour network, and h_0 through the density.
         let mut d_h = Vec::new();
         let inputs = d_color_input.chunks_exact(sh::COEFFICIENTS + GEOMETRY);
-        for ((d_input, d_sigma), raw) in inputs.zip(d_sigma).zip(raw_density(&forward.density)) {
+        let gates = self.gates(&forward.scaled).zip(raw_density(&forward.density));
+        for ((d_input, d_sigma), (gate, raw)) in inputs.zip(&d_sigma).zip(gates) {
             let first = d_h.len();
             d_h.extend_from_slice(&d_input[sh::COEFFICIENTS..]);
-            d_h[first] += d_sigma * (self.density_activation.slope)(raw);
+            d_h[first] += d_sigma * gate * (self.density_activation.slope)(raw);
         }
         let (mut d_encoding, d_density) = mlp::backward(&self.density, &forward.density, &d_h);
+        self.backward_hollow(forward, &d_sigma, &mut d_encoding, gradients);
         for (l, level) in self.levels.iter().enumerate() {
             let d_features: Vec<f64> = self.of_level(l, &mut d_encoding).map(|d| *d).collect();
             let (d_table, _) =
@@ -212,6 +251,27 @@ impl FieldReference {
         let networks = [(&mut gradients.density, d_density), (&mut gradients.color, d_color)];
         for (sum, part) in networks.into_iter().flat_map(|(sum, part)| sum.iter_mut().zip(part)) {
             add(&mut sum.values, &part.values);
+        }
+    }
+
+    /// From the gradient of what the density network saw to that of the encoding.
+    fn backward_hollow(&self, forward: &Forward, d_sigma: &[f64], d: &mut [f64], gradients: &mut Gradients) {
+        let width = self.encoding_width();
+        if let Some(alpha) = self.gate {
+            let samples = forward.scaled.chunks_exact(width).zip(d.chunks_exact_mut(width));
+            for (((v, d), d_sigma), raw) in samples.zip(d_sigma).zip(raw_density(&forward.density)) {
+                let d_gate = d_sigma * (self.density_activation.value)(raw);
+                add(d, &gate::backward(alpha, v, d_gate));
+            }
+        }
+        if let Some((side, grid)) = &self.saliency {
+            let samples = forward.encoding.chunks_exact(width).zip(d.chunks_exact_mut(width));
+            for ((f, d), at) in samples.zip(&forward.positions) {
+                let logit = saliency::logit(*side, grid, *at);
+                let (d_logit, d_f) = saliency::scale_backward(logit, f, d);
+                d.copy_from_slice(&d_f);
+                saliency::backward(*side, *at, d_logit, &mut gradients.saliency);
+            }
         }
     }
 

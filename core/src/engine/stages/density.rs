@@ -4,7 +4,7 @@ use crate::engine::{Stage, Workspace};
 use crate::ops::composite::{absorb, kept};
 use crate::simd::{Kernel, Simd, math};
 
-/// Column 0 of a slot becomes the density, `sigma = exp(min(x, 15))`; samples behind an opaque surface are dropped.
+/// A column of a slot becomes the density, `sigma = gate exp(min(x, 15))`; samples behind an opaque surface are dropped.
 ///
 /// The gradient uses `exp(clamp(x, -15, 15))`, so that far-off values can come back (torch-ngp's truncated
 /// exponential).
@@ -16,6 +16,10 @@ pub struct Density {
     pub rows: Vec<usize>,
     /// Samples are dropped where less than this gets through.
     pub cut: f32,
+    /// The slot's column of the raw density.
+    pub column: usize,
+    /// Whether the density is multiplied with the samples' gates (see [`super::ZeroSkip`]).
+    pub gated: bool,
 }
 
 /// exp's argument stays within this of zero.
@@ -50,7 +54,10 @@ impl Stage for Density {
     fn forward(&self, ws: &mut Workspace) {
         let end = ws.len.next_multiple_of(16);
         let slot = &ws.slots[self.input];
-        ws.isa.run(Activate { raw: &slot.values, stride: slot.stride, sigma: &mut ws.sigma[..end] });
+        ws.isa.run(Activate { raw: &slot.values[self.column..], stride: slot.stride, sigma: &mut ws.sigma[..end] });
+        if self.gated {
+            ws.sigma[..end].iter_mut().zip(&ws.gate[..end]).for_each(|(sigma, gate)| *sigma *= gate);
+        }
         absorb(ws.isa, &ws.sigma[..end], &ws.dt[..end], &mut ws.alpha[..end]);
         ws.keep.clear();
         ws.behind.clear();
@@ -73,10 +80,18 @@ impl Stage for Density {
     fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
         let slot = &mut ws.slots[self.input];
         for i in 0..ws.len {
-            let raw = slot.values[i * slot.stride];
-            // sigma is exp(min(raw, 15)) already; only far below does the gradient differ from it.
-            let slope = if raw > -LIMIT { ws.sigma[i] } else { (-LIMIT).exp() };
-            slot.grad[i * slot.stride] += ws.d_sigma[i] * slope;
+            let at = i * slot.stride + self.column;
+            let raw = slot.values[at];
+            // sigma is gate exp(min(raw, 15)) already; only far below does the gradient differ from it.
+            let floor = if self.gated { ws.gate[i] } else { 1.0 } * (-LIMIT).exp();
+            slot.grad[at] += ws.d_sigma[i] * if raw > -LIMIT { ws.sigma[i] } else { floor };
+        }
+        if self.gated {
+            for i in 0..ws.len {
+                // Not sigma / gate: a closed gate is 0.
+                let open = slot.values[i * slot.stride + self.column].min(LIMIT).exp();
+                ws.d_gate[i] = ws.d_sigma[i] * open;
+            }
         }
     }
 

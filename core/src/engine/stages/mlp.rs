@@ -4,7 +4,7 @@
 //! direction) come first in the first layer's columns; their product is computed once per ray and added to the
 //! samples' rows, which saves as much work as those columns are.
 
-use crate::engine::{Plan, Stage, Workspace};
+use crate::engine::{Plan, Prepare, Stage, Workspace};
 use crate::ops::matmul::{Epilogue, Left, Precision, Shape, amx, matmul, padded};
 use crate::params::{BlockSpec, Params, Values, zeros};
 
@@ -121,7 +121,7 @@ impl Mlp {
 }
 
 impl Stage for Mlp {
-    fn prepare(&mut self, params: &Params, precision: Precision) {
+    fn prepare(&mut self, Prepare { params, precision, .. }: Prepare<'_>) {
         for (l, layer) in self.layers.iter_mut().enumerate() {
             let (ldw, ldt) = (layer.stride, padded(layer.outputs));
             let weight = params.weight(layer.block);

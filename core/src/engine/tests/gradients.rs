@@ -112,15 +112,40 @@ fn more_tiles_than_groups_have_right_gradients() {
     assert!(stats.samples > 40 * CAPACITY);
 }
 
+/// Rows whose norms lie on the gate's slope as well as open ones; closed and open cells.
+#[test]
+fn hollow_fields_have_right_gradients() {
+    let hollow = Setup { saliency: Some(8), gate: Some(1.0), size: 0.2, ..Setup::default() };
+    for isa in Isa::available() {
+        check(&hollow, shots(60, 1.0), isa);
+    }
+    for (cut, rounds) in [(0.2, true), (0.2, false), (0.6, true)] {
+        check(&Setup { cut, rounds, ..hollow.clone() }, shots(61, 1.0), Isa::best());
+    }
+    let grid = HashGridConfig { levels: 5, features: 4, ..hollow.grid.clone() };
+    let setups = [
+        Setup { gate: None, ..hollow.clone() },
+        Setup { saliency: None, cut: 0.3, ..hollow.clone() },
+        Setup { grid, saliency: Some(12), box_side: 2.0, ..hollow.clone() },
+        Setup { gate: Some(1e3), ..hollow.clone() },
+        Setup { hidden: true, density_layers: 2, cut: 0.2, ..hollow.clone() },
+        Setup { hidden: true, ..Setup::default() },
+    ];
+    for (setup, seed) in setups.iter().zip(62..) {
+        check(setup, shots(seed, setup.box_side), Isa::best());
+    }
+}
+
 /// Every table, every row and every column of every matrix learns something.
 #[test]
 fn the_gradient_reaches_every_parameter() {
-    for cut in [0.0, 0.1] {
-        let mut engine = Setup { cut, ..Setup::default() }.engine(Isa::best(), 2);
+    for (cut, saliency) in [(0.0, None), (0.1, None), (0.1, Some(4))] {
+        let gate = saliency.map(|_| 10.0);
+        let mut engine = Setup { cut, saliency, gate, ..Setup::default() }.engine(Isa::best(), 2);
         step(&mut engine, &shots(40, 1.0), 0.0);
         for block in engine.params().blocks() {
             let (name, columns) = (&block.spec.name, block.spec.shape[1]);
-            if name.starts_with("grid") {
+            if name.starts_with("grid") || name == "saliency" {
                 let touched = block.m.iter().filter(|g| **g != 0.0).count();
                 assert!(touched * 4 > block.m.len(), "{name}: {touched} of {}", block.m.len());
                 continue;

@@ -9,7 +9,7 @@ mod oracle;
 mod precision;
 mod shots;
 
-use super::stages::{Composite, Density, Directions, Mlp, MlpShape};
+use super::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, ZeroSkip};
 use super::*;
 use crate::ops::check::TestRng;
 use crate::ops::hash_grid::HashGridConfig;
@@ -34,6 +34,14 @@ struct Setup {
     sparse: bool,
     betas: [f32; 2],
     average: Option<f32>,
+    /// Logits per axis of the saliency grid.
+    saliency: Option<usize>,
+    /// alpha of the density's gate.
+    gate: Option<f32>,
+    /// The colour network does not see the raw density, which is the last output then.
+    hidden: bool,
+    /// Size of the tables' values.
+    size: f32,
 }
 
 impl Default for Setup {
@@ -58,6 +66,10 @@ impl Default for Setup {
             // After the first step, the first moment is the gradient.
             betas: [0.0, 0.99],
             average: None,
+            saliency: None,
+            gate: None,
+            hidden: false,
+            size: 1.0,
         }
     }
 }
@@ -74,11 +86,12 @@ impl Setup {
         for (l, level) in levels.iter().enumerate() {
             let shape = vec![level.entries, level.features];
             let spec = BlockSpec { name: format!("grid.{l:02}"), shape, group: tables };
-            params.block(spec, |i| 2.0 * random(l as u32, i as u32) - 1.0);
+            params.block(spec, |i| self.size * (2.0 * random(l as u32, i as u32) - 1.0));
         }
         let grid = GridBlocks { blocks: 0..levels.len(), levels, features: self.grid.features };
         let mut plan = Plan::default();
         let input = plan.slot(self.grid.outputs());
+        let scaled = if self.saliency.is_some() { plan.slot(self.grid.outputs()) } else { input };
         let (geometry, harmonics, color) =
             (plan.slot(self.geometry), plan.slot(self.harmonics), plan.slot(3));
         let shape = MlpShape {
@@ -92,7 +105,7 @@ impl Setup {
             "density",
             shape,
             None,
-            input,
+            scaled,
             geometry,
             true,
             &mut plan,
@@ -102,7 +115,7 @@ impl Setup {
         );
         let shape = MlpShape {
             ray_inputs: self.harmonics,
-            inputs: self.geometry,
+            inputs: self.geometry - usize::from(self.hidden),
             hidden: self.color_layers,
             outputs: 3,
             ..shape
@@ -120,19 +133,33 @@ impl Setup {
             networks,
             &random,
         );
-        let stages: Vec<Box<dyn Stage>> = vec![
-            Box::new(density),
-            Box::new(Density { input: geometry, rows, cut: self.cut }),
-            Box::new(Directions { output: harmonics }),
-            Box::new(colors),
-            Box::new(Composite { input: color, channels: 3 }),
-        ];
+        let mut stages: Vec<Box<dyn Stage>> = Vec::new();
+        if scaled != input {
+            stages.push(Box::new(Saliency { input, output: scaled }));
+        }
+        if let Some(alpha) = self.gate {
+            // Half of it first: the steps here are at progress 1.
+            let alphas = [0.5 * alpha, alpha];
+            stages.push(Box::new(ZeroSkip { input: scaled, alphas, switch: 0.5, alpha: 0.0 }));
+        }
+        let column = if self.hidden { self.geometry - 1 } else { 0 };
+        let gated = self.gate.is_some();
+        stages.push(Box::new(density));
+        stages.push(Box::new(Density { input: geometry, rows, cut: self.cut, column, gated }));
+        stages.push(Box::new(Directions { output: harmonics }));
+        stages.push(Box::new(colors));
+        stages.push(Box::new(Composite { input: color, channels: 3 }));
+        let saliency = self.saliency.map(|side| {
+            let spec = BlockSpec { name: "saliency".into(), shape: vec![side; 3], group: networks };
+            let block = params.block(spec, |i| 6.0 * random(99, i as u32) - 3.0);
+            SaliencyBlock { side, block, limit: 10.0 }
+        });
         if let Some(decay) = self.average {
             params.average(decay);
         }
         let (objective, shrink) = (Box::new(Mse), 1.0 / self.box_side);
         let cut = if self.rounds { self.cut } else { 0.0 };
-        (params, FieldLayout { grid, input, stages, plan, channels: 3, objective, cut, shrink })
+        (params, FieldLayout { grid, saliency, input, stages, plan, channels: 3, objective, cut, shrink })
     }
 
     fn engine(&self, isa: Isa, threads: usize) -> BatchEngine {
@@ -165,5 +192,6 @@ impl Objective for Mse {
 }
 
 fn step(engine: &mut BatchEngine, shots: &Shots, rate: f32) -> StepStats {
-    engine.step(&StepInput { sampler: shots, marcher: shots, rays: shots.len(), rate })
+    let rays = shots.len();
+    engine.step(&StepInput { sampler: shots, marcher: shots, rays, rate, progress: 1.0, pruning: Some(0.0) })
 }

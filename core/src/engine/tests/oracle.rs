@@ -9,6 +9,7 @@ use crate::ops::check::widen;
 use crate::ops::field_reference::{FieldReference, GEOMETRY, Gradients, RaySamples, Sample};
 use crate::ops::hash_grid::reference as hash_grid;
 use crate::ops::mlp::reference::{self as mlp, Matrix};
+use crate::ops::saliency::reference as saliency;
 use crate::ops::sh::{COEFFICIENTS, reference as sh};
 
 impl Setup {
@@ -16,6 +17,7 @@ impl Setup {
     pub fn oracle(&self, params: &Params) -> FieldReference {
         let levels = self.grid.levels().unwrap();
         let (tables, networks) = params.blocks().split_at(levels.len());
+        let networks = &networks[..self.density_layers + self.color_layers + 2];
         let tables = tables.iter().map(|b| widen(&b.weight)).collect();
         let mut matrices = networks.iter().map(|b| Matrix {
             rows: b.spec.shape[0],
@@ -25,6 +27,9 @@ impl Setup {
         let mut density: Vec<Matrix> = matrices.by_ref().take(self.density_layers + 1).collect();
         let mut color: Vec<Matrix> = matrices.collect();
         let last = &mut density[self.density_layers];
+        if self.hidden {
+            last.values.rotate_right(last.columns);
+        }
         last.values.resize(GEOMETRY * last.columns, 0.0);
         last.rows = GEOMETRY;
         let mut wide = Matrix::zeros(self.width, COEFFICIENTS + GEOMETRY);
@@ -36,22 +41,32 @@ impl Setup {
         }
         color[0] = wide;
         let cut = self.cut.into();
-        FieldReference { cut, ..FieldReference::new(levels, self.grid.features, tables, density, color) }
+        let grid = |side| (side, widen(&params.blocks().last().unwrap().weight));
+        let (saliency, gate) = (self.saliency.map(grid), self.gate.map(f64::from));
+        FieldReference { cut, saliency, gate, ..FieldReference::new(levels, self.grid.features, tables, density, color) }
     }
 
     /// The column of the reference's first colour layer for column `i` of ours.
     fn wide_column(&self, i: usize) -> usize {
-        if i < self.harmonics { i } else { COEFFICIENTS + i - self.harmonics }
+        if i < self.harmonics { i } else { COEFFICIENTS + i - self.harmonics + usize::from(self.hidden) }
     }
 
     /// The gradients in the order and shape of the parameters' blocks.
     pub fn blocks(&self, gradients: Gradients) -> Vec<Vec<f64>> {
-        let Gradients { mut tables, mut density, mut color } = gradients;
-        density[self.density_layers].values.truncate(self.geometry * self.width);
-        let columns: Vec<usize> = (0..self.harmonics + self.geometry).map(|i| self.wide_column(i)).collect();
+        let Gradients { mut tables, mut density, mut color, saliency } = gradients;
+        let last = &mut density[self.density_layers].values;
+        last.truncate(self.geometry * self.width);
+        if self.hidden {
+            last.rotate_left(self.width);
+        }
+        let seen = self.geometry - usize::from(self.hidden);
+        let columns: Vec<usize> = (0..self.harmonics + seen).map(|i| self.wide_column(i)).collect();
         let rows = color[0].values.chunks_exact(color[0].columns);
         color[0].values = rows.flat_map(|row| columns.iter().map(|c| row[*c])).collect();
         tables.extend(density.into_iter().chain(color).map(|m| m.values));
+        if self.saliency.is_some() {
+            tables.push(saliency);
+        }
         tables
     }
 
@@ -114,6 +129,9 @@ fn margin(oracle: &FieldReference, position: [f64; 3], direction: [f64; 3]) -> f
     }
     let mut input = sh::forward(direction).to_vec();
     input.extend(mlp::forward(&oracle.density, &encoding).output());
+    if let Some((side, grid)) = &oracle.saliency {
+        encoding = saliency::scale(saliency::logit(*side, grid, position), &encoding);
+    }
     let hidden = |network: &[Matrix], input: &[f64]| {
         // A network that ends early has a linear end: what its last ReLU would see.
         let depths = 1..network.len();

@@ -41,10 +41,15 @@ fn rays(rng: &mut TestRng, rays: usize, samples: usize) -> Vec<RaySamples> {
 /// A block of parameters, and the same block of the gradients.
 type Block = (&'static str, fn(&mut FieldReference) -> Vec<&mut Vec<f64>>, fn(&Gradients) -> Vec<&Vec<f64>>);
 
-const BLOCKS: [Block; 3] = [
+const BLOCKS: [Block; 4] = [
     ("tables", |f| f.tables.iter_mut().collect(), |g| g.tables.iter().collect()),
     ("density", |f| f.density.iter_mut().map(|w| &mut w.values).collect(), |g| values(&g.density)),
     ("color", |f| f.color.iter_mut().map(|w| &mut w.values).collect(), |g| values(&g.color)),
+    (
+        "saliency",
+        |f| f.saliency.iter_mut().map(|(_, grid)| grid).collect(),
+        |g| if g.saliency.is_empty() { vec![] } else { vec![&g.saliency] },
+    ),
 ];
 
 fn values(layers: &[Matrix]) -> Vec<&Vec<f64>> {
@@ -76,6 +81,17 @@ fn every_gradient_matches_finite_differences() {
     let mut rng = TestRng::new(20);
     let field = field(&mut rng);
     check_all_gradients(&field, &rays(&mut rng, 3, 6));
+}
+
+/// Once with gates on their slopes, once with open ones.
+#[test]
+fn so_it_does_with_a_saliency_grid_and_a_gate() {
+    for (seed, alpha) in [(24, 0.3), (25, 3.0)] {
+        let mut rng = TestRng::new(seed);
+        let saliency = Some((4, rng.normals(64, 1.0)));
+        let field = FieldReference { saliency, gate: Some(alpha), ..field(&mut rng) };
+        check_all_gradients(&field, &rays(&mut rng, 3, 6));
+    }
 }
 
 #[test]

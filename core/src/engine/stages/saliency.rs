@@ -1,0 +1,59 @@
+//! HollowNeRF's stages: features scaled by the saliency, density gated by what is left of them.
+
+use crate::engine::{Prepare, Stage, Workspace};
+use crate::ops::{gate, saliency};
+
+/// Scales the features of every sample by its saliency, from one slot to another (see [`saliency`]).
+#[derive(Debug)]
+pub struct Saliency {
+    /// The slot of the features.
+    pub input: usize,
+    /// The slot of the scaled ones.
+    pub output: usize,
+}
+
+impl Stage for Saliency {
+    fn forward(&self, ws: &mut Workspace) {
+        let Ok([f, v]) = ws.slots.get_disjoint_mut([self.input, self.output]) else {
+            unreachable!("the stage's slots differ")
+        };
+        saliency::scale(ws.isa, ws.len, &ws.logit, &f.values, &mut v.values, f.stride);
+    }
+
+    fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
+        let Ok([f, v]) = ws.slots.get_disjoint_mut([self.input, self.output]) else {
+            unreachable!("the stage's slots differ")
+        };
+        let (logit, d_logit) = (&ws.logit, &mut ws.d_logit);
+        saliency::scale_backward(ws.isa, ws.len, logit, &v.values, &v.grad, &mut f.grad, d_logit, f.stride);
+    }
+}
+
+/// The gate on the density (see [`gate`]). alpha takes a step up on the way.
+#[derive(Debug)]
+pub struct ZeroSkip {
+    /// The slot of the features that the density network sees.
+    pub input: usize,
+    /// alpha up to `switch` and from then on.
+    pub alphas: [f32; 2],
+    /// The share of the training at which alpha changes.
+    pub switch: f64,
+    /// alpha now.
+    pub alpha: f32,
+}
+
+impl Stage for ZeroSkip {
+    fn prepare(&mut self, Prepare { progress, .. }: Prepare<'_>) {
+        self.alpha = self.alphas[usize::from(progress >= self.switch)];
+    }
+
+    fn forward(&self, ws: &mut Workspace) {
+        let slot = &ws.slots[self.input];
+        gate::forward(ws.isa, self.alpha, ws.len, &slot.values, slot.stride, &mut ws.gate);
+    }
+
+    fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
+        let slot = &mut ws.slots[self.input];
+        gate::backward(ws.isa, self.alpha, ws.len, &slot.values, slot.stride, &ws.d_gate, &mut slot.grad);
+    }
+}
