@@ -157,7 +157,9 @@ fn train(
         recorded.push((batch, rate));
         let wanted = rays as f64 * settings.samples as f64 / stats.samples.max(1) as f64;
         rays = (wanted as usize).clamp(1, 2 * rays);
-        pool.run(|| occupancy.refresh(engine, rng, step + 1));
+        if Occupancy::is_due(step + 1, false) {
+            pool.run(|| occupancy.refresh(engine, rng, step + 1, None));
+        }
     }
     let marcher = Occupied { bits: occupancy.bits(), steps };
     let test = |view: &usize| -> Result<Batch> {

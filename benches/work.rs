@@ -7,7 +7,7 @@ use nerve::core::engine::{StepInput, StepStats, TrainEngine};
 use nerve::core::rng::{Rng, Stream};
 use nerve::core::simd::Isa;
 use nerve::nerf::NerfConfig;
-use nerve::nerf::field::instant_ngp;
+use nerve::nerf::field;
 use nerve::nerf::objective::TARGETS;
 
 /// Samples per ray of [`Batch::random`].
@@ -128,7 +128,7 @@ impl Marcher for Batch {
 pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<BatchEngine> {
     let mut config = config.clone();
     config.march.cut = 0.0;
-    let (params, field) = instant_ngp(&config, 1)?;
+    let (params, field) = field::build(&config, 1)?;
     let engine = BatchEngine::new(Isa::best(), Pool::new(threads)?, params, field);
     Ok(engine.with_precision(config.train.precision))
 }

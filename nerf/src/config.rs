@@ -1,5 +1,6 @@
 //! Everything that a run is made of: command line and saved file at once.
 
+use crate::hollow::HollowConfig;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::matmul::Precision;
 use nerve_core::schedule::Schedule;
@@ -20,6 +21,9 @@ pub struct NerfConfig {
     /// The networks.
     #[command(flatten, next_help_heading = "Field")]
     pub field: FieldConfig,
+    /// HollowNeRF.
+    #[command(flatten, next_help_heading = "Method")]
+    pub hollow: HollowConfig,
     /// How samples are found.
     #[command(flatten, next_help_heading = "Marching")]
     pub march: MarchConfig,
@@ -71,11 +75,25 @@ pub struct FieldConfig {
     /// Outputs of the density network: the density and what the colour network sees of it
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub geometry_features: usize,
+    /// What the colour network sees of these: all, as in Instant-NGP, or all but the density, as in torch-ngp
+    #[arg(long, value_enum, default_value_t)]
+    pub color_sees: ColorSees,
+}
+
+/// Which of the density network's outputs the colour network sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ColorSees {
+    /// All, the raw density included.
+    #[default]
+    All,
+    /// All but the raw density.
+    Geometry,
 }
 
 impl Default for FieldConfig {
     fn default() -> Self {
-        Self { width: 64, density_layers: 1, color_layers: 2, geometry_features: 16 }
+        Self { width: 64, density_layers: 1, color_layers: 2, geometry_features: 16, color_sees: ColorSees::All }
     }
 }
 
@@ -229,15 +247,38 @@ pub struct ConfigError {
 /// Seconds of a year.
 const LONGEST_SAVE: f64 = 366.0 * 86400.0;
 
+fn check(ok: bool, field: &'static str, value: String, remedy: &'static str) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError { field, value, remedy }) }
+}
+
 impl NerfConfig {
+    fn validate_hollow(&self) -> Result<(), ConfigError> {
+        let h = &self.hollow;
+        let side = h.saliency_side.is_multiple_of(8) && (8..=256).contains(&h.saliency_side);
+        check(side, "--saliency-side", h.saliency_side.to_string(), "use 8 to 256 in steps of 8")?;
+        let share = h.saliency_share > 0.0 && h.saliency_share < 1.0;
+        check(share, "--saliency-share", h.saliency_share.to_string(), "use 0 to 1, such as 0.04")?;
+        for (field, value) in [("--rho", h.rho), ("--l1-weight", h.l1_weight)] {
+            check(value >= 0.0 && value.is_finite(), field, value.to_string(), "use 0 or more")?;
+        }
+        let shares =
+            [("--saliency-start", h.saliency_start), ("--alpha-switch", h.alpha_switch), ("--steer-from", h.steer_from)];
+        for (field, value) in shares {
+            check((0.0..=1.0).contains(&value), field, value.to_string(), "use 0 to 1")?;
+        }
+        let positive = [("--saliency-rate", h.saliency_rate), ("--alpha", h.alpha), ("--late-alpha", h.late_alpha)];
+        for (field, value) in positive {
+            let ok = value > 0.0 && value.is_finite();
+            check(ok, field, value.to_string(), "use a positive number")?;
+        }
+        Ok(())
+    }
+
     /// Checks what the types do not.
     ///
     /// # Errors
     /// The first setting that is out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |ok: bool, field, value: String, remedy| {
-            if ok { Ok(()) } else { Err(ConfigError { field, value, remedy }) }
-        };
         let d = &self.data;
         check(d.downscale > 0, "--downscale", "0".into(), "use at least 1")?;
         check(d.max_images != Some(0), "--max-images", "0".into(), "use at least 1")?;
@@ -249,8 +290,11 @@ impl NerfConfig {
         }
         let geometry = f.geometry_features;
         check((1..=64).contains(&geometry), "--geometry-features", geometry.to_string(), "use 1 to 64")?;
+        let sees = f.color_sees == ColorSees::All || geometry > 1;
+        check(sees, "--color-sees", "geometry".into(), "with one geometry feature, only `all` sees anything")?;
         let features = self.grid.levels * self.grid.features;
         check(features <= 128, "--levels times --features", features.to_string(), "use at most 128")?;
+        self.validate_hollow()?;
         let m = &self.march;
         let steps = (64..=4096).contains(&m.steps_per_unit);
         check(steps, "--steps-per-unit", m.steps_per_unit.to_string(), "use 64 to 4096")?;

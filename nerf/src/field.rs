@@ -1,12 +1,16 @@
-//! The Instant-NGP field (Müller et al. 2022, section 5.4).
+//! The Instant-NGP field (Müller et al. 2022, section 5.4), and HollowNeRF's (Xie et al. 2023).
 //!
 //! `h = density_mlp(hash_grid(x))`, `sigma = exp(h_0)`, `rgb = sigmoid(color_mlp(sh(d), h))`. No biases; all of
-//! `h`, the raw density included, goes to the colour network, as in the original.
+//! `h`, the raw density included, goes to the colour network, as in the original, or all but that, as in torch-ngp
+//! (the raw density is the last of `h` then).
+//!
+//! HollowNeRF: `v = sigmoid(trilinear(G, x)) hash_grid(x)`, `h = density_mlp(v)`,
+//! `sigma = tanh(alpha |v|) exp(h_0)`. G starts at 1 everywhere.
 
-use crate::config::{NerfConfig, TrainConfig};
+use crate::config::{ColorSees, NerfConfig, TrainConfig};
 use crate::objective::Photometric;
-use nerve_core::engine::stages::{Composite, Density, Directions, Mlp, MlpShape};
-use nerve_core::engine::{FieldLayout, GridBlocks, Plan, Stage};
+use nerve_core::engine::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, ZeroSkip};
+use nerve_core::engine::{FieldLayout, GridBlocks, Plan, SaliencyBlock, Stage};
 use nerve_core::ops::hash_grid::ConfigError;
 use nerve_core::ops::sh;
 use nerve_core::params::{BlockSpec, Group, Params};
@@ -18,11 +22,19 @@ const TABLE_INIT: f32 = 1e-4;
 /// Colour channels.
 pub const CHANNELS: usize = 3;
 
+/// Where a fresh saliency grid is.
+const LOGIT_INIT: f32 = 1.0;
+/// Logits stay within plus and minus this, so that a closed cell can open again.
+const LOGIT_LIMIT: f32 = 10.0;
+
+/// Name of the saliency grid's block.
+pub const SALIENCY: &str = "saliency";
+
 /// Builds the field's parameters and stages for a render box of side `box_side`.
 ///
 /// # Errors
 /// If the grid's extents are out of range.
-pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout), ConfigError> {
+pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout), ConfigError> {
     let mut params = Params::default();
     let rng = Rng::new(config.train.seed);
     // A stream's block and index choose one of four words.
@@ -32,6 +44,7 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
     let mut plan = Plan::default();
     let f = &config.field;
     let input = plan.slot(grid.levels.len() * grid.features);
+    let scaled = if config.hollow.has_grid() { plan.slot(grid.levels.len() * grid.features) } else { input };
     let (geometry, directions, color) =
         (plan.slot(f.geometry_features), plan.slot(sh::COEFFICIENTS), plan.slot(CHANNELS));
     let shape = MlpShape {
@@ -42,10 +55,10 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
         outputs: f.geometry_features,
     };
     let density =
-        Mlp::new("density", shape, None, input, geometry, true, &mut plan, &mut params, group, &random);
+        Mlp::new("density", shape, None, scaled, geometry, true, &mut plan, &mut params, group, &random);
     let shape = MlpShape {
         ray_inputs: sh::COEFFICIENTS,
-        inputs: f.geometry_features,
+        inputs: f.geometry_features - usize::from(f.color_sees == ColorSees::Geometry),
         width: f.width,
         hidden: f.color_layers,
         outputs: CHANNELS,
@@ -63,13 +76,27 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
         group,
         &random,
     );
-    let stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(density),
-        Box::new(Density { input: geometry, rows, cut: config.march.cut }),
-        Box::new(Directions { output: directions }),
-        Box::new(colors),
-        Box::new(Composite { input: color, channels: CHANNELS }),
-    ];
+    let mut stages: Vec<Box<dyn Stage>> = Vec::new();
+    if scaled != input {
+        stages.push(Box::new(Saliency { input, output: scaled }));
+    }
+    let (hollow, gated) = (&config.hollow, config.hollow.has_gate());
+    if gated {
+        let (alphas, switch) = ([hollow.alpha, hollow.late_alpha], hollow.alpha_switch);
+        stages.push(Box::new(ZeroSkip { input: scaled, alphas, switch, alpha: hollow.alpha }));
+    }
+    let column = if f.color_sees == ColorSees::Geometry { f.geometry_features - 1 } else { 0 };
+    stages.push(Box::new(density));
+    stages.push(Box::new(Density { input: geometry, rows, cut: config.march.cut, column, gated }));
+    stages.push(Box::new(Directions { output: directions }));
+    stages.push(Box::new(colors));
+    stages.push(Box::new(Composite { input: color, channels: CHANNELS }));
+    // Behind all others, so that these start with the same values as a plain field's.
+    let saliency = hollow.has_grid().then(|| {
+        let group = params.group(Group { rate: hollow.saliency_rate, ..Group::new(SALIENCY) });
+        let spec = BlockSpec { name: SALIENCY.to_owned(), shape: vec![hollow.saliency_side; 3], group };
+        SaliencyBlock { side: hollow.saliency_side, block: params.block(spec, |_| LOGIT_INIT), limit: LOGIT_LIMIT }
+    });
     if let Some(decay) = config.train.ema {
         params.average(decay);
     }
@@ -79,6 +106,7 @@ pub fn instant_ngp(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldL
         params,
         FieldLayout {
             grid,
+            saliency,
             input,
             stages,
             plan,

@@ -6,12 +6,14 @@
 pub mod config;
 pub mod eval;
 pub mod field;
+pub mod hollow;
 pub mod memory;
 pub mod objective;
 pub mod occupancy;
 mod run;
 pub mod sampler;
 mod state;
+pub mod steering;
 pub mod trainer;
 pub mod view;
 

@@ -67,7 +67,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::config::FieldConfig;
-    use crate::field::instant_ngp;
+    use crate::field;
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_core::params::Params;
 
@@ -79,14 +79,14 @@ mod tests {
                 field: FieldConfig { density_layers, color_layers, ..FieldConfig::default() },
                 ..NerfConfig::default()
             };
-            let (params, _) = instant_ngp(&config, 1).unwrap();
+            let (params, _) = field::build(&config, 1).unwrap();
             let plain = estimate(&config, 1, 2).unwrap();
             let state = |p: &Params| -> usize {
                 p.blocks().iter().map(|b| b.weight.len() + b.m.len() + b.v.len() + b.packed.len()).sum()
             };
             assert_eq!(plain.parameters, 4 * state(&params) as u64);
             config.train.dense_adam = true;
-            let (params, _) = instant_ngp(&config, 1).unwrap();
+            let (params, _) = field::build(&config, 1).unwrap();
             assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
             config.train.dense_adam = false;
             config.train.ema = Some(0.9);

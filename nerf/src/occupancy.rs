@@ -10,6 +10,10 @@
 //! 0.95 from the start, what was dense in the first hundred steps stays occupied for a thousand (on lego 6.1 % of
 //! all cells after 600 steps, against 3.5 % at 0.6, at half the rays per step); at 0.6 to the end, cells that a
 //! surface only grazes are lost between two lucky visits, and with them the outlines (32.6 dB after ten minutes).
+//!
+//! Where a saliency grid steers (see [`crate::steering`]), its closed cells are never occupied and never visited, and
+//! because what is left is a few per cent of space, visits every [`EVERY_STEERED`] steps find more of it than those of
+//! all space every [`EVERY`].
 
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
@@ -21,6 +25,8 @@ const DECAY: [(u64, f32); 2] = [(256, 0.6), (1024, 0.95)];
 const THICKNESS: f32 = 0.01;
 /// Steps between refreshes.
 pub const EVERY: u64 = 16;
+/// Steps between refreshes where closed cells steer.
+pub const EVERY_STEERED: u64 = 128;
 /// Steps of full refreshes.
 const FULL: [u64; 5] = [16, 32, 64, 128, 256];
 /// Cells visited by a partial refresh.
@@ -80,18 +86,25 @@ impl Occupancy {
         self.bits.count() as f64 / self.density.len() as f64
     }
 
-    /// Refreshes the grid if `step` asks for it.
-    pub fn refresh(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64) {
-        if step == 0 || !step.is_multiple_of(EVERY) {
-            return;
+    /// Whether the grid is refreshed after this step.
+    pub fn is_due(step: u64, steered: bool) -> bool {
+        step > 0 && step.is_multiple_of(if steered { EVERY_STEERED } else { EVERY })
+    }
+
+    /// Refreshes the grid after `step`. Of cells that are not among the `open` ones nothing is kept.
+    pub fn refresh(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64, open: Option<&Bitfield>) {
+        if let Some(open) = open {
+            for (word, cells) in open.words().iter().zip(self.density.chunks_exact_mut(64)) {
+                cells.iter_mut().enumerate().filter(|(i, _)| word >> i & 1 == 0).for_each(|(_, d)| *d = 0.0);
+            }
         }
-        let full = FULL.contains(&step);
+        let full = FULL.contains(&step) && open.is_none();
         let total = if full { self.density.len() } else { PARTIAL * self.bits.cascades() };
-        let ranks = if full { None } else { Some(Ranks::new(&self.bits)) };
+        let candidates = if full { None } else { Some(Candidates::new(self.bits.clone(), open)) };
         let mut at = 0;
         while at < total {
             let n = BATCH.min(total - at);
-            self.visit(engine, rng, step, at, n, ranks.as_ref());
+            self.visit(engine, rng, step, at, n, candidates.as_ref());
             at += n;
         }
         self.threshold();
@@ -105,9 +118,9 @@ impl Occupancy {
         step: u64,
         at: usize,
         n: usize,
-        ranks: Option<&Ranks>,
+        candidates: Option<&Candidates<'_>>,
     ) {
-        let (side, bits, all) = (self.side, &self.bits, self.density.len() as u32);
+        let (side, all) = (self.side, self.density.len() as u32);
         self.cells.resize(n, 0);
         self.sigma.resize(n, 0.0);
         self.points.iter_mut().for_each(|p| p.resize(n, 0.0));
@@ -117,14 +130,7 @@ impl Occupancy {
             |(i, (cell, ((x, y), z)))| {
                 let visit = (at + i) as u32;
                 let word = rng.bits(Stream::Occupancy, step, visit);
-                *cell = match ranks {
-                    None => visit,
-                    // Every other visit goes to an occupied cell.
-                    Some(ranks) if visit & 1 == 1 => {
-                        ranks.pick(bits, word[3]).unwrap_or_else(|| below(word[3], all))
-                    }
-                    Some(_) => below(word[3], all),
-                };
+                *cell = candidates.map_or(visit, |c| c.pick(visit, word[3], all));
                 let (cascade, code) = (*cell as usize / CELLS, *cell % CELLS as u32);
                 let size = (1u32 << cascade) as f32;
                 let cell = morton::decode(code);
@@ -164,6 +170,27 @@ fn decay(step: u64) -> f32 {
     let [(early, low), (late, high)] = DECAY;
     let share = (step.clamp(early, late) - early) as f32 / (late - early) as f32;
     low * (1.0 - share) + high * share
+}
+
+/// Cells of a partial refresh: every other visit goes to an occupied one, the rest to any, or to any open one.
+struct Candidates<'a> {
+    occupied: (Ranks, Bitfield),
+    open: Option<(Ranks, &'a Bitfield)>,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(occupied: Bitfield, open: Option<&'a Bitfield>) -> Self {
+        Self { occupied: (Ranks::new(&occupied), occupied), open: open.map(|open| (Ranks::new(open), open)) }
+    }
+
+    fn pick(&self, visit: u32, random: u32, all: u32) -> u32 {
+        let picked = match &self.open {
+            _ if visit & 1 == 1 => self.occupied.0.pick(&self.occupied.1, random),
+            Some((ranks, open)) => ranks.pick(open, random),
+            None => None,
+        };
+        picked.unwrap_or_else(|| below(random, all))
+    }
 }
 
 /// How many occupied cells lie in front of each word: finds the r-th one.

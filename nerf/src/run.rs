@@ -1,6 +1,7 @@
 //! A whole run: steps, events, checkpoints, until the end or a cancellation.
 
 use crate::eval::evaluate_until;
+use crate::steering::closed_share;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
@@ -114,7 +115,7 @@ impl Trainer {
         let progress = self.progress();
         let eta = self.elapsed().as_secs_f64() * (1.0 - progress) / progress.max(1e-9);
         let samples = window.sum.samples as f64;
-        let values = vec![
+        let mut values = vec![
             ("loss".into(), loss),
             ("psnr".into(), psnr_from_mse(loss)),
             ("lr".into(), f64::from(self.config().train.rate) * self.config().schedule.factor(progress)),
@@ -132,6 +133,11 @@ impl Trainer {
             ("ms/tables".into(), ms(tables)),
             ("ms/step".into(), seconds * 1e3 / n),
         ];
+        if let Some(pruner) = self.pruner() {
+            values.push(("saliency/mean".into(), pruner.mean));
+            values.push(("saliency/gamma".into(), pruner.gamma));
+            values.push(("saliency/closed_share".into(), closed_share(self.saliency().unwrap_or_default())));
+        }
         events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
     }
 }

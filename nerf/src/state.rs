@@ -5,6 +5,7 @@ use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::engine::TrainEngine;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 const OCCUPANCY: &str = "occupancy.density";
@@ -16,12 +17,16 @@ impl Trainer {
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), NerfError> {
         let params = self.engine.params();
-        let meta = BTreeMap::from([
+        let mut meta = BTreeMap::from([
             ("kind".to_owned(), "nerf".to_owned()),
             ("step".to_owned(), params.step.to_string()),
             ("rays".to_owned(), self.rays.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
         ]);
+        if let Some(pruner) = &self.pruner {
+            // The shortest text that reads back to the same number.
+            meta.insert("gamma".to_owned(), pruner.gamma.to_string());
+        }
         let mut tensors = params.tensors();
         let density = self.occupancy.density();
         tensors.push((OCCUPANCY.to_owned(), vec![density.len()], TensorData::F32(density)));
@@ -34,9 +39,10 @@ impl Trainer {
     /// If the file is damaged, or of another field.
     pub fn restore(&mut self, path: &Path) -> Result<(), NerfError> {
         let checkpoint = Checkpoint::load(path)?;
-        let number = |key: &'static str| -> Result<u64, NerfError> {
-            let text = checkpoint.meta(key)?;
-            text.parse().map_err(|_| NerfError::Meta { path: path.to_owned(), key, value: text.to_owned() })
+        let number = |key| parse::<u64>(&checkpoint, path, key);
+        let gamma = match self.pruner {
+            Some(_) => parse::<f64>(&checkpoint, path, "gamma")?,
+            None => 0.0,
         };
         let step = number("step")?;
         self.rays = usize::try_from(number("rays")?).unwrap_or(usize::MAX).clamp(1, Self::MOST_RAYS);
@@ -44,6 +50,17 @@ impl Trainer {
         let cells = self.occupancy.density().len();
         self.occupancy.restore(checkpoint.f32(OCCUPANCY, &[cells])?, step);
         self.engine.params_mut().restore(&checkpoint, step)?;
+        if let (Some(mean), Some(pruner)) = (self.mean_saliency(), &mut self.pruner) {
+            (pruner.mean, pruner.gamma) = (mean, gamma);
+        }
+        let progress = self.progress();
+        self.engine.set_progress(progress);
         Ok(())
     }
+}
+
+/// A number among the checkpoint's names and values.
+fn parse<T: FromStr>(checkpoint: &Checkpoint, path: &Path, key: &'static str) -> Result<T, NerfError> {
+    let text = checkpoint.meta(key)?;
+    text.parse().map_err(|_| NerfError::Meta { path: path.to_owned(), key, value: text.to_owned() })
 }

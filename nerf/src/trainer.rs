@@ -1,14 +1,17 @@
 //! The training loop.
 
 use crate::config::{ConfigError, NerfConfig};
-use crate::field::instant_ngp;
+use crate::field::{self, SALIENCY};
+use crate::hollow::Pruner;
 use crate::occupancy::Occupancy;
 use crate::sampler::{Occupied, Pixels, TrainingViews, Volume};
+use crate::steering;
 use crate::view::Picture;
 use nerve_core::checkpoint::CheckpointError;
 use nerve_core::engine::{BatchEngine, Pool, StepInput, StepStats, TrainEngine};
 use nerve_core::metrics::MetricError;
-use nerve_core::ops::march::Steps;
+use nerve_core::ops::march::{Bitfield, Steps};
+use nerve_core::ops::saliency;
 use nerve_core::rng::Rng;
 use nerve_core::simd::Isa;
 use nerve_data::Scene;
@@ -59,6 +62,8 @@ pub struct Trainer {
     pub(crate) engine: BatchEngine,
     pool: Pool,
     pub(crate) occupancy: Occupancy,
+    /// Of a field with a saliency grid.
+    pub(crate) pruner: Option<Pruner>,
     /// Rays of the next step.
     pub(crate) rays: usize,
     /// Training time before `since`.
@@ -84,16 +89,17 @@ impl Trainer {
         }
         let side = scene.aabb_scale;
         let steps = Steps::new(config.march.steps_per_unit, side);
-        let (params, field) = instant_ngp(&config, side)?;
+        let (params, field) = field::build(&config, side)?;
         let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
         let engine = BatchEngine::new(Isa::best(), pool.clone(), params, field);
         let engine = engine.with_precision(config.train.precision);
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
-        Ok(Self {
+        let mut trainer = Self {
             volume: Volume { side: side as f32, steps, near: config.march.near },
             occupancy: Occupancy::new(side, steps),
             rng: Rng::new(config.train.seed),
+            pruner: None,
             engine,
             pool,
             views,
@@ -102,7 +108,31 @@ impl Trainer {
             rays,
             before: Duration::ZERO,
             since: None,
-        })
+        };
+        trainer.pruner = trainer.mean_saliency().map(|mean| Pruner::new(&trainer.config.hollow, mean));
+        Ok(trainer)
+    }
+
+    /// The logits of the saliency grid, if the field has one; x fastest.
+    pub fn saliency(&self) -> Option<&[f32]> {
+        let blocks = self.engine.params().blocks();
+        blocks.iter().find(|b| b.spec.name == SALIENCY).map(|b| &*b.weight)
+    }
+
+    /// The occupancy cells that the saliency grid leaves open.
+    fn open_cells(&self) -> Option<Bitfield> {
+        let (side, cascades) = (self.config.hollow.saliency_side, self.occupancy.bits().cascades());
+        self.saliency().map(|grid| steering::open_cells(grid, side, cascades, self.volume.side))
+    }
+
+    /// S(G), the mean saliency.
+    pub(crate) fn mean_saliency(&self) -> Option<f64> {
+        self.saliency().map(|grid| saliency::mean(Isa::best(), grid))
+    }
+
+    /// The pruner of a field with a saliency grid.
+    pub fn pruner(&self) -> Option<&Pruner> {
+        self.pruner.as_ref()
     }
 
     /// One training step, and the occupancy refresh that follows it.
@@ -122,13 +152,22 @@ impl Trainer {
             step,
         };
         let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
-        let rate = self.config.train.rate * self.config.schedule.factor(self.progress()) as f32;
-        let input = StepInput { sampler: &sampler, marcher: &marcher, rays: self.rays, rate };
+        let (rays, progress) = (self.rays, self.progress());
+        let rate = self.config.train.rate * self.config.schedule.factor(progress) as f32;
+        let pruning = self.pruner.as_ref().and_then(|p| p.slope(progress));
+        let input = StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning };
         let stats = self.engine.step(&input);
+        if let Some(pruner) = &mut self.pruner {
+            pruner.follow(stats.saliency, progress);
+        }
         // As many rays as fill the batch at this step's samples per ray; at most doubled at a time.
         let wanted = self.rays as f64 * self.config.train.batch_samples as f64 / stats.samples.max(1) as f64;
         self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
-        self.occupancy.refresh(&mut self.engine, self.rng, step + 1);
+        let steered = self.config.hollow.steers(progress);
+        if Occupancy::is_due(step + 1, steered) {
+            let open = steered.then(|| self.open_cells()).flatten();
+            self.occupancy.refresh(&mut self.engine, self.rng, step + 1, open.as_ref());
+        }
         stats
     }
 

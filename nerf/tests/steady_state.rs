@@ -5,7 +5,7 @@ use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, clip, march, morton};
 use nerve_core::rng::{Rng, Stream};
 use nerve_core::simd::Isa;
 use nerve_nerf::NerfConfig;
-use nerve_nerf::field::instant_ngp;
+use nerve_nerf::field;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -55,7 +55,7 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
     config.grid.log2_entries = 14;
     for cut in [0.0, 5e-3] {
         config.march.cut = cut;
-        let (params, field) = instant_ngp(&config, 1)?;
+        let (params, field) = field::build(&config, 1)?;
         let mut engine = BatchEngine::new(Isa::best(), Pool::new(2)?, params, field);
         let ball = Ball::new();
         // A rate of zero: every step does the same.

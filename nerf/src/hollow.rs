@@ -1,0 +1,228 @@
+//! HollowNeRF's settings and its pruner (Xie et al. 2023; section 3.3 and equation 7).
+//!
+//! The pruner keeps the mean saliency `S(G) = mean(sigmoid(G))` under a share C of the cells, as an augmented
+//! Lagrangian with one multiplier gamma:
+//!
+//! ```text
+//! min over W, H, G, max over gamma >= 0:   L + rho / 2 max(S - C, 0)^2 + gamma (S - C)
+//! each step   (1) one optimiser step on W, H, G with gamma held, (2) gamma <- max(0, gamma + rho (S - C))
+//! ```
+//!
+//! The gradient of a logit is `(rho max(S - C, 0) + gamma) / N * p (1 - p)`, with N cells. Until `start` of the run is
+//! done the grid stays as it is: a field that has seen nothing yet would lose its scene. Two things are ours, because
+//! the paper does not print them: rho, and the grid's learning rate as a factor of the run's.
+
+use serde::{Deserialize, Serialize};
+
+/// What a field is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Instant-NGP: a hash grid and two small networks.
+    #[default]
+    Plain,
+    /// HollowNeRF: the same behind a saliency grid that is pruned while it trains.
+    Hollow,
+}
+
+/// What closes cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Pruning {
+    /// The augmented Lagrangian of the paper, which calls it ADMM.
+    #[default]
+    Admm,
+    /// Its baseline: a constant times the sum of the saliencies.
+    L1,
+    /// Nothing but the data.
+    Off,
+}
+
+/// A part that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+/// The saliency grid, the gate and the pruner. Nothing here matters to a plain field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct HollowConfig {
+    /// The field: Instant-NGP's, or HollowNeRF's with a pruned saliency grid
+    #[arg(long, value_enum, default_value_t)]
+    pub method: Method,
+    /// Saliency grid in front of the density network
+    #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
+    pub saliency_grid: Switch,
+    /// Gate on the density of samples without features
+    #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
+    pub gate: Switch,
+    /// What closes cells
+    #[arg(long, value_enum, default_value_t)]
+    pub pruner: Pruning,
+    /// Saliency cells per axis, a multiple of 8
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub saliency_side: usize,
+    /// Mean saliency to get under (C)
+    #[arg(long, value_name = "SHARE", default_value_t = 0.04)]
+    pub saliency_share: f64,
+    /// Step of the multiplier (rho)
+    #[arg(long, value_name = "RHO", default_value_t = 1e-3)]
+    pub rho: f64,
+    /// Weight of the sum of saliencies with --pruner l1
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1e-7)]
+    pub l1_weight: f64,
+    /// Learning rate of the saliency grid, as a factor of --lr
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub saliency_rate: f32,
+    /// Share of the run before the saliency grid starts to learn
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub saliency_start: f64,
+    /// Steepness of the gate at first
+    #[arg(long, value_name = "ALPHA", default_value_t = 1e4)]
+    pub alpha: f32,
+    /// Steepness of the gate later
+    #[arg(long, value_name = "ALPHA", default_value_t = 1e5)]
+    pub late_alpha: f32,
+    /// Share of the run at which the gate gets steeper
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0)]
+    pub alpha_switch: f64,
+    /// Let closed cells steer the rays: no sample there, and no density evaluated to find out
+    #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
+    pub steering: Switch,
+    /// Share of the run at which steering begins
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub steer_from: f64,
+}
+
+impl Default for HollowConfig {
+    fn default() -> Self {
+        Self {
+            method: Method::Plain,
+            saliency_grid: Switch::On,
+            gate: Switch::On,
+            pruner: Pruning::Admm,
+            saliency_side: 64,
+            saliency_share: 0.04,
+            rho: 1e-3,
+            l1_weight: 1e-7,
+            saliency_rate: 1.0,
+            saliency_start: 0.05,
+            alpha: 1e4,
+            late_alpha: 1e5,
+            alpha_switch: 1.0 / 3.0,
+            steering: Switch::On,
+            steer_from: 0.5,
+        }
+    }
+}
+
+impl HollowConfig {
+    /// Whether the field has a saliency grid.
+    pub fn has_grid(&self) -> bool {
+        self.method == Method::Hollow && self.saliency_grid == Switch::On
+    }
+
+    /// Whether the field's density is gated.
+    pub fn has_gate(&self) -> bool {
+        self.method == Method::Hollow && self.gate == Switch::On
+    }
+
+    /// Whether closed cells steer the rays at this point of the run.
+    pub fn steers(&self, progress: f64) -> bool {
+        let prunes = self.has_grid() && self.pruner != Pruning::Off;
+        prunes && self.steering == Switch::On && progress >= self.steer_from
+    }
+
+    /// Logits of the saliency grid.
+    pub fn cells(&self) -> usize {
+        if self.has_grid() { self.saliency_side.pow(3) } else { 0 }
+    }
+}
+
+/// The multiplier and what it follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pruner {
+    config: HollowConfig,
+    /// S(G).
+    pub mean: f64,
+    /// The multiplier.
+    pub gamma: f64,
+}
+
+impl Pruner {
+    /// At the start of a run, with the mean saliency of the grid as it is.
+    pub fn new(config: &HollowConfig, mean: f64) -> Self {
+        Self { config: config.clone(), mean, gamma: 0.0 }
+    }
+
+    /// Whether the grid learns at this point of the run.
+    fn learns(&self, progress: f64) -> bool {
+        progress >= self.config.saliency_start
+    }
+
+    /// What every logit's `p (1 - p)` is multiplied with in the next step; `None` while the grid does not learn.
+    pub fn slope(&self, progress: f64) -> Option<f32> {
+        let c = &self.config;
+        let slope = match c.pruner {
+            Pruning::Admm => (c.rho * (self.mean - c.saliency_share).max(0.0) + self.gamma) / c.cells() as f64,
+            Pruning::L1 => c.l1_weight,
+            Pruning::Off => 0.0,
+        };
+        self.learns(progress).then_some(slope as f32)
+    }
+
+    /// Takes note of the mean after a step that was taken at `progress`.
+    pub fn follow(&mut self, mean: f64, progress: f64) {
+        self.mean = mean;
+        if self.config.pruner == Pruning::Admm && self.learns(progress) {
+            self.gamma = (self.gamma + self.config.rho * (mean - self.config.saliency_share)).max(0.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn hollow() -> HollowConfig {
+        HollowConfig { method: Method::Hollow, ..HollowConfig::default() }
+    }
+
+    #[test]
+    fn the_multiplier_rises_above_the_share_and_falls_to_zero_below() {
+        let config = HollowConfig { rho: 0.1, saliency_share: 0.2, saliency_start: 0.0, ..hollow() };
+        let mut pruner = Pruner::new(&config, 0.7);
+        assert_eq!(pruner.slope(0.0).unwrap(), (0.1 * 0.5 / 64f64.powi(3)) as f32);
+        pruner.follow(0.7, 0.0);
+        pruner.follow(0.5, 0.0);
+        assert!((pruner.gamma - 0.08).abs() < 1e-12);
+        let want = (0.1 * 0.3 + 0.08) / 64f64.powi(3);
+        assert!((f64::from(pruner.slope(0.0).unwrap()) / want - 1.0).abs() < 1e-6);
+        for _ in 0..10 {
+            pruner.follow(0.1, 0.0);
+        }
+        assert_eq!((pruner.gamma, pruner.slope(0.0)), (0.0, Some(0.0)));
+    }
+
+    #[test]
+    fn nothing_learns_before_its_time() {
+        let mut pruner = Pruner::new(&hollow(), 0.7);
+        pruner.follow(0.7, 0.04);
+        assert_eq!((pruner.slope(0.04), pruner.gamma), (None, 0.0));
+        assert!(pruner.slope(0.05).is_some());
+    }
+
+    #[test]
+    fn without_a_pruner_only_the_data_moves_the_grid() {
+        let mut pruner = Pruner::new(&HollowConfig { pruner: Pruning::Off, ..hollow() }, 0.7);
+        pruner.follow(0.7, 1.0);
+        assert_eq!((pruner.slope(1.0), pruner.gamma), (Some(0.0), 0.0));
+        let l1 = Pruner::new(&HollowConfig { pruner: Pruning::L1, l1_weight: 1e-3, ..hollow() }, 0.7);
+        assert_eq!(l1.slope(1.0), Some(1e-3));
+    }
+}
