@@ -11,6 +11,7 @@ use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::eval::{Report, evaluate_until};
+use nerve_nerf::structure::Structure;
 use nerve_nerf::{NerfConfig, Trainer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,6 +32,7 @@ struct Evaluation {
     split: &'static str,
     #[serde(flatten)]
     report: Report,
+    field: Structure,
 }
 
 /// A trainer with fresh weights.
@@ -96,7 +98,7 @@ impl<'a> Session<'a> {
         };
         let Some(evaluation) = self.measure(split, &Events::new())? else { return Ok(Outcome::Interrupted) };
         let (run, renders) = (self.run.path().display(), self.run.renders_dir());
-        self.context.output.say(format_args!("{}\nrun       {run}", held_out_line(&evaluation)));
+        self.context.output.say(format_args!("{}\n{}\nrun       {run}", held_out_line(&evaluation), field_line(&evaluation.field)));
         self.context.output.say(format_args!("pictures  {}", pictures(&renders)));
         Ok(Outcome::Done)
     }
@@ -176,7 +178,9 @@ impl<'a> Session<'a> {
             ));
             return Ok(None);
         };
-        let evaluation = Evaluation { split: split.name(), report };
+        let (field, live) = self.trainer.structure();
+        self.trainer.draw_structure(&live, &self.run.renders_dir())?;
+        let evaluation = Evaluation { split: split.name(), report, field };
         self.run.write_eval(&evaluation)?;
         output.line("eval", &evaluation);
         Ok(Some(evaluation))
@@ -197,6 +201,7 @@ impl<'a> Session<'a> {
         output.say(format_args!("{verb}   step {step} after {}", format::time(elapsed)));
         if let Some(evaluation) = evaluation {
             output.say(held_out_line(evaluation));
+            output.say(field_line(&evaluation.field));
             output.say(format_args!("pictures  {}", pictures(&self.run.renders_dir())));
         }
         output.say(format_args!("run       {}\nnext      {next}", run.display()));
@@ -210,7 +215,7 @@ impl<'a> Session<'a> {
 }
 
 fn held_out_line(evaluation: &Evaluation) -> String {
-    let Evaluation { split, report } = evaluation;
+    let Evaluation { split, report, .. } = evaluation;
     format!(
         "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}, {:.2} s a view",
         report.views.len(),
@@ -218,6 +223,18 @@ fn held_out_line(evaluation: &Evaluation) -> String {
         report.ssim,
         report.render_seconds
     )
+}
+
+fn field_line(field: &Structure) -> String {
+    let mut line = format!(
+        "field     {} parameters, {:.1} % of the cells live",
+        format::count(field.parameters as f64),
+        100.0 * field.live_share
+    );
+    if let Some(s) = &field.saliency {
+        line += &format!("; saliency: mean {:.4}, {:.1} % closed", s.mean, 100.0 * s.closed_share);
+    }
+    line
 }
 
 fn pictures(renders: &std::path::Path) -> String {

@@ -247,7 +247,7 @@ pub struct ConfigError {
 /// Seconds of a year.
 const LONGEST_SAVE: f64 = 366.0 * 86400.0;
 
-fn check(ok: bool, field: &'static str, value: String, remedy: &'static str) -> Result<(), ConfigError> {
+pub(crate) fn check(ok: bool, field: &'static str, value: String, remedy: &'static str) -> Result<(), ConfigError> {
     if ok { Ok(()) } else { Err(ConfigError { field, value, remedy }) }
 }
 
@@ -262,16 +262,17 @@ impl NerfConfig {
             check(value >= 0.0 && value.is_finite(), field, value.to_string(), "use 0 or more")?;
         }
         let shares =
-            [("--saliency-start", h.saliency_start), ("--alpha-switch", h.alpha_switch), ("--steer-from", h.steer_from)];
+            [("--saliency-start", h.saliency_start), ("--gate-start", h.gate_start), ("--alpha-switch", h.alpha_switch), ("--steer-from", h.steer_from)];
         for (field, value) in shares {
             check((0.0..=1.0).contains(&value), field, value.to_string(), "use 0 to 1")?;
         }
-        let positive = [("--saliency-rate", h.saliency_rate), ("--alpha", h.alpha), ("--late-alpha", h.late_alpha)];
+        let positive = [("--alpha", h.alpha), ("--late-alpha", h.late_alpha)];
         for (field, value) in positive {
             let ok = value > 0.0 && value.is_finite();
             check(ok, field, value.to_string(), "use a positive number")?;
         }
-        Ok(())
+        let travel = h.saliency_travel > 0.0 && h.saliency_travel.is_finite();
+        check(travel, "--saliency-travel", h.saliency_travel.to_string(), "use a positive number, such as 30")
     }
 
     /// Checks what the types do not.

@@ -82,8 +82,8 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
     }
     let (hollow, gated) = (&config.hollow, config.hollow.has_gate());
     if gated {
-        let (alphas, switch) = ([hollow.alpha, hollow.late_alpha], hollow.alpha_switch);
-        stages.push(Box::new(ZeroSkip { input: scaled, alphas, switch, alpha: hollow.alpha }));
+        let alphas = [hollow.alpha, hollow.late_alpha];
+        stages.push(Box::new(ZeroSkip::new(scaled, alphas, hollow.alpha_switch, hollow.gate_start)));
     }
     let column = if f.color_sees == ColorSees::Geometry { f.geometry_features - 1 } else { 0 };
     stages.push(Box::new(density));
@@ -93,7 +93,7 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
     stages.push(Box::new(Composite { input: color, channels: CHANNELS }));
     // Behind all others, so that these start with the same values as a plain field's.
     let saliency = hollow.has_grid().then(|| {
-        let group = params.group(Group { rate: hollow.saliency_rate, ..Group::new(SALIENCY) });
+        let group = params.group(Group::new(SALIENCY));
         let spec = BlockSpec { name: SALIENCY.to_owned(), shape: vec![hollow.saliency_side; 3], group };
         SaliencyBlock { side: hollow.saliency_side, block: params.block(spec, |_| LOGIT_INIT), limit: LOGIT_LIMIT }
     });

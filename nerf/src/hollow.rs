@@ -10,7 +10,9 @@
 //!
 //! The gradient of a logit is `(rho max(S - C, 0) + gamma) / N * p (1 - p)`, with N cells. Until `start` of the run is
 //! done the grid stays as it is: a field that has seen nothing yet would lose its scene. Two things are ours, because
-//! the paper does not print them: rho, and the grid's learning rate as a factor of the run's.
+//! the paper does not print them: rho, and the grid's learning rate. Adam moves a logit that only the constraint pulls
+//! by one learning rate a step, however weakly it pulls, so a rate per step would close cells after so many steps in
+//! short and long runs alike; it is `travel` logits over the run instead, times the run's schedule.
 
 use serde::{Deserialize, Serialize};
 
@@ -70,17 +72,20 @@ pub struct HollowConfig {
     #[arg(long, value_name = "SHARE", default_value_t = 0.04)]
     pub saliency_share: f64,
     /// Step of the multiplier (rho)
-    #[arg(long, value_name = "RHO", default_value_t = 1e-3)]
+    #[arg(long, value_name = "RHO", default_value_t = 1e-5)]
     pub rho: f64,
     /// Weight of the sum of saliencies with --pruner l1
     #[arg(long, value_name = "WEIGHT", default_value_t = 1e-7)]
     pub l1_weight: f64,
-    /// Learning rate of the saliency grid, as a factor of --lr
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub saliency_rate: f32,
+    /// How far a logit could go over the run at the full learning rate, the same way at every step
+    #[arg(long, value_name = "LOGITS", default_value_t = 30.0)]
+    pub saliency_travel: f64,
     /// Share of the run before the saliency grid starts to learn
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub saliency_start: f64,
+    /// Share of the run before the gate starts to act
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub gate_start: f64,
     /// Steepness of the gate at first
     #[arg(long, value_name = "ALPHA", default_value_t = 1e4)]
     pub alpha: f32,
@@ -107,10 +112,11 @@ impl Default for HollowConfig {
             pruner: Pruning::Admm,
             saliency_side: 64,
             saliency_share: 0.04,
-            rho: 1e-3,
+            rho: 1e-5,
             l1_weight: 1e-7,
-            saliency_rate: 1.0,
+            saliency_travel: 30.0,
             saliency_start: 0.05,
+            gate_start: 0.05,
             alpha: 1e4,
             late_alpha: 1e5,
             alpha_switch: 1.0 / 3.0,

@@ -3,17 +3,22 @@
 //! [`Trainer`] puts a [`field`] on core's batch engine, samples pixels, keeps the occupancy grid and the run
 //! folder, and tells what happens as events; [`evaluate`](eval::evaluate) renders held-out views.
 
+mod cells_picture;
+pub mod compact;
 pub mod config;
 pub mod eval;
 pub mod field;
 pub mod hollow;
+pub mod live;
 pub mod memory;
 pub mod objective;
 pub mod occupancy;
+pub mod reach;
 mod run;
 pub mod sampler;
 mod state;
 pub mod steering;
+pub mod structure;
 pub mod trainer;
 pub mod view;
 

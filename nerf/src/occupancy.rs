@@ -81,6 +81,11 @@ impl Occupancy {
         }
     }
 
+    /// Takes over the occupied cells themselves, of a field that is not trained further.
+    pub fn hold(&mut self, bits: Bitfield) {
+        self.bits = bits;
+    }
+
     /// The share of occupied cells.
     pub fn share(&self) -> f64 {
         self.bits.count() as f64 / self.density.len() as f64
@@ -150,14 +155,18 @@ impl Occupancy {
         }
     }
 
-    /// Sets the bits from the densities.
-    fn threshold(&mut self) {
+    /// The density above which a cell is occupied.
+    pub fn least(&self) -> f32 {
         // The mean by fixed chunks, so that it does not depend on the number of threads.
         let sums: Vec<f64> =
             self.density.par_chunks(1 << 15).map(|c| c.iter().map(|d| f64::from(*d)).sum()).collect();
         let mean = (sums.iter().sum::<f64>() / self.density.len() as f64) as f32;
-        let least = (THICKNESS / self.steps.min).min(mean);
-        let density = &self.density;
+        (THICKNESS / self.steps.min).min(mean)
+    }
+
+    /// Sets the bits from the densities.
+    fn threshold(&mut self) {
+        let (least, density) = (self.least(), &self.density);
         self.bits.refill(|word| {
             let cells = density[64 * word..64 * (word + 1)].iter();
             cells.enumerate().fold(0, |bits, (i, d)| bits | u64::from(*d > least) << i)

@@ -2,6 +2,7 @@
 
 use crate::eval::evaluate_until;
 use crate::steering::closed_share;
+use crate::structure::histogram;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
@@ -11,6 +12,12 @@ use std::time::{Duration, Instant};
 
 /// Steps between two reports.
 pub const REPORT_EVERY: u64 = 20;
+
+/// Steps between two histograms of the saliency.
+const HISTOGRAM_EVERY: u64 = 100;
+
+/// Steps between two publications of the saliency grid.
+const GRID_EVERY: u64 = 500;
 
 /// How long a checkpoint waits for the log to reach its step.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -107,7 +114,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn report(&self, window: &Window, events: &Events) {
+    fn report(&mut self, window: &Window, events: &Events) {
         let (n, seconds) = (window.steps as f64, window.since.elapsed().as_secs_f64().max(1e-9));
         let loss = window.loss / n;
         let ms = |d: Duration| d.as_secs_f64() * 1e3 / n;
@@ -133,11 +140,27 @@ impl Trainer {
             ("ms/tables".into(), ms(tables)),
             ("ms/step".into(), seconds * 1e3 / n),
         ];
-        if let Some(pruner) = self.pruner() {
+        if let Some((grid, pruner)) = self.saliency().zip(self.pruner()) {
             values.push(("saliency/mean".into(), pruner.mean));
             values.push(("saliency/gamma".into(), pruner.gamma));
-            values.push(("saliency/closed_share".into(), closed_share(self.saliency().unwrap_or_default())));
+            values.push(("saliency/closed_share".into(), closed_share(grid)));
+            values.push(("saliency/live_share".into(), self.sampled_live_share()));
         }
         events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
+        self.report_saliency(events);
+    }
+
+    /// The saliency's histogram and the grid itself, now and then.
+    fn report_saliency(&self, events: &Events) {
+        let (Some(grid), step, elapsed) = (self.saliency(), self.step_count(), self.elapsed()) else { return };
+        if step.is_multiple_of(HISTOGRAM_EVERY) {
+            let counts = histogram(grid).to_vec().into();
+            let (name, range) = ("saliency/p".into(), [0.0, 1.0]);
+            events.publish(Event::Histogram { step, elapsed, name, range, counts });
+        }
+        if step.is_multiple_of(GRID_EVERY) {
+            let (name, cells) = ("saliency/logits".into(), [self.config().hollow.saliency_side; 3]);
+            events.publish(Event::Voxels { step, name, cells, values: grid.into() });
+        }
     }
 }

@@ -41,6 +41,8 @@ pub enum NerfError {
     Threads { threads: usize, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{path}: cannot create the folder: {source}")]
     Folder { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {reason}")]
+    Compact { path: PathBuf, reason: String },
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -66,6 +68,8 @@ pub struct Trainer {
     pub(crate) pruner: Option<Pruner>,
     /// Rays of the next step.
     pub(crate) rays: usize,
+    /// The share of the run that was done before the last step.
+    pub(crate) last_progress: f64,
     /// Training time before `since`.
     pub(crate) before: Duration,
     /// When the clock was last started, if it runs.
@@ -106,6 +110,7 @@ impl Trainer {
             scene,
             config,
             rays,
+            last_progress: 0.0,
             before: Duration::ZERO,
             since: None,
         };
@@ -142,7 +147,8 @@ impl Trainer {
     }
 
     fn step_here(&mut self) -> StepStats {
-        let step = self.engine.params().step;
+        let (step, rays, progress) = (self.step_count(), self.rays, self.progress());
+        self.pace_saliency(progress);
         let sampler = Pixels {
             scene: &self.scene,
             views: &self.views,
@@ -152,7 +158,6 @@ impl Trainer {
             step,
         };
         let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
-        let (rays, progress) = (self.rays, self.progress());
         let rate = self.config.train.rate * self.config.schedule.factor(progress) as f32;
         let pruning = self.pruner.as_ref().and_then(|p| p.slope(progress));
         let input = StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning };
@@ -169,6 +174,16 @@ impl Trainer {
             self.occupancy.refresh(&mut self.engine, self.rng, step + 1, open.as_ref());
         }
         stats
+    }
+
+    /// Sets the saliency grid's learning rate so that it adds up to its travel over the run.
+    fn pace_saliency(&mut self, progress: f64) {
+        // A run given in time takes as long for this step as it took for the last one.
+        let stride = self.config.train.steps.map_or(progress - self.last_progress, |steps| 1.0 / steps as f64);
+        self.last_progress = progress;
+        let rate = self.config.hollow.saliency_travel * stride / f64::from(self.config.train.rate);
+        let groups = &mut self.engine.params_mut().groups;
+        groups.iter_mut().filter(|g| g.name == SALIENCY).for_each(|g| g.rate = rate as f32);
     }
 
     /// Steps taken.

@@ -23,6 +23,13 @@ impl<W: Write + Send> Sink for JsonLines<W> {
                     json!({"step": step, "name": name, "role": role, "width": width, "height": height});
                 write_line(out, "image", &fields)
             }
+            Event::Histogram { step, name, range, counts, .. } => {
+                let fields = json!({"step": step, "name": name, "range": range, "counts": &**counts});
+                write_line(out, "histogram", &fields)
+            }
+            Event::Voxels { step, name, cells, .. } => {
+                write_line(out, "voxels", &json!({"step": step, "name": name, "cells": cells}))
+            }
             Event::Text { level, message } => {
                 let level = match level {
                     Level::Info => "info",
@@ -97,6 +104,10 @@ mod tests {
             data: vec![0; 3].into(),
         })
         .unwrap();
+        let (name, counts) = ("saliency/p".into(), vec![3, 4].into());
+        sink.handle(&Event::Histogram { step: 20, elapsed, name, range: [0.0, 1.0], counts }).unwrap();
+        let (name, values) = ("saliency/logits".into(), vec![0.0; 8].into());
+        sink.handle(&Event::Voxels { step: 20, name, cells: [2; 3], values }).unwrap();
         sink.handle(&Event::Text { level: Level::Warning, message: "two\nlines".into() }).unwrap();
         sink.handle(&Event::Done { reason: DoneReason::Failed("no \"disk\"".into()) }).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -107,6 +118,8 @@ mod tests {
             [
                 json!({"event": "scalars", "step": 20, "elapsed": 1.5, "loss": 0.5, "psnr": null}),
                 json!({"event": "image", "step": 20, "name": "test/r_0", "role": "comparison", "width": 1, "height": 1}),
+                json!({"event": "histogram", "step": 20, "name": "saliency/p", "range": [0.0, 1.0], "counts": [3, 4]}),
+                json!({"event": "voxels", "step": 20, "name": "saliency/logits", "cells": [2, 2, 2]}),
                 json!({"event": "text", "level": "warning", "message": "two\nlines"}),
                 json!({"event": "done", "reason": "failed", "error": "no \"disk\""}),
             ]

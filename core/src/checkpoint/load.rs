@@ -101,6 +101,15 @@ impl Checkpoint {
         self.tensor(name, shape, Dtype::U8)
     }
 
+    /// The bytes of the `u8` vector `name`, however many there are.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::f32`].
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        let length = self.info(name, Dtype::U8)?.shape.iter().product();
+        self.u8(name, &[length])
+    }
+
     /// Reads the `f32` tensor `name` of this shape into `out`, which holds as many values.
     ///
     /// # Errors

@@ -31,6 +31,30 @@ pub enum Event {
         /// `height * width * channels` sRGB values, row by row; shared, so that sinks need no copy.
         data: Arc<[u8]>,
     },
+    /// How many values lie in each of equal bins.
+    Histogram {
+        /// The number of finished steps.
+        step: u64,
+        /// Training time so far.
+        elapsed: Duration,
+        /// What is counted, such as `saliency/p`.
+        name: Cow<'static, str>,
+        /// Where the first bin begins and the last one ends.
+        range: [f64; 2],
+        /// Values per bin.
+        counts: Arc<[u64]>,
+    },
+    /// One value per cell of a cube of space.
+    Voxels {
+        /// The number of finished steps.
+        step: u64,
+        /// What the values are, such as `saliency/logits`.
+        name: Cow<'static, str>,
+        /// Cells per axis: x, y, z.
+        cells: [usize; 3],
+        /// The values, x fastest; shared, so that sinks need no copy.
+        values: Arc<[f32]>,
+    },
     /// A message for people.
     Text {
         /// How serious it is.

@@ -1,7 +1,8 @@
 //! The metrics log: `metrics.jsonl`, one JSON object a line.
 //!
 //! Each [`Event::Scalars`] is a line `{"step":10,"elapsed":1.25,"loss":0.031,...}`, elapsed in seconds. JSON has
-//! no NaN or infinity, so these are written as `null`. A value named `step` or `elapsed` is left out.
+//! no NaN or infinity, so these are written as `null`. A value named `step` or `elapsed` is left out. Each
+//! [`Event::Histogram`] is a line `{"step":100,"elapsed":4.5,"histogram":"saliency/p","range":[0,1],"counts":[...]}`.
 use std::{
     borrow::Cow,
     fs::{File, OpenOptions},
@@ -42,7 +43,7 @@ impl MetricsLog {
         }
     }
 
-    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
+    fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, line)?;
         self.out.write_all(b"\n")?;
         if self.flushed.elapsed() >= FLUSH_EVERY {
@@ -59,15 +60,32 @@ impl MetricsLog {
 
 impl Sink for MetricsLog {
     fn handle(&mut self, event: &Event) -> Result<(), SinkError> {
-        let Event::Scalars { step, elapsed, values } = event else { return Ok(()) };
-        let line = Line { step: *step, elapsed: *elapsed, values };
-        self.write(&line).map_err(|e| self.failed(e))
+        let written = match event {
+            Event::Scalars { step, elapsed, values } => {
+                self.write(&Line { step: *step, elapsed: *elapsed, values })
+            }
+            Event::Histogram { step, elapsed, name, range, counts } => {
+                let elapsed = elapsed.as_secs_f64();
+                self.write(&Bins { step: *step, elapsed, histogram: name, range: *range, counts })
+            }
+            _ => Ok(()),
+        };
+        written.map_err(|e| self.failed(e))
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
         let flushed = self.out.flush().and_then(|()| self.out.get_ref().sync_data());
         flushed.map_err(|e| self.failed(e))
     }
+}
+
+#[derive(Serialize)]
+struct Bins<'a> {
+    step: u64,
+    elapsed: f64,
+    histogram: &'a str,
+    range: [f64; 2],
+    counts: &'a [u64],
 }
 
 struct Line<'a> {

@@ -29,7 +29,11 @@ impl Stage for Saliency {
     }
 }
 
-/// The gate on the density (see [`gate`]). alpha takes a step up on the way.
+/// The gate on the density (see [`gate`]). It stands open at first; later, alpha takes a step up.
+///
+/// Tables start so small that the gate is on its slope, where its gradient is some thousand times that of the
+/// networks: the second moments of Adam would remember that for the first thousand steps that touch an entry, and the
+/// entry would hardly learn. Once features have grown, the slope is reached only where the saliency closes.
 #[derive(Debug)]
 pub struct ZeroSkip {
     /// The slot of the features that the density network sees.
@@ -38,22 +42,37 @@ pub struct ZeroSkip {
     pub alphas: [f32; 2],
     /// The share of the training at which alpha changes.
     pub switch: f64,
-    /// alpha now.
-    pub alpha: f32,
+    /// The share of the training up to which the gate stands open.
+    pub start: f64,
+    /// alpha now; `None` while the gate stands open.
+    alpha: Option<f32>,
+}
+
+impl ZeroSkip {
+    /// Without parameters: nothing but the schedule.
+    pub fn new(input: usize, alphas: [f32; 2], switch: f64, start: f64) -> Self {
+        Self { input, alphas, switch, start, alpha: None }
+    }
 }
 
 impl Stage for ZeroSkip {
     fn prepare(&mut self, Prepare { progress, .. }: Prepare<'_>) {
-        self.alpha = self.alphas[usize::from(progress >= self.switch)];
+        let alpha = self.alphas[usize::from(progress >= self.switch)];
+        self.alpha = (progress >= self.start).then_some(alpha);
     }
 
     fn forward(&self, ws: &mut Workspace) {
+        let Some(alpha) = self.alpha else {
+            ws.gate.fill(1.0);
+            return;
+        };
         let slot = &ws.slots[self.input];
-        gate::forward(ws.isa, self.alpha, ws.len, &slot.values, slot.stride, &mut ws.gate);
+        gate::forward(ws.isa, alpha, ws.len, &slot.values, slot.stride, &mut ws.gate);
     }
 
     fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
+        let Some(alpha) = self.alpha else { return };
         let slot = &mut ws.slots[self.input];
-        gate::backward(ws.isa, self.alpha, ws.len, &slot.values, slot.stride, &ws.d_gate, &mut slot.grad);
+        gate::backward(ws.isa, alpha, ws.len, &slot.values, slot.stride, &ws.d_gate, &mut slot.grad);
     }
 }

@@ -139,8 +139,7 @@ impl Setup {
         }
         if let Some(alpha) = self.gate {
             // Half of it first: the steps here are at progress 1.
-            let alphas = [0.5 * alpha, alpha];
-            stages.push(Box::new(ZeroSkip { input: scaled, alphas, switch: 0.5, alpha: 0.0 }));
+            stages.push(Box::new(ZeroSkip::new(scaled, [0.5 * alpha, alpha], 0.5, 0.2)));
         }
         let column = if self.hidden { self.geometry - 1 } else { 0 };
         let gated = self.gate.is_some();

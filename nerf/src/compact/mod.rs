@@ -1,0 +1,70 @@
+//! The compact file: a trained field as small as it goes, read back by whatever evaluates or renders.
+//!
+//! Three things make it small, and [`Report`] tells them apart:
+//!
+//! 1. **Removal**: samples lie in occupied cells only, so a table entry that no such sample can touch is dropped (see
+//!    [`crate::reach`]). Which ones follows from the occupied cells, which the file holds anyway.
+//! 2. **Quantisation**: table values become multiples of a step, 127 of them to each side. The step is a share of
+//!    the root mean square of their level, and larger if the level's largest value asks for it. Networks, which are
+//!    small, become f16, saliency logits multiples of 10 / 127. With [`Values::F16`] tables become f16 too.
+//! 3. **Entropy coding**: by zstd at its strongest, one frame a block.
+//!
+//! It is a safetensors file with these frames as byte tensors, and the run's configuration in its metadata.
+
+mod codec;
+mod read;
+mod write;
+
+pub use read::configuration;
+
+use serde::{Deserialize, Serialize};
+
+/// What table values become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Values {
+    /// Half-precision floats.
+    F16,
+    /// Eight-bit multiples of a step.
+    #[default]
+    U8,
+}
+
+/// How to write a compact file.
+#[derive(Clone, Copy, Debug, PartialEq, clap::Args)]
+pub struct CompactOptions {
+    /// What table values become
+    #[arg(long, value_enum, default_value_t)]
+    pub values: Values,
+    /// Step of eight-bit values, as a share of their level's root mean square: larger is smaller and coarser
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub step: f32,
+}
+
+impl Default for CompactOptions {
+    fn default() -> Self {
+        Self { values: Values::U8, step: 0.2 }
+    }
+}
+
+/// Bytes of a field after each measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// All values as f32.
+    pub full: u64,
+    /// Without the entries that nothing reaches.
+    pub removed: u64,
+    /// With quantised values, and the occupied cells as bits.
+    pub quantised: u64,
+    /// The file.
+    pub file: u64,
+}
+
+/// Name of the occupied cells.
+const OCCUPIED: &str = "occupied";
+
+/// Kind of such a file.
+const KIND: &str = "nerf-compact";
+
+#[cfg(test)]
+mod tests;

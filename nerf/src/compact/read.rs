@@ -1,0 +1,104 @@
+//! Reading.
+
+use super::{KIND, OCCUPIED, codec};
+use crate::NerfConfig;
+use crate::reach::{Space, sharing};
+use crate::state::parse;
+use crate::trainer::{NerfError, Trainer};
+use nerve_core::checkpoint::Checkpoint;
+use nerve_core::engine::TrainEngine;
+use nerve_core::ops::march::Bitfield;
+use rayon::prelude::*;
+use std::path::Path;
+use std::time::Duration;
+
+/// An open compact file.
+struct Source<'a> {
+    path: &'a Path,
+    file: Checkpoint,
+}
+
+impl<'a> Source<'a> {
+    fn open(path: &'a Path) -> Result<Self, NerfError> {
+        let this = Self { path, file: Checkpoint::load(path)? };
+        match this.file.meta("kind")? {
+            KIND => Ok(this),
+            other => Err(this.damaged(format!(
+                "it is of kind '{other}', not a compact file; `nerve export RUN compact` writes one"
+            ))),
+        }
+    }
+
+    fn damaged(&self, reason: impl Into<String>) -> NerfError {
+        NerfError::Compact { path: self.path.to_owned(), reason: reason.into() }
+    }
+
+    /// The `length` bytes of a frame.
+    fn bytes(&self, name: &str, length: usize) -> Result<Vec<u8>, NerfError> {
+        let frame = self.file.bytes(name)?;
+        codec::expand(&frame, length).ok_or_else(|| {
+            self.damaged(format!("'{name}' is damaged or of another field; export it again"))
+        })
+    }
+}
+
+/// The configuration of the run that a compact file is of.
+///
+/// # Errors
+/// If there is no such file, or it is another kind of file.
+pub fn configuration(path: &Path) -> Result<NerfConfig, NerfError> {
+    let source = Source::open(path)?;
+    let text = source.file.meta("config")?;
+    serde_json::from_str(text).map_err(|e| source.damaged(format!("its configuration cannot be read: {e}")))
+}
+
+impl Trainer {
+    /// Takes over a field that [`Self::write_compact`] wrote. It can be looked at, not trained on: there are no
+    /// moments.
+    ///
+    /// # Errors
+    /// If the file is damaged, or of another field.
+    pub fn read_compact(&mut self, path: &Path) -> Result<(), NerfError> {
+        let source = Source::open(path)?;
+        let cascades = self.occupancy.bits().cascades();
+        let mut bits = Bitfield::new(cascades, false);
+        let raw = source.bytes(OCCUPIED, bits.words().len() * 8)?;
+        let words: Vec<u64> = raw.chunks_exact(8).map(|b| b.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b))).collect();
+        bits.refill(|word| words[word]);
+        let space = Space::occupied(&bits, self.scene().aabb_scale as f32);
+        let levels = self.config().grid.levels()?;
+        let step = parse(&source.file, path, "step")?;
+        self.before = Duration::from_nanos(parse(&source.file, path, "elapsed_ns")?);
+        let params = self.engine.params_mut();
+        params.step = step;
+        let (blocks, _) = params.split();
+        blocks.par_iter_mut().enumerate().with_max_len(1).try_for_each(|(i, block)| {
+            let name = &block.spec.name;
+            let shared = levels.get(i).map(|level| (level, sharing(level, &space)));
+            let count = shared.as_ref().map_or(block.weight.len(), |(level, sharing)| {
+                level.features * sharing.iter().filter(|live| **live > 0).count()
+            });
+            let key = format!("step/{name}");
+            let values = match source.file.meta(&key) {
+                Err(_) => codec::from_halves(&source.bytes(name, 2 * count)?),
+                Ok(text) => {
+                    let step = text.parse::<f32>().ok().filter(|s| s.is_finite() && *s > 0.0);
+                    let step = step.ok_or_else(|| source.damaged(format!("`{key}` is {text:?}, no step")))?;
+                    codec::from_codes(&source.bytes(name, count)?, step)
+                }
+            };
+            match &shared {
+                Some((level, sharing)) => codec::place(level, &values, sharing, &mut block.weight),
+                None => block.weight.copy_from_slice(&values),
+            }
+            Ok::<(), NerfError>(())
+        })?;
+        self.occupancy.hold(bits);
+        let progress = self.progress();
+        self.engine.set_progress(progress);
+        if let (Some(mean), Some(pruner)) = (self.mean_saliency(), &mut self.pruner) {
+            pruner.mean = mean;
+        }
+        Ok(())
+    }
+}

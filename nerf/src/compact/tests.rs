@@ -1,0 +1,141 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::hollow::{HollowConfig, Method};
+use crate::{NerfConfig, Trainer};
+use nerve_core::engine::TrainEngine;
+use nerve_core::ops::hash_grid::HashGridConfig;
+use nerve_data::demo::{self, DemoConfig};
+use nerve_data::scene::LoadOptions;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn trained(method: Method) -> Trainer {
+    let demo = DemoConfig { resolution: 48, train: 12, test: 1, ..DemoConfig::default() };
+    let scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();
+    let mut config = NerfConfig {
+        grid: HashGridConfig { levels: 8, log2_entries: 12, finest_resolution: 512, ..Default::default() },
+        hollow: HollowConfig { method, saliency_side: 32, ..HollowConfig::default() },
+        ..NerfConfig::default()
+    };
+    config.data.scene = "demo".into();
+    (config.train.steps, config.train.batch_samples) = (Some(300), 8192);
+    let mut trainer = Trainer::new(config, Arc::new(scene), 2).unwrap();
+    (0..300).for_each(|_| {
+        trainer.step();
+    });
+    trainer
+}
+
+fn again(path: &std::path::Path, trainer: &Trainer) -> Result<Trainer, crate::NerfError> {
+    let mut read = Trainer::new(configuration(path)?, trainer.scene().clone(), 2)?;
+    read.read_compact(path)?;
+    Ok(read)
+}
+
+fn difference(a: &mut Trainer, b: &mut Trainer) -> f64 {
+    let (a, b) = (a.picture(0).on(1.0), b.picture(0).on(1.0));
+    let sum: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+    sum / a.len() as f64
+}
+
+#[test]
+fn a_field_comes_back_smaller_and_nearly_the_same() {
+    for method in [Method::Plain, Method::Hollow] {
+        let mut trainer = trained(method);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.compact");
+        let mut sizes = Vec::new();
+        for (values, step, near) in [(Values::F16, 0.2, 0.05), (Values::U8, 0.05, 0.5), (Values::U8, 0.4, 3.0)] {
+            let report = trainer.write_compact(&path, &CompactOptions { values, step }).unwrap();
+            assert_eq!(report.full, 4 * trainer.parameters() as u64);
+            // The occupied cells are 256 KiB before they are coded.
+            assert!(report.removed < report.full && report.file < report.quantised, "{report:?}");
+            assert!(report.file < report.full * 3 / 5, "{report:?}");
+            sizes.push(report.file);
+            let mut read = again(&path, &trainer).unwrap();
+            assert_eq!(read.step_count(), 300);
+            assert_eq!(read.occupied(), trainer.occupied());
+            let off = difference(&mut trainer, &mut read);
+            assert!(off < near, "{method:?} {values:?} {step}: {off}");
+        }
+        assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    }
+}
+
+/// What is left of a table with f16 values is what samples can touch: a picture does not see the rest.
+#[test]
+fn nothing_that_is_removed_is_ever_read() {
+    let mut trainer = trained(Method::Plain);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.compact");
+    let options = CompactOptions { values: Values::F16, ..CompactOptions::default() };
+    trainer.write_compact(&path, &options).unwrap();
+    let mut read = again(&path, &trainer).unwrap();
+    let before = read.picture(0).on(1.0);
+    let mut removed = 0;
+    let (blocks, _) = read.engine.params_mut().split();
+    for block in blocks.iter_mut().filter(|b| b.spec.name.starts_with("grid")) {
+        for entry in block.weight.chunks_exact_mut(2).filter(|e| **e == [0.0; 2]) {
+            entry.fill(f32::NAN);
+            removed += 1;
+        }
+    }
+    assert!(removed > 1000, "{removed}");
+    assert_eq!(read.picture(0).on(1.0), before);
+}
+
+#[test]
+fn damaged_files_are_errors_that_name_them() {
+    let mut trainer = trained(Method::Hollow);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.compact");
+    trainer.write_compact(&path, &CompactOptions::default()).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let fails = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let error = again(&path, &trainer).err().map(|e| e.to_string());
+        assert!(error.as_ref().is_none_or(|e| e.contains("a.compact")), "{error:?}");
+        error
+    };
+    assert_eq!(fails(&good), None);
+    for cut in [0, 7, 100, good.len() / 2, good.len() - 1] {
+        assert!(fails(&good[..cut]).is_some(), "{cut}");
+    }
+    // A frame's length and magic number; whatever else is hit must not panic.
+    let mut caught = 0;
+    for at in (0..good.len()).step_by(good.len() / 60) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x5a;
+        caught += usize::from(fails(&bad).is_some());
+    }
+    assert!(caught > 0);
+    // A run's checkpoint is no compact file.
+    trainer.save(&path).unwrap();
+    let error = configuration(&path).unwrap_err().to_string();
+    assert!(error.contains("'nerf'") && error.contains("nerve export"), "{error}");
+    let bad = CompactOptions { step: 0.0, ..CompactOptions::default() };
+    assert!(trainer.write_compact(&path, &bad).unwrap_err().to_string().contains("--step"));
+}
+
+proptest! {
+    #[test]
+    fn codes_are_within_half_a_step(values in prop::collection::vec(-3.0f32..3.0, 1..200), share in 0.01f32..1.0) {
+        let step = codec::step(&values, share);
+        let back = codec::from_codes(&codec::codes(&values, step), step);
+        for (a, b) in values.iter().zip(&back) {
+            prop_assert!((a - b).abs() <= 0.501 * step);
+        }
+        let half = codec::from_halves(&codec::halves(&values));
+        for (a, b) in values.iter().zip(&half) {
+            prop_assert!((a - b).abs() <= 1e-3 * a.abs() + 1e-7);
+        }
+    }
+
+    #[test]
+    fn frames_come_back(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let frame = codec::squeeze(&bytes).unwrap();
+        prop_assert_eq!(codec::expand(&frame, bytes.len()), Some(bytes.clone()));
+        prop_assert_eq!(codec::expand(&frame, bytes.len() + 1), None);
+        prop_assert_eq!(codec::expand(&frame[..frame.len() - 1], bytes.len()), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! What a trained field is made of: parameters, live space, saliency, collisions.
+
+use crate::reach::{Collisions, Space, collisions};
+use crate::steering::closed_share;
+use crate::trainer::{NerfError, Trainer};
+use crate::{cells_picture, live::LiveCells};
+use nerve_core::engine::TrainEngine;
+use nerve_core::ops::saliency::reference::sigmoid;
+use nerve_data::write::{Pixels, write_png};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Bins of the saliency's histogram over 0 to 1.
+pub const BINS: usize = 20;
+
+/// What `eval.json` says about a field beside its pictures.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Structure {
+    /// Trainable values.
+    pub parameters: usize,
+    /// Share of the occupancy cells that rays are sampled in.
+    pub occupied_share: f64,
+    /// Share of live cells (see [`crate::live`]), of as many as a saliency grid has.
+    pub live_share: f64,
+    /// Of a field with a saliency grid.
+    pub saliency: Option<Saliency>,
+    /// Per level: collisions if all of space were alive, and among the vertices that samples touch.
+    pub collisions: Vec<LevelCollisions>,
+}
+
+/// What a saliency grid has come to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saliency {
+    /// S(G).
+    pub mean: f64,
+    /// The multiplier.
+    pub gamma: f64,
+    /// Share of cells with a saliency below 0.01.
+    pub closed_share: f64,
+    /// Share of cells per bin of saliency, 0 to 1.
+    pub histogram: Vec<f64>,
+}
+
+/// A level's collisions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LevelCollisions {
+    /// In all of space: every vertex alive, spread over the entries as evenly as a hash does.
+    pub everywhere: f64,
+    /// In occupied space.
+    #[serde(flatten)]
+    pub occupied: Collisions,
+}
+
+/// How many of the logits have a saliency in each bin.
+pub fn histogram(grid: &[f32]) -> [u64; BINS] {
+    let mut counts = [0; BINS];
+    for g in grid {
+        let bin = (sigmoid(f64::from(*g)) * BINS as f64) as usize;
+        counts[bin.min(BINS - 1)] += 1;
+    }
+    counts
+}
+
+impl Trainer {
+    /// Looks at the field, its average where one is kept.
+    pub fn structure(&mut self) -> (Structure, LiveCells) {
+        self.swap_average();
+        let live = self.live_cells();
+        let space = Space::occupied(self.occupancy.bits(), self.scene().aabb_scale as f32);
+        let levels = &self.config().grid.levels().unwrap_or_default();
+        let saliency = self.saliency().zip(self.pruner()).map(|(grid, pruner)| Saliency {
+            mean: pruner.mean,
+            gamma: pruner.gamma,
+            closed_share: closed_share(grid),
+            histogram: histogram(grid).map(|c| c as f64 / grid.len() as f64).to_vec(),
+        });
+        let structure = Structure {
+            parameters: self.engine.params().len(),
+            occupied_share: self.occupied(),
+            live_share: live.share(),
+            saliency,
+            collisions: collisions(levels, &space)
+                .into_iter()
+                .map(|occupied| LevelCollisions { everywhere: evenly(&occupied), occupied })
+                .collect(),
+        };
+        self.swap_average();
+        (structure, live)
+    }
+
+    /// Pictures of the saliency and of the live cells, in `folder`.
+    ///
+    /// # Errors
+    /// If a picture cannot be written.
+    pub fn draw_structure(&self, live: &LiveCells, folder: &Path) -> Result<(), NerfError> {
+        let solid = [("live_cells.png", cells_picture::solid(live))];
+        let side = self.config().hollow.saliency_side;
+        let slices = self.saliency().map(|grid| ("saliency.png", cells_picture::slices(grid, side)));
+        for (name, picture) in solid.into_iter().chain(slices) {
+            let (width, height) = (picture.width as u32, picture.height as u32);
+            write_png(&folder.join(name), width, height, Pixels::Rgb, &picture.data)?;
+        }
+        Ok(())
+    }
+}
+
+/// The crowd in an entry of a level all of whose vertices are alive.
+fn evenly(level: &Collisions) -> f64 {
+    let load = level.vertices as f64 / level.entries as f64;
+    if level.vertices <= level.entries as u64 { 1.0 } else { 1.0 + load }
+}
