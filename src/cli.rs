@@ -1,6 +1,6 @@
 //! The flags. Those of a model live with its configuration, in its crate.
 
-use crate::commands::{demo, eval, inspect, resume, train};
+use crate::commands::{compare, demo, eval, export, inspect, resume, train};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use nerve_core::device::DeviceArg;
@@ -38,6 +38,10 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Measure a run on held-out views and render them
     Eval(eval::EvalArgs),
+    /// Train plain and hollow fields side by side: table, CSV, plot
+    Compare(Box<compare::CompareArgs>),
+    /// Write a run in another form, such as one small file
+    Export(export::ExportArgs),
     /// Tell what a scene holds and what is wrong with it, before any training
     Inspect(inspect::InspectArgs),
     /// Write the built-in scene to a folder, with depth, normals and labels

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod context;
+mod evaluation;
 mod format;
 mod interrupt;
 mod nerf;
@@ -13,7 +14,7 @@ mod sinks;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use commands::{Outcome, demo, doctor, eval, inspect, resume, train};
+use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, train};
 use context::Context;
 use output::remark;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Train(args) => train::run(&context, *args),
         Command::Resume(args) => resume::run(&context, &args),
         Command::Eval(args) => eval::run(&context, &args),
+        Command::Compare(args) => compare::run(&context, &args),
+        Command::Export(args) => export::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
         Command::Doctor => doctor::run(&context),

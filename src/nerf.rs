@@ -2,18 +2,16 @@
 
 use crate::commands::Outcome;
 use crate::context::Context;
+use crate::evaluation::{self, Evaluation, Target};
 use crate::format;
 use crate::output::remark;
-use crate::progress::Counter;
+use crate::scene;
 use crate::sinks::{JsonLines, Progress};
 use indicatif::ProgressBar;
 use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder};
 use nerve_data::Scene;
-use nerve_data::scene::Split;
-use nerve_nerf::eval::{Report, evaluate_until};
-use nerve_nerf::structure::Structure;
 use nerve_nerf::{NerfConfig, Trainer};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,18 +24,26 @@ const WAITING: usize = 1024;
 /// How long sinks may take to finish.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// `eval.json`: a report, and which views it is about.
-#[derive(Serialize)]
-struct Evaluation {
-    split: &'static str,
-    #[serde(flatten)]
-    report: Report,
-    field: Structure,
+/// A trainer with fresh weights.
+pub fn trainer(context: &Context, config: &NerfConfig, scene: Arc<Scene>) -> anyhow::Result<Trainer> {
+    Ok(Trainer::new(config.clone(), scene, context.common.threads)?)
 }
 
-/// A trainer with fresh weights.
-pub fn trainer(context: &Context, config: &NerfConfig, scene: Scene) -> anyhow::Result<Trainer> {
-    Ok(Trainer::new(config.clone(), Arc::new(scene), context.common.threads)?)
+/// A run as it was last saved.
+pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<Trainer> {
+    let checkpoint = run.checkpoint_path();
+    if !checkpoint.exists() {
+        anyhow::bail!(
+            "{}: there is no such file, the run was never saved; `nerve resume {}` trains it",
+            checkpoint.display(),
+            run.path().display()
+        );
+    }
+    context.common.device.resolve()?;
+    let config = run.config()?;
+    let mut trainer = trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
+    trainer.restore(&checkpoint)?;
+    Ok(trainer)
 }
 
 /// Whether `eval.json` is about this step.
@@ -71,7 +77,7 @@ impl<'a> Session<'a> {
         bar.finish_and_clear();
         let result = trained.map_err(anyhow::Error::from).and_then(|reason| {
             let report = match reason {
-                DoneReason::Finished if evaluate => self.measure_held_out(&events)?,
+                DoneReason::Finished if evaluate => self.measure(&events)?,
                 _ => None,
             };
             Ok((reason, report))
@@ -86,21 +92,6 @@ impl<'a> Session<'a> {
         self.sum_up(&reason, report.as_ref());
         let stopped = self.context.interrupt.clean().is_cancelled();
         Ok(if stopped { Outcome::Interrupted } else { Outcome::Done })
-    }
-
-    /// Evaluates on the views of `split`, or on the held-out ones.
-    pub fn evaluate(mut self, split: Option<Split>) -> anyhow::Result<Outcome> {
-        let Some(split) = split.or_else(|| self.held_out()) else {
-            anyhow::bail!(
-                "{}: no view is held out; use --split train",
-                self.trainer.scene().source.display()
-            );
-        };
-        let Some(evaluation) = self.measure(split, &Events::new())? else { return Ok(Outcome::Interrupted) };
-        let (run, renders) = (self.run.path().display(), self.run.renders_dir());
-        self.context.output.say(format_args!("{}\n{}\nrun       {run}", held_out_line(&evaluation), field_line(&evaluation.field)));
-        self.context.output.say(format_args!("pictures  {}", pictures(&renders)));
-        Ok(Outcome::Done)
     }
 
     /// The sinks, and the bar to clear after training.
@@ -136,54 +127,17 @@ impl<'a> Session<'a> {
         self.context.output.line("start", &fields);
     }
 
-    fn held_out(&self) -> Option<Split> {
-        let splits = &self.trainer.scene().splits;
-        [Split::Test, Split::Val].into_iter().find(|split| !splits.get(*split).is_empty())
-    }
-
-    fn measure_held_out(&mut self, events: &Events) -> anyhow::Result<Option<Evaluation>> {
-        match self.held_out() {
-            Some(split) => self.measure(split, events),
+    fn measure(&mut self, events: &Events) -> anyhow::Result<Option<Evaluation>> {
+        match evaluation::held_out(self.trainer.scene()) {
+            Some(split) => {
+                let target = Target::of(&self.run);
+                evaluation::measure(self.context, &mut self.trainer, &target, split, events)
+            }
             None => {
                 remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th");
                 Ok(None)
             }
         }
-    }
-
-    /// Renders and measures the views of a split, and writes `eval.json`; `None` when interrupted.
-    fn measure(&mut self, split: Split, events: &Events) -> anyhow::Result<Option<Evaluation>> {
-        let views = self.trainer.scene().splits.get(split).to_vec();
-        let (output, cancel) = (self.context.output, self.context.interrupt.clean());
-        let counter = Counter::new("evaluating views");
-        let mut done = 0;
-        let report = evaluate_until(
-            &mut self.trainer,
-            &views,
-            Some(&self.run.renders_dir()),
-            events,
-            cancel,
-            &mut |view| {
-                done += 1;
-                counter.set(done, views.len());
-                output.line("view", view);
-            },
-        )?;
-        drop(counter);
-        let Some(report) = report else {
-            remark(format_args!(
-                "evaluation stopped after {done} of {} views; `nerve eval {}` does it again",
-                views.len(),
-                self.run.path().display()
-            ));
-            return Ok(None);
-        };
-        let (field, live) = self.trainer.structure();
-        self.trainer.draw_structure(&live, &self.run.renders_dir())?;
-        let evaluation = Evaluation { split: split.name(), report, field };
-        self.run.write_eval(&evaluation)?;
-        output.line("eval", &evaluation);
-        Ok(Some(evaluation))
     }
 
     fn sum_up(&self, reason: &DoneReason, evaluation: Option<&Evaluation>) {
@@ -200,9 +154,8 @@ impl<'a> Session<'a> {
         let verb = if finished { "trained" } else { "stopped" };
         output.say(format_args!("{verb}   step {step} after {}", format::time(elapsed)));
         if let Some(evaluation) = evaluation {
-            output.say(held_out_line(evaluation));
-            output.say(field_line(&evaluation.field));
-            output.say(format_args!("pictures  {}", pictures(&self.run.renders_dir())));
+            output.say(evaluation);
+            output.say(format_args!("pictures  {}", Target::of(&self.run).pictures()));
         }
         output.say(format_args!("run       {}\nnext      {next}", run.display()));
         let report = evaluation.map(|e| &e.report);
@@ -212,31 +165,4 @@ impl<'a> Session<'a> {
         });
         output.line("summary", &fields);
     }
-}
-
-fn held_out_line(evaluation: &Evaluation) -> String {
-    let Evaluation { split, report, .. } = evaluation;
-    format!(
-        "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}, {:.2} s a view",
-        report.views.len(),
-        report.psnr,
-        report.ssim,
-        report.render_seconds
-    )
-}
-
-fn field_line(field: &Structure) -> String {
-    let mut line = format!(
-        "field     {} parameters, {:.1} % of the cells live",
-        format::count(field.parameters as f64),
-        100.0 * field.live_share
-    );
-    if let Some(s) = &field.saliency {
-        line += &format!("; saliency: mean {:.4}, {:.1} % closed", s.mean, 100.0 * s.closed_share);
-    }
-    line
-}
-
-fn pictures(renders: &std::path::Path) -> String {
-    format!("{}: photograph, rendering, error x 4, depth", renders.join("*.png").display())
 }

@@ -93,7 +93,13 @@ pub enum ColorSees {
 
 impl Default for FieldConfig {
     fn default() -> Self {
-        Self { width: 64, density_layers: 1, color_layers: 2, geometry_features: 16, color_sees: ColorSees::All }
+        Self {
+            width: 64,
+            density_layers: 1,
+            color_layers: 2,
+            geometry_features: 16,
+            color_sees: ColorSees::All,
+        }
     }
 }
 
@@ -247,7 +253,12 @@ pub struct ConfigError {
 /// Seconds of a year.
 const LONGEST_SAVE: f64 = 366.0 * 86400.0;
 
-pub(crate) fn check(ok: bool, field: &'static str, value: String, remedy: &'static str) -> Result<(), ConfigError> {
+pub(crate) fn check(
+    ok: bool,
+    field: &'static str,
+    value: String,
+    remedy: &'static str,
+) -> Result<(), ConfigError> {
     if ok { Ok(()) } else { Err(ConfigError { field, value, remedy }) }
 }
 
@@ -261,8 +272,12 @@ impl NerfConfig {
         for (field, value) in [("--rho", h.rho), ("--l1-weight", h.l1_weight)] {
             check(value >= 0.0 && value.is_finite(), field, value.to_string(), "use 0 or more")?;
         }
-        let shares =
-            [("--saliency-start", h.saliency_start), ("--gate-start", h.gate_start), ("--alpha-switch", h.alpha_switch), ("--steer-from", h.steer_from)];
+        let shares = [
+            ("--saliency-start", h.saliency_start),
+            ("--gate-start", h.gate_start),
+            ("--alpha-switch", h.alpha_switch),
+            ("--steer-from", h.steer_from),
+        ];
         for (field, value) in shares {
             check((0.0..=1.0).contains(&value), field, value.to_string(), "use 0 to 1")?;
         }
@@ -272,7 +287,12 @@ impl NerfConfig {
             check(ok, field, value.to_string(), "use a positive number")?;
         }
         let travel = h.saliency_travel > 0.0 && h.saliency_travel.is_finite();
-        check(travel, "--saliency-travel", h.saliency_travel.to_string(), "use a positive number, such as 30")
+        check(
+            travel,
+            "--saliency-travel",
+            h.saliency_travel.to_string(),
+            "use a positive number, such as 300",
+        )
     }
 
     /// Checks what the types do not.
@@ -292,7 +312,12 @@ impl NerfConfig {
         let geometry = f.geometry_features;
         check((1..=64).contains(&geometry), "--geometry-features", geometry.to_string(), "use 1 to 64")?;
         let sees = f.color_sees == ColorSees::All || geometry > 1;
-        check(sees, "--color-sees", "geometry".into(), "with one geometry feature, only `all` sees anything")?;
+        check(
+            sees,
+            "--color-sees",
+            "geometry".into(),
+            "with one geometry feature, only `all` sees anything",
+        )?;
         let features = self.grid.levels * self.grid.features;
         check(features <= 128, "--levels times --features", features.to_string(), "use at most 128")?;
         self.validate_hollow()?;

@@ -95,7 +95,11 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
     let saliency = hollow.has_grid().then(|| {
         let group = params.group(Group::new(SALIENCY));
         let spec = BlockSpec { name: SALIENCY.to_owned(), shape: vec![hollow.saliency_side; 3], group };
-        SaliencyBlock { side: hollow.saliency_side, block: params.block(spec, |_| LOGIT_INIT), limit: LOGIT_LIMIT }
+        SaliencyBlock {
+            side: hollow.saliency_side,
+            block: params.block(spec, |_| LOGIT_INIT),
+            limit: LOGIT_LIMIT,
+        }
     });
     if let Some(decay) = config.train.ema {
         params.average(decay);

@@ -12,7 +12,8 @@
 //! done the grid stays as it is: a field that has seen nothing yet would lose its scene. Two things are ours, because
 //! the paper does not print them: rho, and the grid's learning rate. Adam moves a logit that only the constraint pulls
 //! by one learning rate a step, however weakly it pulls, so a rate per step would close cells after so many steps in
-//! short and long runs alike; it is `travel` logits over the run instead, times the run's schedule.
+//! short and long runs alike; it is `travel` logits over the run instead, times the run's schedule. In the same way
+//! rho is given for the whole run: at a step that takes the run on by a share s of it, it counts s times.
 
 use serde::{Deserialize, Serialize};
 
@@ -71,14 +72,14 @@ pub struct HollowConfig {
     /// Mean saliency to get under (C)
     #[arg(long, value_name = "SHARE", default_value_t = 0.04)]
     pub saliency_share: f64,
-    /// Step of the multiplier (rho)
-    #[arg(long, value_name = "RHO", default_value_t = 1e-5)]
+    /// How much the multiplier would grow over the run per unit of excess saliency: rho times the number of steps
+    #[arg(long, value_name = "RHO", default_value_t = 0.01)]
     pub rho: f64,
     /// Weight of the sum of saliencies with --pruner l1
     #[arg(long, value_name = "WEIGHT", default_value_t = 1e-7)]
     pub l1_weight: f64,
     /// How far a logit could go over the run at the full learning rate, the same way at every step
-    #[arg(long, value_name = "LOGITS", default_value_t = 30.0)]
+    #[arg(long, value_name = "LOGITS", default_value_t = 300.0)]
     pub saliency_travel: f64,
     /// Share of the run before the saliency grid starts to learn
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
@@ -112,9 +113,9 @@ impl Default for HollowConfig {
             pruner: Pruning::Admm,
             saliency_side: 64,
             saliency_share: 0.04,
-            rho: 1e-5,
+            rho: 0.01,
             l1_weight: 1e-7,
-            saliency_travel: 30.0,
+            saliency_travel: 300.0,
             saliency_start: 0.05,
             gate_start: 0.05,
             alpha: 1e4,
@@ -157,12 +158,19 @@ pub struct Pruner {
     pub mean: f64,
     /// The multiplier.
     pub gamma: f64,
+    /// rho at this step.
+    rho: f64,
 }
 
 impl Pruner {
     /// At the start of a run, with the mean saliency of the grid as it is.
     pub fn new(config: &HollowConfig, mean: f64) -> Self {
-        Self { config: config.clone(), mean, gamma: 0.0 }
+        Self { config: config.clone(), mean, gamma: 0.0, rho: 0.0 }
+    }
+
+    /// Prepares a step that takes the run on by a share of `stride`.
+    pub fn pace(&mut self, stride: f64) {
+        self.rho = self.config.rho * stride;
     }
 
     /// Whether the grid learns at this point of the run.
@@ -174,7 +182,9 @@ impl Pruner {
     pub fn slope(&self, progress: f64) -> Option<f32> {
         let c = &self.config;
         let slope = match c.pruner {
-            Pruning::Admm => (c.rho * (self.mean - c.saliency_share).max(0.0) + self.gamma) / c.cells() as f64,
+            Pruning::Admm => {
+                (self.rho * (self.mean - c.saliency_share).max(0.0) + self.gamma) / c.cells() as f64
+            }
             Pruning::L1 => c.l1_weight,
             Pruning::Off => 0.0,
         };
@@ -185,7 +195,7 @@ impl Pruner {
     pub fn follow(&mut self, mean: f64, progress: f64) {
         self.mean = mean;
         if self.config.pruner == Pruning::Admm && self.learns(progress) {
-            self.gamma = (self.gamma + self.config.rho * (mean - self.config.saliency_share)).max(0.0);
+            self.gamma = (self.gamma + self.rho * (mean - self.config.saliency_share)).max(0.0);
         }
     }
 }
@@ -203,6 +213,7 @@ mod tests {
     fn the_multiplier_rises_above_the_share_and_falls_to_zero_below() {
         let config = HollowConfig { rho: 0.1, saliency_share: 0.2, saliency_start: 0.0, ..hollow() };
         let mut pruner = Pruner::new(&config, 0.7);
+        pruner.pace(1.0);
         assert_eq!(pruner.slope(0.0).unwrap(), (0.1 * 0.5 / 64f64.powi(3)) as f32);
         pruner.follow(0.7, 0.0);
         pruner.follow(0.5, 0.0);
@@ -218,6 +229,7 @@ mod tests {
     #[test]
     fn nothing_learns_before_its_time() {
         let mut pruner = Pruner::new(&hollow(), 0.7);
+        pruner.pace(0.01);
         pruner.follow(0.7, 0.04);
         assert_eq!((pruner.slope(0.04), pruner.gamma), (None, 0.0));
         assert!(pruner.slope(0.05).is_some());

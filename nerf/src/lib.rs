@@ -5,6 +5,7 @@
 
 mod cells_picture;
 pub mod compact;
+pub mod comparison;
 pub mod config;
 pub mod eval;
 pub mod field;

@@ -68,7 +68,8 @@ impl Trainer {
     /// The share of live cells, from some two thousand of them, others at every step.
     pub fn sampled_live_share(&mut self) -> f64 {
         let all = self.live_side().pow(3);
-        let stride = all.div_ceil(SAMPLED);
+        // Odd, so that it visits all rows and planes alike.
+        let stride = all.div_ceil(SAMPLED) | 1;
         let first = (self.step_count() as usize).wrapping_mul(0x9e37_79b1) % stride;
         let cells: Vec<usize> = (first..all).step_by(stride).collect();
         self.probe(&cells).iter().filter(|live| **live).count() as f64 / cells.len().max(1) as f64

@@ -41,8 +41,10 @@ pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<
     let (tables, networks) = (tables.sum::<u64>(), mlp_values(config));
     // Weight and two moments; a table's share a word. An average keeps, beside its values, a step for each line.
     let moments = if config.train.dense_adam { 2 } else { 1 };
-    let average = u64::from(config.train.ema.is_some()) * (tables + networks) * 17 / 16;
-    let values = tables * (1 + moments) + networks * 3 + average;
+    let average =
+        u64::from(config.train.ema.is_some()) * (tables + networks + config.hollow.cells() as u64) * 17 / 16;
+    let saliency = config.hollow.cells() as u64;
+    let values = tables * (1 + moments) + (networks + saliency) * 3 + average;
     // Encodings of the rounds as levels and as rows, gradients as levels; samples of the rounds and of whole rays.
     let per_sample = 3 * config.grid.outputs() as u64 + 2 * PER_SAMPLE;
     let cascades = u64::from(aabb_scale.max(1).ilog2()) + 1;
@@ -68,6 +70,7 @@ mod tests {
     use super::*;
     use crate::config::FieldConfig;
     use crate::field;
+    use crate::hollow::Method;
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_core::params::Params;
 
@@ -89,6 +92,10 @@ mod tests {
             let (params, _) = field::build(&config, 1).unwrap();
             assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
             config.train.dense_adam = false;
+            config.hollow.method = Method::Hollow;
+            let (params, _) = field::build(&config, 1).unwrap();
+            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
+            config.hollow.method = Method::Plain;
             config.train.ema = Some(0.9);
             assert!(estimate(&config, 1, 2).unwrap().parameters > plain.parameters);
         }

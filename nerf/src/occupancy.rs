@@ -40,6 +40,8 @@ pub struct Occupancy {
     /// Cascade after cascade, Morton order.
     density: Vec<f32>,
     bits: Bitfield,
+    /// What [`Self::least`] is where the densities are not known.
+    held: Option<f32>,
     steps: Steps,
     /// Side of the render box.
     side: f32,
@@ -55,6 +57,7 @@ impl Occupancy {
         Self {
             density: vec![0.0; cascades * CELLS],
             bits: Bitfield::new(cascades, true),
+            held: None,
             steps,
             side: box_side as f32,
             cells: Vec::new(),
@@ -81,9 +84,10 @@ impl Occupancy {
         }
     }
 
-    /// Takes over the occupied cells themselves, of a field that is not trained further.
-    pub fn hold(&mut self, bits: Bitfield) {
-        self.bits = bits;
+    /// Takes over the occupied cells themselves, and the density that made them so, of a field that is not trained
+    /// further.
+    pub fn hold(&mut self, bits: Bitfield, least: f32) {
+        (self.bits, self.held) = (bits, Some(least));
     }
 
     /// The share of occupied cells.
@@ -157,6 +161,9 @@ impl Occupancy {
 
     /// The density above which a cell is occupied.
     pub fn least(&self) -> f32 {
+        if let Some(least) = self.held {
+            return least;
+        }
         // The mean by fixed chunks, so that it does not depend on the number of threads.
         let sums: Vec<f64> =
             self.density.par_chunks(1 << 15).map(|c| c.iter().map(|d| f64::from(*d)).sum()).collect();

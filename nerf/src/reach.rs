@@ -82,9 +82,9 @@ pub fn sharing(level: &Level, space: &Space) -> Vec<u32> {
     };
     for z in 0..side {
         for y in 0..side {
-            let rows = touching[z as usize].iter().flat_map(|cz| {
-                touching[y as usize].iter().map(move |cy| (cz * SIDE) + cy)
-            });
+            let rows = touching[z as usize]
+                .iter()
+                .flat_map(|cz| touching[y as usize].iter().map(move |cy| (cz * SIDE) + cy));
             let row = rows.fold(0, |all, at| all | space.rows[at]);
             if row != 0 {
                 row_counts(y, z, row);
@@ -166,7 +166,8 @@ mod tests {
         let (bits, cells) = some_cells();
         let space = Space::occupied(&bits, 1.0);
         assert_eq!(space.cells(), cells.len());
-        let config = HashGridConfig { levels: 6, log2_entries: 12, finest_resolution: 700, ..Default::default() };
+        let config =
+            HashGridConfig { levels: 6, log2_entries: 12, finest_resolution: 700, ..Default::default() };
         for level in config.levels().unwrap() {
             let mut vertices = BTreeSet::new();
             let fine = 24;
@@ -190,7 +191,8 @@ mod tests {
 
     #[test]
     fn all_of_space_touches_every_vertex() {
-        let config = HashGridConfig { levels: 3, log2_entries: 10, finest_resolution: 150, ..Default::default() };
+        let config =
+            HashGridConfig { levels: 3, log2_entries: 10, finest_resolution: 150, ..Default::default() };
         for c in collisions(&config.levels().unwrap(), &Space::everything()) {
             assert_eq!(c.live, c.vertices);
             assert!(c.crowd >= 1.0 && c.used <= c.entries);

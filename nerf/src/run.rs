@@ -152,7 +152,9 @@ impl Trainer {
 
     /// The saliency's histogram and the grid itself, now and then.
     fn report_saliency(&self, events: &Events) {
-        let (Some(grid), step, elapsed) = (self.saliency(), self.step_count(), self.elapsed()) else { return };
+        let (Some(grid), step, elapsed) = (self.saliency(), self.step_count(), self.elapsed()) else {
+            return;
+        };
         if step.is_multiple_of(HISTOGRAM_EVERY) {
             let counts = histogram(grid).to_vec().into();
             let (name, range) = ("saliency/p".into(), [0.0, 1.0]);

@@ -61,7 +61,11 @@ impl Trainer {
 }
 
 /// A number among the checkpoint's names and values.
-pub(crate) fn parse<T: FromStr>(checkpoint: &Checkpoint, path: &Path, key: &'static str) -> Result<T, NerfError> {
+pub(crate) fn parse<T: FromStr>(
+    checkpoint: &Checkpoint,
+    path: &Path,
+    key: &'static str,
+) -> Result<T, NerfError> {
     let text = checkpoint.meta(key)?;
     text.parse().map_err(|_| NerfError::Meta { path: path.to_owned(), key, value: text.to_owned() })
 }

@@ -43,6 +43,8 @@ pub enum NerfError {
     Folder { path: PathBuf, source: std::io::Error },
     #[error("{path}: {reason}")]
     Compact { path: PathBuf, reason: String },
+    #[error("entropy coding failed: {0}")]
+    Codec(std::io::Error),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -176,12 +178,16 @@ impl Trainer {
         stats
     }
 
-    /// Sets the saliency grid's learning rate so that it adds up to its travel over the run.
+    /// Sets the saliency grid's learning rate and rho so that they add up to what is given for the run.
     fn pace_saliency(&mut self, progress: f64) {
         // A run given in time takes as long for this step as it took for the last one.
-        let stride = self.config.train.steps.map_or(progress - self.last_progress, |steps| 1.0 / steps as f64);
+        let stride =
+            self.config.train.steps.map_or(progress - self.last_progress, |steps| 1.0 / steps as f64);
         self.last_progress = progress;
         let rate = self.config.hollow.saliency_travel * stride / f64::from(self.config.train.rate);
+        if let Some(pruner) = &mut self.pruner {
+            pruner.pace(stride);
+        }
         let groups = &mut self.engine.params_mut().groups;
         groups.iter_mut().filter(|g| g.name == SALIENCY).for_each(|g| g.rate = rate as f32);
     }

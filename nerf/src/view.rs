@@ -46,10 +46,15 @@ impl Picture {
         Self { width, height, values }
     }
 
+    /// RGB on a background of this grey, 0 to 1.
+    pub fn colors(&self, background: f32) -> Vec<f32> {
+        let pixel = |p: &[f32]| [0, 1, 2].map(|c| p[c] + (1.0 - p[4]) * background);
+        self.values.chunks_exact(OUTPUTS).flat_map(pixel).collect()
+    }
+
     /// 8-bit RGB on a background of this grey, 0 to 1.
     pub fn on(&self, background: f32) -> Vec<u8> {
-        let pixel = |p: &[f32]| [0, 1, 2].map(|c| p[c] + (1.0 - p[4]) * background);
-        quantize(self.values.chunks_exact(OUTPUTS).flat_map(pixel).collect::<Vec<f32>>().as_slice())
+        quantize(&self.colors(background))
     }
 
     /// Expected depth as 8-bit grey, near is bright; what is not there is black.

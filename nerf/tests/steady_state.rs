@@ -6,6 +6,7 @@ use nerve_core::rng::{Rng, Stream};
 use nerve_core::simd::Isa;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::field;
+use nerve_nerf::hollow::Method;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -53,13 +54,20 @@ impl Sampler for Rays {
 fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = NerfConfig::default();
     config.grid.log2_entries = 14;
-    for cut in [0.0, 5e-3] {
-        config.march.cut = cut;
+    for (cut, method) in [(0.0, Method::Plain), (5e-3, Method::Plain), (5e-3, Method::Hollow)] {
+        (config.march.cut, config.hollow.method) = (cut, method);
         let (params, field) = field::build(&config, 1)?;
         let mut engine = BatchEngine::new(Isa::best(), Pool::new(2)?, params, field);
         let ball = Ball::new();
         // A rate of zero: every step does the same.
-        let input = StepInput { sampler: &Rays, marcher: &ball, rays: 2000, rate: 0.0, progress: 0.0, pruning: None };
+        let input = StepInput {
+            sampler: &Rays,
+            marcher: &ball,
+            rays: 2000,
+            rate: 0.0,
+            progress: 1.0,
+            pruning: Some(1e-9),
+        };
         (0..20).for_each(|_| assert!(engine.step(&input).samples > 50_000));
         let region = Region::new(ALLOCATOR);
         (0..10).for_each(|_| assert!(engine.step(&input).loss.is_finite()));

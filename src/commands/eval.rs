@@ -2,16 +2,19 @@
 
 use super::{Kind, Outcome};
 use crate::context::Context;
-use crate::nerf::{self, Session};
+use crate::evaluation::{self, Target};
+use crate::nerf;
 use crate::scene;
 use nerve_core::run::RunFolder;
 use nerve_data::scene::Split;
-use std::path::PathBuf;
+use nerve_nerf::compact;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Flags of `nerve eval`.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// The run's folder
+    /// The run's folder, or a compact file
     run: PathBuf,
     /// Which views [default: test, or val where there is no test]
     #[arg(long, value_enum)]
@@ -39,6 +42,9 @@ impl From<SplitArg> for Split {
 /// Measures a run.
 pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("eval")?;
+    if args.run.is_file() {
+        return evaluate_file(context, args, &args.run);
+    }
     let folder = RunFolder::open(&args.run)?;
     match Kind::of(&folder)? {
         Kind::Nerf => evaluate(context, args, folder),
@@ -46,18 +52,15 @@ pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
 }
 
 fn evaluate(context: &Context, args: &EvalArgs, folder: RunFolder) -> anyhow::Result<Outcome> {
-    let checkpoint = folder.checkpoint_path();
-    if !checkpoint.exists() {
-        anyhow::bail!(
-            "{}: there is no such file, the run was never saved; `nerve resume {}` trains it",
-            checkpoint.display(),
-            folder.path().display()
-        );
-    }
+    let trainer = nerf::restored(context, &folder)?;
+    evaluation::evaluate(context, trainer, &Target::of(&folder), args.split.map(Split::from))
+}
+
+/// Measures a compact file; pictures and report go to a folder beside it.
+fn evaluate_file(context: &Context, args: &EvalArgs, file: &Path) -> anyhow::Result<Outcome> {
+    let config = compact::configuration(file)?;
     context.common.device.resolve()?;
-    let config = folder.config()?;
-    let mut trainer = nerf::trainer(context, &config, scene::load(context, &config.data)?)?;
-    trainer.restore(&checkpoint)?;
-    context.interrupt.clean();
-    Session::new(context, folder, trainer).evaluate(args.split.map(Split::from))
+    let mut trainer = nerf::trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
+    trainer.read_compact(file)?;
+    evaluation::evaluate(context, trainer, &Target::beside(file), args.split.map(Split::from))
 }

@@ -1,8 +1,10 @@
 //! One file per subcommand.
 
+pub mod compare;
 pub mod demo;
 pub mod doctor;
 pub mod eval;
+pub mod export;
 pub mod inspect;
 pub mod resume;
 pub mod train;

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use nerve_core::run::{RunFolder, truncate_after};
 use nerve_nerf::NerfConfig;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Flags of `nerve resume`.
@@ -46,7 +47,7 @@ fn resume(context: &Context, args: &ResumeArgs, folder: RunFolder) -> anyhow::Re
     }
     context.common.device.resolve()?;
     let scene = scene::load(context, &config.data)?;
-    let mut trainer = nerf::trainer(context, &config, scene)?;
+    let mut trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     let checkpoint = folder.checkpoint_path();
     if checkpoint.exists() {
         trainer.restore(&checkpoint)?;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder};
 use nerve_nerf::NerfConfig;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to train where nothing is said.
@@ -45,7 +46,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
             .with_context(|| config.data.scene.display().to_string())?;
     }
     let name = scene.name.clone();
-    let trainer = nerf::trainer(context, &config, scene)?;
+    let trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     context.interrupt.clean();
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
     let folder = RunFolder::create(folder(context, &name)?, KIND, &config, existing)?;

@@ -7,8 +7,8 @@ use super::step::{Phases, StepInput, StepStats};
 use super::tile::{CAPACITY, Tile};
 use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
 use crate::ops::composite::{Carry, EXTRA};
-use crate::ops::{hash_grid, saliency};
 use crate::ops::matmul::Precision;
+use crate::ops::{hash_grid, saliency};
 use crate::params::{Params, Values, zeros};
 use crate::simd::Isa;
 use rayon::prelude::*;
@@ -202,7 +202,8 @@ impl BatchEngine {
         let (isa, t, tables) = (self.isa, self.params.step, &self.field.grid.blocks);
         let saliency = self.field.saliency.map(|s| s.block);
         let (blocks, groups) = self.params.split();
-        let others = blocks.iter_mut().enumerate().filter(|(i, _)| !tables.contains(i) && Some(*i) != saliency);
+        let others =
+            blocks.iter_mut().enumerate().filter(|(i, _)| !tables.contains(i) && Some(*i) != saliency);
         for (_, block) in others {
             let group = &groups[block.spec.group];
             block.update(isa, group, rate, t);
@@ -231,16 +232,18 @@ impl BatchEngine {
             saliency::mean(isa, &block.weight)
         };
         let blocks = &mut blocks[grid.blocks.clone()];
-        let update_tables = || blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
-            let level = &grid.levels[l];
-            let mut grad = lock(&tables[Pool::worker()]);
-            let grad = &mut grad[..level.entries * level.features];
-            for tile in tiles.iter().filter(|tile| tile.len > 0) {
-                hash_grid::backward_level(isa, level, tile.points(), tile.len, tile.level(l), grad);
-            }
-            let group = &groups[block.spec.group];
-            block.update_from(isa, group, rate, t, grad);
-        });
+        let update_tables = || {
+            blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
+                let level = &grid.levels[l];
+                let mut grad = lock(&tables[Pool::worker()]);
+                let grad = &mut grad[..level.entries * level.features];
+                for tile in tiles.iter().filter(|tile| tile.len > 0) {
+                    hash_grid::backward_level(isa, level, tile.points(), tile.len, tile.level(l), grad);
+                }
+                let group = &groups[block.spec.group];
+                block.update_from(isa, group, rate, t, grad);
+            })
+        };
         rayon::join(update_saliency, update_tables).0
     }
 

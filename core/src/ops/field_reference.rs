@@ -207,7 +207,9 @@ impl FieldReference {
 
     /// The gate of every sample; 1 without one.
     fn gates(&self, scaled: &[f64]) -> impl Iterator<Item = f64> {
-        scaled.chunks_exact(self.encoding_width()).map(|v| self.gate.map_or(1.0, |alpha| gate::forward(alpha, v)))
+        scaled
+            .chunks_exact(self.encoding_width())
+            .map(|v| self.gate.map_or(1.0, |alpha| gate::forward(alpha, v)))
     }
 
     fn composite_ray<'a>(&self, forward: &'a Forward) -> composite::Ray<'a> {

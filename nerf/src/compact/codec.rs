@@ -7,17 +7,19 @@ use nerve_core::ops::hash_grid::Level;
 /// zstd's strongest level that needs no special decoder.
 const LEVEL: i32 = 19;
 
-/// Multiples of a step to each side of zero.
-pub const MOST: f32 = 127.0;
+/// Multiples of a step to each side of zero. What lies beyond has the code [`ESCAPE`] and follows as it is.
+const MOST: f32 = 127.0;
+/// See [`MOST`].
+const ESCAPE: u8 = 0x80;
 
 /// Entropy-codes bytes.
 pub fn squeeze(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(bytes, LEVEL)
 }
 
-/// Undoes [`squeeze`]; `None` if the frame is damaged or does not hold `length` bytes.
-pub fn expand(frame: &[u8], length: usize) -> Option<Vec<u8>> {
-    zstd::bulk::decompress(frame, length).ok().filter(|bytes| bytes.len() == length)
+/// Undoes [`squeeze`]; `None` if the frame is damaged or holds more than `most` bytes.
+pub fn expand(frame: &[u8], most: usize) -> Option<Vec<u8>> {
+    zstd::bulk::decompress(frame, most).ok()
 }
 
 /// f16, all low bytes first: the high ones repeat more.
@@ -28,28 +30,35 @@ pub fn halves(values: &[f32]) -> Vec<u8> {
     bytes.clone().map(|b| b[0]).chain(bytes.map(|b| b[1])).collect()
 }
 
-/// Undoes [`halves`].
-pub fn from_halves(bytes: &[u8]) -> Vec<f32> {
+/// Undoes [`halves`]; `None` if there are not `count` values.
+pub fn from_halves(bytes: &[u8], count: usize) -> Option<Vec<f32>> {
     let (low, high) = bytes.split_at(bytes.len() / 2);
-    low.iter().zip(high).map(|(l, h)| f16::from_le_bytes([*l, *h]).to_f32()).collect()
+    let values = low.iter().zip(high).map(|(l, h)| f16::from_le_bytes([*l, *h]).to_f32());
+    (bytes.len() == 2 * count).then(|| values.collect())
 }
 
-/// The step for values of a level: `share` of their root mean square, or what their largest asks for.
-pub fn step(values: &[f32], share: f32) -> f32 {
+/// The root mean square.
+pub fn rms(values: &[f32]) -> f32 {
     let square: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
-    let rms = (square / values.len().max(1) as f64).sqrt() as f32;
-    let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    (share * rms).max(largest / MOST).max(f32::MIN_POSITIVE)
+    (square / values.len().max(1) as f64).sqrt() as f32
 }
 
-/// Multiples of a step.
+/// Multiples of a step, one byte each, and behind them the values that none is near.
 pub fn codes(values: &[f32], step: f32) -> Vec<u8> {
-    values.iter().map(|v| (v / step).round().clamp(-MOST, MOST) as i8 as u8).collect()
+    let code = |v: &f32| Some((v / step).round()).filter(|c| c.abs() <= MOST).map(|c| c as i8 as u8);
+    let mut bytes: Vec<u8> = values.iter().map(|v| code(v).unwrap_or(ESCAPE)).collect();
+    bytes.extend(values.iter().filter(|v| code(v).is_none()).flat_map(|v| v.to_le_bytes()));
+    bytes
 }
 
-/// Undoes [`codes`], up to half a step.
-pub fn from_codes(codes: &[u8], step: f32) -> Vec<f32> {
-    codes.iter().map(|c| f32::from(*c as i8) * step).collect()
+/// Undoes [`codes`], up to half a step; `None` if there are not `count` values.
+pub fn from_codes(bytes: &[u8], count: usize, step: f32) -> Option<Vec<f32>> {
+    let (codes, beyond) = bytes.split_at_checked(count)?;
+    let escapes = codes.iter().filter(|c| **c == ESCAPE).count();
+    let (words, rest) = beyond.as_chunks::<4>();
+    let mut beyond = words.iter().map(|w| f32::from_le_bytes(*w));
+    let mut value = |c: &u8| if *c == ESCAPE { beyond.next() } else { Some(f32::from(*c as i8) * step) };
+    (words.len() == escapes && rest.is_empty()).then(|| codes.iter().map_while(&mut value).collect())
 }
 
 /// The values of the entries that are shared by anything, one feature after the other.

@@ -4,13 +4,14 @@
 //!
 //! 1. **Removal**: samples lie in occupied cells only, so a table entry that no such sample can touch is dropped (see
 //!    [`crate::reach`]). Which ones follows from the occupied cells, which the file holds anyway.
-//! 2. **Quantisation**: table values become multiples of a step, 127 of them to each side. The step is a share of
-//!    the root mean square of their level, and larger if the level's largest value asks for it. Networks, which are
-//!    small, become f16, saliency logits multiples of 10 / 127. With [`Values::F16`] tables become f16 too.
+//! 2. **Quantisation**: table values and saliency logits become multiples of a step, one byte each; the few beyond
+//!    127 steps are kept as they are. Every level has its own, as coarse as a loss in dB allows (`calibrate.rs`). Networks, which are small,
+//!    become f16; with [`Values::F16`] everything does.
 //! 3. **Entropy coding**: by zstd at its strongest, one frame a block.
 //!
 //! It is a safetensors file with these frames as byte tensors, and the run's configuration in its metadata.
 
+mod calibrate;
 mod codec;
 mod read;
 mod write;
@@ -36,14 +37,14 @@ pub struct CompactOptions {
     /// What table values become
     #[arg(long, value_enum, default_value_t)]
     pub values: Values,
-    /// Step of eight-bit values, as a share of their level's root mean square: larger is smaller and coarser
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
-    pub step: f32,
+    /// What eight-bit values may cost the pictures of training views, about
+    #[arg(long, value_name = "DECIBEL", default_value_t = 0.1)]
+    pub loss: f64,
 }
 
 impl Default for CompactOptions {
     fn default() -> Self {
-        Self { values: Values::U8, step: 0.2 }
+        Self { values: Values::U8, loss: 0.1 }
     }
 }
 
@@ -62,6 +63,9 @@ pub struct Report {
 
 /// Name of the occupied cells.
 const OCCUPIED: &str = "occupied";
+
+/// Name of the density above which a cell is occupied.
+const LEAST: &str = "occupied_from";
 
 /// Kind of such a file.
 const KIND: &str = "nerf-compact";

@@ -1,6 +1,6 @@
 //! Reading.
 
-use super::{KIND, OCCUPIED, codec};
+use super::{KIND, LEAST, OCCUPIED, codec};
 use crate::NerfConfig;
 use crate::reach::{Space, sharing};
 use crate::state::parse;
@@ -33,12 +33,12 @@ impl<'a> Source<'a> {
         NerfError::Compact { path: self.path.to_owned(), reason: reason.into() }
     }
 
-    /// The `length` bytes of a frame.
-    fn bytes(&self, name: &str, length: usize) -> Result<Vec<u8>, NerfError> {
+    /// What `decode` makes of a frame of at most `most` bytes.
+    fn frame<T>(&self, name: &str, most: usize, decode: impl Fn(&[u8]) -> Option<T>) -> Result<T, NerfError> {
         let frame = self.file.bytes(name)?;
-        codec::expand(&frame, length).ok_or_else(|| {
-            self.damaged(format!("'{name}' is damaged or of another field; export it again"))
-        })
+        codec::expand(&frame, most)
+            .and_then(|bytes| decode(&bytes))
+            .ok_or_else(|| self.damaged(format!("'{name}' is damaged or of another field; export it again")))
     }
 }
 
@@ -62,8 +62,12 @@ impl Trainer {
         let source = Source::open(path)?;
         let cascades = self.occupancy.bits().cascades();
         let mut bits = Bitfield::new(cascades, false);
-        let raw = source.bytes(OCCUPIED, bits.words().len() * 8)?;
-        let words: Vec<u64> = raw.chunks_exact(8).map(|b| b.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b))).collect();
+        let count = bits.words().len();
+        let words = source.frame(OCCUPIED, 8 * count, |bytes| {
+            let (words, rest) = bytes.as_chunks::<8>();
+            let words: Vec<u64> = words.iter().map(|w| u64::from_le_bytes(*w)).collect();
+            (words.len() == count && rest.is_empty()).then_some(words)
+        })?;
         bits.refill(|word| words[word]);
         let space = Space::occupied(&bits, self.scene().aabb_scale as f32);
         let levels = self.config().grid.levels()?;
@@ -80,11 +84,11 @@ impl Trainer {
             });
             let key = format!("step/{name}");
             let values = match source.file.meta(&key) {
-                Err(_) => codec::from_halves(&source.bytes(name, 2 * count)?),
+                Err(_) => source.frame(name, 2 * count, |bytes| codec::from_halves(bytes, count))?,
                 Ok(text) => {
                     let step = text.parse::<f32>().ok().filter(|s| s.is_finite() && *s > 0.0);
                     let step = step.ok_or_else(|| source.damaged(format!("`{key}` is {text:?}, no step")))?;
-                    codec::from_codes(&source.bytes(name, count)?, step)
+                    source.frame(name, 5 * count, |bytes| codec::from_codes(bytes, count, step))?
                 }
             };
             match &shared {
@@ -93,7 +97,7 @@ impl Trainer {
             }
             Ok::<(), NerfError>(())
         })?;
-        self.occupancy.hold(bits);
+        self.occupancy.hold(bits, parse(&source.file, path, LEAST)?);
         let progress = self.progress();
         self.engine.set_progress(progress);
         if let (Some(mean), Some(pruner)) = (self.mean_saliency(), &mut self.pruner) {

@@ -54,7 +54,11 @@ impl Stage for Density {
     fn forward(&self, ws: &mut Workspace) {
         let end = ws.len.next_multiple_of(16);
         let slot = &ws.slots[self.input];
-        ws.isa.run(Activate { raw: &slot.values[self.column..], stride: slot.stride, sigma: &mut ws.sigma[..end] });
+        ws.isa.run(Activate {
+            raw: &slot.values[self.column..],
+            stride: slot.stride,
+            sigma: &mut ws.sigma[..end],
+        });
         if self.gated {
             ws.sigma[..end].iter_mut().zip(&ws.gate[..end]).for_each(|(sigma, gate)| *sigma *= gate);
         }

@@ -43,7 +43,12 @@ impl Setup {
         let cut = self.cut.into();
         let grid = |side| (side, widen(&params.blocks().last().unwrap().weight));
         let (saliency, gate) = (self.saliency.map(grid), self.gate.map(f64::from));
-        FieldReference { cut, saliency, gate, ..FieldReference::new(levels, self.grid.features, tables, density, color) }
+        FieldReference {
+            cut,
+            saliency,
+            gate,
+            ..FieldReference::new(levels, self.grid.features, tables, density, color)
+        }
     }
 
     /// The column of the reference's first colour layer for column `i` of ours.

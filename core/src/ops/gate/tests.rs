@@ -53,8 +53,7 @@ fn the_references_gradient_matches_differences() {
         // In units of the size, so that steps are small against it.
         let x = rng.normals(6, 1.0);
         let scaled = |x: &[f64]| -> Vec<f64> { x.iter().map(|x| x * size).collect() };
-        let slope: Vec<f64> =
-            reference::backward(alpha, &scaled(&x), 1.3).iter().map(|d| d * size).collect();
+        let slope: Vec<f64> = reference::backward(alpha, &scaled(&x), 1.3).iter().map(|d| d * size).collect();
         let f = |x: &[f64]| 1.3 * reference::forward(alpha, &scaled(x));
         finite_difference(f, &x, &slope, FdOptions::default()).unwrap();
     }

@@ -85,7 +85,10 @@ fn check(side: usize, values: usize, points: Points<'_>) {
 }
 
 fn check_rows(n: usize, columns: usize, rows: usize, stride: usize) {
-    assert!(stride.is_multiple_of(16) && columns >= n && rows >= n * stride, "saliency: {n} rows of {stride}");
+    assert!(
+        stride.is_multiple_of(16) && columns >= n && rows >= n * stride,
+        "saliency: {n} rows of {stride}"
+    );
 }
 
 /// The lower corner of a register of points along one axis, and how far they are beyond it.

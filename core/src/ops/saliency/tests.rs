@@ -26,8 +26,7 @@ fn lookups_and_their_gradients_are_the_references() {
         let place = points(&mut rng, n);
         let [x, y, z] = &place;
         let view = Points { x, y, z };
-        let want: Vec<f64> =
-            (0..n).map(|i| reference::logit(side, &widen(&grid), at(&place, i))).collect();
+        let want: Vec<f64> = (0..n).map(|i| reference::logit(side, &widen(&grid), at(&place, i))).collect();
         let d = narrow(&rng.normals(n, 1.0));
         let mut want_grad = vec![0.0; grid.len()];
         for (i, d) in d.iter().enumerate() {

@@ -1,0 +1,69 @@
+//! How coarse each level's values may become, and the saliency grid's, which counts as one more level.
+//!
+//! Noise of variance `s^2 / 12` in a level's values changes pictures by a mean square that grows as `a_l s_l^2`, and a
+//! level of `n_l` values takes `n_l log2(1 / s_l)` bits and a constant. The fewest bits for a given sum of changes D
+//! are those with `a_l s_l^2` proportional to `n_l`: `s_l^2 = D n_l / (a_l sum(n))`. The `a_l` are measured: each level
+//! is quantised alone, and what training views change by is taken. D follows from the loss in dB that is allowed: with
+//! M the mean square error that the field has on these views, `D = M (10^(dB / 10) - 1)`, as if both errors were
+//! independent.
+
+use super::codec;
+use crate::trainer::Trainer;
+use crate::view::flatten;
+use nerve_core::engine::TrainEngine;
+use rayon::prelude::*;
+
+/// Training views that are looked at.
+const VIEWS: usize = 4;
+
+/// Step at which a level's effect is measured, as a share of its root mean square.
+const PROBE: f32 = 0.25;
+
+/// Changes below this are taken for it: a level that no picture shows could become anything.
+const LEAST: f64 = 1e-12;
+
+impl Trainer {
+    /// The step of each of these blocks, with what is kept of them, for a loss of `decibel`.
+    pub(super) fn steps(&mut self, blocks: &[(usize, &[f32])], decibel: f64) -> Vec<f32> {
+        let train = &self.scene().splits.train;
+        let views: Vec<usize> = train.iter().step_by(train.len().div_ceil(VIEWS).max(1)).copied().collect();
+        let truth: Vec<f32> = views
+            .iter()
+            .flat_map(|v| flatten(&self.scene().views[*v].image, 1.0))
+            .map(|v| f32::from(v) / 255.0)
+            .collect();
+        let whole = self.look(&views);
+        let allowed = square(&whole, &truth) * (10f64.powf(decibel / 10.0) - 1.0);
+        let all: usize = blocks.iter().map(|(_, values)| values.len()).sum();
+        let mut steps = Vec::with_capacity(blocks.len());
+        for (block, values) in blocks {
+            let probe = codec::rms(values) * PROBE;
+            let changed =
+                if probe > 0.0 { square(&self.look_at(*block, probe, &views), &whole) } else { 0.0 };
+            let per_square = changed.max(LEAST) / f64::from(probe.max(f32::MIN_POSITIVE)).powi(2);
+            let step = (allowed * values.len() as f64 / (per_square * all as f64)).sqrt();
+            // Beyond twice its size a level is all zeros.
+            steps.push((step as f32).min(2.0 * codec::rms(values)).max(f32::MIN_POSITIVE));
+        }
+        steps
+    }
+
+    /// Colours of all pixels of the views, on white.
+    fn look(&mut self, views: &[usize]) -> Vec<f32> {
+        views.iter().flat_map(|v| self.picture(*v).colors(1.0)).collect()
+    }
+
+    /// The same with one block's values rounded to multiples of `step`.
+    fn look_at(&mut self, block: usize, step: f32, views: &[usize]) -> Vec<f32> {
+        let table = &mut self.engine.params_mut().split().0[block].weight;
+        let kept = table.to_vec();
+        table.par_iter_mut().for_each(|v| *v = (*v / step).round() * step);
+        let seen = self.look(views);
+        self.engine.params_mut().split().0[block].weight.copy_from_slice(&kept);
+        seen
+    }
+}
+
+fn square(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len().max(1) as f64
+}

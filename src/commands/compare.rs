@@ -1,0 +1,180 @@
+//! `nerve compare`.
+
+use super::Outcome;
+use crate::cli::usage;
+use crate::context::Context;
+use crate::evaluation::Evaluation;
+use crate::nerf::{self, KIND, Session};
+use crate::output::remark;
+use crate::scene;
+use anyhow::Context as _;
+use nerve_core::run::{Existing, RunFolder, truncate_after, write_atomic};
+use nerve_data::Scene;
+use nerve_nerf::NerfConfig;
+use nerve_nerf::comparison::{self, Row};
+use nerve_nerf::hollow::Method;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Steps of each run where nothing is said.
+const STEPS: u64 = 10_000;
+
+/// Flags of `nerve compare`.
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// Fields to train
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "plain,hollow", help_heading = "Compare")]
+    methods: Vec<Method>,
+    /// Table sizes, as base-2 logarithms of a level's most entries
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "12,13,15",
+        value_name = "LIST",
+        help_heading = "Compare"
+    )]
+    sizes: Vec<u32>,
+    /// Seeds: each is a pair of runs
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0,1,2",
+        value_name = "LIST",
+        help_heading = "Compare"
+    )]
+    seeds: Vec<u64>,
+    /// More scenes
+    #[arg(long, value_name = "SCENE", help_heading = "Compare")]
+    and: Vec<PathBuf>,
+    /// What all runs share; --method, --log2-entries and --seed are set for each run
+    #[command(flatten)]
+    config: NerfConfig,
+}
+
+/// One run of the comparison.
+struct Cell {
+    config: NerfConfig,
+    folder: PathBuf,
+}
+
+/// Trains what is missing, then compares.
+pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
+    let mut shared = args.config.clone();
+    if shared.train.time.is_none() {
+        shared.train.steps.get_or_insert(STEPS);
+    }
+    let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
+    let mut rows = Vec::new();
+    let scenes: Vec<PathBuf> = std::iter::once(&shared.data.scene).chain(&args.and).cloned().collect();
+    let total = scenes.len() * args.sizes.len() * args.methods.len() * args.seeds.len();
+    for path in &scenes {
+        let mut config = shared.clone();
+        config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
+        let loaded = Arc::new(scene::load(context, &config.data)?);
+        for cell in cells(args, &config, &loaded.name, &out)? {
+            let number = rows.len() + 1;
+            let Some(row) = one(context, &cell, &loaded, (number, total))? else {
+                remark(format_args!("{} of {total} runs are done; the same command goes on", rows.len()));
+                return Ok(Outcome::Interrupted);
+            };
+            rows.push(row);
+            report(&out, &rows)?;
+        }
+    }
+    let lines = comparison::lines(&rows);
+    context.output.say(format_args!("\n{}", comparison::table(&lines)));
+    context.output.say(format_args!("runs and plot   {}: runs.csv, table.txt, psnr.svg", out.display()));
+    context.output.line("compare", &json!({"out": out, "rows": rows, "lines": lines}));
+    Ok(Outcome::Done)
+}
+
+/// The runs of one scene, both methods of a pair one after the other.
+fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> anyhow::Result<Vec<Cell>> {
+    let mut cells = Vec::new();
+    for &seed in &args.seeds {
+        for &size in &args.sizes {
+            for &method in &args.methods {
+                let mut config = shared.clone();
+                (config.train.seed, config.grid.log2_entries, config.hollow.method) = (seed, size, method);
+                config.validate().map_err(usage)?;
+                config.schedule.validate().map_err(usage)?;
+                config.grid.levels().map_err(usage)?;
+                let name = match method {
+                    Method::Plain => "plain",
+                    Method::Hollow => "hollow",
+                };
+                let folder = out.join("runs").join(format!("{scene}-{size}-{name}-{seed}"));
+                cells.push(Cell { config, folder });
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// One run, from wherever it is to its evaluation; `None` when interrupted.
+fn one(
+    context: &Context,
+    cell: &Cell,
+    scene: &Arc<Scene>,
+    (number, total): (usize, usize),
+) -> anyhow::Result<Option<Row>> {
+    let config = &cell.config;
+    let mut trainer = nerf::trainer(context, config, scene.clone())?;
+    let folder = if cell.folder.exists() {
+        let folder = RunFolder::open(&cell.folder)?;
+        if folder.config::<NerfConfig>()? != *config {
+            anyhow::bail!(
+                "{}: this run has other settings; give the ones it was begun with, or another --out",
+                folder.config_path().display()
+            );
+        }
+        if folder.checkpoint_path().exists() {
+            trainer.restore(&folder.checkpoint_path())?;
+        }
+        folder
+    } else {
+        RunFolder::create(&cell.folder, KIND, config, Existing::Keep)?
+    };
+    let step = trainer.step_count();
+    if trainer.progress() < 1.0 || !nerf::is_evaluated(&folder, step) {
+        remark(format_args!("run {number} of {total}: {}", cell.folder.display()));
+        let metrics = folder.metrics_path();
+        truncate_after(&metrics, step).with_context(|| metrics.display().to_string())?;
+        let again = RunFolder::open(&cell.folder)?;
+        if Session::new(context, again, trainer).train(true)? == Outcome::Interrupted {
+            return Ok(None);
+        }
+    }
+    let path = folder.eval_path();
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!("{}: the scene holds out no view to compare by; see --holdout", path.display())
+    })?;
+    let Evaluation { report, field, .. } = serde_json::from_str(&text)
+        .with_context(|| format!("{}: remove it, and it is made again", path.display()))?;
+    Ok(Some(Row {
+        scene: scene.name.clone(),
+        log2_entries: config.grid.log2_entries,
+        method: config.hollow.method,
+        seed: config.train.seed,
+        parameters: field.parameters,
+        steps: report.step,
+        seconds: report.seconds,
+        psnr: report.psnr,
+        ssim: report.ssim,
+        render_seconds: report.render_seconds,
+        live_share: field.live_share,
+        closed_share: field.saliency.map(|s| s.closed_share),
+    }))
+}
+
+/// Writes what is known so far.
+fn report(out: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = out.join(name);
+        write_atomic(&path, bytes).with_context(|| format!("{}: cannot be written", path.display()))
+    };
+    write("runs.csv", &comparison::csv(rows)?)?;
+    write("table.txt", comparison::table(&comparison::lines(rows)).as_bytes())?;
+    write("psnr.svg", comparison::plot(rows).map_err(anyhow::Error::msg)?.as_bytes())
+}

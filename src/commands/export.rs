@@ -1,0 +1,69 @@
+//! `nerve export`.
+
+use super::{Kind, Outcome};
+use crate::context::Context;
+use crate::{format, nerf};
+use nerve_core::run::RunFolder;
+use nerve_nerf::compact::CompactOptions;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Flags of `nerve export`.
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// The run's folder
+    run: PathBuf,
+    #[command(subcommand)]
+    form: Form,
+}
+
+/// What a run is written as.
+#[derive(Debug, clap::Subcommand)]
+enum Form {
+    /// The field in one small file, which `nerve eval` reads
+    Compact {
+        /// The file to write [default: RUN/NAME.compact]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        options: CompactOptions,
+    },
+}
+
+/// Writes a run in another form.
+pub fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Outcome> {
+    context.common.without_out("export")?;
+    let folder = RunFolder::open(&args.run)?;
+    match (Kind::of(&folder)?, &args.form) {
+        (Kind::Nerf, Form::Compact { file, options }) => {
+            let file = file.clone().unwrap_or_else(|| default_file(folder.path()));
+            compact(context, &folder, &file, options)
+        }
+    }
+}
+
+fn default_file(run: &Path) -> PathBuf {
+    let name = std::path::absolute(run).ok().and_then(|path| Some(path.file_name()?.to_owned()));
+    run.join(name.unwrap_or_else(|| "field".into())).with_added_extension("compact")
+}
+
+fn compact(
+    context: &Context,
+    folder: &RunFolder,
+    file: &Path,
+    options: &CompactOptions,
+) -> anyhow::Result<Outcome> {
+    let mut trainer = nerf::restored(context, folder)?;
+    let report = trainer.write_compact(file, options)?;
+    let line = |what: &str, bytes: u64| format!("{what:<42} {:>10}", format::megabytes(bytes));
+    context.output.say(format_args!(
+        "{}\n{}\n{}\n{}\nwrote {file}\nnext  nerve eval {file}",
+        line("all values as 32-bit floats", report.full),
+        line("without entries that no sample can reach", report.removed),
+        line("quantised", report.quantised),
+        line("entropy-coded: the file", report.file),
+        file = file.display(),
+    ));
+    context.output.line("compact", &json!({"run": folder.path(), "file": file, "bytes": report}));
+    Ok(Outcome::Done)
+}

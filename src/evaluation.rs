@@ -1,0 +1,138 @@
+//! Held-out views of a radiance field, from the command line: measured, drawn, written down, summed up.
+
+use crate::commands::Outcome;
+use crate::context::Context;
+use crate::format;
+use crate::output::remark;
+use crate::progress::Counter;
+use anyhow::Context as _;
+use nerve_core::run::{Events, RunFolder, write_atomic};
+use nerve_data::Scene;
+use nerve_data::scene::Split;
+use nerve_nerf::Trainer;
+use nerve_nerf::eval::{Report, evaluate_until};
+use nerve_nerf::structure::Structure;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+
+/// `eval.json`: a report, which views it is about, and what the field is made of.
+#[derive(Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The views.
+    pub split: String,
+    /// What was measured on them.
+    #[serde(flatten)]
+    pub report: Report,
+    /// The field.
+    pub field: Structure,
+}
+
+impl Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { split, report, field } = self;
+        writeln!(
+            f,
+            "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}, {:.2} s a view",
+            report.views.len(),
+            report.psnr,
+            report.ssim,
+            report.render_seconds
+        )?;
+        let (parameters, live) = (format::count(field.parameters as f64), 100.0 * field.live_share);
+        write!(f, "field     {parameters} parameters, {live:.1} % of the cells live")?;
+        let Some(s) = &field.saliency else { return Ok(()) };
+        write!(f, "; saliency: mean {:.4}, {:.1} % closed", s.mean, 100.0 * s.closed_share)
+    }
+}
+
+/// Where an evaluation goes.
+pub struct Target {
+    /// What was evaluated, as the command line names it.
+    subject: PathBuf,
+    /// The folder of `eval.json` and the pictures.
+    pub folder: PathBuf,
+}
+
+impl Target {
+    /// A run's own folder.
+    pub fn of(run: &RunFolder) -> Self {
+        Self { subject: run.path().to_owned(), folder: run.path().to_owned() }
+    }
+
+    /// For a file: a folder beside it.
+    pub fn beside(file: &Path) -> Self {
+        Self { subject: file.to_owned(), folder: file.with_added_extension("eval") }
+    }
+
+    fn renders(&self) -> PathBuf {
+        self.folder.join("renders")
+    }
+
+    /// Where the pictures are and what they show.
+    pub fn pictures(&self) -> String {
+        format!("{}: photograph, rendering, error x 4, depth", self.renders().join("*.png").display())
+    }
+}
+
+/// The views that a scene holds out.
+pub fn held_out(scene: &Scene) -> Option<Split> {
+    [Split::Test, Split::Val].into_iter().find(|split| !scene.splits.get(*split).is_empty())
+}
+
+/// `nerve eval`: on the views of `split`, or on the held-out ones.
+pub fn evaluate(
+    context: &Context,
+    mut trainer: Trainer,
+    target: &Target,
+    split: Option<Split>,
+) -> anyhow::Result<Outcome> {
+    let Some(split) = split.or_else(|| held_out(trainer.scene())) else {
+        anyhow::bail!("{}: no view is held out; use --split train", trainer.scene().source.display());
+    };
+    std::fs::create_dir_all(&target.folder).with_context(|| target.folder.display().to_string())?;
+    context.interrupt.clean();
+    let Some(evaluation) = measure(context, &mut trainer, target, split, &Events::new())? else {
+        return Ok(Outcome::Interrupted);
+    };
+    let (subject, pictures) = (target.subject.display(), target.pictures());
+    context.output.say(format_args!("{evaluation}\nof        {subject}\npictures  {pictures}"));
+    Ok(Outcome::Done)
+}
+
+/// Renders and measures the views of a split, looks at the field, and writes `eval.json`; `None` when interrupted.
+pub fn measure(
+    context: &Context,
+    trainer: &mut Trainer,
+    target: &Target,
+    split: Split,
+    events: &Events,
+) -> anyhow::Result<Option<Evaluation>> {
+    let views = trainer.scene().splits.get(split).to_vec();
+    let (output, cancel) = (context.output, context.interrupt.clean());
+    let (counter, renders) = (Counter::new("evaluating views"), target.renders());
+    let mut done = 0;
+    let report = evaluate_until(trainer, &views, Some(&renders), events, cancel, &mut |view| {
+        done += 1;
+        counter.set(done, views.len());
+        output.line("view", view);
+    })?;
+    drop(counter);
+    let Some(report) = report else {
+        remark(format_args!(
+            "evaluation stopped after {done} of {} views; `nerve eval {}` does it again",
+            views.len(),
+            target.subject.display()
+        ));
+        return Ok(None);
+    };
+    let (field, live) = trainer.structure();
+    trainer.draw_structure(&live, &renders)?;
+    let evaluation = Evaluation { split: split.name().to_owned(), report, field };
+    let path = target.folder.join("eval.json");
+    let mut json = serde_json::to_vec_pretty(&evaluation)?;
+    json.push(b'\n');
+    write_atomic(&path, &json).with_context(|| format!("{}: cannot be written", path.display()))?;
+    output.line("eval", &evaluation);
+    Ok(Some(evaluation))
+}
