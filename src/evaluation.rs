@@ -39,7 +39,7 @@ impl Display for Evaluation {
             report.ssim,
             report.render_seconds
         )?;
-        let (parameters, live) = (format::count(field.parameters as f64), 100.0 * field.live_share);
+        let (parameters, live) = (format::whole(field.parameters), 100.0 * field.live_share);
         write!(f, "field     {parameters} parameters, {live:.1} % of the cells live")?;
         let Some(s) = &field.saliency else { return Ok(()) };
         write!(f, "; saliency: mean {:.4}, {:.1} % closed", s.mean, 100.0 * s.closed_share)
@@ -127,7 +127,7 @@ pub fn measure(
         return Ok(None);
     };
     let (field, live) = trainer.structure();
-    trainer.draw_structure(&live, &renders)?;
+    trainer.draw_structure(&field, &live, &renders)?;
     let evaluation = Evaluation { split: split.name().to_owned(), report, field };
     let path = target.folder.join("eval.json");
     let mut json = serde_json::to_vec_pretty(&evaluation)?;

@@ -19,6 +19,14 @@ pub fn count(value: f64) -> String {
     format!("{scaled:.digits$}{unit}")
 }
 
+/// All digits, in groups of three: `11,487,072`.
+pub fn whole(value: usize) -> String {
+    let digits = value.to_string();
+    let first = (digits.len() - 1) % 3 + 1;
+    let rest = digits.as_bytes()[first..].chunks(3).map(|c| format!(",{}", String::from_utf8_lossy(c)));
+    std::iter::once(digits[..first].to_owned()).chain(rest).collect()
+}
+
 /// Bytes in decimal megabytes.
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
@@ -44,6 +52,12 @@ mod tests {
     fn counts() {
         let texts = [0.0, 7.0, 0.5, 999.0, 1e3, 84_200.0, 1.31e6, 2.5e11].map(count);
         assert_eq!(texts, ["0", "7", "0.50", "999", "1.00k", "84.2k", "1.31M", "250G"]);
+    }
+
+    #[test]
+    fn wholes() {
+        let texts = [0, 12, 123, 1234, 123_456, 11_487_072].map(whole);
+        assert_eq!(texts, ["0", "12", "123", "1,234", "123,456", "11,487,072"]);
     }
 
     #[test]

@@ -115,9 +115,12 @@ impl<'a> Session<'a> {
         };
         let (step, run) = (self.trainer.step_count(), self.run.path());
         let from = if step > 0 { format!(" from step {step}") } else { String::new() };
-        let parameters = format::count(self.trainer.parameters() as f64);
+        let parts = self.trainer.parameter_groups().into_iter();
+        let parts: Vec<String> = parts.map(|(name, n)| format!("{name} {}", format::whole(n))).collect();
         remark(format_args!(
-            "training {parameters} parameters{from} {length} in {}; Ctrl-C saves and stops",
+            "training {} parameters ({}){from} {length} in {}; Ctrl-C saves and stops",
+            format::whole(self.trainer.parameters()),
+            parts.join(", "),
             run.display()
         ));
         let fields = json!({

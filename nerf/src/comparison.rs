@@ -144,6 +144,73 @@ const SIZE: (u32, u32) = (860, 520);
 const COLORS: [(Method, RGBColor, &str); 2] =
     [(Method::Plain, RGBColor(70, 110, 180), "plain"), (Method::Hollow, RGBColor(210, 90, 50), "hollow")];
 
+/// Collisions of one field: its name and, per level, the resolution and how crowded an entry is.
+pub type Crowds = (String, Vec<(u32, f64)>);
+
+/// How crowded entries are, level by level, as SVG: a line per field, both axes logarithmic.
+///
+/// # Errors
+/// What the drawing says, in words.
+pub fn plot_collisions(fields: &[Crowds]) -> Result<String, String> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&WHITE).map_err(|e| e.to_string())?;
+        crowds(&root, fields).map_err(|e| e.to_string())?;
+        root.present().map_err(|e| e.to_string())?;
+    }
+    Ok(svg)
+}
+
+fn crowds(area: &Area<'_>, fields: &[Crowds]) -> Result<(), Box<dyn std::error::Error>> {
+    let all = || fields.iter().flat_map(|(_, levels)| levels);
+    let low = all().map(|(r, _)| *r).min().unwrap_or(1);
+    let high = all().map(|(r, _)| *r).max().unwrap_or(2).max(low + 1);
+    let most = all().map(|(_, c)| *c).fold(10.0, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .caption("Live vertices in the table entry of a live vertex", ("sans-serif", 20))
+        .margin(14)
+        .x_label_area_size(42)
+        .y_label_area_size(64)
+        .build_cartesian_2d(
+            (0.9 * f64::from(low)..1.1 * f64::from(high)).log_scale(),
+            (0.8..1.5 * most).log_scale(),
+        )?;
+    chart
+        .configure_mesh()
+        .x_desc("cells per axis of the level")
+        .y_desc("vertices")
+        .x_label_formatter(&|v| format!("{v:.0}"))
+        .y_label_formatter(&|v| format!("{v:.0}"))
+        .light_line_style(WHITE)
+        .draw()?;
+    for (i, (name, levels)) in fields.iter().enumerate() {
+        let color = PALETTE[i % PALETTE.len()];
+        let points = || levels.iter().map(|(r, c)| (f64::from(*r), *c));
+        chart
+            .draw_series(LineSeries::new(points(), color.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
+        chart.draw_series(points().map(|p| Circle::new(p, 3, color.filled())))?;
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE)
+        .border_style(BLACK)
+        .draw()?;
+    Ok(())
+}
+
+const PALETTE: [RGBColor; 6] = [
+    RGBColor(150, 150, 150),
+    RGBColor(70, 110, 180),
+    RGBColor(210, 90, 50),
+    RGBColor(90, 150, 80),
+    RGBColor(140, 90, 160),
+    RGBColor(190, 150, 40),
+];
+
 /// PSNR against parameters as SVG: a point per run, a line through the means, a chart per scene.
 ///
 /// # Errors
@@ -283,5 +350,13 @@ mod tests {
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("lego") && svg.contains("hollow") && svg.ends_with("</svg>\n"));
         assert!(plot(&[]).unwrap().contains("<svg"));
+    }
+
+    #[test]
+    fn collisions_are_lines() {
+        let fields =
+            [("a".to_owned(), vec![(16, 1.0), (32, 2.0)]), ("b".to_owned(), vec![(16, 1.0), (32, 900.0)])];
+        assert_eq!(plot_collisions(&fields).unwrap().matches("<circle").count(), 4);
+        assert!(plot_collisions(&[]).unwrap().contains("<svg"));
     }
 }

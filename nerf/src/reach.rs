@@ -62,36 +62,73 @@ fn touched(level: &Level, cell: usize) -> RangeInclusive<u32> {
     at(cell)..=(at(cell + 1) + 1).min(level.resolution)
 }
 
+/// From this many live vertices an entry on, they are counted but not looked up: a hash leaves no entry without any
+/// (the chance is e^-64), and spreads them evenly.
+const CROWDED: u64 = 64;
+
+/// Who shares a level's entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Live vertices.
+    pub live: u64,
+    /// Live vertices of each entry; of a crowded table, the mean.
+    pub counts: Vec<u32>,
+    /// So many that they were not looked up.
+    pub crowded: bool,
+}
+
 /// Per entry of a level's table, how many live vertices have it.
-pub fn sharing(level: &Level, space: &Space) -> Vec<u32> {
+pub fn sharing(level: &Level, space: &Space) -> Sharing {
+    let mut live = 0;
+    live_runs(level, space, |_, _, run| live += u64::from(run.end() - run.start()) + 1);
+    let crowded = !level.dense && live > CROWDED * level.entries as u64;
+    let mean = if crowded { (live / level.entries as u64).min(u32::MAX.into()) as u32 } else { 0 };
+    let mut counts = vec![mean; level.entries];
+    if !crowded {
+        live_runs(level, space, |y, z, run| run.for_each(|x| counts[entry(level, [x, y, z])] += 1));
+    }
+    Sharing { live, counts, crowded }
+}
+
+/// Calls `run` with every stretch of live vertices along x, and its y and z; none overlap.
+fn live_runs(level: &Level, space: &Space, mut run: impl FnMut(u32, u32, RangeInclusive<u32>)) {
     let side = level.stride();
     // Along one axis: the cells that touch each vertex.
     let mut touching: Vec<Vec<usize>> = vec![Vec::new(); side as usize];
-    let mut masks = vec![0u128; side as usize];
     for cell in 0..SIDE {
-        for vertex in touched(level, cell) {
-            touching[vertex as usize].push(cell);
-            masks[vertex as usize] |= 1 << cell;
-        }
+        touched(level, cell).for_each(|vertex| touching[vertex as usize].push(cell));
     }
-    let mut counts = vec![0u32; level.entries];
-    let mut row_counts = |y: u32, z: u32, row: u128| {
-        for x in (0..side).filter(|x| masks[*x as usize] & row != 0) {
-            counts[entry(level, [x, y, z])] += 1;
+    let mut plane = [0u128; SIDE];
+    for (z, cells) in (0..).zip(&touching) {
+        plane.fill(0);
+        for cell in cells {
+            let rows = &space.rows[cell * SIDE..(cell + 1) * SIDE];
+            plane.iter_mut().zip(rows).for_each(|(all, row)| *all |= row);
         }
-    };
-    for z in 0..side {
-        for y in 0..side {
-            let rows = touching[z as usize]
-                .iter()
-                .flat_map(|cz| touching[y as usize].iter().map(move |cy| (cz * SIDE) + cy));
-            let row = rows.fold(0, |all, at| all | space.rows[at]);
-            if row != 0 {
-                row_counts(y, z, row);
+        for (y, cells) in (0..).zip(&touching) {
+            let mut left = cells.iter().fold(0, |row, cell| row | plane[*cell]);
+            let mut open: Option<RangeInclusive<u32>> = None;
+            while left != 0 {
+                // A stretch of occupied cells, as far as they are neighbours.
+                let first = left.trailing_zeros();
+                let count = (left >> first).trailing_ones();
+                let last = (first + count - 1) as usize;
+                left &= if last == SIDE - 1 { 0 } else { u128::MAX << (last + 1) };
+                let (from, to) = (*touched(level, first as usize).start(), *touched(level, last).end());
+                open = Some(match open.take() {
+                    Some(before) if from <= before.end() + 1 => *before.start()..=to,
+                    Some(before) => {
+                        run(y, z, before);
+                        from..=to
+                    }
+                    None => from..=to,
+                });
+            }
+            if let Some(last) = open {
+                run(y, z, last);
             }
         }
     }
-    counts
 }
 
 /// Where a vertex's features are.
@@ -128,8 +165,7 @@ pub fn collisions(levels: &[Level], space: &Space) -> Vec<Collisions> {
         .par_iter()
         .with_max_len(1)
         .map(|level| {
-            let counts = sharing(level, space);
-            let live: u64 = counts.iter().map(|c| u64::from(*c)).sum();
+            let Sharing { live, counts, crowded } = sharing(level, space);
             let squares: f64 = counts.iter().map(|c| f64::from(*c).powi(2)).sum();
             Collisions {
                 resolution: level.resolution,
@@ -138,7 +174,11 @@ pub fn collisions(levels: &[Level], space: &Space) -> Vec<Collisions> {
                 live,
                 used: counts.iter().filter(|c| **c > 0).count(),
                 alone: counts.iter().filter(|c| **c == 1).count(),
-                crowd: squares / (live as f64).max(1.0),
+                crowd: match crowded {
+                    // Those of a Poisson distribution.
+                    true => 1.0 + live as f64 / level.entries as f64,
+                    false => squares / (live as f64).max(1.0),
+                },
             }
         })
         .collect()
@@ -185,17 +225,27 @@ mod tests {
             }
             let mut want = vec![0; level.entries];
             vertices.iter().for_each(|v| want[entry(&level, *v)] += 1);
-            assert_eq!(sharing(&level, &space), want, "{level:?}");
+            let found = sharing(&level, &space);
+            assert_eq!((found.counts, found.live), (want, vertices.len() as u64), "{level:?}");
         }
     }
 
+    /// Crowded tables, too: their crowd is what counting would give, about.
     #[test]
     fn all_of_space_touches_every_vertex() {
         let config =
-            HashGridConfig { levels: 3, log2_entries: 10, finest_resolution: 150, ..Default::default() };
-        for c in collisions(&config.levels().unwrap(), &Space::everything()) {
+            HashGridConfig { levels: 4, log2_entries: 9, finest_resolution: 128, ..Default::default() };
+        for level in config.levels().unwrap() {
+            let [c] = &collisions(&[level], &Space::everything())[..] else { panic!() };
             assert_eq!(c.live, c.vertices);
-            assert!(c.crowd >= 1.0 && c.used <= c.entries);
+            let mut counts = vec![0.0; level.entries];
+            for z in 0..level.stride() {
+                for y in 0..level.stride() {
+                    (0..level.stride()).for_each(|x| counts[entry(&level, [x, y, z])] += 1.0);
+                }
+            }
+            let crowd = counts.iter().map(|c| c * c).sum::<f64>() / c.live as f64;
+            assert!((c.crowd / crowd - 1.0).abs() < 0.02, "{} {crowd}", c.crowd);
         }
     }
 

@@ -1,11 +1,13 @@
 //! What a trained field is made of: parameters, live space, saliency, collisions.
 
+use crate::comparison::plot_collisions;
 use crate::reach::{Collisions, Space, collisions};
 use crate::steering::closed_share;
 use crate::trainer::{NerfError, Trainer};
 use crate::{cells_picture, live::LiveCells};
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::saliency::reference::sigmoid;
+use nerve_core::run::write_atomic;
 use nerve_data::write::{Pixels, write_png};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -88,11 +90,16 @@ impl Trainer {
         (structure, live)
     }
 
-    /// Pictures of the saliency and of the live cells, in `folder`.
+    /// Pictures of the saliency, of the live cells and of the collisions, in `folder`.
     ///
     /// # Errors
     /// If a picture cannot be written.
-    pub fn draw_structure(&self, live: &LiveCells, folder: &Path) -> Result<(), NerfError> {
+    pub fn draw_structure(
+        &self,
+        field: &Structure,
+        live: &LiveCells,
+        folder: &Path,
+    ) -> Result<(), NerfError> {
         let solid = [("live_cells.png", cells_picture::solid(live))];
         let side = self.config().hollow.saliency_side;
         let slices = self.saliency().map(|grid| ("saliency.png", cells_picture::slices(grid, side)));
@@ -100,7 +107,20 @@ impl Trainer {
             let (width, height) = (picture.width as u32, picture.height as u32);
             write_png(&folder.join(name), width, height, Pixels::Rgb, &picture.data)?;
         }
-        Ok(())
+        let lines =
+            [("all of space".to_owned(), field.crowds(true)), ("this field".to_owned(), field.crowds(false))];
+        let path = folder.join("collisions.svg");
+        let svg =
+            plot_collisions(&lines).map_err(|e| NerfError::Drawing { path: path.clone(), reason: e })?;
+        write_atomic(&path, svg.as_bytes()).map_err(|source| NerfError::File { path, source })
+    }
+}
+
+impl Structure {
+    /// Per level, its resolution and how crowded an entry is, in all of space or in this field.
+    pub fn crowds(&self, everywhere: bool) -> Vec<(u32, f64)> {
+        let crowd = |c: &LevelCollisions| if everywhere { c.everywhere } else { c.occupied.crowd };
+        self.collisions.iter().map(|c| (c.occupied.resolution, crowd(c))).collect()
     }
 }
 

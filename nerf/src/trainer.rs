@@ -43,6 +43,10 @@ pub enum NerfError {
     Folder { path: PathBuf, source: std::io::Error },
     #[error("{path}: {reason}")]
     Compact { path: PathBuf, reason: String },
+    #[error("{path}: cannot be written: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{path}: cannot be drawn: {reason}")]
+    Drawing { path: PathBuf, reason: String },
     #[error("entropy coding failed: {0}")]
     Codec(std::io::Error),
     #[error(transparent)]
@@ -195,6 +199,14 @@ impl Trainer {
     /// Steps taken.
     pub fn step_count(&self) -> u64 {
         self.engine.params().step
+    }
+
+    /// Trainable values by what they are: `grid`, `mlp`, `saliency`.
+    pub fn parameter_groups(&self) -> Vec<(&str, usize)> {
+        let params = self.engine.params();
+        let of = |group: usize| params.blocks().iter().filter(move |b| b.spec.group == group);
+        let groups = params.groups.iter().enumerate();
+        groups.map(|(i, g)| (g.name.as_str(), of(i).map(|b| b.weight.len()).sum())).collect()
     }
 
     /// Trainable values.

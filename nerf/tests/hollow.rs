@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use nerve_core::ops::hash_grid::HashGridConfig;
+use nerve_core::ops::march::CELLS;
 use nerve_data::Scene;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::LoadOptions;
@@ -82,6 +83,9 @@ fn the_pruner_closes_empty_space_and_keeps_the_scene() {
     let grid = trainer.saliency().unwrap();
     let (closed, mean) = (steering::closed_share(grid), trainer.pruner().unwrap().mean);
     assert!(closed > 0.7 && mean < 0.3, "{closed} {mean}");
+    // What is closed has no samples; the grid went on for a few steps after the last look at it.
+    let open = steering::open_cells(grid, 32, 1, 1.0).count() as f64 / CELLS as f64;
+    assert!(trainer.occupied() < 1.05 * open && open < 0.5, "{} {open}", trainer.occupied());
     let (open, left) = psnr(HollowConfig { pruner: Pruning::Off, ..HollowConfig::default() });
     assert!(steering::closed_share(left.saliency().unwrap()) < 0.5 * closed);
     assert!(pruned > 20.0 && pruned > open - 1.0, "{pruned} {open}");

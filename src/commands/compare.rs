@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::cli::usage;
 use crate::context::Context;
-use crate::evaluation::Evaluation;
+use crate::evaluation::{self, Evaluation};
 use crate::nerf::{self, KIND, Session};
 use crate::output::remark;
 use crate::scene;
@@ -11,8 +11,9 @@ use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder, truncate_after, write_atomic};
 use nerve_data::Scene;
 use nerve_nerf::NerfConfig;
-use nerve_nerf::comparison::{self, Row};
+use nerve_nerf::comparison::{self, Crowds, Row};
 use nerve_nerf::hollow::Method;
+use nerve_nerf::structure::Structure;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,26 +66,43 @@ pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
         shared.train.steps.get_or_insert(STEPS);
     }
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
-    let mut rows = Vec::new();
+    let (mut rows, mut crowds) = (Vec::new(), Vec::new());
     let scenes: Vec<PathBuf> = std::iter::once(&shared.data.scene).chain(&args.and).cloned().collect();
     let total = scenes.len() * args.sizes.len() * args.methods.len() * args.seeds.len();
     for path in &scenes {
         let mut config = shared.clone();
         config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
         let loaded = Arc::new(scene::load(context, &config.data)?);
+        if evaluation::held_out(&loaded).is_none() {
+            anyhow::bail!(
+                "{}: no view is held out to compare by; --holdout 8 holds out every 8th",
+                path.display()
+            );
+        }
         for cell in cells(args, &config, &loaded.name, &out)? {
             let number = rows.len() + 1;
-            let Some(row) = one(context, &cell, &loaded, (number, total))? else {
+            let Some((row, field)) = one(context, &cell, &loaded, (number, total))? else {
                 remark(format_args!("{} of {total} runs are done; the same command goes on", rows.len()));
                 return Ok(Outcome::Interrupted);
             };
+            if row.seed == args.seeds[0] {
+                let size = row.log2_entries;
+                let name = |what: &str| format!("{}, 2^{size}, {what}", row.scene);
+                if row.method == args.methods[0] {
+                    crowds.push((name("all of space"), field.crowds(true)));
+                }
+                crowds.push((name(method_name(row.method)), field.crowds(false)));
+            }
             rows.push(row);
-            report(&out, &rows)?;
+            report(&out, &rows, &crowds)?;
         }
     }
     let lines = comparison::lines(&rows);
     context.output.say(format_args!("\n{}", comparison::table(&lines)));
-    context.output.say(format_args!("runs and plot   {}: runs.csv, table.txt, psnr.svg", out.display()));
+    context.output.say(format_args!(
+        "runs and plot   {}: runs.csv, table.txt, psnr.svg, collisions.svg",
+        out.display()
+    ));
     context.output.line("compare", &json!({"out": out, "rows": rows, "lines": lines}));
     Ok(Outcome::Done)
 }
@@ -100,10 +118,7 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
                 config.validate().map_err(usage)?;
                 config.schedule.validate().map_err(usage)?;
                 config.grid.levels().map_err(usage)?;
-                let name = match method {
-                    Method::Plain => "plain",
-                    Method::Hollow => "hollow",
-                };
+                let name = method_name(method);
                 let folder = out.join("runs").join(format!("{scene}-{size}-{name}-{seed}"));
                 cells.push(Cell { config, folder });
             }
@@ -112,13 +127,20 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
     Ok(cells)
 }
 
+fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Plain => "plain",
+        Method::Hollow => "hollow",
+    }
+}
+
 /// One run, from wherever it is to its evaluation; `None` when interrupted.
 fn one(
     context: &Context,
     cell: &Cell,
     scene: &Arc<Scene>,
     (number, total): (usize, usize),
-) -> anyhow::Result<Option<Row>> {
+) -> anyhow::Result<Option<(Row, Structure)>> {
     let config = &cell.config;
     let mut trainer = nerf::trainer(context, config, scene.clone())?;
     let folder = if cell.folder.exists() {
@@ -147,12 +169,10 @@ fn one(
         }
     }
     let path = folder.eval_path();
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{}: the scene holds out no view to compare by; see --holdout", path.display())
-    })?;
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let Evaluation { report, field, .. } = serde_json::from_str(&text)
         .with_context(|| format!("{}: remove it, and it is made again", path.display()))?;
-    Ok(Some(Row {
+    let row = Row {
         scene: scene.name.clone(),
         log2_entries: config.grid.log2_entries,
         method: config.hollow.method,
@@ -164,17 +184,20 @@ fn one(
         ssim: report.ssim,
         render_seconds: report.render_seconds,
         live_share: field.live_share,
-        closed_share: field.saliency.map(|s| s.closed_share),
-    }))
+        closed_share: field.saliency.as_ref().map(|s| s.closed_share),
+    };
+    Ok(Some((row, field)))
 }
 
 /// Writes what is known so far.
-fn report(out: &Path, rows: &[Row]) -> anyhow::Result<()> {
+fn report(out: &Path, rows: &[Row], crowds: &[Crowds]) -> anyhow::Result<()> {
     let write = |name: &str, bytes: &[u8]| {
         let path = out.join(name);
         write_atomic(&path, bytes).with_context(|| format!("{}: cannot be written", path.display()))
     };
     write("runs.csv", &comparison::csv(rows)?)?;
     write("table.txt", comparison::table(&comparison::lines(rows)).as_bytes())?;
+    let collisions = comparison::plot_collisions(crowds).map_err(anyhow::Error::msg)?;
+    write("collisions.svg", collisions.as_bytes())?;
     write("psnr.svg", comparison::plot(rows).map_err(anyhow::Error::msg)?.as_bytes())
 }

@@ -29,7 +29,7 @@ fn a_run_from_train_to_eval() {
     assert_eq!(eval["views"].as_array().unwrap().len(), 2);
     assert!(eval["psnr"].as_f64().unwrap() > 8.0, "{eval}");
     let pictures = std::fs::read_dir(run.join("renders")).unwrap().count();
-    assert_eq!(pictures, 2);
+    assert_eq!(pictures, 3, "two views and the live cells");
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     let absolute = place.path("scene").canonicalize().unwrap();
     assert!(config.contains(absolute.to_str().unwrap()), "the scene's path is absolute: {config}");

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod commands;
+mod hollow;
 #[cfg(unix)]
 mod interrupt;
 #[cfg(unix)]

@@ -245,20 +245,6 @@ impl RunFolder {
         self.path.join(RECORDING)
     }
 
-    /// Replaces `eval.json`.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] when it cannot be written.
-    pub fn write_eval(&self, eval: &impl Serialize) -> Result<(), RunError> {
-        let path = self.eval_path();
-        let write = || {
-            let mut json = serde_json::to_vec_pretty(eval)?;
-            json.push(b'\n');
-            write_atomic(&path, &json)
-        };
-        write().map_err(io_error(&path))
-    }
-
     fn config_text(&self, config: &impl Serialize) -> Result<String, RunError> {
         let settings = toml::to_string_pretty(config).map_err(|e| self.config_error(&e))?;
         let kind = toml::Value::from(self.kind.as_str());

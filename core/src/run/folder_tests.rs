@@ -47,8 +47,6 @@ fn what_is_created_can_be_opened() {
     run.write_config(&longer).unwrap();
     assert_eq!(opened.config::<Config>().unwrap(), longer);
     assert_eq!(RunFolder::open(run.path()).unwrap(), run);
-    run.write_eval(&serde_json::json!({"psnr": 30.5})).unwrap();
-    assert_eq!(fs::read_to_string(run.eval_path()).unwrap(), "{\n  \"psnr\": 30.5\n}\n");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Trainer {
         let (blocks, _) = params.split();
         blocks.par_iter_mut().enumerate().with_max_len(1).try_for_each(|(i, block)| {
             let name = &block.spec.name;
-            let shared = levels.get(i).map(|level| (level, sharing(level, &space)));
+            let shared = levels.get(i).map(|level| (level, sharing(level, &space).counts));
             let count = shared.as_ref().map_or(block.weight.len(), |(level, sharing)| {
                 level.features * sharing.iter().filter(|live| **live > 0).count()
             });

@@ -58,7 +58,7 @@ impl Trainer {
             frames.iter().map(|f| (f.name.clone(), vec![f.data.len()], TensorData::U8(&f.data))).collect();
         checkpoint::save(path, &meta, &tensors)?;
         let size =
-            std::fs::metadata(path).map_err(|source| NerfError::Folder { path: path.to_owned(), source })?;
+            std::fs::metadata(path).map_err(|source| NerfError::File { path: path.to_owned(), source })?;
         Ok(Report {
             full: 4 * self.parameters() as u64,
             removed: frames.iter().map(|f| f.removed).sum(),
@@ -75,7 +75,7 @@ impl Trainer {
             .par_iter()
             .zip(self.engine.params().blocks())
             .with_max_len(1)
-            .map(|(level, block)| codec::kept(level, &block.weight, &sharing(level, &space)))
+            .map(|(level, block)| codec::kept(level, &block.weight, &sharing(level, &space).counts))
             .collect();
         let blocks = self.engine.params().blocks();
         let others = blocks[levels.len()..].iter().map(|block| block.weight.to_vec());
