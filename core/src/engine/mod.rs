@@ -23,6 +23,7 @@ pub mod stages;
 mod step;
 mod tile;
 mod transpose;
+mod update;
 mod workspace;
 
 pub use batch::BatchEngine;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ops::check::{close, widen};
+use crate::ops::saliency::reference as saliency;
 
 /// f32 against f64 through the whole field and back, relative to a block's gradient.
 const TOLERANCE: f64 = 3e-5;
@@ -134,6 +135,33 @@ fn hollow_fields_have_right_gradients() {
     for (setup, seed) in setups.iter().zip(62..) {
         check(setup, shots(seed, setup.box_side), Isa::best());
     }
+}
+
+/// What prunes adds the same slope, times `p (1 - p)`, to every logit's gradient; without it the grid rests.
+#[test]
+fn pruning_pulls_at_every_logit() {
+    let setup = Setup { saliency: Some(8), gate: Some(1.0), ..Setup::default() };
+    let after = |pruning| {
+        let mut engine = setup.engine(Isa::best(), 2);
+        let (shots, rate) = (shots(70, 1.0), 1e-3);
+        let rays = shots.len();
+        let sampler = &shots;
+        let input = StepInput { sampler, marcher: sampler, rays, rate, progress: 1.0, pruning };
+        let start = engine.params().blocks().last().unwrap().weight.to_vec();
+        let stats = engine.step(&input);
+        let block = engine.params().blocks().last().unwrap();
+        let mean = saliency::mean(&widen(&block.weight));
+        assert!((stats.saliency / mean - 1.0).abs() < 1e-6);
+        (start, block.m.to_vec(), block.weight.to_vec())
+    };
+    let (start, free, moved) = after(Some(0.0));
+    let (_, pulled, _) = after(Some(0.5));
+    let slope = |g: &f32| 0.5 * saliency::sigmoid(f64::from(*g)) * saliency::sigmoid(-f64::from(*g));
+    let want: Vec<f64> = start.iter().zip(&free).map(|(g, m)| f64::from(*m) + slope(g)).collect();
+    close(&pulled, &want, 1e-6, 1e-6).unwrap();
+    assert_ne!(start, moved);
+    let (_, resting, same) = after(None);
+    assert_eq!((same, resting.iter().all(|m| *m == 0.0)), (start, true));
 }
 
 /// Every table, every row and every column of every matrix learns something.

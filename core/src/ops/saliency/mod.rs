@@ -14,8 +14,10 @@
 
 mod cpu;
 pub mod reference;
+mod rows;
 
-pub use cpu::{backward, clamp, forward, mean, penalize, scale, scale_backward};
+pub use cpu::{backward, clamp, forward, mean, penalize};
+pub use rows::{scale, scale_backward};
 
 #[cfg(test)]
 mod tests;
