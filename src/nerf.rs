@@ -10,6 +10,7 @@ use crate::sinks::{JsonLines, Progress};
 use indicatif::ProgressBar;
 use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder};
 use nerve_data::Scene;
+use nerve_data::scene::Split;
 use nerve_nerf::{NerfConfig, Trainer};
 use serde::Deserialize;
 use serde_json::json;
@@ -46,14 +47,16 @@ pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<Trainer> {
     Ok(trainer)
 }
 
-/// Whether `eval.json` is about this step.
-pub fn is_evaluated(run: &RunFolder, step: u64) -> bool {
+/// Whether `eval.json` is about this step, and about the held-out views if it must be.
+pub fn is_evaluated(run: &RunFolder, step: u64, split: Option<Split>) -> bool {
     #[derive(Deserialize)]
     struct Head {
         step: u64,
+        split: String,
     }
     let text = std::fs::read_to_string(run.eval_path()).ok();
-    text.and_then(|text| serde_json::from_str::<Head>(&text).ok()).is_some_and(|head| head.step == step)
+    text.and_then(|text| serde_json::from_str::<Head>(&text).ok())
+        .is_some_and(|head| head.step == step && split.is_none_or(|split| split.name() == head.split))
 }
 
 /// A trainer and the folder of its run.

@@ -12,7 +12,8 @@
 //! done the grid stays as it is: a field that has seen nothing yet would lose its scene. Two things are ours, because
 //! the paper does not print them: rho, and the grid's learning rate. Adam moves a logit that only the constraint pulls
 //! by one learning rate a step, however weakly it pulls, so a rate per step would close cells after so many steps in
-//! short and long runs alike; it is `travel` logits over the run instead, times the run's schedule. In the same way
+//! short and long runs alike; it is `travel` logits over the run instead, times the run's schedule (and about twice as
+//! fast for the first hundred steps: Adam's bias correction counts the run's steps). In the same way
 //! rho is given for the whole run: at a step that takes the run on by a share s of it, it counts s times.
 
 use serde::{Deserialize, Serialize};
@@ -72,19 +73,19 @@ pub struct HollowConfig {
     /// Mean saliency to get under (C)
     #[arg(long, value_name = "SHARE", default_value_t = 0.04)]
     pub saliency_share: f64,
-    /// How much the multiplier would grow over the run per unit of excess saliency: rho times the number of steps
+    /// How fast pressure on the cells grows while the mean saliency is too high: more closes harder (rho x steps)
     #[arg(long, value_name = "RHO", default_value_t = 0.01)]
     pub rho: f64,
     /// Weight of the sum of saliencies with --pruner l1
     #[arg(long, value_name = "WEIGHT", default_value_t = 1e-7)]
     pub l1_weight: f64,
-    /// How far a logit could go over the run at the full learning rate, the same way at every step
+    /// Learning rate of the saliency grid, as the sum of its steps over the run: more closes, and opens, sooner
     #[arg(long, value_name = "LOGITS", default_value_t = 300.0)]
     pub saliency_travel: f64,
     /// Share of the run before the saliency grid starts to learn
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub saliency_start: f64,
-    /// Share of the run before the gate starts to act
+    /// Share of the run before the gate starts to act; 1 is never
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub gate_start: f64,
     /// Steepness of the gate at first
@@ -93,10 +94,10 @@ pub struct HollowConfig {
     /// Steepness of the gate later
     #[arg(long, value_name = "ALPHA", default_value_t = 1e5)]
     pub late_alpha: f32,
-    /// Share of the run at which the gate gets steeper
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0)]
+    /// Share of the run at which the gate gets steeper [default: a third; 1 is never]
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0, hide_default_value = true)]
     pub alpha_switch: f64,
-    /// Let closed cells steer the rays: no sample there, and no density evaluated to find out
+    /// Take no samples in closed cells, without evaluating densities to find out (needs the grid and a pruner)
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
     pub steering: Switch,
     /// Share of the run at which steering begins

@@ -9,7 +9,7 @@ use nerve_core::engine::TrainEngine;
 /// Cells probed for an estimate.
 const SAMPLED: usize = 2048;
 
-/// One bit per cell of a cube, x fastest.
+/// The cells of a cube, x fastest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCells {
     /// Cells per axis.

@@ -11,9 +11,9 @@
 //! all cells after 600 steps, against 3.5 % at 0.6, at half the rays per step); at 0.6 to the end, cells that a
 //! surface only grazes are lost between two lucky visits, and with them the outlines (32.6 dB after ten minutes).
 //!
-//! Where a saliency grid steers (see [`crate::steering`]), its closed cells are never occupied and never visited, and
-//! because what is left is a few per cent of space, visits every [`EVERY_STEERED`] steps find more of it than those of
-//! all space every [`EVERY`].
+//! Where a saliency grid steers (see [`crate::steering`]), which it does after the last full refresh only, its closed
+//! cells are not occupied whatever their density, and because what is left is a few per cent of space, visits every
+//! [`EVERY_STEERED`] steps find more of it than those of all space every [`EVERY`].
 
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
@@ -79,7 +79,7 @@ impl Occupancy {
     /// Takes over densities from a checkpoint. `step` tells whether any refresh had happened.
     pub fn restore(&mut self, density: Vec<f32>, step: u64) {
         self.density = density;
-        if step >= EVERY {
+        if step >= FULL[0] {
             self.threshold();
         }
     }
@@ -95,6 +95,11 @@ impl Occupancy {
         self.bits.count() as f64 / self.density.len() as f64
     }
 
+    /// Whether all of space has been visited often enough by this step for closed cells to steer.
+    pub fn is_known(step: u64) -> bool {
+        step > FULL[FULL.len() - 1]
+    }
+
     /// Whether the grid is refreshed after this step.
     pub fn is_due(step: u64, steered: bool) -> bool {
         step > 0 && step.is_multiple_of(if steered { EVERY_STEERED } else { EVERY })
@@ -102,12 +107,7 @@ impl Occupancy {
 
     /// Refreshes the grid after `step`. Of cells that are not among the `open` ones nothing is kept.
     pub fn refresh(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64, open: Option<&Bitfield>) {
-        if let Some(open) = open {
-            for (word, cells) in open.words().iter().zip(self.density.chunks_exact_mut(64)) {
-                cells.iter_mut().enumerate().filter(|(i, _)| word >> i & 1 == 0).for_each(|(_, d)| *d = 0.0);
-            }
-        }
-        let full = FULL.contains(&step) && open.is_none();
+        let full = FULL.contains(&step);
         let total = if full { self.density.len() } else { PARTIAL * self.bits.cascades() };
         let candidates = if full { None } else { Some(Candidates::new(self.bits.clone(), open)) };
         let mut at = 0;
@@ -115,6 +115,9 @@ impl Occupancy {
             let n = BATCH.min(total - at);
             self.visit(engine, rng, step, at, n, candidates.as_ref());
             at += n;
+        }
+        for (word, cells) in open.iter().flat_map(|o| o.words()).zip(self.density.chunks_exact_mut(64)) {
+            cells.iter_mut().enumerate().filter(|(i, _)| word >> i & 1 == 0).for_each(|(_, d)| *d = 0.0);
         }
         self.threshold();
     }

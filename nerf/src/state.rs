@@ -53,19 +53,14 @@ impl Trainer {
         if let (Some(mean), Some(pruner)) = (self.mean_saliency(), &mut self.pruner) {
             (pruner.mean, pruner.gamma) = (mean, gamma);
         }
-        let progress = self.progress();
-        self.engine.set_progress(progress);
-        self.last_progress = progress;
+        self.tell_progress();
+        self.last_progress = self.progress();
         Ok(())
     }
 }
 
 /// A number among the checkpoint's names and values.
-pub(crate) fn parse<T: FromStr>(
-    checkpoint: &Checkpoint,
-    path: &Path,
-    key: &'static str,
-) -> Result<T, NerfError> {
+fn parse<T: FromStr>(checkpoint: &Checkpoint, path: &Path, key: &'static str) -> Result<T, NerfError> {
     let text = checkpoint.meta(key)?;
     text.parse().map_err(|_| NerfError::Meta { path: path.to_owned(), key, value: text.to_owned() })
 }

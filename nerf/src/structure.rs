@@ -6,8 +6,9 @@ use crate::steering::closed_share;
 use crate::trainer::{NerfError, Trainer};
 use crate::{cells_picture, live::LiveCells};
 use nerve_core::engine::TrainEngine;
-use nerve_core::ops::saliency::reference::sigmoid;
+use nerve_core::ops::saliency::{mean, reference::sigmoid};
 use nerve_core::run::write_atomic;
+use nerve_core::simd::Isa;
 use nerve_data::write::{Pixels, write_png};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -71,7 +72,7 @@ impl Trainer {
         let space = Space::occupied(self.occupancy.bits(), self.scene().aabb_scale as f32);
         let levels = &self.config().grid.levels().unwrap_or_default();
         let saliency = self.saliency().zip(self.pruner()).map(|(grid, pruner)| Saliency {
-            mean: pruner.mean,
+            mean: mean(Isa::best(), grid),
             gamma: pruner.gamma,
             closed_share: closed_share(grid),
             histogram: histogram(grid).map(|c| c as f64 / grid.len() as f64).to_vec(),

@@ -60,6 +60,9 @@ pub enum NerfError {
     Diverged { step: u64, rate: f32 },
 }
 
+/// The largest share of a run given in time that one step counts for: the machine may have slept.
+const LONGEST_STRIDE: f64 = 0.01;
+
 /// A field in training.
 pub struct Trainer {
     config: NerfConfig,
@@ -174,7 +177,7 @@ impl Trainer {
         // As many rays as fill the batch at this step's samples per ray; at most doubled at a time.
         let wanted = self.rays as f64 * self.config.train.batch_samples as f64 / stats.samples.max(1) as f64;
         self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
-        let steered = self.config.hollow.steers(progress);
+        let steered = self.config.hollow.steers(progress) && Occupancy::is_known(step + 1);
         if Occupancy::is_due(step + 1, steered) {
             let open = steered.then(|| self.open_cells()).flatten();
             self.occupancy.refresh(&mut self.engine, self.rng, step + 1, open.as_ref());
@@ -185,8 +188,8 @@ impl Trainer {
     /// Sets the saliency grid's learning rate and rho so that they add up to what is given for the run.
     fn pace_saliency(&mut self, progress: f64) {
         // A run given in time takes as long for this step as it took for the last one.
-        let stride =
-            self.config.train.steps.map_or(progress - self.last_progress, |steps| 1.0 / steps as f64);
+        let last = (progress - self.last_progress).clamp(0.0, LONGEST_STRIDE);
+        let stride = self.config.train.steps.map_or(last, |steps| 1.0 / steps as f64);
         self.last_progress = progress;
         let rate = self.config.hollow.saliency_travel * stride / f64::from(self.config.train.rate);
         if let Some(pruner) = &mut self.pruner {
@@ -194,6 +197,12 @@ impl Trainer {
         }
         let groups = &mut self.engine.params_mut().groups;
         groups.iter_mut().filter(|g| g.name == SALIENCY).for_each(|g| g.rate = rate as f32);
+    }
+
+    /// Tells the engine how far the training is.
+    pub(crate) fn tell_progress(&mut self) {
+        let progress = self.progress();
+        self.engine.set_progress(progress);
     }
 
     /// Steps taken.

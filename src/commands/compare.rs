@@ -45,10 +45,10 @@ pub struct CompareArgs {
         help_heading = "Compare"
     )]
     seeds: Vec<u64>,
-    /// More scenes
+    /// One more scene; may be given several times
     #[arg(long, value_name = "SCENE", help_heading = "Compare")]
-    and: Vec<PathBuf>,
-    /// What all runs share; --method, --log2-entries and --seed are set for each run
+    also: Vec<PathBuf>,
+    /// What all runs share; each run's --method, --log2-entries and --seed come from the lists
     #[command(flatten)]
     config: NerfConfig,
 }
@@ -61,33 +61,20 @@ struct Cell {
 
 /// Trains what is missing, then compares.
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
-    let mut shared = args.config.clone();
-    if shared.train.time.is_none() {
-        shared.train.steps.get_or_insert(STEPS);
-    }
+    let shared = shared(args)?;
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
+    let scenes = scenes(context, args, &shared)?;
     let (mut rows, mut crowds) = (Vec::new(), Vec::new());
-    let scenes: Vec<PathBuf> = std::iter::once(&shared.data.scene).chain(&args.and).cloned().collect();
     let total = scenes.len() * args.sizes.len() * args.methods.len() * args.seeds.len();
-    for path in &scenes {
-        let mut config = shared.clone();
-        config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
-        let loaded = Arc::new(scene::load(context, &config.data)?);
-        if evaluation::held_out(&loaded).is_none() {
-            anyhow::bail!(
-                "{}: no view is held out to compare by; --holdout 8 holds out every 8th",
-                path.display()
-            );
-        }
-        for cell in cells(args, &config, &loaded.name, &out)? {
+    for (config, scene) in &scenes {
+        for cell in cells(args, config, &scene.name, &out)? {
             let number = rows.len() + 1;
-            let Some((row, field)) = one(context, &cell, &loaded, (number, total))? else {
+            let Some((row, field)) = one(context, &cell, scene, (number, total))? else {
                 remark(format_args!("{} of {total} runs are done; the same command goes on", rows.len()));
                 return Ok(Outcome::Interrupted);
             };
             if row.seed == args.seeds[0] {
-                let size = row.log2_entries;
-                let name = |what: &str| format!("{}, 2^{size}, {what}", row.scene);
+                let name = |what: &str| format!("{}, 2^{}, {what}", row.scene, row.log2_entries);
                 if row.method == args.methods[0] {
                     crowds.push((name("all of space"), field.crowds(true)));
                 }
@@ -105,6 +92,66 @@ pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     ));
     context.output.line("compare", &json!({"out": out, "rows": rows, "lines": lines}));
     Ok(Outcome::Done)
+}
+
+/// What all runs share, once the lists make sense.
+fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
+    let mut shared = args.config.clone();
+    if shared.train.time.is_none() {
+        shared.train.steps.get_or_insert(STEPS);
+    }
+    let twice = |list: &[u64]| (1..list.len()).any(|i| list[..i].contains(&list[i]));
+    let lists = [
+        ("--seeds", args.seeds.clone()),
+        ("--sizes", args.sizes.iter().map(|s| u64::from(*s)).collect()),
+        ("--methods", args.methods.iter().map(|m| *m as u64).collect()),
+    ];
+    for (flag, list) in &lists {
+        if twice(list) {
+            return Err(usage(format!("{flag} names something twice: every run counts once")).into());
+        }
+    }
+    let defaults = NerfConfig::default();
+    let each = [
+        ("--method", "--methods", shared.hollow.method != defaults.hollow.method),
+        ("--seed", "--seeds", shared.train.seed != defaults.train.seed),
+        ("--log2-entries", "--sizes", shared.grid.log2_entries != defaults.grid.log2_entries),
+    ];
+    for (flag, list, given) in each {
+        if given {
+            return Err(usage(format!("{flag} is of one run: give {list}, such as {list}=...")).into());
+        }
+    }
+    Ok(shared)
+}
+
+/// All scenes and their configurations, before hours are spent on the first.
+fn scenes(
+    context: &Context,
+    args: &CompareArgs,
+    shared: &NerfConfig,
+) -> anyhow::Result<Vec<(NerfConfig, Arc<Scene>)>> {
+    let mut scenes: Vec<(NerfConfig, Arc<Scene>)> = Vec::new();
+    for path in std::iter::once(&shared.data.scene).chain(&args.also) {
+        let mut config = shared.clone();
+        config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
+        let loaded = scene::load(context, &config.data)?;
+        if evaluation::held_out(&loaded).is_none() {
+            anyhow::bail!(
+                "{}: no view is held out to compare by; --holdout 8 holds out every 8th",
+                path.display()
+            );
+        }
+        if scenes.iter().any(|(_, other)| other.name == loaded.name) {
+            anyhow::bail!(
+                "{}: there are two scenes named {}: compare them one by one",
+                path.display(),
+                loaded.name
+            );
+        }
+        scenes.push((config, Arc::new(loaded)));
+    }
+    Ok(scenes)
 }
 
 /// The runs of one scene, both methods of a pair one after the other.
@@ -143,7 +190,8 @@ fn one(
 ) -> anyhow::Result<Option<(Row, Structure)>> {
     let config = &cell.config;
     let mut trainer = nerf::trainer(context, config, scene.clone())?;
-    let folder = if cell.folder.exists() {
+    // A stop while a run is created may leave a folder without a configuration.
+    let folder = if cell.folder.join("config.toml").exists() {
         let folder = RunFolder::open(&cell.folder)?;
         if folder.config::<NerfConfig>()? != *config {
             anyhow::bail!(
@@ -159,7 +207,7 @@ fn one(
         RunFolder::create(&cell.folder, KIND, config, Existing::Keep)?
     };
     let step = trainer.step_count();
-    if trainer.progress() < 1.0 || !nerf::is_evaluated(&folder, step) {
+    if trainer.progress() < 1.0 || !nerf::is_evaluated(&folder, step, evaluation::held_out(scene)) {
         remark(format_args!("run {number} of {total}: {}", cell.folder.display()));
         let metrics = folder.metrics_path();
         truncate_after(&metrics, step).with_context(|| metrics.display().to_string())?;

@@ -1,7 +1,9 @@
 //! `nerve export`.
 
 use super::{Kind, Outcome};
+use crate::cli::usage;
 use crate::context::Context;
+use crate::progress::Counter;
 use crate::{format, nerf};
 use nerve_core::run::RunFolder;
 use nerve_nerf::compact::CompactOptions;
@@ -33,6 +35,8 @@ enum Form {
 /// Writes a run in another form.
 pub fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("export")?;
+    let Form::Compact { options, .. } = &args.form;
+    options.validate().map_err(usage)?;
     let folder = RunFolder::open(&args.run)?;
     match (Kind::of(&folder)?, &args.form) {
         (Kind::Nerf, Form::Compact { file, options }) => {
@@ -54,7 +58,9 @@ fn compact(
     options: &CompactOptions,
 ) -> anyhow::Result<Outcome> {
     let mut trainer = nerf::restored(context, folder)?;
-    let report = trainer.write_compact(file, options)?;
+    let counter = Counter::new("calibrating levels");
+    let report = trainer.write_compact(file, options, &mut |done, all| counter.set(done, all))?;
+    drop(counter);
     let line = |what: &str, bytes: u64| format!("{what:<42} {:>10}", format::megabytes(bytes));
     context.output.say(format_args!(
         "{}\n{}\n{}\n{}\nwrote {file}\nnext  nerve eval {file}",

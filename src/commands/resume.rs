@@ -56,7 +56,7 @@ fn resume(context: &Context, args: &ResumeArgs, folder: RunFolder) -> anyhow::Re
         remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));
     }
     let (done, step) = (trainer.progress() >= 1.0, trainer.step_count());
-    if done && (args.no_eval || nerf::is_evaluated(&folder, step)) {
+    if done && (args.no_eval || nerf::is_evaluated(&folder, step, None)) {
         let path = folder.path().display();
         context.output.say(format_args!(
             "nothing left to do: {path} is at step {step} after {}; --steps or --time train it for longer",

@@ -47,8 +47,8 @@ fn a_hollow_run_from_training_to_its_compact_file() {
     let checkpoint = stderr(&place.run(&["eval", "run/checkpoint.safetensors"]).code(1));
     assert!(checkpoint.contains("nerve export RUN compact"), "{checkpoint}");
     place.run(&["export", "scene", "compact"]).code(1);
-    let loss = stderr(&place.run(&["export", "run", "compact", "--loss=-1"]).failure());
-    assert!(loss.contains("--loss"), "{loss}");
+    let loss = stderr(&place.run(&["export", "run", "compact", "--loss-db=-1"]).code(2));
+    assert!(loss.contains("--loss-db"), "{loss}");
 }
 
 #[test]
@@ -72,6 +72,17 @@ fn a_comparison_goes_on_where_it_was() {
     let svg = std::fs::read_to_string(place.path("cmp/psnr.svg")).unwrap();
     assert_eq!(svg.matches("<circle").count(), 8);
     assert!(place.path("cmp/collisions.svg").exists());
+    // Someone has looked at the training views meanwhile: that is not what is compared.
+    place.run(&["eval", "cmp/runs/scene-9-plain-1", "--split", "train"]).success();
+    let again = [&base[..], &["--sizes", "8,9", "--seeds", "0,1"]].concat();
+    place.run(&again).success();
+    assert_eq!(json(&place.path("cmp/runs/scene-9-plain-1/eval.json"))["split"], "test");
+    for wrong in [["--seeds", "0,0"], ["--seed", "4"], ["--method", "hollow"], ["--sizes", "9,9"]] {
+        let said = stderr(&place.run(&[&base[..], &wrong[..]].concat()).code(2));
+        assert!(said.contains(wrong[0]), "{said}");
+    }
+    let missing = stderr(&place.run(&[&base[..], &["--also", "nowhere"]].concat()).code(1));
+    assert!(missing.contains("nowhere"), "{missing}");
     // Other settings in the same folder are a mistake.
     let other = [&base[..], &["--sizes", "8", "--seeds", "0", "--lr", "0.02"]].concat();
     let said = stderr(&place.run(&other).code(1));

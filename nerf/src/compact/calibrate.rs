@@ -24,7 +24,12 @@ const LEAST: f64 = 1e-12;
 
 impl Trainer {
     /// The step of each of these blocks, with what is kept of them, for a loss of `decibel`.
-    pub(super) fn steps(&mut self, blocks: &[(usize, &[f32])], decibel: f64) -> Vec<f32> {
+    pub(super) fn steps(
+        &mut self,
+        blocks: &[(usize, &[f32])],
+        decibel: f64,
+        seen: &mut dyn FnMut(usize, usize),
+    ) -> Vec<f32> {
         let train = &self.scene().splits.train;
         let views: Vec<usize> = train.iter().step_by(train.len().div_ceil(VIEWS).max(1)).copied().collect();
         let truth: Vec<f32> = views
@@ -37,6 +42,7 @@ impl Trainer {
         let all: usize = blocks.iter().map(|(_, values)| values.len()).sum();
         let mut steps = Vec::with_capacity(blocks.len());
         for (block, values) in blocks {
+            seen(steps.len(), blocks.len());
             let probe = codec::rms(values) * PROBE;
             let changed =
                 if probe > 0.0 { square(&self.look_at(*block, probe, &views), &whole) } else { 0.0 };

@@ -12,9 +12,11 @@ const MOST: f32 = 127.0;
 /// See [`MOST`].
 const ESCAPE: u8 = 0x80;
 
-/// Entropy-codes bytes.
+/// Entropy-codes bytes, with a checksum.
 pub fn squeeze(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    zstd::bulk::compress(bytes, LEVEL)
+    let mut coder = zstd::bulk::Compressor::new(LEVEL)?;
+    coder.include_checksum(true)?;
+    coder.compress(bytes)
 }
 
 /// Undoes [`squeeze`]; `None` if the frame is damaged or holds more than `most` bytes.

@@ -18,6 +18,7 @@ mod write;
 
 pub use read::configuration;
 
+use crate::config::{ConfigError, check};
 use serde::{Deserialize, Serialize};
 
 /// What table values become.
@@ -38,8 +39,19 @@ pub struct CompactOptions {
     #[arg(long, value_enum, default_value_t)]
     pub values: Values,
     /// What eight-bit values may cost the pictures of training views, about
-    #[arg(long, value_name = "DECIBEL", default_value_t = 0.1)]
+    #[arg(long = "loss-db", value_name = "DECIBEL", default_value_t = 0.1)]
     pub loss: f64,
+}
+
+impl CompactOptions {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// If the loss is no small number of decibels.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let ok = self.loss > 0.0 && self.loss <= 20.0;
+        check(ok, "--loss-db", self.loss.to_string(), "use a small number of decibels, such as 0.1")
+    }
 }
 
 impl Default for CompactOptions {

@@ -3,13 +3,14 @@
 use super::{KIND, LEAST, OCCUPIED, codec};
 use crate::NerfConfig;
 use crate::reach::{Space, sharing};
-use crate::state::parse;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::march::Bitfield;
+use nerve_core::ops::matmul::Precision;
 use rayon::prelude::*;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// An open compact file.
@@ -33,6 +34,12 @@ impl<'a> Source<'a> {
         NerfError::Compact { path: self.path.to_owned(), reason: reason.into() }
     }
 
+    /// A number among the file's names and values.
+    fn number<T: FromStr>(&self, key: &str) -> Result<T, NerfError> {
+        let text = self.file.meta(key)?;
+        text.parse().map_err(|_| self.damaged(format!("`{key}` is {text:?}, not a number; export it again")))
+    }
+
     /// What `decode` makes of a frame of at most `most` bytes.
     fn frame<T>(&self, name: &str, most: usize, decode: impl Fn(&[u8]) -> Option<T>) -> Result<T, NerfError> {
         let frame = self.file.bytes(name)?;
@@ -49,7 +56,14 @@ impl<'a> Source<'a> {
 pub fn configuration(path: &Path) -> Result<NerfConfig, NerfError> {
     let source = Source::open(path)?;
     let text = source.file.meta("config")?;
-    serde_json::from_str(text).map_err(|e| source.damaged(format!("its configuration cannot be read: {e}")))
+    let mut config: NerfConfig = serde_json::from_str(text)
+        .map_err(|e| source.damaged(format!("its configuration cannot be read: {e}")))?;
+    // What was exported is the average, where there was one; and any machine can look at it.
+    config.train.ema = None;
+    if !config.train.precision.available() {
+        config.train.precision = Precision::F32;
+    }
+    Ok(config)
 }
 
 impl Trainer {
@@ -71,8 +85,8 @@ impl Trainer {
         bits.refill(|word| words[word]);
         let space = Space::occupied(&bits, self.scene().aabb_scale as f32);
         let levels = self.config().grid.levels()?;
-        let step = parse(&source.file, path, "step")?;
-        self.before = Duration::from_nanos(parse(&source.file, path, "elapsed_ns")?);
+        let step = source.number("step")?;
+        self.before = Duration::from_nanos(source.number("elapsed_ns")?);
         let params = self.engine.params_mut();
         params.step = step;
         let (blocks, _) = params.split();
@@ -85,23 +99,24 @@ impl Trainer {
             let key = format!("step/{name}");
             let values = match source.file.meta(&key) {
                 Err(_) => source.frame(name, 2 * count, |bytes| codec::from_halves(bytes, count))?,
-                Ok(text) => {
-                    let step = text.parse::<f32>().ok().filter(|s| s.is_finite() && *s > 0.0);
-                    let step = step.ok_or_else(|| source.damaged(format!("`{key}` is {text:?}, no step")))?;
+                Ok(_) => {
+                    let step = source.number(&key)?;
                     source.frame(name, 5 * count, |bytes| codec::from_codes(bytes, count, step))?
                 }
             };
+            if !values.iter().all(|v| v.is_finite()) {
+                return Err(source.damaged(format!("'{name}' holds what is no number; export it again")));
+            }
             match &shared {
                 Some((level, sharing)) => codec::place(level, &values, sharing, &mut block.weight),
                 None => block.weight.copy_from_slice(&values),
             }
             Ok::<(), NerfError>(())
         })?;
-        self.occupancy.hold(bits, parse(&source.file, path, LEAST)?);
-        let progress = self.progress();
-        self.engine.set_progress(progress);
+        self.occupancy.hold(bits, source.number(LEAST)?);
+        self.tell_progress();
         if let (Some(mean), Some(pruner)) = (self.mean_saliency(), &mut self.pruner) {
-            pruner.mean = mean;
+            (pruner.mean, pruner.gamma) = (mean, source.number("gamma")?);
         }
         Ok(())
     }

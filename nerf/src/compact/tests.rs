@@ -10,14 +10,20 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 fn trained(method: Method) -> Trainer {
+    trained_in(method, 1, None)
+}
+
+fn trained_in(method: Method, box_side: u32, ema: Option<f32>) -> Trainer {
     let demo = DemoConfig { resolution: 48, train: 12, test: 1, ..DemoConfig::default() };
-    let scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();
+    let mut scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();
+    scene.aabb_scale = box_side;
     let mut config = NerfConfig {
         grid: HashGridConfig { levels: 8, log2_entries: 12, finest_resolution: 512, ..Default::default() },
         hollow: HollowConfig { method, saliency_side: 32, ..HollowConfig::default() },
         ..NerfConfig::default()
     };
     config.data.scene = "demo".into();
+    config.train.ema = ema;
     (config.train.steps, config.train.batch_samples) = (Some(300), 8192);
     let mut trainer = Trainer::new(config, Arc::new(scene), 2).unwrap();
     (0..300).for_each(|_| {
@@ -51,7 +57,8 @@ fn a_field_comes_back_smaller_and_nearly_the_same() {
         let mut sizes = Vec::new();
         let before = psnr(&mut trainer);
         for (values, loss) in [(Values::F16, 0.01), (Values::U8, 0.1), (Values::U8, 2.0)] {
-            let report = trainer.write_compact(&path, &CompactOptions { values, loss }).unwrap();
+            let report =
+                trainer.write_compact(&path, &CompactOptions { values, loss }, &mut |_, _| {}).unwrap();
             assert_eq!(report.full, 4 * trainer.parameters() as u64);
             // The occupied cells are 256 KiB before they are coded.
             assert!(report.removed < report.full && report.file < report.quantised, "{report:?}");
@@ -61,10 +68,10 @@ fn a_field_comes_back_smaller_and_nearly_the_same() {
             assert_eq!(read.step_count(), 300);
             assert_eq!(read.occupied(), trainer.occupied());
             let (a, b) = (trainer.live_cells().share(), read.live_cells().share());
-            assert!(a > 0.0 && (a - b).abs() < 0.2 * a, "{a} {b}");
+            assert!(a > 0.0 && (loss > 1.0 || (a - b).abs() < 0.2 * a), "{a} {b}");
             // What was asked for, about.
             let lost = before - psnr(&mut read);
-            assert!(lost < 2.0 * loss && (loss < 1.0 || lost > 0.2 * loss), "{method:?} {loss}: {lost}");
+            assert!(lost < 2.0 * loss && (loss < 1.0 || lost > 0.05 * loss), "{method:?} {loss}: {lost}");
         }
         assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
     }
@@ -73,23 +80,46 @@ fn a_field_comes_back_smaller_and_nearly_the_same() {
 /// What is left of a table with f16 values is what samples can touch: a picture does not see the rest.
 #[test]
 fn nothing_that_is_removed_is_ever_read() {
-    let mut trainer = trained(Method::Plain);
+    for (method, box_side) in
+        [(Method::Plain, 1), (Method::Hollow, 1), (Method::Plain, 2), (Method::Hollow, 8)]
+    {
+        let mut trainer = trained_in(method, box_side, None);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.compact");
+        let options = CompactOptions { values: Values::F16, ..CompactOptions::default() };
+        trainer.write_compact(&path, &options, &mut |_, _| {}).unwrap();
+        let mut read = again(&path, &trainer).unwrap();
+        let before = read.picture(0).on(1.0);
+        let mut removed = 0;
+        let (blocks, _) = read.engine.params_mut().split();
+        for block in blocks.iter_mut().filter(|b| b.spec.name.starts_with("grid")) {
+            for entry in block.weight.chunks_exact_mut(2).filter(|e| **e == [0.0; 2]) {
+                entry.fill(f32::NAN);
+                removed += 1;
+            }
+        }
+        assert!(removed > 500, "{method:?} {box_side}: {removed}");
+        assert_eq!(read.picture(0).on(1.0), before, "{method:?} {box_side}");
+    }
+}
+
+/// The average is what is exported, and what is seen afterwards.
+#[test]
+fn a_slow_average_is_exported_as_it_is() {
+    let mut trainer = trained_in(Method::Hollow, 1, Some(0.99));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.compact");
     let options = CompactOptions { values: Values::F16, ..CompactOptions::default() };
-    trainer.write_compact(&path, &options).unwrap();
+    trainer.write_compact(&path, &options, &mut |_, _| {}).unwrap();
     let mut read = again(&path, &trainer).unwrap();
-    let before = read.picture(0).on(1.0);
-    let mut removed = 0;
-    let (blocks, _) = read.engine.params_mut().split();
-    for block in blocks.iter_mut().filter(|b| b.spec.name.starts_with("grid")) {
-        for entry in block.weight.chunks_exact_mut(2).filter(|e| **e == [0.0; 2]) {
-            entry.fill(f32::NAN);
-            removed += 1;
-        }
-    }
-    assert!(removed > 1000, "{removed}");
-    assert_eq!(read.picture(0).on(1.0), before);
+    // Twice, as an evaluation does.
+    read.swap_average();
+    trainer.swap_average();
+    assert!((psnr(&mut read) - psnr(&mut trainer)).abs() < 0.05);
+    trainer.swap_average();
+    read.swap_average();
+    let (a, b) = (trainer.structure().0.saliency.unwrap(), read.structure().0.saliency.unwrap());
+    assert!((a.mean - b.mean).abs() < 1e-3 && a.gamma == b.gamma, "{a:?} {b:?}");
 }
 
 #[test]
@@ -97,7 +127,7 @@ fn damaged_files_are_errors_that_name_them() {
     let mut trainer = trained(Method::Hollow);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.compact");
-    trainer.write_compact(&path, &CompactOptions::default()).unwrap();
+    trainer.write_compact(&path, &CompactOptions::default(), &mut |_, _| {}).unwrap();
     let good = std::fs::read(&path).unwrap();
     let fails = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
@@ -109,20 +139,26 @@ fn damaged_files_are_errors_that_name_them() {
     for cut in [0, 7, 100, good.len() / 2, good.len() - 1] {
         assert!(fails(&good[..cut]).is_some(), "{cut}");
     }
-    // A frame's length and magic number; whatever else is hit must not panic.
-    let mut caught = 0;
-    for at in (0..good.len()).step_by(good.len() / 60) {
+    // Every frame has a checksum: what is damaged is found wherever it is.
+    let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    for at in (8 + header..good.len()).step_by(good.len() / 60) {
         let mut bad = good.clone();
         bad[at] ^= 0x5a;
-        caught += usize::from(fails(&bad).is_some());
+        assert!(fails(&bad).is_some(), "{at}");
     }
-    assert!(caught > 0);
+    for at in (0..8 + header).step_by(header / 40) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x5a;
+        fails(&bad);
+    }
     // A run's checkpoint is no compact file.
     trainer.save(&path).unwrap();
     let error = configuration(&path).unwrap_err().to_string();
     assert!(error.contains("'nerf'") && error.contains("nerve export"), "{error}");
     let bad = CompactOptions { loss: 0.0, ..CompactOptions::default() };
-    assert!(trainer.write_compact(&path, &bad).unwrap_err().to_string().contains("--loss"));
+    assert!(
+        trainer.write_compact(&path, &bad, &mut |_, _| {}).unwrap_err().to_string().contains("--loss-db")
+    );
 }
 
 proptest! {

@@ -22,19 +22,23 @@ struct Frame {
 }
 
 impl Trainer {
-    /// Writes the field, its average where one is kept. The file is complete or not there at all.
+    /// Writes the field, its average where one is kept; `seen` hears how many of the blocks have been calibrated. The file is complete or not there at all.
     ///
     /// # Errors
     /// If the loss is no small number of decibels, or the file cannot be written.
-    pub fn write_compact(&mut self, path: &Path, options: &CompactOptions) -> Result<Report, NerfError> {
-        crate::config::check(
-            options.loss > 0.0 && options.loss <= 20.0,
-            "--loss",
-            options.loss.to_string(),
-            "use a small number of decibels, such as 0.1",
-        )?;
+    pub fn write_compact(
+        &mut self,
+        path: &Path,
+        options: &CompactOptions,
+        seen: &mut dyn FnMut(usize, usize),
+    ) -> Result<Report, NerfError> {
+        options.validate()?;
+        let config = serde_json::to_string(self.config()).map_err(|e| NerfError::Compact {
+            path: path.to_owned(),
+            reason: format!("the run's configuration cannot be written into it: {e}"),
+        })?;
         self.swap_average();
-        let frames = self.frames(options);
+        let frames = self.frames(options, seen);
         self.swap_average();
         let mut frames = frames?;
         let bits: &[u64] = self.occupancy.bits().words();
@@ -47,7 +51,8 @@ impl Trainer {
             ("step".to_owned(), self.step_count().to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
             (LEAST.to_owned(), self.occupancy.least().to_string()),
-            ("config".to_owned(), serde_json::to_string(self.config()).unwrap_or_default()),
+            ("config".to_owned(), config),
+            ("gamma".to_owned(), self.pruner().map_or(0.0, |p| p.gamma).to_string()),
         ]);
         for frame in &frames {
             if let Some(step) = frame.step {
@@ -68,7 +73,11 @@ impl Trainer {
     }
 
     /// All blocks, coded: the levels' tables first, what is left of them.
-    fn frames(&mut self, options: &CompactOptions) -> Result<Vec<Frame>, NerfError> {
+    fn frames(
+        &mut self,
+        options: &CompactOptions,
+        seen: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Frame>, NerfError> {
         let space = Space::occupied(self.occupancy.bits(), self.scene().aabb_scale as f32);
         let levels = self.config().grid.levels()?;
         let tables: Vec<Vec<f32>> = levels
@@ -85,7 +94,7 @@ impl Trainer {
             let coarse = |i: &usize| *i < levels.len() || blocks[*i].spec.name == SALIENCY;
             let coarse: Vec<usize> = (0..blocks.len()).filter(coarse).collect();
             let found: Vec<_> = coarse.iter().map(|i| (*i, &*values[*i])).collect();
-            let found = self.steps(&found, options.loss);
+            let found = self.steps(&found, options.loss, seen);
             coarse.into_iter().zip(found).for_each(|(i, step)| steps[i] = Some(step));
         }
         let blocks = self.engine.params().blocks();

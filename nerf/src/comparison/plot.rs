@@ -67,13 +67,16 @@ fn crowds(area: &Area<'_>, fields: &[Crowds]) -> Result<(), Box<dyn std::error::
     Ok(())
 }
 
-const PALETTE: [RGBColor; 6] = [
+const PALETTE: [RGBColor; 9] = [
     RGBColor(150, 150, 150),
     RGBColor(70, 110, 180),
     RGBColor(210, 90, 50),
     RGBColor(90, 150, 80),
     RGBColor(140, 90, 160),
     RGBColor(190, 150, 40),
+    RGBColor(60, 60, 60),
+    RGBColor(40, 170, 180),
+    RGBColor(220, 120, 170),
 ];
 
 /// PSNR against parameters as SVG: a point per run, a line through the means, a chart per scene.

@@ -87,7 +87,8 @@ impl Stage for Density {
             let at = i * slot.stride + self.column;
             let raw = slot.values[at];
             // sigma is gate exp(min(raw, 15)) already; only far below does the gradient differ from it.
-            let floor = if self.gated { ws.gate[i] } else { 1.0 } * (-LIMIT).exp();
+            let gate = if self.gated { ws.gate[i] } else { 1.0 };
+            let floor = gate * (-LIMIT).exp();
             slot.grad[at] += ws.d_sigma[i] * if raw > -LIMIT { ws.sigma[i] } else { floor };
         }
         if self.gated {

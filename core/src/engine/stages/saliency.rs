@@ -57,8 +57,9 @@ impl ZeroSkip {
 
 impl Stage for ZeroSkip {
     fn prepare(&mut self, Prepare { progress, .. }: Prepare<'_>) {
-        let alpha = self.alphas[usize::from(progress >= self.switch)];
-        self.alpha = (progress >= self.start).then_some(alpha);
+        // What is to happen at the very end never does: the field as it was trained is the field that is seen.
+        let reached = |share: f64| progress >= share && share < 1.0;
+        self.alpha = reached(self.start).then_some(self.alphas[usize::from(reached(self.switch))]);
     }
 
     fn forward(&self, ws: &mut Workspace) {
