@@ -7,8 +7,8 @@
 //! HollowNeRF: `v = sigmoid(trilinear(G, x)) hash_grid(x)`, `h = density_mlp(v)`,
 //! `sigma = tanh(alpha |v|) exp(h_0)`. G starts at 1 everywhere; the gate stands open at first.
 //!
-//! Logits stay within +-10, so a closed cell keeps p = 4.5e-5: with alpha = 1e5 its gate is shut only where features are
-//! below 0.1. What takes closed space away is that its density falls to 1, less than the occupancy grid asks for.
+//! Logits stay within +-10, so a closed cell keeps p = 4.5e-5: with alpha = 1e5 its gate is shut only where features
+//! are below 0.1. What takes closed space away is that its density falls to 1, less than the occupancy grid asks for.
 
 use crate::config::{ColorSees, NerfConfig, TrainConfig};
 use crate::objective::Photometric;

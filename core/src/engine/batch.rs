@@ -61,7 +61,15 @@ pub(super) struct Group {
 
 impl BatchEngine {
     /// An engine for `field` over `params` on the workers of `pool`.
+    ///
+    /// # Panics
+    /// If the field has a saliency grid that is not the parameters' last block.
     pub fn new(isa: Isa, pool: Pool, params: Params, field: FieldLayout) -> Self {
+        let last = params.blocks().len().checked_sub(1);
+        assert!(
+            field.saliency.is_none_or(|s| Some(s.block) == last),
+            "the saliency grid is not the last block"
+        );
         let outputs = field.channels + EXTRA;
         let per_worker = |_| Mutex::new(Workspace::new(isa, &field.plan, outputs));
         let workspaces = (0..pool.threads()).map(per_worker).collect();

@@ -68,7 +68,8 @@ impl Layout {
     }
 }
 
-/// A matrix of pairs, transposed square by square: `rows` of `columns` pairs, both rounded up to whole squares, with `from_stride` and `to_stride` values from row to row on either side.
+/// A matrix of pairs, transposed square by square: `rows` of `columns` pairs, both rounded up to whole squares,
+/// with `from_stride` and `to_stride` values from row to row on either side.
 struct Squares<'a> {
     rows: usize,
     columns: usize,

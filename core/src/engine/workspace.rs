@@ -167,7 +167,8 @@ impl Workspace {
         self.logit[..end].copy_from_slice(&tile.logit[..end]);
     }
 
-    /// Writes the gradients of slot `input` and of the saliency back into the tile, which keeps the surviving samples only.
+    /// Writes the gradients of slot `input` and of the saliency back
+    /// into the tile, which keeps the surviving samples only.
     pub fn store(&self, tile: &mut Tile, input: usize) {
         if self.len != tile.len {
             tile.compact(&self.keep);

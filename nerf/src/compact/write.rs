@@ -22,7 +22,9 @@ struct Frame {
 }
 
 impl Trainer {
-    /// Writes the field, its average where one is kept; `seen` hears how many of the blocks have been calibrated. The file is complete or not there at all.
+    /// Writes the field, its average where one is kept;
+    /// `seen` hears how many of the blocks have been calibrated. The file is
+    /// complete or not there at all.
     ///
     /// # Errors
     /// If the loss is no small number of decibels, or the file cannot be written.
@@ -72,7 +74,7 @@ impl Trainer {
         })
     }
 
-    /// All blocks, coded: the levels' tables first, what is left of them.
+    /// All blocks, coded. The levels' tables are the first blocks; what is left of them.
     fn frames(
         &mut self,
         options: &CompactOptions,

@@ -45,6 +45,7 @@ fn crowds(area: &Area<'_>, fields: &[Crowds]) -> Result<(), Box<dyn std::error::
         .configure_mesh()
         .x_desc("cells per axis of the level")
         .y_desc("vertices")
+        .x_labels(8)
         .x_label_formatter(&|v| format!("{v:.0}"))
         .y_label_formatter(&|v| format!("{v:.0}"))
         .light_line_style(WHITE)
@@ -121,6 +122,7 @@ fn chart(area: &Area<'_>, scene: &str, rows: &[&Row]) -> Result<(), Box<dyn std:
         .configure_mesh()
         .x_desc("parameters")
         .y_desc("PSNR, dB")
+        .x_labels(16)
         .x_label_formatter(&|v| {
             if *v >= 1e6 { format!("{:.1}M", v / 1e6) } else { format!("{:.0}k", v / 1e3) }
         })

@@ -4,7 +4,9 @@ use crate::engine::{Stage, Workspace};
 use crate::ops::composite::{absorb, kept};
 use crate::simd::{Kernel, Simd, math};
 
-/// A column of a slot becomes the density, `sigma = gate exp(min(x, 15))`; samples behind an opaque surface are dropped.
+/// A column of a slot becomes the density, `sigma = gate exp(min(x, 15))`.
+///
+/// Samples behind an opaque surface are dropped.
 ///
 /// The gradient uses `exp(clamp(x, -15, 15))`, so that far-off values can come back (torch-ngp's truncated
 /// exponential).
