@@ -77,7 +77,7 @@ pub struct HollowConfig {
     #[arg(long, value_name = "RHO", default_value_t = 0.01)]
     pub rho: f64,
     /// Weight of the sum of saliencies with --pruner l1
-    #[arg(long, value_name = "WEIGHT", default_value_t = 1e-7)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1e-8)]
     pub l1_weight: f64,
     /// Learning rate of the saliency grid, as the sum of its steps over the run: more closes, and opens, sooner
     #[arg(long, value_name = "LOGITS", default_value_t = 300.0)]
@@ -115,7 +115,7 @@ impl Default for HollowConfig {
             saliency_side: 64,
             saliency_share: 0.04,
             rho: 0.01,
-            l1_weight: 1e-7,
+            l1_weight: 1e-8,
             saliency_travel: 300.0,
             saliency_start: 0.05,
             gate_start: 0.05,

@@ -28,7 +28,8 @@ fn a_run_from_train_to_eval() {
     assert_eq!((&eval["split"], &eval["step"]), (&"test".into(), &60.into()));
     assert_eq!(eval["views"].as_array().unwrap().len(), 2);
     assert!(eval["psnr"].as_f64().unwrap() > 8.0, "{eval}");
-    let pictures = std::fs::read_dir(run.join("renders")).unwrap().count();
+    let files = std::fs::read_dir(run.join("renders")).unwrap().map(|e| e.unwrap().path());
+    let pictures = files.filter(|f| f.extension().is_some_and(|e| e == "png")).count();
     assert_eq!(pictures, 3, "two views and the live cells");
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     let absolute = place.path("scene").canonicalize().unwrap();
