@@ -14,6 +14,8 @@ Examples:
   nerve train data/fox --downscale 4     learn it, 5 minutes
   nerve resume runs/fox --time 30m       go on, to half an hour in all
   nerve eval runs/fox --split train      measure the views it was trained on
+  nerve train data/lego --method hollow  prune a saliency grid while it trains
+  nerve export runs/lego compact         one small file, which eval reads
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.";
 
