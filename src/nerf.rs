@@ -1,5 +1,6 @@
 //! A radiance field's run from the command line: sinks, training, evaluation, summary.
 
+use crate::cli::usage;
 use crate::commands::Outcome;
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation, Target};
@@ -7,8 +8,9 @@ use crate::format;
 use crate::output::remark;
 use crate::scene;
 use crate::sinks::{JsonLines, Progress};
+use anyhow::Context as _;
 use indicatif::ProgressBar;
-use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder};
+use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder, truncate_after};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::{NerfConfig, Trainer};
@@ -24,6 +26,14 @@ pub const KIND: &str = "nerf";
 const WAITING: usize = 1024;
 /// How long sinks may take to finish.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Settings that cannot be are a mistake on the command line, found before anything is read.
+pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
+    config.validate().map_err(usage)?;
+    config.schedule.validate().map_err(usage)?;
+    config.grid.levels().map_err(usage)?;
+    Ok(())
+}
 
 /// A trainer with fresh weights.
 pub fn trainer(context: &Context, config: &NerfConfig, scene: Arc<Scene>) -> anyhow::Result<Trainer> {
@@ -72,8 +82,10 @@ impl<'a> Session<'a> {
         Self { context, run, trainer }
     }
 
-    /// Trains to the end, evaluates if asked to, and sums up.
+    /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
     pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
+        let metrics = self.run.metrics_path();
+        truncate_after(&metrics, self.trainer.step_count()).with_context(|| metrics.display().to_string())?;
         let (events, bar) = self.listen()?;
         self.announce();
         let trained = self.trainer.run(&self.run.checkpoint_path(), &events, self.context.interrupt.clean());

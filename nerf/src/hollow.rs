@@ -29,6 +29,16 @@ pub enum Method {
     Hollow,
 }
 
+impl Method {
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Hollow => "hollow",
+        }
+    }
+}
+
 /// What closes cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

@@ -109,7 +109,7 @@ impl Occupancy {
     pub fn refresh(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64, open: Option<&Bitfield>) {
         let full = FULL.contains(&step);
         let total = if full { self.density.len() } else { PARTIAL * self.bits.cascades() };
-        let candidates = if full { None } else { Some(Candidates::new(self.bits.clone(), open)) };
+        let candidates = if full { None } else { Some(Candidates::new(&self.bits, open)) };
         let mut at = 0;
         while at < total {
             let n = BATCH.min(total - at);
@@ -132,7 +132,7 @@ impl Occupancy {
         n: usize,
         candidates: Option<&Candidates<'_>>,
     ) {
-        let (side, all) = (self.side, self.density.len() as u32);
+        let (side, bits, all) = (self.side, &self.bits, self.density.len() as u32);
         self.cells.resize(n, 0);
         self.sigma.resize(n, 0.0);
         self.points.iter_mut().for_each(|p| p.resize(n, 0.0));
@@ -142,7 +142,7 @@ impl Occupancy {
             |(i, (cell, ((x, y), z)))| {
                 let visit = (at + i) as u32;
                 let word = rng.bits(Stream::Occupancy, step, visit);
-                *cell = candidates.map_or(visit, |c| c.pick(visit, word[3], all));
+                *cell = candidates.map_or(visit, |c| c.pick(bits, visit, word[3], all));
                 let (cascade, code) = (*cell as usize / CELLS, *cell % CELLS as u32);
                 let size = (1u32 << cascade) as f32;
                 let cell = morton::decode(code);
@@ -193,18 +193,18 @@ fn decay(step: u64) -> f32 {
 
 /// Cells of a partial refresh: every other visit goes to an occupied one, the rest to any, or to any open one.
 struct Candidates<'a> {
-    occupied: (Ranks, Bitfield),
+    occupied: Ranks,
     open: Option<(Ranks, &'a Bitfield)>,
 }
 
 impl<'a> Candidates<'a> {
-    fn new(occupied: Bitfield, open: Option<&'a Bitfield>) -> Self {
-        Self { occupied: (Ranks::new(&occupied), occupied), open: open.map(|open| (Ranks::new(open), open)) }
+    fn new(occupied: &Bitfield, open: Option<&'a Bitfield>) -> Self {
+        Self { occupied: Ranks::new(occupied), open: open.map(|open| (Ranks::new(open), open)) }
     }
 
-    fn pick(&self, visit: u32, random: u32, all: u32) -> u32 {
+    fn pick(&self, occupied: &Bitfield, visit: u32, random: u32, all: u32) -> u32 {
         let picked = match &self.open {
-            _ if visit & 1 == 1 => self.occupied.0.pick(&self.occupied.1, random),
+            _ if visit & 1 == 1 => self.occupied.pick(occupied, random),
             Some((ranks, open)) => ranks.pick(open, random),
             None => None,
         };

@@ -8,7 +8,7 @@ use crate::nerf::{self, KIND, Session};
 use crate::output::remark;
 use crate::scene;
 use anyhow::Context as _;
-use nerve_core::run::{Existing, RunFolder, truncate_after, write_atomic};
+use nerve_core::run::{Existing, RunFolder, write_atomic};
 use nerve_data::Scene;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::comparison::{self, Crowds, Row};
@@ -78,7 +78,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
                 if row.method == args.methods[0] {
                     crowds.push((name("all of space"), field.crowds(true)));
                 }
-                crowds.push((name(method_name(row.method)), field.crowds(false)));
+                crowds.push((name(row.method.name()), field.crowds(false)));
             }
             rows.push(row);
             report(&out, &rows, &crowds)?;
@@ -162,23 +162,14 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
             for &method in &args.methods {
                 let mut config = shared.clone();
                 (config.train.seed, config.grid.log2_entries, config.hollow.method) = (seed, size, method);
-                config.validate().map_err(usage)?;
-                config.schedule.validate().map_err(usage)?;
-                config.grid.levels().map_err(usage)?;
-                let name = method_name(method);
+                nerf::check(&config)?;
+                let name = method.name();
                 let folder = out.join("runs").join(format!("{scene}-{size}-{name}-{seed}"));
                 cells.push(Cell { config, folder });
             }
         }
     }
     Ok(cells)
-}
-
-fn method_name(method: Method) -> &'static str {
-    match method {
-        Method::Plain => "plain",
-        Method::Hollow => "hollow",
-    }
 }
 
 /// One run, from wherever it is to its evaluation; `None` when interrupted.
@@ -206,17 +197,13 @@ fn one(
     } else {
         RunFolder::create(&cell.folder, KIND, config, Existing::Keep)?
     };
-    let step = trainer.step_count();
+    let (step, path) = (trainer.step_count(), folder.eval_path());
     if trainer.progress() < 1.0 || !nerf::is_evaluated(&folder, step, evaluation::held_out(scene)) {
         remark(format_args!("run {number} of {total}: {}", cell.folder.display()));
-        let metrics = folder.metrics_path();
-        truncate_after(&metrics, step).with_context(|| metrics.display().to_string())?;
-        let again = RunFolder::open(&cell.folder)?;
-        if Session::new(context, again, trainer).train(true)? == Outcome::Interrupted {
+        if Session::new(context, folder, trainer).train(true)? == Outcome::Interrupted {
             return Ok(None);
         }
     }
-    let path = folder.eval_path();
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let Evaluation { report, field, .. } = serde_json::from_str(&text)
         .with_context(|| format!("{}: remove it, and it is made again", path.display()))?;

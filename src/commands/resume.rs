@@ -6,8 +6,7 @@ use crate::context::Context;
 use crate::nerf::{self, Session};
 use crate::output::remark;
 use crate::scene;
-use anyhow::Context as _;
-use nerve_core::run::{RunFolder, truncate_after};
+use nerve_core::run::RunFolder;
 use nerve_nerf::NerfConfig;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,8 +65,6 @@ fn resume(context: &Context, args: &ResumeArgs, folder: RunFolder) -> anyhow::Re
         return Ok(Outcome::Done);
     }
     context.interrupt.clean();
-    let metrics = folder.metrics_path();
-    truncate_after(&metrics, step).with_context(|| metrics.display().to_string())?;
     if config != saved {
         folder.write_config(&config)?;
     }

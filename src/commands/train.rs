@@ -1,7 +1,6 @@
 //! `nerve train`.
 
 use super::Outcome;
-use crate::cli::usage;
 use crate::context::Context;
 use crate::nerf::{self, KIND, Session};
 use crate::scene;
@@ -33,7 +32,7 @@ pub struct TrainArgs {
 /// Trains a new run.
 pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     let mut config = args.config;
-    check(&config)?;
+    nerf::check(&config)?;
     let demo = scene::is_demo(&config.data.scene);
     if config.train.steps.is_none() {
         config.train.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
@@ -58,12 +57,4 @@ fn folder(context: &Context, name: &str) -> anyhow::Result<PathBuf> {
         Some(out) => out.clone(),
         None => RunFolder::next_free("runs", name)?,
     })
-}
-
-/// Settings that cannot be are a mistake on the command line, found before anything is read.
-fn check(config: &NerfConfig) -> anyhow::Result<()> {
-    config.validate().map_err(usage)?;
-    config.schedule.validate().map_err(usage)?;
-    config.grid.levels().map_err(usage)?;
-    Ok(())
 }

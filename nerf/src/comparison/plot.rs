@@ -6,8 +6,23 @@ use plotters::prelude::*;
 use std::collections::BTreeMap;
 
 const SIZE: (u32, u32) = (860, 520);
-const COLORS: [(Method, RGBColor, &str); 2] =
-    [(Method::Plain, RGBColor(70, 110, 180), "plain"), (Method::Hollow, RGBColor(210, 90, 50), "hollow")];
+const COLORS: [(Method, RGBColor); 2] =
+    [(Method::Plain, RGBColor(70, 110, 180)), (Method::Hollow, RGBColor(210, 90, 50))];
+
+/// What `draw` puts on a white canvas.
+fn svg(
+    size: (u32, u32),
+    draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn std::error::Error>>,
+) -> Result<String, String> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        root.fill(&WHITE).map_err(|e| e.to_string())?;
+        draw(&root).map_err(|e| e.to_string())?;
+        root.present().map_err(|e| e.to_string())?;
+    }
+    Ok(svg)
+}
 
 /// Collisions of one field: its name and, per level, the resolution and how crowded an entry is.
 pub type Crowds = (String, Vec<(u32, f64)>);
@@ -17,14 +32,7 @@ pub type Crowds = (String, Vec<(u32, f64)>);
 /// # Errors
 /// What the drawing says, in words.
 pub fn collisions(fields: &[Crowds]) -> Result<String, String> {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&WHITE).map_err(|e| e.to_string())?;
-        crowds(&root, fields).map_err(|e| e.to_string())?;
-        root.present().map_err(|e| e.to_string())?;
-    }
-    Ok(svg)
+    svg(SIZE, |area| crowds(area, fields))
 }
 
 fn crowds(area: &Area<'_>, fields: &[Crowds]) -> Result<(), Box<dyn std::error::Error>> {
@@ -88,19 +96,13 @@ pub fn psnr(rows: &[Row]) -> Result<String, String> {
     let mut scenes: Vec<&str> = rows.iter().map(|r| r.scene.as_str()).collect();
     scenes.sort_unstable();
     scenes.dedup();
-    let mut svg = String::new();
-    {
-        let size = (SIZE.0, SIZE.1 * scenes.len().max(1) as u32);
-        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        root.fill(&WHITE).map_err(|e| e.to_string())?;
-        let areas = root.split_evenly((scenes.len().max(1), 1));
-        for (area, scene) in areas.iter().zip(scenes) {
-            let rows: Vec<&Row> = rows.iter().filter(|r| r.scene == scene).collect();
-            chart(area, scene, &rows).map_err(|e| e.to_string())?;
+    svg((SIZE.0, SIZE.1 * scenes.len().max(1) as u32), |root| {
+        for (area, scene) in root.split_evenly((scenes.len().max(1), 1)).iter().zip(&scenes) {
+            let rows: Vec<&Row> = rows.iter().filter(|r| r.scene == *scene).collect();
+            chart(area, scene, &rows)?;
         }
-        root.present().map_err(|e| e.to_string())?;
-    }
-    Ok(svg)
+        Ok(())
+    })
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
@@ -128,7 +130,7 @@ fn chart(area: &Area<'_>, scene: &str, rows: &[&Row]) -> Result<(), Box<dyn std:
         })
         .light_line_style(WHITE)
         .draw()?;
-    for (method, color, name) in COLORS {
+    for (method, color) in COLORS {
         let of = || rows.iter().filter(move |r| r.method == method);
         let mut means: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         of().for_each(|r| means.entry(r.parameters).or_default().push(r.psnr));
@@ -138,7 +140,7 @@ fn chart(area: &Area<'_>, scene: &str, rows: &[&Row]) -> Result<(), Box<dyn std:
         let line = means.iter().map(|(p, v)| (*p as f64, v.iter().sum::<f64>() / v.len() as f64));
         chart
             .draw_series(LineSeries::new(line, color.stroke_width(2)))?
-            .label(name)
+            .label(method.name())
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
         chart.draw_series(of().map(|r| Circle::new((r.parameters as f64, r.psnr), 4, color.filled())))?;
     }

@@ -67,6 +67,19 @@ unsafe fn place<S: Simd>(s: S, side: usize, axis: &[f32], at: usize) -> (S::I, S
     (s.to_int(low), s.sub(pos, low))
 }
 
+/// The lowest of the eight corners of a register of points, as an index, and how far they are beyond it.
+///
+/// # Safety
+/// Points `at .. at + LANES` exist.
+#[inline(always)]
+unsafe fn lowest<S: Simd>(s: S, side: usize, points: Points<'_>, at: usize) -> (S::I, [S::F; 3]) {
+    // SAFETY: the caller's promise, and all axes are equally long.
+    let ((x, fx), (y, fy), (z, fz)) =
+        unsafe { (place(s, side, points.x, at), place(s, side, points.y, at), place(s, side, points.z, at)) };
+    let (row, plane) = (s.splat_i(side as u32), s.splat_i((side * side) as u32));
+    (s.add_i(x, s.add_i(s.mul_i(y, row), s.mul_i(z, plane))), [fx, fy, fz])
+}
+
 struct Forward<'a> {
     side: usize,
     grid: &'a [f32],
@@ -86,10 +99,7 @@ impl Kernel for Forward<'_> {
         while at < points.len() {
             // SAFETY: points are whole blocks, `out` is as long, and corners are within 0 .. side on every axis.
             unsafe {
-                let (x, fx) = place(s, side, points.x, at);
-                let (y, fy) = place(s, side, points.y, at);
-                let (z, fz) = place(s, side, points.z, at);
-                let base = s.add_i(x, s.add_i(s.mul_i(y, row), s.mul_i(z, plane)));
+                let (base, [fx, fy, fz]) = lowest(s, side, points, at);
                 let (p, q) = (grid.as_ptr(), s.add_i(base, row));
                 let (r, t) = (s.add_i(base, plane), s.add_i(q, plane));
                 let a = lerp(s, fx, s.gather(p, base), s.gather(p, s.add_i(base, one)));
@@ -129,11 +139,8 @@ impl Kernel for Backward<'_> {
         for at in (0..n).step_by(S::LANES) {
             // SAFETY: points are padded to whole blocks; the arrays hold the widest register.
             unsafe {
-                let (x, fx) = place(s, side, points.x, at);
-                let (y, fy) = place(s, side, points.y, at);
-                let (z, fz) = place(s, side, points.z, at);
-                let yz = s.add_i(s.mul_i(y, s.splat_i(row as u32)), s.mul_i(z, s.splat_i(plane as u32)));
-                s.store_i(base.as_mut_ptr(), s.add_i(x, yz));
+                let (first, [fx, fy, fz]) = lowest(s, side, points, at);
+                s.store_i(base.as_mut_ptr(), first);
                 s.store(part[0].as_mut_ptr(), fx);
                 s.store(part[1].as_mut_ptr(), fy);
                 s.store(part[2].as_mut_ptr(), fz);
