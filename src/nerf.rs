@@ -74,12 +74,19 @@ pub struct Session<'a> {
     context: &'a Context,
     run: RunFolder,
     trainer: Trainer,
+    /// Whether it is one of many runs, whose command says what comes next.
+    one_of_many: bool,
 }
 
 impl<'a> Session<'a> {
     /// Puts them together.
     pub fn new(context: &'a Context, run: RunFolder, trainer: Trainer) -> Self {
-        Self { context, run, trainer }
+        Self { context, run, trainer, one_of_many: false }
+    }
+
+    /// As one of many runs of a command that says itself what comes next.
+    pub fn one_of_many(self) -> Self {
+        Self { one_of_many: true, ..self }
     }
 
     /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
@@ -175,7 +182,10 @@ impl<'a> Session<'a> {
             output.say(evaluation);
             output.say(format_args!("pictures  {}", Target::of(&self.run).pictures()));
         }
-        output.say(format_args!("run       {}\nnext      {next}", run.display()));
+        output.say(format_args!("run       {}", run.display()));
+        if !self.one_of_many {
+            output.say(format_args!("next      {next}"));
+        }
         let report = evaluation.map(|e| &e.report);
         let fields = json!({
             "run": run, "reason": if finished { "finished" } else { "cancelled" }, "step": step,

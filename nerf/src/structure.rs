@@ -91,19 +91,21 @@ impl Trainer {
         (structure, live)
     }
 
-    /// Pictures of the saliency, of the live cells and of the collisions, in `folder`.
+    /// Pictures of the saliency (its average where one is kept), of the live cells and of the collisions, in `folder`.
     ///
     /// # Errors
     /// If a picture cannot be written.
     pub fn draw_structure(
-        &self,
+        &mut self,
         field: &Structure,
         live: &LiveCells,
         folder: &Path,
     ) -> Result<(), NerfError> {
         let solid = [("live_cells.png", cells_picture::solid(live))];
         let side = self.config().hollow.saliency_side;
+        self.swap_average();
         let slices = self.saliency().map(|grid| ("saliency.png", cells_picture::slices(grid, side)));
+        self.swap_average();
         for (name, picture) in solid.into_iter().chain(slices) {
             let (width, height) = (picture.width as u32, picture.height as u32);
             write_png(&folder.join(name), width, height, Pixels::Rgb, &picture.data)?;
@@ -129,4 +131,41 @@ impl Structure {
 fn evenly(level: &Collisions) -> f64 {
     let load = level.vertices as f64 / level.entries as f64;
     if level.vertices <= level.entries as u64 { 1.0 } else { 1.0 + load }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::NerfConfig;
+    use crate::hollow::{HollowConfig, Method};
+    use nerve_core::ops::hash_grid::HashGridConfig;
+    use nerve_data::demo::{self, DemoConfig};
+    use nerve_data::image::Image8;
+    use nerve_data::scene::LoadOptions;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_saliency_is_drawn_as_the_average_that_is_measured() {
+        let demo = DemoConfig { resolution: 16, train: 2, test: 1, ..DemoConfig::default() };
+        let scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();
+        let mut config = NerfConfig {
+            grid: HashGridConfig { levels: 2, log2_entries: 8, finest_resolution: 32, ..Default::default() },
+            hollow: HollowConfig { method: Method::Hollow, saliency_side: 16, ..HollowConfig::default() },
+            ..NerfConfig::default()
+        };
+        config.train.ema = Some(0.9);
+        (config.train.steps, config.train.batch_samples) = (Some(6), 1024);
+        let mut trainer = Trainer::new(config, Arc::new(scene), 1).unwrap();
+        (0..6).for_each(|_| drop(trainer.step()));
+        let (field, live) = trainer.structure();
+        let folder = tempfile::tempdir().unwrap();
+        trainer.draw_structure(&field, &live, folder.path()).unwrap();
+        let drawn = Image8::open(&folder.path().join("saliency.png")).unwrap();
+        let raw = cells_picture::slices(trainer.saliency().unwrap(), 16).data;
+        trainer.swap_average();
+        let average = cells_picture::slices(trainer.saliency().unwrap(), 16).data;
+        assert_ne!(raw, average);
+        assert!(drawn.data() == average);
+    }
 }

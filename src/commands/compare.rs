@@ -200,7 +200,8 @@ fn one(
     let (step, path) = (trainer.step_count(), folder.eval_path());
     if trainer.progress() < 1.0 || !nerf::is_evaluated(&folder, step, evaluation::held_out(scene)) {
         remark(format_args!("run {number} of {total}: {}", cell.folder.display()));
-        if Session::new(context, folder, trainer).train(true)? == Outcome::Interrupted {
+        let session = Session::new(context, folder, trainer).one_of_many();
+        if session.train(true)? == Outcome::Interrupted {
             return Ok(None);
         }
     }
