@@ -20,7 +20,8 @@
 //! |---|---|
 //! | [`camera`] | the one frame convention, intrinsics, distortion, rays |
 //! | [`demo`] | the procedural scene, ray-traced, with exact depth, normals and labels |
-//! | [`image`] | uint8 images with straight alpha: decoding, downscaling |
+//! | [`image`] | uint8 images with straight alpha, masks, depth maps: decoding, downscaling |
+//! | [`npy`] | NumPy's array files |
 //! | [`scene`] | posed images: format detection and readers, one file a format |
 //! | [`inspect`](mod@inspect) | what is wrong with a scene, before any training |
 //! | [`write`](mod@write) | PNGs and Blender layouts, written atomically |
@@ -29,6 +30,7 @@ pub mod camera;
 pub mod demo;
 pub mod image;
 pub mod inspect;
+pub mod npy;
 pub mod scene;
 #[cfg(test)]
 mod testing;

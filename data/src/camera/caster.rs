@@ -1,6 +1,6 @@
 //! Casting many rays from one camera, quickly.
 
-use nalgebra::{Matrix3, Point3, Vector3};
+use nalgebra::{Matrix3, Point3, Similarity3, UnitQuaternion, Vector3};
 
 use super::{Camera, Lens};
 
@@ -22,15 +22,19 @@ pub struct RayCaster {
 impl RayCaster {
     /// Rays in the world frame.
     pub fn new(camera: &Camera) -> Self {
-        Self::with_frame(camera, 1.0, [0.0; 3])
+        Self::with_frame(camera, &Similarity3::identity())
     }
 
-    /// Rays in the frame `world * scale + offset`, for instance a scene's unit frame. Directions keep
-    /// length 1, so distances along a ray are `scale` times those in the world.
-    pub fn with_frame(camera: &Camera, scale: f64, offset: [f64; 3]) -> Self {
-        let origin = camera.centre() * scale + Vector3::from(offset);
+    /// Rays in another frame than the world's, for instance a scene's unit frame. Directions keep length 1, so
+    /// distances along a ray are those in the world times the frame's scale.
+    pub fn with_frame(camera: &Camera, frame: &Similarity3<f64>) -> Self {
+        let origin = frame * camera.centre();
         let flip = Matrix3::from_diagonal(&Vector3::new(1.0, -1.0, -1.0));
-        let axes = camera.pose.rotation.to_rotation_matrix().matrix() * flip;
+        let turn = &frame.isometry.rotation;
+        let own = camera.pose.rotation;
+        // Where the frame does not turn, the camera's axes are its own to the last bit.
+        let rotation = if *turn == UnitQuaternion::identity() { own } else { turn * own };
+        let axes = rotation.to_rotation_matrix().matrix() * flip;
         let k = &camera.intrinsics;
         Self {
             origin: as_f32(&origin),
@@ -85,16 +89,18 @@ mod tests {
         fn equals_camera_ray(
             which in 0..4usize, px in 0.0..64.0f64, py in 0.0..48.0f64, scale in 0.1..3.0f64,
             at in prop::array::uniform3(-3.0..3.0f64), turn in prop::array::uniform3(-3.0..3.0f64),
+            frame_turn in prop::array::uniform3(-3.0..3.0f64),
         ) {
             let intrinsics = Intrinsics { distortion: lens(which), ..Intrinsics::pinhole(64, 48, 40.0, 41.0) };
             let pose = Isometry3::new(Vector3::from(at), Vector3::from(turn));
             let camera = Camera { intrinsics, pose };
-            let offset = [0.5, 0.25, -1.0];
-            let (origin, direction) = RayCaster::with_frame(&camera, scale, offset).cast(px, py);
+            let frame = Similarity3::new(Vector3::new(0.5, 0.25, -1.0), Vector3::from(frame_turn), scale);
+            let (origin, direction) = RayCaster::with_frame(&camera, &frame).cast(px, py);
             let ray = camera.ray(px, py);
+            let (start, towards) = (frame * ray.origin, frame.isometry.rotation * ray.direction);
             for i in 0..3 {
-                prop_assert!((f64::from(origin[i]) - (at[i] * scale + offset[i])).abs() < 2e-6);
-                prop_assert!((f64::from(direction[i]) - ray.direction[i]).abs() < 1e-7);
+                prop_assert!((f64::from(origin[i]) - start[i]).abs() < 3e-6);
+                prop_assert!((f64::from(direction[i]) - towards[i]).abs() < 1e-7);
             }
         }
     }

@@ -53,14 +53,14 @@ pub fn load(
         Split::Train => scene::Split::Train,
         Split::Test => scene::Split::Test,
     }));
-    let Placement { aabb_scale, scale, offset } = Placement::default();
+    let placement = Placement::default();
     Ok(Scene {
         name: NAME.to_owned(),
         views,
         splits,
-        aabb_scale,
-        scale,
-        offset,
+        aabb_scale: placement.aabb_scale,
+        frame: placement.frame(),
+        points: Vec::new(),
         source: PathBuf::from(NAME),
         // The layout of its written form.
         format: SceneFormat::Blender,
@@ -92,5 +92,5 @@ fn posed(solids: &Solids, config: &DemoConfig, station: &Station, by: u32) -> Re
     let image = Image8::new(side, side, 4, rgba.into_iter().collect::<Vec<u8>>())?.downscale(by)?;
     let name = format!("{}/{}", station.split.as_str(), station.name);
     let path = PathBuf::from(NAME).join(format!("{name}.png"));
-    Ok(View { name, path, camera: Camera { intrinsics, pose: station.pose }, image })
+    Ok(View { name, path, camera: Camera { intrinsics, pose: station.pose }, image, mask: None, depth: None })
 }

@@ -21,7 +21,6 @@
 mod camera;
 mod config;
 mod memory;
-mod npy;
 mod scene;
 mod shade;
 mod shape;

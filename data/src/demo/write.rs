@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 
 use super::camera::{Station, stations};
 use super::scene::{CLASSES, Scene};
-use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, Split, npy, view};
+use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, Split, view};
+use crate::npy;
 
 /// World units a step of the 16-bit depth images.
 pub const DEPTH_UNIT: f64 = 1e-4;

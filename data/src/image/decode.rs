@@ -1,7 +1,7 @@
 //! Reading image files: the header first, the pixels only if it is sound.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
@@ -42,14 +42,36 @@ impl Image8 {
     /// As [`ImageHeader::read`], and if the file is damaged.
     pub fn open(path: &Path) -> Result<Self, ImageError> {
         let (header, decoder) = open(path)?;
-        let decoded = DynamicImage::from_decoder(decoder)
-            .map_err(|source| ImageError::Decode { path: path.to_owned(), source })?;
+        let decoded = decoded(path, decoder)?;
         let data = match header.channels {
             4 => decoded.into_rgba8().into_raw(),
             _ => decoded.into_rgb8().into_raw(),
         };
         Self::new(header.width, header.height, header.channels, data)
     }
+}
+
+/// The pixels as they are stored, whatever they are: for masks and depths.
+pub(super) fn dynamic(path: &Path) -> Result<DynamicImage, ImageError> {
+    let (_, decoder) = open(path)?;
+    decoded(path, decoder)
+}
+
+fn decoded(path: &Path, decoder: impl ImageDecoder) -> Result<DynamicImage, ImageError> {
+    DynamicImage::from_decoder(decoder).map_err(|source| ImageError::Decode { path: path.to_owned(), source })
+}
+
+/// Whether the file starts with these bytes.
+pub(super) fn starts_with(path: &Path, magic: &[u8]) -> Result<bool, ImageError> {
+    let io = |source| ImageError::Io { path: path.to_owned(), source };
+    let mut start = Vec::with_capacity(magic.len());
+    File::open(path).map_err(io)?.take(magic.len() as u64).read_to_end(&mut start).map_err(io)?;
+    Ok(start == magic)
+}
+
+/// Whether the file is a JPEG, whose values are not exact.
+pub(super) fn is_jpeg(path: &Path) -> Result<bool, ImageError> {
+    starts_with(path, &[0xff, 0xd8, 0xff])
 }
 
 /// Opens a file as PNG or JPEG, by its content, and checks the header's dimensions.

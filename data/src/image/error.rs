@@ -29,6 +29,14 @@ pub enum ImageError {
         /// What the decoder said.
         source: ::image::ImageError,
     },
+    /// A depth map that is none.
+    #[error("{}: not a depth map: {reason}", path.display())]
+    Depth {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        reason: String,
+    },
     /// The header announces more pixels than are accepted.
     #[error(
         "{}: its header says {width}x{height} pixels, more than the limit of {MAX_SIDE} a side and {MAX_PIXELS} \

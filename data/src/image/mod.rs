@@ -1,12 +1,16 @@
-//! Eight-bit images with straight alpha: reading headers, decoding, downscaling.
+//! Eight-bit images with straight alpha, masks and depth maps: reading headers, decoding, downscaling.
 
 mod decode;
+mod depth;
 mod error;
+mod mask;
 
 use std::sync::Arc;
 
 pub use decode::ImageHeader;
+pub use depth::DepthMap;
 pub use error::ImageError;
+pub use mask::Mask;
 
 /// Longest side in pixels that is accepted.
 pub const MAX_SIDE: u32 = 1 << 16;

@@ -30,8 +30,11 @@ impl fmt::Display for Report {
         rest(f, self.intrinsics.len(), "lenses")?;
         writeln!(f, "cameras      {} in the world", self.cameras_world)?;
         writeln!(f, "             {} in the unit frame", self.cameras_unit)?;
-        let [x, y, z] = self.offset;
-        writeln!(f, "unit frame   world * {} + ({x}, {y}, {z}), aabb_scale {}", self.scale, self.aabb_scale)?;
+        write!(f, "unit frame   world * {} + {}", self.scale, point(&self.offset))?;
+        if self.rotation != [0.0; 3] {
+            write!(f, ", turned by {}", point(&self.rotation))?;
+        }
+        writeln!(f, ", aabb_scale {}", self.aabb_scale)?;
         match &self.attention {
             Some(a) => {
                 writeln!(

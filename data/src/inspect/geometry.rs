@@ -1,6 +1,6 @@
 //! Where cameras stand, what they look at, and whether they see the unit cube.
 
-use nalgebra::{Isometry3, Matrix3, Point3, SymmetricEigen, Vector3};
+use nalgebra::{Isometry3, Matrix3, Point3, Similarity3, SymmetricEigen, Vector3};
 use serde::Serialize;
 
 use crate::camera::{Camera, RayCaster};
@@ -55,16 +55,16 @@ pub(super) fn attention(poses: &[Isometry3<f64>]) -> Option<Point3<f64>> {
 }
 
 /// Whether the optical axis meets the unit cube.
-pub(super) fn axis_meets_cube(camera: &Camera, scale: f64, offset: [f64; 3]) -> bool {
-    let origin = camera.centre() * scale + Vector3::from(offset);
-    meets_cube(origin.into(), camera.forward().into())
+pub(super) fn axis_meets_cube(camera: &Camera, frame: &Similarity3<f64>) -> bool {
+    let origin = frame * camera.centre();
+    meets_cube(origin.into(), (frame.isometry.rotation * camera.forward()).into())
 }
 
 /// Whether any of a grid of rays over the image meets the unit cube; finer than a sixteenth of the image the cube
 /// would be too small to learn anyway.
-pub(super) fn sees_cube(camera: &Camera, scale: f64, offset: [f64; 3]) -> bool {
+pub(super) fn sees_cube(camera: &Camera, frame: &Similarity3<f64>) -> bool {
     const STEPS: u32 = 16;
-    let caster = RayCaster::with_frame(camera, scale, offset);
+    let caster = RayCaster::with_frame(camera, frame);
     let (w, h) = (f64::from(camera.intrinsics.width), f64::from(camera.intrinsics.height));
     let step = |i: u32| f64::from(i) / f64::from(STEPS);
     (0..=STEPS).any(|y| {
@@ -143,12 +143,13 @@ mod tests {
         let intrinsics = Intrinsics::pinhole(64, 64, 32.0, 32.0);
         let camera =
             |target: Point3<f64>| Camera { intrinsics, pose: look_at(centre + Vector3::x() * 3.0, target) };
-        let sees =
-            |camera: &Camera| (axis_meets_cube(camera, 1.0, [0.0; 3]), sees_cube(camera, 1.0, [0.0; 3]));
+        let world = Similarity3::identity();
+        let sees = |camera: &Camera| (axis_meets_cube(camera, &world), sees_cube(camera, &world));
         assert_eq!(sees(&camera(centre)), (true, true));
         assert_eq!(sees(&camera(centre + Vector3::y() * 1.5)), (false, true));
         assert_eq!(sees(&camera(centre + Vector3::x() * 6.0)), (false, false), "looking away");
-        assert!(!axis_meets_cube(&camera(centre), 1.0, [0.0, 2.0, 0.0]), "the cube is elsewhere");
+        let elsewhere = Similarity3::new(Vector3::y() * 2.0, Vector3::zeros(), 1.0);
+        assert!(!axis_meets_cube(&camera(centre), &elsewhere), "the cube is elsewhere");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod problems;
 
 use std::path::{Path, PathBuf};
 
-use nalgebra::{Isometry3, Point3, Vector3};
+use nalgebra::{Isometry3, Point3, Similarity3};
 use serde::Serialize;
 
 use crate::camera::Intrinsics;
@@ -38,7 +38,9 @@ pub struct Report {
     pub aabb_scale: u32,
     /// World to unit: factor.
     pub scale: f64,
-    /// World to unit: shift, after the factor.
+    /// World to unit: the rotation's axis times its angle in radians, after the factor.
+    pub rotation: [f64; 3],
+    /// World to unit: shift, after the rotation.
     pub offset: [f64; 3],
     /// The camera centres' box in world units.
     pub cameras_world: Extent,
@@ -115,7 +117,7 @@ pub fn inspect(path: &Path, options: &LoadOptions) -> Result<Report, SceneError>
 
 fn report(outline: Outline) -> Report {
     let poses: Vec<Isometry3<f64>> = outline.views.iter().map(|view| view.camera.pose).collect();
-    let to_unit = |p: &Point3<f64>| p * outline.scale + Vector3::from(outline.offset);
+    let to_unit = |p: &Point3<f64>| outline.to_unit(p);
     let centres: Vec<Point3<f64>> = outline.views.iter().map(|view| view.camera.centre()).collect();
     let attention = attention(&poses).map(|world| {
         let distances = || centres.iter().map(|centre| (world - centre).norm());
@@ -129,8 +131,8 @@ fn report(outline: Outline) -> Report {
             in_front: fraction(ahead.count(), outline.views.len()),
         }
     });
-    let hits = |sees: fn(&crate::Camera, f64, [f64; 3]) -> bool| {
-        let count = outline.views.iter().filter(|v| sees(&v.camera, outline.scale, outline.offset)).count();
+    let hits = |sees: fn(&crate::Camera, &Similarity3<f64>) -> bool| {
+        let count = outline.views.iter().filter(|v| sees(&v.camera, &outline.frame)).count();
         fraction(count, outline.views.len())
     };
     let mut report = Report {
@@ -153,14 +155,15 @@ fn report(outline: Outline) -> Report {
         attention,
         looking_at_cube: hits(geometry::axis_meets_cube),
         seeing_cube: hits(geometry::sees_cube),
+        memory: outline.memory(),
         name: outline.name,
         source: outline.source,
         format: outline.format,
         missing: outline.missing,
         aabb_scale: outline.aabb_scale,
-        scale: outline.scale,
-        offset: outline.offset,
-        memory: outline.memory,
+        scale: outline.frame.scaling(),
+        rotation: outline.frame.isometry.rotation.scaled_axis().into(),
+        offset: outline.frame.isometry.translation.vector.into(),
         warnings: outline.warnings,
         problems: Vec::new(),
     };

@@ -51,7 +51,10 @@ fn opencv_axes_are_recognised() {
     let turned: Vec<_> = orbit(9, 3.0, Point3::origin())
         .iter()
         .map(|pose| {
-            pose * nalgebra::UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI)
+            pose * nalgebra::UnitQuaternion::from_axis_angle(
+                &nalgebra::Vector3::x_axis(),
+                std::f64::consts::PI,
+            )
         })
         .collect();
     let report = inspected(&turned, |_| {});

@@ -42,6 +42,8 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
                 name: frame.file_path,
                 pose: frame.pose,
                 lens: frame.lens.over(&file.lens),
+                mask: frame.mask,
+                depth: frame.depth,
                 split: split_given.then_some(split),
                 listed_in: file.path.clone(),
                 index,
@@ -53,6 +55,7 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
         format: SceneFormat::Blender,
         placement,
         frames,
+        points: Vec::new(),
         warnings: Vec::new(),
     })
 }

@@ -5,9 +5,9 @@
 //!
 //! # The unit frame
 //!
-//! As in Instant-NGP, `unit = world * scale + offset` (defaults 0.33 and 0.5, no axis is permuted). The cube
-//! `[0, 1]^3` is the first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its
-//! centre `0.5`.
+//! A similarity takes the world into the unit frame: `unit = rotation * (world * scale) + offset`. Where a file
+//! states Instant-NGP's placement there is no rotation (defaults: scale 0.33, offset 0.5). The cube `[0, 1]^3` is the
+//! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its centre `0.5`.
 
 mod blender;
 mod detect;
@@ -15,23 +15,25 @@ mod error;
 mod lens_fields;
 mod ngp;
 mod outline;
+mod points;
 mod splits;
 mod transforms;
 
 use std::path::{Path, PathBuf};
 
-use nalgebra::{Point3, Vector3};
+use nalgebra::{Point3, Similarity3, Vector3};
 use rayon::prelude::*;
 
 pub use detect::SceneFormat;
 pub use error::SceneError;
-pub use outline::{MemoryEstimate, Outline, OutlinedView, outline};
+pub use outline::{DepthFile, MemoryEstimate, Outline, OutlinedView, outline};
+pub use points::ScenePoint;
 pub(crate) use splits::keeps;
 pub use splits::{Split, Splits};
 pub(crate) use transforms::Placement;
 
 use crate::camera::{Camera, RayCaster};
-use crate::image::Image8;
+use crate::image::{DepthMap, Image8, Mask};
 
 /// What to read of a scene, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,23 +66,28 @@ pub struct View {
     pub camera: Camera,
     /// Its pixels.
     pub image: Image8,
+    /// Which of them are to be learnt and measured, at the resolution of `image`; all if there is none.
+    pub mask: Option<Mask>,
+    /// Depth along the optical axis in world units, at the resolution of `image`, if it was measured.
+    pub depth: Option<DepthMap>,
 }
 
-/// A scene in memory. The frames are explained in the [module](self).
+/// A scene in memory, or what is known of one before its pixels are loaded ([`Outline`]). The frames are explained
+/// in the [module](self).
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct Scene<V = View> {
     /// The folder's name.
     pub name: String,
     /// All views of all splits.
-    pub views: Vec<View>,
+    pub views: Vec<V>,
     /// Which views are for what.
     pub splits: Splits,
     /// Side of the render box in the unit frame, a power of two.
     pub aabb_scale: u32,
-    /// World to unit: factor.
-    pub scale: f64,
-    /// World to unit: shift, after the factor.
-    pub offset: [f64; 3],
+    /// World to unit frame.
+    pub frame: Similarity3<f64>,
+    /// Points on surfaces, as structure from motion found them; empty if the files have none.
+    pub points: Vec<ScenePoint>,
     /// The folder or file that was read.
     pub source: PathBuf,
     /// How it was read.
@@ -91,15 +98,15 @@ pub struct Scene {
     pub warnings: Vec<String>,
 }
 
-impl Scene {
+impl<V> Scene<V> {
     /// A world point in the unit frame.
     pub fn to_unit(&self, point: &Point3<f64>) -> Point3<f64> {
-        point * self.scale + Vector3::from(self.offset)
+        self.frame * point
     }
 
     /// A point of the unit frame in the world; the inverse of [`Scene::to_unit`].
     pub fn to_world(&self, point: &Point3<f64>) -> Point3<f64> {
-        (point - Vector3::from(self.offset)) / self.scale
+        self.frame.inverse_transform_point(point)
     }
 
     /// The render box's corners in the unit frame.
@@ -107,9 +114,30 @@ impl Scene {
         render_box(self.aabb_scale)
     }
 
+    /// The same scene with other views, made one by one.
+    fn with_views<W>(
+        self,
+        views: impl FnOnce(Vec<V>) -> Result<Vec<W>, SceneError>,
+    ) -> Result<Scene<W>, SceneError> {
+        Ok(Scene {
+            name: self.name,
+            views: views(self.views)?,
+            splits: self.splits,
+            aabb_scale: self.aabb_scale,
+            frame: self.frame,
+            points: self.points,
+            source: self.source,
+            format: self.format,
+            missing: self.missing,
+            warnings: self.warnings,
+        })
+    }
+}
+
+impl Scene {
     /// Casts rays of one view in the unit frame; `None` if there is no such view.
     pub fn caster(&self, view: usize) -> Option<RayCaster> {
-        self.views.get(view).map(|view| RayCaster::with_frame(&view.camera, self.scale, self.offset))
+        self.views.get(view).map(|view| RayCaster::with_frame(&view.camera, &self.frame))
     }
 }
 
@@ -128,28 +156,13 @@ pub(crate) fn render_box(aabb_scale: u32) -> (Point3<f64>, Point3<f64>) {
 /// image exists, or the memory limit would be passed, which is checked before any image is decoded.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
     let outline = outline(path, options)?;
+    let needed = outline.memory();
     if let Some(limit) = options.memory_limit
-        && outline.memory.total() > limit
+        && needed.total() > limit
     {
-        return Err(SceneError::Memory { path: path.to_owned(), needed: outline.memory, limit });
+        return Err(SceneError::Memory { path: path.to_owned(), needed, limit });
     }
-    let decode = |view: OutlinedView| {
-        let image = Image8::open(&view.path)?.downscale(options.downscale)?;
-        Ok(View { name: view.name, path: view.path, camera: view.camera, image })
-    };
-    let views = outline.views.into_par_iter().map(decode).collect::<Result<Vec<_>, SceneError>>()?;
-    Ok(Scene {
-        name: outline.name,
-        views,
-        splits: outline.splits,
-        aabb_scale: outline.aabb_scale,
-        scale: outline.scale,
-        offset: outline.offset,
-        source: outline.source,
-        format: outline.format,
-        missing: outline.missing,
-        warnings: outline.warnings,
-    })
+    outline.with_views(|views| views.into_par_iter().map(|view| view.load(options.downscale)).collect())
 }
 
 #[cfg(test)]

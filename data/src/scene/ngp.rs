@@ -43,6 +43,8 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             name: frame.file_path,
             pose: frame.pose,
             lens: frame.lens.over(&file.lens),
+            mask: frame.mask,
+            depth: frame.depth,
             split,
             listed_in: path.to_owned(),
             index,
@@ -56,6 +58,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         format: SceneFormat::InstantNgp,
         placement: file.placement,
         frames,
+        points: Vec::new(),
         warnings,
     })
 }

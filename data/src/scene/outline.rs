@@ -10,9 +10,9 @@ use super::detect::{SceneFormat, detect};
 use super::lens_fields::LensFields;
 use super::splits::{Split, Splits, holdout, keeps};
 use super::transforms::{Placement, field_error};
-use super::{LoadOptions, SceneError, blender, ngp};
+use super::{LoadOptions, Scene, SceneError, ScenePoint, View, blender, ngp};
 use crate::camera::{Camera, Lens};
-use crate::image::ImageHeader;
+use crate::image::{DepthMap, Image8, ImageHeader, Mask};
 
 /// What a format's reader hands over: frames as listed, nothing checked against the images yet.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Listing {
     pub format: SceneFormat,
     pub placement: Placement,
     pub frames: Vec<ListedFrame>,
+    pub points: Vec<ScenePoint>,
     pub warnings: Vec<String>,
 }
 
@@ -32,6 +33,10 @@ pub(super) struct ListedFrame {
     pub image: PathBuf,
     pub pose: Isometry3<f64>,
     pub lens: LensFields,
+    /// The mask's file, if one is listed.
+    pub mask: Option<PathBuf>,
+    /// The depth map's file, if one is listed.
+    pub depth: Option<DepthFile>,
     /// What the files say it is for; given for all frames of a scene or for none.
     pub split: Option<Split>,
     /// The file and the place in it, for errors.
@@ -42,9 +47,9 @@ pub(super) struct ListedFrame {
 /// What loading a scene takes, in bytes, estimated from the images' headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryEstimate {
-    /// All images, decoded and downscaled, as they stay in memory.
+    /// All images, masks and depth maps, decoded and downscaled, as they stay in memory.
     pub images: u64,
-    /// On top of it while decoding: one full-size image for each thread of the rayon pool.
+    /// On top of it while decoding: one at full size for each thread of the rayon pool.
     pub decoding: u64,
 }
 
@@ -53,6 +58,15 @@ impl MemoryEstimate {
     pub fn total(&self) -> u64 {
         self.images + self.decoding
     }
+}
+
+/// A depth map's file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DepthFile {
+    /// A grey PNG or a NumPy array.
+    pub path: PathBuf,
+    /// World units of a stored 1 (Nerfstudio's `depth_unit_scale_factor`).
+    pub unit: f64,
 }
 
 /// A view without its pixels.
@@ -66,33 +80,71 @@ pub struct OutlinedView {
     pub camera: Camera,
     /// The image as it is on disk.
     pub header: ImageHeader,
+    /// The mask's file.
+    pub mask: Option<PathBuf>,
+    /// The depth map's file.
+    pub depth: Option<DepthFile>,
 }
 
-/// A [`Scene`](super::Scene) without its pixels; the fields are the same.
-#[derive(Clone, Debug)]
-pub struct Outline {
-    /// The folder's name.
-    pub name: String,
-    /// All views of all splits.
-    pub views: Vec<OutlinedView>,
-    /// Which views are for what.
-    pub splits: Splits,
-    /// Side of the render box in the unit frame, a power of two.
-    pub aabb_scale: u32,
-    /// World to unit: factor.
-    pub scale: f64,
-    /// World to unit: shift, after the factor.
-    pub offset: [f64; 3],
-    /// The folder or file that was read.
-    pub source: PathBuf,
-    /// How it was read.
-    pub format: SceneFormat,
-    /// Listed images that do not exist.
-    pub missing: Vec<PathBuf>,
-    /// What the user should know but need not act on.
-    pub warnings: Vec<String>,
-    /// What loading it would take.
-    pub memory: MemoryEstimate,
+impl OutlinedView {
+    /// Decodes its image, mask and depth map and divides their sides by `downscale`.
+    pub(super) fn load(self, downscale: u32) -> Result<View, SceneError> {
+        let image = Image8::open(&self.path)?;
+        let (width, height) = (image.width(), image.height());
+        let image = image.downscale(downscale)?;
+        let mask = self.mask.map(|path| {
+            let mask = Mask::open(&path)?;
+            if (mask.width(), mask.height()) != (width, height) {
+                let found = (mask.width(), mask.height());
+                return Err(SceneError::MaskSize {
+                    path,
+                    found,
+                    image: self.path.clone(),
+                    size: (width, height),
+                });
+            }
+            Ok(mask.downscale(downscale)?)
+        });
+        let depth =
+            self.depth.map(|file| DepthMap::open(&file.path, file.unit)?.fit(width, height, downscale));
+        Ok(View {
+            name: self.name,
+            path: self.path,
+            camera: self.camera,
+            image,
+            mask: mask.transpose()?,
+            depth: depth.transpose()?,
+        })
+    }
+
+    /// Bytes as it stays in memory, and at most while it is decoded.
+    fn bytes(&self) -> (u64, u64) {
+        let k = &self.camera.intrinsics;
+        let small = ImageHeader { width: k.width, height: k.height, ..self.header };
+        let (mut kept, mut decoding) = (small.bytes(), self.header.bytes());
+        if self.mask.is_some() {
+            kept += Mask::bytes(&small).1;
+            decoding = decoding.max(Mask::bytes(&self.header).0);
+        }
+        if self.depth.is_some() {
+            kept += DepthMap::bytes(&small).1;
+            decoding = decoding.max(DepthMap::bytes(&self.header).0);
+        }
+        (kept, decoding)
+    }
+}
+
+/// A [`Scene`] without its pixels.
+pub type Outline = Scene<OutlinedView>;
+
+impl Outline {
+    /// What loading it would take, on the current rayon pool.
+    pub fn memory(&self) -> MemoryEstimate {
+        let bytes = || self.views.iter().map(OutlinedView::bytes);
+        let largest = bytes().map(|(_, decoding)| decoding).max().unwrap_or(0);
+        let at_once = rayon::current_num_threads().min(self.views.len()) as u64;
+        MemoryEstimate { images: bytes().map(|(kept, _)| kept).sum(), decoding: at_once * largest }
+    }
 }
 
 /// Reads everything about a scene but its pixels.
@@ -105,7 +157,7 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
         SceneFormat::Blender => blender::read(&detected.path)?,
         SceneFormat::InstantNgp => ngp::read(&detected.path)?,
     };
-    let Listing { source, format, placement, frames, mut warnings } = listing;
+    let Listing { source, format, placement, frames, points, mut warnings } = listing;
     let (mut found, missing) = find_images(&source, frames)?;
     assign_splits(&mut found, options);
     let checked =
@@ -123,16 +175,20 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
             "{folded} images have corners that their distortion model cannot reach; rays there are approximate"
         ));
     }
+    let without_depth =
+        found.iter().filter(|f| f.frame.depth.as_ref().is_some_and(|d| !d.path.is_file())).count();
+    if without_depth > 0 {
+        warnings.push(format!("{without_depth} listed depth maps do not exist; these images go without"));
+    }
     let splits = Splits::from_views(found.iter().map(|f| f.split));
     let views: Vec<_> = checked.into_iter().map(|c| c.view).collect();
     Ok(Outline {
         name: scene_name(&source),
-        memory: memory(&views),
         views,
         splits,
         aabb_scale: placement.aabb_scale,
-        scale: placement.scale,
-        offset: placement.offset,
+        frame: placement.frame(),
+        points,
         source,
         format,
         missing,
@@ -205,6 +261,11 @@ struct Checked {
 fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
     let Found { frame, path, .. } = found;
     let header = ImageHeader::read(path)?;
+    if let Some(mask) = frame.mask.as_ref().filter(|mask| !mask.is_file()) {
+        let field = format!("frames[{}].mask_path", frame.index);
+        let problem = format!("{} does not exist; put it there or remove the field", mask.display());
+        return Err(field_error(&frame.listed_in, &field, &problem));
+    }
     let resolved = frame.lens.resolve(header.width, header.height).map_err(|(field, problem)| {
         let field = format!("frames[{}] or the file: {field}", frame.index);
         field_error(&frame.listed_in, &field, &format!("{problem} (image {})", path.display()))
@@ -226,18 +287,10 @@ fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
         path: path.clone(),
         camera: Camera { intrinsics, pose: frame.pose },
         header,
+        mask: frame.mask.clone(),
+        depth: frame.depth.clone().filter(|file| file.path.is_file()),
     };
     Ok(Checked { view, rescaled: resolved.rescaled, folded })
-}
-
-fn memory(views: &[OutlinedView]) -> MemoryEstimate {
-    let kept = |view: &OutlinedView| {
-        let k = &view.camera.intrinsics;
-        ImageHeader { width: k.width, height: k.height, channels: view.header.channels }.bytes()
-    };
-    let largest = views.iter().map(|view| view.header.bytes()).max().unwrap_or(0);
-    let at_once = rayon::current_num_threads().min(views.len()) as u64;
-    MemoryEstimate { images: views.iter().map(kept).sum(), decoding: at_once * largest }
 }
 
 /// A listed path without its leading `./`.

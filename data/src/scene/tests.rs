@@ -49,7 +49,8 @@ fn ngp_sorts_by_name_and_holds_out_every_eighth() {
     }
     assert_eq!(scene.splits.test, [0, 8, 16]);
     assert_eq!(scene.splits.train.len(), 14);
-    assert_eq!((scene.aabb_scale, scene.scale, scene.offset), (4, 0.33, [0.5; 3]));
+    assert_eq!((scene.aabb_scale, scene.frame.scaling()), (4, 0.33));
+    assert_eq!(scene.to_unit(&Point3::origin()), Point3::new(0.5, 0.5, 0.5));
     assert_eq!(scene.format, SceneFormat::InstantNgp);
     assert!(scene.missing.is_empty() && scene.warnings.is_empty());
     assert_eq!(scene.render_box().0, Point3::new(-1.5, -1.5, -1.5));
@@ -121,6 +122,46 @@ fn sizes_come_from_the_image_or_scale_to_it() {
 }
 
 #[test]
+fn masks_and_depths_come_with_their_images() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    ngp_scene(root, &orbit(3, 2.0, Point3::origin()), |json| {
+        json["frames"][2]["mask_path"] = json!("./masks/00.png");
+        json["frames"][2]["depth_file_path"] = json!("depth/00.png");
+        json["frames"][1]["depth_file_path"] = json!("depth/gone.png");
+        json["depth_unit_scale_factor"] = json!(0.5);
+    });
+    fs::create_dir(root.join("masks")).unwrap();
+    fs::create_dir(root.join("depth")).unwrap();
+    let mask = ::image::GrayImage::from_fn(8, 6, |x, y| ::image::Luma([u8::from((x, y) != (3, 2))]));
+    mask.save(root.join("masks/00.png")).unwrap();
+    let depth = ::image::ImageBuffer::<::image::Luma<u16>, _>::from_pixel(8, 6, ::image::Luma([6u16]));
+    depth.save(root.join("depth/00.png")).unwrap();
+
+    let half = LoadOptions { downscale: 2, ..Default::default() };
+    let scene = load(root, &half).unwrap();
+    assert_has(&scene.warnings.join(";"), &["1 listed depth maps"]);
+    let view = &scene.views[0];
+    let mask = view.mask.as_ref().unwrap();
+    assert_eq!((mask.width(), mask.height()), (4, 3));
+    assert_eq!(mask.data().iter().filter(|counts| !**counts).count(), 1);
+    assert!(!mask.counts(1, 1));
+    assert_eq!(view.depth.as_ref().unwrap().data(), [3.0; 12]);
+    assert!(scene.views[1..].iter().all(|view| view.mask.is_none() && view.depth.is_none()));
+    let outline = outline(root, &half).unwrap();
+    assert_eq!(outline.memory().images, (3 * 4 + 1 + 4) * 12);
+
+    fs::write(root.join("masks/00.png"), fs::read(root.join("images/00.png")).unwrap()).unwrap();
+    assert!(load(root, &half).is_ok(), "any image is a mask");
+    picture(&root.join("masks/00.png"), 8, 5, 1);
+    assert_has(&load(root, &half).unwrap_err().to_string(), &["masks", "8x5", "8x6"]);
+    fs::remove_file(root.join("masks/00.png")).unwrap();
+    assert_has(&load(root, &half).unwrap_err().to_string(), &["frames[2].mask_path", "00.png"]);
+    let error = ngp_error(|json| json["depth_unit_scale_factor"] = json!(0));
+    assert_has(&error, &["depth_unit_scale_factor", "positive"]);
+}
+
+#[test]
 fn nerfstudio_split_lists() {
     let folder = tempdir().unwrap();
     ngp_scene(folder.path(), &orbit(4, 2.0, Point3::origin()), |json| {
@@ -179,8 +220,9 @@ fn limits_count_and_memory() {
     assert_eq!((limited.splits.train.len(), limited.splits.test.len()), (4, 2));
 
     let outline = outline(folder.path(), &LoadOptions { downscale: 2, ..Default::default() }).unwrap();
-    assert_eq!(outline.memory.images, 16 * 4 * 3 * 4);
-    assert!(outline.memory.decoding >= 8 * 6 * 4 && outline.memory.decoding.is_multiple_of(8 * 6 * 4));
+    let memory = outline.memory();
+    assert_eq!(memory.images, 16 * 4 * 3 * 4);
+    assert!(memory.decoding >= 8 * 6 * 4 && memory.decoding.is_multiple_of(8 * 6 * 4));
     let memory_limit = Some(16 * 4 * 3 * 4);
     let error = load(folder.path(), &LoadOptions { downscale: 2, memory_limit, ..Default::default() });
     assert_has(&error.unwrap_err().to_string(), &["larger downscale"]);

@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, Similarity3, Translation3, UnitQuaternion};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::SceneError;
 use super::lens_fields::LensFields;
+use super::outline::{DepthFile, plain_name};
 use crate::camera::pose_from_rows;
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
 const MAX_AABB_SCALE: f64 = 128.0;
+
+/// World units of a stored 1 in a depth map, where the file does not say: Nerfstudio's default, millimetres.
+const DEPTH_UNIT: f64 = 1e-3;
 
 /// One file, its numbers checked.
 #[derive(Debug)]
@@ -42,11 +46,22 @@ impl Default for Placement {
     }
 }
 
+impl Placement {
+    /// World to unit frame.
+    pub fn frame(&self) -> Similarity3<f64> {
+        Similarity3::from_parts(Translation3::from(self.offset), UnitQuaternion::identity(), self.scale)
+    }
+}
+
 /// One listed image.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub file_path: String,
     pub pose: Isometry3<f64>,
+    /// Relative to the file, as `file_path` is.
+    pub mask: Option<PathBuf>,
+    /// Likewise.
+    pub depth: Option<DepthFile>,
     /// What this frame overrides.
     pub lens: LensFields,
 }
@@ -62,12 +77,17 @@ struct Head {
     train_filenames: Option<Vec<String>>,
     val_filenames: Option<Vec<String>>,
     test_filenames: Option<Vec<String>>,
+    #[serde(alias = "integer_depth_scale")]
+    depth_unit_scale_factor: Option<f64>,
 }
 
 #[derive(Deserialize)]
 struct FrameHead {
     file_path: String,
     transform_matrix: Vec<Vec<f64>>,
+    mask_path: Option<String>,
+    #[serde(alias = "depth_path")]
+    depth_file_path: Option<String>,
 }
 
 /// Reads and checks one file. Unknown fields are ignored.
@@ -88,18 +108,25 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
     if head.frames.is_empty() {
         return Err(field_error(path, "frames", "is empty; list at least one image with its pose"));
     }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let unit = head.depth_unit_scale_factor.unwrap_or(DEPTH_UNIT);
+    if !(unit.is_finite() && unit > 0.0) {
+        return Err(field_error(path, "depth_unit_scale_factor", &format!("is {unit}, it must be positive")));
+    }
     let frame = |(i, value): (usize, &Value)| {
         let at = format!("frames[{i}]");
-        let FrameHead { file_path, transform_matrix } = part(path, &at, value)?;
+        let FrameHead { file_path, transform_matrix, mask_path, depth_file_path } = part(path, &at, value)?;
         let pose = pose_from_rows(&transform_matrix).map_err(|e| {
             field_error(path, &format!("{at}.transform_matrix"), &format!("{e} (image {file_path})"))
         })?;
-        Ok(Frame { file_path, pose, lens: part(path, &at, value)? })
+        let mask = mask_path.map(|listed| folder.join(plain_name(&listed)));
+        let depth = depth_file_path.map(|listed| DepthFile { path: folder.join(plain_name(&listed)), unit });
+        Ok(Frame { file_path, pose, mask, depth, lens: part(path, &at, value)? })
     };
     let frames = head.frames.iter().enumerate().map(frame).collect::<Result<_, SceneError>>()?;
     Ok(TransformsFile {
         path: path.to_owned(),
-        folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+        folder: folder.to_owned(),
         lens,
         placement,
         frames,

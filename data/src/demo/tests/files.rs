@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::small;
-use crate::demo::npy::write_f32;
 use crate::demo::{DEPTH_UNIT, DemoConfig, DemoError, render, write};
+use crate::npy::write_f32;
 
 fn json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()

@@ -8,10 +8,7 @@ use crate::scene::{self, Scene, SceneFormat};
 /// Everything that training sees; the poses went through text and a singular value decomposition.
 fn assert_same(memory: &Scene, loaded: &Scene) {
     assert_eq!(memory.splits, loaded.splits);
-    assert_eq!(
-        (memory.aabb_scale, memory.scale, memory.offset),
-        (loaded.aabb_scale, loaded.scale, loaded.offset)
-    );
+    assert_eq!((memory.aabb_scale, memory.frame), (loaded.aabb_scale, loaded.frame));
     assert_eq!(memory.views.len(), loaded.views.len());
     for (a, b) in memory.views.iter().zip(&loaded.views) {
         assert_eq!((&a.name, &a.image, &a.camera.intrinsics), (&b.name, &b.image, &b.camera.intrinsics));

@@ -1,0 +1,16 @@
+//! Points that structure from motion left behind.
+
+use nalgebra::Point3;
+
+/// A point on some surface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScenePoint {
+    /// Where it is, in the world frame.
+    pub position: Point3<f64>,
+    /// Red, green, blue; middle grey where the file has no colours.
+    pub color: [u8; 3],
+    /// Mean reprojection error in pixels of the full-size images; 0 where the file does not say.
+    pub error: f32,
+    /// The views it was seen in, ascending, as indices into the scene's views; empty where the file does not say.
+    pub views: Vec<u32>,
+}
