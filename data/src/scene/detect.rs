@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::order::natural;
 use super::splits::Split;
 use super::{SceneError, blender, ngp};
 
@@ -54,7 +55,10 @@ pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
         if has_split(Split::Val) || has_split(Split::Test) {
             return Ok(blender(path));
         }
-        return Err(unrecognised(path));
+        return Err(match bare_photos(path) {
+            Some(error) => error,
+            None => unrecognised(path),
+        });
     }
     if !path.exists() {
         return Err(SceneError::NotFound { path: path.to_owned() });
@@ -67,6 +71,34 @@ pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
         return Ok(ngp(path.to_owned()));
     }
     Err(unrecognised(path))
+}
+
+/// A folder that holds photographs and nothing that says where they were taken from: in itself, or in `images/`.
+fn bare_photos(path: &Path) -> Option<SceneError> {
+    // What looks like a model is not to be estimated again.
+    if path.join("sparse").exists() || path.join("poses_bounds.npy").exists() {
+        return None;
+    }
+    let folders = [path.to_owned(), path.join("images")];
+    folders
+        .into_iter()
+        .map(|folder| (photos_in(&folder), folder))
+        .find(|(images, _)| !images.is_empty())
+        .map(|(images, folder)| SceneError::BarePhotos { path: path.to_owned(), folder, images })
+}
+
+/// The files that look like photographs, by their names, in natural order.
+pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_photo = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        // What COLMAP reads and nerve does not is left for it to be converted: no photo is passed over silently.
+        ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"].contains(&extension.as_str())
+            && path.is_file()
+    };
+    let mut photos: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_photo).collect();
+    photos.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+    photos
 }
 
 fn unrecognised(path: &Path) -> SceneError {
@@ -86,6 +118,30 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn photos_without_poses_are_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let bare = |path: &Path| match detect(path) {
+            Err(SceneError::BarePhotos { path: given, folder, images }) => {
+                assert_eq!(given, path);
+                (folder, images)
+            }
+            other => panic!("{other:?}"),
+        };
+        fs::create_dir(root.join("images")).unwrap();
+        fs::write(root.join("readme.md"), "").unwrap();
+        assert!(matches!(detect(root), Err(SceneError::Unrecognised { .. })));
+        let images = [root.join("images/img_2.JPG"), root.join("images/img_10.png")];
+        images.iter().for_each(|image| fs::write(image, "").unwrap());
+        assert_eq!(bare(root), (root.join("images"), images.to_vec()));
+        assert_eq!(bare(&root.join("images")), (root.join("images"), images.to_vec()));
+        fs::write(root.join("a.jpeg"), "").unwrap();
+        assert_eq!(bare(root), (root.to_owned(), vec![root.join("a.jpeg")]));
+        fs::write(root.join("transforms.json"), "").unwrap();
+        assert!(detect(root).is_ok());
+    }
 
     #[test]
     fn recognises_folders_and_files() {

@@ -25,6 +25,20 @@ pub enum SceneError {
         /// What it looks like instead, or nothing.
         hint: &'static str,
     },
+    /// Photographs, and nothing that says where they were taken from.
+    #[error(
+        "{}: holds {} photos but no camera poses; estimate them with COLMAP (the package `colmap`): colmap \
+         automatic_reconstructor --workspace_path {} --image_path {}",
+        path.display(), images.len(), path.display(), folder.display()
+    )]
+    BarePhotos {
+        /// What was asked for.
+        path: PathBuf,
+        /// Where the photos are: the folder itself, or its `images/`.
+        folder: PathBuf,
+        /// The photos, at least one, in natural order.
+        images: Vec<PathBuf>,
+    },
     /// A scene's own file cannot be read.
     #[error("{}: cannot be read", path.display())]
     Io {

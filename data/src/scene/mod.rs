@@ -14,6 +14,7 @@ mod detect;
 mod error;
 mod lens_fields;
 mod ngp;
+mod order;
 mod outline;
 mod points;
 mod splits;
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 
 pub use detect::SceneFormat;
 pub use error::SceneError;
+pub use order::natural;
 pub use outline::{DepthFile, MemoryEstimate, Outline, OutlinedView, outline};
 pub use points::ScenePoint;
 pub(crate) use splits::keeps;

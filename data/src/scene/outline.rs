@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::detect::{SceneFormat, detect};
 use super::lens_fields::LensFields;
+use super::order::natural;
 use super::splits::{Split, Splits, holdout, keeps};
 use super::transforms::{Placement, field_error};
 use super::{LoadOptions, Scene, SceneError, ScenePoint, View, blender, ngp};
@@ -232,7 +233,7 @@ fn existing(listed: &Path) -> Option<PathBuf> {
 /// Holds out views where the files do not say, then keeps the allowed number of each split.
 fn assign_splits(found: &mut Vec<Found>, options: &LoadOptions) {
     if found.iter().any(|f| f.frame.split.is_none()) {
-        found.sort_by(|a, b| plain_name(&a.frame.name).cmp(plain_name(&b.frame.name)));
+        found.sort_by(|a, b| natural(plain_name(&a.frame.name), plain_name(&b.frame.name)));
         let count = found.len();
         for (i, f) in found.iter_mut().enumerate() {
             f.split = holdout(i, options.holdout_every, count);

@@ -57,6 +57,23 @@ fn ngp_sorts_by_name_and_holds_out_every_eighth() {
 }
 
 #[test]
+fn views_come_in_the_order_of_their_numbers() {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(3, 2.0, Point3::origin()), |json| {
+        for (frame, name) in json["frames"].as_array_mut().unwrap().iter_mut().zip(["9", "10", "1"]) {
+            let (from, to) =
+                (frame["file_path"].as_str().unwrap().to_owned(), format!("images/f_{name}.png"));
+            fs::rename(folder.path().join(from), folder.path().join(&to)).unwrap();
+            frame["file_path"] = json!(to);
+        }
+    });
+    let scene = load_default(folder.path()).unwrap();
+    let names: Vec<_> = scene.views.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!(names, ["images/f_1.png", "images/f_9.png", "images/f_10.png"]);
+    assert_eq!(scene.splits.test, [0]);
+}
+
+#[test]
 fn unit_frame_is_scale_then_offset() {
     let folder = tempdir().unwrap();
     ngp_scene(folder.path(), &orbit(2, 2.0, Point3::origin()), |json| {
