@@ -1,193 +1,281 @@
 //! Reading image files: the header first, the pixels only if it is sound.
+//!
+//! # Which way is up
+//!
+//! A camera may store a picture lying on its side and say so in an EXIF tag. Poses and intrinsics come from programs
+//! that read *stored* pixels (COLMAP, Instant-NGP, Nerfstudio) or, rarely, the *upright* ones. So an image is read as
+//! stored, unless the scene's files state a size that only the upright picture has ([`ImageHeader::turn_for`]).
+//! Bare photos are read as stored too, by COLMAP and by this crate: held this way or that, it is one camera.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
+use ::image::codecs::{png::PngDecoder, webp::WebPDecoder};
+pub use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use super::{Image8, ImageError, MAX_PIXELS, MAX_SIDE};
+use super::kind::FileKind;
+use super::{Image8, ImageError, MAX_PIXELS, MAX_SIDE, jpeg};
 
 /// What an image's header says, without decoding it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageHeader {
-    /// Width in pixels.
+    /// Width in pixels, as stored.
     pub width: u32,
-    /// Height in pixels.
+    /// Height in pixels, as stored.
     pub height: u32,
     /// Channels that [`Image8::open`] will keep: 3, or 4 with alpha.
     pub channels: u8,
+    /// What a viewer does to the stored pixels before it shows them, by the EXIF tag.
+    pub orientation: Orientation,
+}
+
+/// Which pixels are meant where the EXIF tag says that the stored ones are turned or mirrored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// As they are in the file.
+    #[default]
+    Stored,
+    /// As they are shown.
+    Upright,
 }
 
 impl ImageHeader {
-    /// Reads and checks a PNG's or JPEG's header. An EXIF orientation is not applied: poses and intrinsics refer
-    /// to the pixels as stored.
+    /// Reads and checks a header.
     ///
     /// # Errors
-    /// If the file cannot be read, is no PNG or JPEG, or announces more pixels than are accepted.
+    /// If the file cannot be read, is no PNG, JPEG or WebP, is of a variety that is not read (CMYK, 12 bits,
+    /// animated), announces more pixels than are accepted, or more than so small a file can hold.
     pub fn read(path: &Path) -> Result<Self, ImageError> {
-        open(path).map(|(header, _)| header)
+        let mut file = Opened::new(path)?;
+        match file.kind {
+            FileKind::Jpeg => file.jpeg(),
+            kind => Ok(file.decoder(kind)?.0),
+        }
     }
 
     /// Bytes of the decoded image, as kept in memory.
     pub fn bytes(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) * u64::from(self.channels)
     }
+
+    /// The header of the picture as a viewer shows it.
+    #[must_use]
+    pub fn upright(self) -> Self {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        let (width, height) = match self.orientation {
+            Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (self.height, self.width),
+            _ => (self.width, self.height),
+        };
+        Self { width, height, orientation: Orientation::NoTransforms, ..self }
+    }
+
+    /// Which pixels a scene's files mean that state this size, `fits(width, height)` being whether a size agrees with
+    /// it: the upright ones if only they fit, else the stored ones.
+    pub fn turn_for(self, fits: impl Fn(u32, u32) -> bool) -> Turn {
+        let upright = self.upright();
+        let only_upright = !fits(self.width, self.height) && fits(upright.width, upright.height);
+        if only_upright { Turn::Upright } else { Turn::Stored }
+    }
+
+    /// The header of the pixels that are meant. An orientation that is left was not applied.
+    #[must_use]
+    pub fn turned(self, turn: Turn) -> Self {
+        match turn {
+            Turn::Stored => self,
+            Turn::Upright => self.upright(),
+        }
+    }
 }
 
 impl Image8 {
-    /// Decodes a PNG or JPEG of any bit depth; grey becomes RGB, 16 bits are rounded to 8, alpha stays straight.
+    /// Decodes a PNG, JPEG or WebP of any bit depth, as stored; grey becomes RGB, 16 bits are rounded to 8, alpha
+    /// stays straight.
     ///
     /// # Errors
-    /// As [`ImageHeader::read`], and if the file is damaged.
+    /// As [`ImageHeader::read`], and if the file is damaged or ends early.
     pub fn open(path: &Path) -> Result<Self, ImageError> {
-        let (header, decoder) = open(path)?;
-        let decoded = decoded(path, decoder)?;
+        Self::open_turned(path, Turn::Stored)
+    }
+
+    /// The same, with the EXIF orientation applied if the upright pixels are meant.
+    ///
+    /// # Errors
+    /// As [`Image8::open`].
+    pub fn open_turned(path: &Path, turn: Turn) -> Result<Self, ImageError> {
+        let (header, mut decoded) = dynamic(path)?;
+        if turn == Turn::Upright {
+            decoded.apply_orientation(header.orientation);
+        }
+        let (width, height) = (decoded.width(), decoded.height());
         let data = match header.channels {
             4 => decoded.into_rgba8().into_raw(),
             _ => decoded.into_rgb8().into_raw(),
         };
-        Self::new(header.width, header.height, header.channels, data)
+        Self::new(width, height, header.channels, data)
     }
 }
 
-/// The pixels as they are stored, whatever they are: for masks and depths.
-pub(super) fn dynamic(path: &Path) -> Result<DynamicImage, ImageError> {
-    let (_, decoder) = open(path)?;
-    decoded(path, decoder)
+/// The header, and the pixels as they are stored, whatever they are: for masks and depths too.
+pub(super) fn dynamic(path: &Path) -> Result<(ImageHeader, DynamicImage), ImageError> {
+    let file = Opened::new(path)?;
+    let kind = file.kind;
+    let (header, decoder) = file.decoder(kind)?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|e| decode_error(path, e))?;
+    Ok((header, decoded))
 }
 
-fn decoded(path: &Path, decoder: impl ImageDecoder) -> Result<DynamicImage, ImageError> {
-    DynamicImage::from_decoder(decoder).map_err(|source| ImageError::Decode { path: path.to_owned(), source })
+/// What a file is, by its content.
+pub(super) fn kind(path: &Path) -> Result<FileKind, ImageError> {
+    FileKind::of(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })
 }
 
-/// Whether the file starts with these bytes.
-pub(super) fn starts_with(path: &Path, magic: &[u8]) -> Result<bool, ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    let mut start = Vec::with_capacity(magic.len());
-    File::open(path).map_err(io)?.take(magic.len() as u64).read_to_end(&mut start).map_err(io)?;
-    Ok(start == magic)
+/// An image file whose kind is known.
+struct Opened<'a> {
+    path: &'a Path,
+    kind: FileKind,
+    length: u64,
+    reader: BufReader<File>,
 }
 
-/// Whether the file is a JPEG, whose values are not exact.
-pub(super) fn is_jpeg(path: &Path) -> Result<bool, ImageError> {
-    starts_with(path, &[0xff, 0xd8, 0xff])
-}
-
-/// Opens a file as PNG or JPEG, by its content, and checks the header's dimensions.
-fn open(path: &Path) -> Result<(ImageHeader, impl ImageDecoder + use<>), ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    let decode = |source| match source {
-        ::image::ImageError::IoError(source) => ImageError::Io { path: path.to_owned(), source },
-        source => ImageError::Decode { path: path.to_owned(), source },
-    };
-    let file = BufReader::new(File::open(path).map_err(io)?);
-    let mut reader = ImageReader::new(file).with_guessed_format().map_err(io)?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(ImageError::Format { path: path.to_owned() });
+impl<'a> Opened<'a> {
+    fn new(path: &'a Path) -> Result<Self, ImageError> {
+        let io = |source| ImageError::Io { path: path.to_owned(), source };
+        let kind = kind(path)?;
+        if !kind.is_read() {
+            let (what, remedy) = kind.refusal();
+            return Err(ImageError::Format { path: path.to_owned(), what, remedy });
+        }
+        let file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        Ok(Self { path, kind, length, reader: BufReader::new(file) })
     }
-    // Dimensions are checked below, with an error of our own; this bounds what a decoder allocates besides
-    // (16-bit RGBA being the largest).
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(8 * MAX_PIXELS);
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(decode)?;
-    let (width, height) = decoder.dimensions();
+
+    /// The header and a decoder of the pixels.
+    fn decoder(mut self, kind: FileKind) -> Result<(ImageHeader, Box<dyn ImageDecoder>), ImageError> {
+        let path = self.path;
+        let decode = |e| decode_error(path, e);
+        let limits = limits();
+        let (mut decoder, bits): (Box<dyn ImageDecoder>, u64) = match kind {
+            FileKind::Jpeg => {
+                let header = self.jpeg()?;
+                let mut bytes = Vec::new();
+                self.reader
+                    .rewind()
+                    .and_then(|()| self.reader.read_to_end(&mut bytes))
+                    .map_err(|e| self.io(e))?;
+                if !jpeg::is_complete(&bytes) {
+                    return Err(self.truncated());
+                }
+                let mut reader = ImageReader::with_format(std::io::Cursor::new(bytes), ImageFormat::Jpeg);
+                reader.limits(limits);
+                return Ok((header, Box::new(reader.into_decoder().map_err(decode)?)));
+            }
+            FileKind::WebP => {
+                let mut riff = [0; 8];
+                let read = self.reader.read_exact(&mut riff).and_then(|()| self.reader.rewind());
+                read.map_err(|e| self.io(e))?;
+                let stated = u32::from_le_bytes([riff[4], riff[5], riff[6], riff[7]]);
+                if u64::from(stated) + 8 > self.length {
+                    return Err(self.truncated());
+                }
+                let decoder = WebPDecoder::new(self.reader).map_err(decode)?;
+                if decoder.has_animation() {
+                    return Err(animated(path));
+                }
+                // A block of one colour takes no bits at all, so nothing follows from the file's length.
+                (Box::new(decoder), 0)
+            }
+            _ => {
+                let decoder = PngDecoder::with_limits(self.reader, limits.clone()).map_err(decode)?;
+                if decoder.is_apng().map_err(decode)? {
+                    return Err(animated(path));
+                }
+                let bits = u64::from(decoder.original_color_type().bits_per_pixel());
+                (Box::new(decoder), bits)
+            }
+        };
+        let (width, height) = decoder.dimensions();
+        let channels = if decoder.color_type().has_alpha() { 4 } else { 3 };
+        check_size(path, width, height)?;
+        // Deflate shrinks at most 1032-fold.
+        if u64::from(width) * u64::from(height) * bits / 8 > 1032 * self.length {
+            return Err(ImageError::Truncated { path: path.to_owned(), length: self.length });
+        }
+        decoder.set_limits(limits).map_err(decode)?;
+        let exif = decoder.exif_metadata().ok().flatten();
+        let header = ImageHeader { width, height, channels, orientation: orientation(exif.as_deref()) };
+        Ok((header, decoder))
+    }
+
+    /// A JPEG's header, from its markers alone.
+    fn jpeg(&mut self) -> Result<ImageHeader, ImageError> {
+        let path = self.path;
+        let found = jpeg::header(&mut self.reader).map_err(|e| self.io(e))?;
+        let Some(found) = found else { return Err(self.truncated()) };
+        let (width, height) = (found.width, found.height);
+        check_size(path, width, height)?;
+        let refuse = |what, remedy| Err(ImageError::Format { path: path.to_owned(), what, remedy });
+        match (found.components, found.precision) {
+            (1 | 3, 8) => {}
+            (4, _) => return refuse("a CMYK JPEG", "convert it to sRGB"),
+            (1 | 3, _) => {
+                return refuse("a JPEG of more than 8 bits", "convert it to 8 bits, or to a 16-bit PNG");
+            }
+            _ => return refuse("a JPEG with an unknown number of channels", "convert it to sRGB"),
+        }
+        // A block of 64 pixels takes a bit at the least.
+        if u64::from(width) * u64::from(height) > 512 * self.length {
+            return Err(self.truncated());
+        }
+        Ok(ImageHeader { width, height, channels: 3, orientation: orientation(found.exif.as_deref()) })
+    }
+
+    fn io(&self, source: std::io::Error) -> ImageError {
+        ImageError::Io { path: self.path.to_owned(), source }
+    }
+
+    fn truncated(&self) -> ImageError {
+        ImageError::Truncated { path: self.path.to_owned(), length: self.length }
+    }
+}
+
+fn check_size(path: &Path, width: u32, height: u32) -> Result<(), ImageError> {
+    if width == 0 || height == 0 {
+        return Err(ImageError::Empty { path: path.to_owned(), width, height });
+    }
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(ImageError::TooLarge { path: path.to_owned(), width, height });
     }
-    let channels = if decoder.color_type().has_alpha() { 4 } else { 3 };
-    Ok((ImageHeader { width, height, channels }, decoder))
+    Ok(())
+}
+
+/// What a decoder may allocate: dimensions are checked with an error of our own, 16-bit RGBA is the largest.
+fn limits() -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(8 * MAX_PIXELS);
+    limits
+}
+
+/// Some writers put the block's JPEG prefix before it elsewhere too.
+fn orientation(exif: Option<&[u8]>) -> Orientation {
+    let exif = exif.map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
+    exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
+}
+
+fn animated(path: &Path) -> ImageError {
+    let (what, remedy) = ("an animation", "extract its frames to a folder and give that");
+    ImageError::Format { path: path.to_owned(), what, remedy }
+}
+
+fn decode_error(path: &Path, source: ::image::ImageError) -> ImageError {
+    match source {
+        ::image::ImageError::IoError(source) => ImageError::Io { path: path.to_owned(), source },
+        source => ImageError::Decode { path: path.to_owned(), source },
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::path::PathBuf;
-
-    use super::*;
-
-    fn saved(image: DynamicImage, name: &str) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        image.save(&path).unwrap();
-        (folder, path)
-    }
-
-    /// A PNG that is only a signature and an IHDR chunk.
-    fn png_header(width: u32, height: u32) -> Vec<u8> {
-        let mut chunk = b"IHDR".to_vec();
-        chunk.extend(width.to_be_bytes());
-        chunk.extend(height.to_be_bytes());
-        chunk.extend([8, 6, 0, 0, 0]);
-        let mut crc = u32::MAX;
-        for &byte in &chunk {
-            crc ^= u32::from(byte);
-            for _ in 0..8 {
-                crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-            }
-        }
-        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-        png.extend(chunk);
-        png.extend((!crc).to_be_bytes());
-        png.extend([0, 0, 0, 0]);
-        png.extend(b"IDAT\x35\xaf\x06\x1e");
-        png
-    }
-
-    #[test]
-    fn keeps_straight_alpha() {
-        let (_keep, path) =
-            saved(::image::RgbaImage::from_raw(1, 1, vec![200, 100, 50, 3]).unwrap().into(), "a.png");
-        let image = Image8::open(&path).unwrap();
-        assert_eq!((image.channels(), image.pixel(0, 0)), (4, [200, 100, 50, 3]));
-    }
-
-    #[test]
-    fn grey_and_sixteen_bits_become_rgb8() {
-        let (_keep, path) = saved(::image::GrayImage::from_raw(2, 1, vec![7, 250]).unwrap().into(), "a.png");
-        let image = Image8::open(&path).unwrap();
-        assert_eq!(image.data(), [7, 7, 7, 250, 250, 250]);
-        assert_eq!(image.pixel(1, 0), [250, 250, 250, 255]);
-
-        let deep =
-            ::image::ImageBuffer::<::image::Rgb<u16>, _>::from_raw(1, 1, vec![0, 32768, 65535]).unwrap();
-        let (_keep, path) = saved(deep.into(), "b.png");
-        assert_eq!(Image8::open(&path).unwrap().data(), [0, 128, 255]);
-    }
-
-    #[test]
-    fn content_decides_not_the_name() {
-        let grey = ::image::RgbImage::from_pixel(8, 8, ::image::Rgb([90; 3]));
-        let (_keep, path) = saved(grey.into(), "a.jpg");
-        let renamed = path.with_extension("png");
-        std::fs::rename(&path, &renamed).unwrap();
-        assert_eq!(ImageHeader::read(&renamed).unwrap(), ImageHeader { width: 8, height: 8, channels: 3 });
-        assert!(Image8::open(&renamed).unwrap().data().iter().all(|c| c.abs_diff(90) < 3));
-    }
-
-    #[test]
-    fn bad_files_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let message = |name: &str, bytes: &[u8]| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            let error = Image8::open(&path).unwrap_err();
-            assert!(error.to_string().contains(name), "{error}");
-            error
-        };
-        assert!(matches!(message("text.png", b"not an image"), ImageError::Format { .. }));
-        assert!(matches!(message("empty.png", b""), ImageError::Format { .. }));
-        assert!(matches!(message("zero.png", &png_header(0, 9)), ImageError::Decode { .. }));
-        assert!(matches!(
-            message("cut.png", &png_header(4, 4)),
-            ImageError::Decode { .. } | ImageError::Io { .. }
-        ));
-        for (width, height) in [(1 << 17, 1), (1 << 15, 1 << 14)] {
-            let error = message("huge.png", &png_header(width, height));
-            assert!(matches!(error, ImageError::TooLarge { .. }), "{error}");
-        }
-        let absent = Image8::open(&folder.path().join("absent.png")).unwrap_err();
-        assert!(matches!(absent, ImageError::Io { .. }) && absent.to_string().contains("absent.png"));
-    }
-}
+#[path = "decode_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use ::image::DynamicImage;
 
 use super::decode;
 use super::mask::small;
-use super::{ImageError, ImageHeader, MAX_PIXELS};
+use super::{FileKind, ImageError, ImageHeader, MAX_PIXELS};
 use crate::npy;
 
 /// Depths that differ by more than this share of the nearest belong to more than one surface.
@@ -44,7 +44,7 @@ impl DepthMap {
     /// If the file cannot be read, is damaged, too large, or something else than that.
     pub fn open(path: &Path, unit: f64) -> Result<Self, ImageError> {
         let scaled = |value: f64| (value * unit) as f32;
-        if decode::starts_with(path, b"\x93NUMPY")? {
+        if decode::kind(path)? == FileKind::NumPy {
             let refuse = |reason: String| ImageError::Depth { path: path.to_owned(), reason };
             let io = |source| ImageError::Io { path: path.to_owned(), source };
             if std::fs::metadata(path).map_err(io)?.len() > 8 * MAX_PIXELS {
@@ -60,7 +60,7 @@ impl DepthMap {
             };
             return Self::new(side(width)?, side(height)?, array.values.into_iter().map(scaled).collect());
         }
-        let image = decode::dynamic(path)?;
+        let (_, image) = decode::dynamic(path)?;
         let (width, height) = (image.width(), image.height());
         let data = match image {
             DynamicImage::ImageLuma16(grey) => {

@@ -15,11 +15,33 @@ pub enum ImageError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file's content is neither PNG nor JPEG.
-    #[error("{}: not a PNG or JPEG image; convert it to one of them", path.display())]
+    /// The file's content is no PNG, JPEG or WebP, or of a variety that is not read.
+    #[error("{}: {what}; {remedy}", path.display())]
     Format {
         /// The image.
         path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The file ends early.
+    #[error("{}: the file is truncated, it ends after {length} bytes; copy it again", path.display())]
+    Truncated {
+        /// The image.
+        path: PathBuf,
+        /// How long it is.
+        length: u64,
+    },
+    /// The header announces no pixels.
+    #[error("{}: its header says {width}x{height} pixels; the file is damaged, copy it again", path.display())]
+    Empty {
+        /// The image.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
     },
     /// The file is damaged or of a kind that the decoder does not know.
     #[error("{}: cannot be decoded; is the file complete?", path.display())]

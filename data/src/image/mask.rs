@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode;
-use super::{ImageError, ImageHeader};
+use super::{FileKind, ImageError, ImageHeader};
 
 /// Values of a lossy mask below this are black that the compression disturbed.
 const LOSSY_BLACK: u8 = 128;
@@ -37,9 +37,9 @@ impl Mask {
     /// # Errors
     /// As [`Image8::open`](super::Image8::open).
     pub fn open(path: &Path) -> Result<Self, ImageError> {
-        let image = decode::dynamic(path)?;
+        let (_, image) = decode::dynamic(path)?;
         let (width, height) = (image.width(), image.height());
-        let least = if decode::is_jpeg(path)? { LOSSY_BLACK } else { 1 };
+        let least = if decode::kind(path)? == FileKind::Jpeg { LOSSY_BLACK } else { 1 };
         let color = image.color();
         let bytes = usize::from(color.bytes_per_pixel());
         let alpha = if color.has_alpha() { bytes / usize::from(color.channel_count()) } else { 0 };

@@ -3,13 +3,16 @@
 mod decode;
 mod depth;
 mod error;
+mod jpeg;
+mod kind;
 mod mask;
 
 use std::sync::Arc;
 
-pub use decode::ImageHeader;
+pub use decode::{ImageHeader, Orientation, Turn};
 pub use depth::DepthMap;
 pub use error::ImageError;
+pub use kind::FileKind;
 pub use mask::Mask;
 
 /// Longest side in pixels that is accepted.
@@ -39,7 +42,7 @@ impl Image8 {
         data: impl Into<Arc<[u8]>>,
     ) -> Result<Self, ImageError> {
         let data = data.into();
-        let needed = ImageHeader { width, height, channels }.bytes();
+        let needed = u64::from(width) * u64::from(height) * u64::from(channels);
         if needed == 0 || !matches!(channels, 3 | 4) || data.len() as u64 != needed {
             return Err(ImageError::Size { width, height, channels, bytes: data.len() });
         }

@@ -109,6 +109,13 @@ impl LensFields {
         Ok(Resolved { intrinsics, rescaled })
     }
 
+    /// Whether an image of this size is what `w` and `h` describe, or a resampled version of it; any is where they
+    /// are absent.
+    pub fn fits(&self, width: u32, height: u32) -> bool {
+        let (w, h) = (side("w", self.w, width), side("h", self.h, height));
+        matches!((w, h), (Ok(w), Ok(h)) if same_shape((w, h), (width, height)))
+    }
+
     fn distortion(&self) -> Result<Distortion, Problem> {
         const KNOWN: &str = "pinhole, OpenCV and OpenCV fisheye lenses are; undistort the images first";
         let refuse = |field, what: &str| Err((field, format!("{what} is not supported, {KNOWN}")));

@@ -13,7 +13,7 @@ use super::splits::{Split, Splits, holdout, keeps};
 use super::transforms::{Placement, field_error};
 use super::{LoadOptions, Scene, SceneError, ScenePoint, View, blender, ngp};
 use crate::camera::{Camera, Lens};
-use crate::image::{DepthMap, Image8, ImageHeader, Mask};
+use crate::image::{DepthMap, Image8, ImageHeader, Mask, Turn};
 
 /// What a format's reader hands over: frames as listed, nothing checked against the images yet.
 #[derive(Debug)]
@@ -79,8 +79,10 @@ pub struct OutlinedView {
     pub path: PathBuf,
     /// Its camera, at the downscaled resolution.
     pub camera: Camera,
-    /// The image as it is on disk.
+    /// The image as it is on disk, turned as `turn` says.
     pub header: ImageHeader,
+    /// Which of its pixels the files mean, where EXIF tells to turn them.
+    pub turn: Turn,
     /// The mask's file.
     pub mask: Option<PathBuf>,
     /// The depth map's file.
@@ -90,7 +92,7 @@ pub struct OutlinedView {
 impl OutlinedView {
     /// Decodes its image, mask and depth map and divides their sides by `downscale`.
     pub(super) fn load(self, downscale: u32) -> Result<View, SceneError> {
-        let image = Image8::open(&self.path)?;
+        let image = Image8::open_turned(&self.path, self.turn)?;
         let (width, height) = (image.width(), image.height());
         let image = image.downscale(downscale)?;
         let mask = self.mask.map(|path| {
@@ -262,6 +264,8 @@ struct Checked {
 fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
     let Found { frame, path, .. } = found;
     let header = ImageHeader::read(path)?;
+    let turn = header.turn_for(|width, height| frame.lens.fits(width, height));
+    let header = header.turned(turn);
     if let Some(mask) = frame.mask.as_ref().filter(|mask| !mask.is_file()) {
         let field = format!("frames[{}].mask_path", frame.index);
         let problem = format!("{} does not exist; put it there or remove the field", mask.display());
@@ -288,6 +292,7 @@ fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
         path: path.clone(),
         camera: Camera { intrinsics, pose: frame.pose },
         header,
+        turn,
         mask: frame.mask.clone(),
         depth: frame.depth.clone().filter(|file| file.path.is_file()),
     };
