@@ -24,6 +24,7 @@
 //! | [`npy`] | NumPy's array files |
 //! | [`scene`] | posed images: format detection and readers, one file a format |
 //! | [`inspect`](mod@inspect) | what is wrong with a scene, before any training |
+//! | [`photos`] | bare photos: COLMAP finds their poses |
 //! | [`write`](mod@write) | PNGs and Blender layouts, written atomically |
 
 pub mod camera;
@@ -31,6 +32,7 @@ pub mod demo;
 pub mod image;
 pub mod inspect;
 pub mod npy;
+pub mod photos;
 pub mod scene;
 #[cfg(test)]
 mod testing;

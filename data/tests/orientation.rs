@@ -31,7 +31,12 @@ fn loaded(size: &str) -> Scene {
 
 #[test]
 fn the_stated_size_decides() {
-    for (size, upright) in [(r#""w": 24, "h": 40,"#, true), (r#""w": 40, "h": 24,"#, false), ("", false), (r#""w": 12, "h": 20,"#, true)] {
+    for (size, upright) in [
+        (r#""w": 24, "h": 40,"#, true),
+        (r#""w": 40, "h": 24,"#, false),
+        ("", false),
+        (r#""w": 12, "h": 20,"#, true),
+    ] {
         let scene = loaded(size);
         let view = &scene.views[0];
         let k = &view.camera.intrinsics;

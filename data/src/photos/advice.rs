@@ -1,0 +1,62 @@
+//! What a person can do.
+
+use std::path::Path;
+
+use super::Photos;
+use super::stages::{Settings, Step};
+
+/// How to get COLMAP.
+pub const INSTALL: &str = "install it with `apt install colmap` (Debian, Ubuntu), `brew install colmap` (macOS) or \
+    `conda install -c conda-forge colmap`";
+
+pub(super) const NO_MODEL: &str = "take more photos that overlap by two thirds or more, in even light, sharp, of \
+    things with texture that do not move, walking around them rather than turning on the spot";
+
+pub(super) fn more_photos(left_out: &[String]) -> String {
+    match left_out.first() {
+        None => "take 30 or more that overlap".to_owned(),
+        Some(first) => format!(
+            "{} others are of kinds that are not read, such as {first}: convert HEIC to JPEG (`heif-convert IN \
+             OUT.jpg`), and a film to frames (`ffmpeg -i IN -vf fps=2 FRAMES/%04d.jpg`)",
+            left_out.len()
+        ),
+    }
+}
+
+/// The commands that do by hand what [`reconstruct`](super::reconstruct) does, one a line, and that train on the
+/// result; `work` is the folder to make.
+pub fn manual_commands(photos: &Photos, work: &Path, settings: &Settings) -> String {
+    let quoted = |path: &Path| quote(&path.display().to_string());
+    let mut lines = vec![format!("mkdir -p {}", quoted(&work.join("sparse")))];
+    for step in Step::ALL {
+        let arguments = step.portable_arguments(photos, work, settings);
+        let arguments: Vec<String> = arguments.iter().map(|a| quote(&a.to_string_lossy())).collect();
+        lines.push(format!("colmap {} {}", step.command(photos, settings), arguments.join(" ")));
+    }
+    lines.push(format!("ln -s {} {}", quoted(&photos.folder), quoted(&work.join("images"))));
+    lines.push(format!("nerve train {}", quoted(work)));
+    lines.join("\n")
+}
+
+/// A word as a shell takes it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:+,@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_they_must() {
+        assert_eq!(quote("a/b-c.jpg"), "a/b-c.jpg");
+        assert_eq!(quote("my photos"), "'my photos'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+    }
+}

@@ -1,0 +1,156 @@
+//! Bare photos: a folder of pictures without poses, which COLMAP finds.
+//!
+//! | step | program | what it leaves in the work folder |
+//! |---|---|---|
+//! | features | `colmap feature_extractor` | `database.db` |
+//! | matching | `colmap exhaustive_matcher` or `sequential_matcher` | `database.db` |
+//! | mapping | `colmap mapper` | `sparse/0`, `sparse/1`, ... |
+//!
+//! The work folder is a COLMAP scene like any other: beside the models it has `images`, a link to the photos (a copy
+//! where links cannot be made), the output of all programs in `log.txt`, and `state.json`, which says of which photos
+//! it is and which steps are done. A second run takes up where the first one stopped; where the photos have changed
+//! since, it starts over. Nothing is written into the photos' own folder.
+//!
+//! Everything runs on the processor (COLMAP's GPU code needs a display or CUDA). Pixels are taken as stored, whatever
+//! EXIF says of which way is up; see [`ImageHeader`].
+
+mod advice;
+mod child;
+mod error;
+mod program;
+mod progress;
+mod stages;
+mod work;
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+pub use advice::{INSTALL, manual_commands};
+pub use error::PhotosError;
+pub use program::Colmap;
+pub use stages::{Matching, Settings, Step};
+pub use work::{Reconstruction, reconstruct, work_folder};
+
+use crate::image::{FileKind, ImageHeader};
+
+/// Fewer photos give no scene.
+pub const FEWEST: usize = 3;
+
+/// The photos of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Photos {
+    /// The folder that they lie in, absolute.
+    pub folder: PathBuf,
+    /// The photos, in the order of their names.
+    pub files: Vec<Photo>,
+    /// Pictures of kinds that are not read, and films, by name.
+    pub left_out: Vec<String>,
+}
+
+/// A photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Photo {
+    /// The file's name in the folder.
+    pub name: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// What its header says.
+    pub header: ImageHeader,
+}
+
+/// Folders whose names say nothing of what they show.
+const GENERIC: [&str; 7] = ["images", "image", "input", "inputs", "photos", "frames", "rgb"];
+
+impl Photos {
+    /// Whether a folder holds photos itself, by the files' content.
+    pub fn any(folder: &Path) -> bool {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).any(|path| path.is_file() && kind(&path).is_read())
+    }
+
+    /// Lists a folder's photos; folders in it are not entered, other files ignored. A folder without photos stands
+    /// for the `images` in it.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, holds fewer than [`FEWEST`] photos, or one of them has a header that cannot be
+    /// used.
+    pub fn find(folder: &Path) -> Result<Self, PhotosError> {
+        let inner = folder.join("images");
+        let folder = if !Self::any(folder) && Self::any(&inner) { &inner } else { folder };
+        let io = |source| PhotosError::Io { path: folder.to_owned(), source };
+        let (mut names, mut left_out) = (Vec::new(), Vec::new());
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let name = entry.file_name();
+            // What systems leave beside pictures: thumbnails, resource forks.
+            if !entry.path().is_file() || name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            match kind(&entry.path()) {
+                kind if kind.is_read() => match name.into_string() {
+                    Ok(name) if !name.contains(['\n', '\r']) => names.push(name),
+                    _ => return Err(PhotosError::Name { path: entry.path() }),
+                },
+                FileKind::OtherImage(_) | FileKind::Video(_) => {
+                    left_out.push(name.to_string_lossy().into_owned())
+                }
+                _ => {}
+            }
+        }
+        names.sort();
+        left_out.sort();
+        if names.len() < FEWEST {
+            let count = names.len();
+            return Err(PhotosError::TooFew { path: folder.to_owned(), count, left_out });
+        }
+        let folder = std::path::absolute(folder).map_err(io)?;
+        let photo = |name: String| {
+            let path = folder.join(&name);
+            let header = ImageHeader::read(&path)?;
+            let bytes = path.metadata().map_err(|source| PhotosError::Io { path, source })?.len();
+            Ok(Photo { name, bytes, header })
+        };
+        let files = names.into_par_iter().map(photo).collect::<Result<_, PhotosError>>()?;
+        Ok(Self { folder, files, left_out })
+    }
+
+    /// What to call the scene: the folder's name, or its parent's where that says more.
+    pub fn name(&self) -> String {
+        let names =
+            self.folder.ancestors().filter_map(Path::file_name).map(|n| n.to_string_lossy().into_owned());
+        let mut names = names.filter(|name| name != "..");
+        let first = names.next();
+        let generic = first.as_ref().is_some_and(|name| GENERIC.contains(&name.to_lowercase().as_str()));
+        let better = if generic { names.next() } else { None };
+        better.or(first).unwrap_or_else(|| "photos".to_owned())
+    }
+
+    /// Whether all have the same number of pixels a side, as those of one camera do.
+    pub fn one_size(&self) -> bool {
+        let size = |photo: &Photo| (photo.header.width, photo.header.height);
+        self.files.windows(2).all(|pair| size(&pair[0]) == size(&pair[1]))
+    }
+
+    /// Whether the names number the photos in their order, as those of a film's frames do: all the same but for
+    /// digits at their end, which grow.
+    pub fn numbered(&self) -> bool {
+        let parts: Option<Vec<(&str, u64)>> = self.files.iter().map(|photo| numbered(&photo.name)).collect();
+        parts.is_some_and(|parts| parts.windows(2).all(|p| p[0].0 == p[1].0 && p[0].1 < p[1].1))
+    }
+}
+
+/// What is before a name's last digits, and their value.
+fn numbered(name: &str) -> Option<(&str, u64)> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let prefix = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    stem[prefix.len()..].parse().ok().map(|number| (prefix, number))
+}
+
+/// A file that cannot be read is left to its reader.
+fn kind(path: &Path) -> FileKind {
+    FileKind::of(path).unwrap_or(FileKind::Unknown)
+}
+
+#[cfg(all(test, unix))]
+mod tests;

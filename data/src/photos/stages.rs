@@ -1,0 +1,155 @@
+//! COLMAP's steps and their arguments.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Photos;
+use super::program::Wish;
+
+/// Up to so many photos, each is compared with every other.
+const EXHAUSTIVE: usize = 150;
+/// Each photo is compared with so many after it, where they are in order.
+const OVERLAP: usize = 20;
+/// Longest side in pixels at which features are sought.
+const FEATURE_SIDE: usize = 2000;
+
+/// Which photos are compared with which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Matching {
+    /// In order where there are more than 150 and their names are numbered, else all.
+    #[default]
+    Auto,
+    /// Each with every other: the surest, and quadratic in their number.
+    Exhaustive,
+    /// Each with the next ones, as for the frames of a film.
+    Sequential,
+}
+
+/// How poses are sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which photos are compared with which.
+    pub matching: Matching,
+    /// Worker threads.
+    pub threads: usize,
+}
+
+impl Settings {
+    /// The matching that is meant, never [`Matching::Auto`].
+    pub fn matching(&self, photos: &Photos) -> Matching {
+        match self.matching {
+            Matching::Auto if photos.files.len() > EXHAUSTIVE && photos.numbered() => Matching::Sequential,
+            Matching::Auto => Matching::Exhaustive,
+            given => given,
+        }
+    }
+}
+
+/// A step from photos to poses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Points that can be recognised, in each photo.
+    Features,
+    /// Which of them are the same, in pairs of photos.
+    Matching,
+    /// Cameras and points that explain the matches.
+    Mapping,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Features => "feature extraction",
+            Self::Matching => "matching",
+            Self::Mapping => "mapping",
+        })
+    }
+}
+
+impl Step {
+    /// In their order.
+    pub const ALL: [Self; 3] = [Self::Features, Self::Matching, Self::Mapping];
+
+    /// COLMAP's command.
+    pub(super) fn command(self, photos: &Photos, settings: &Settings) -> &'static str {
+        match (self, settings.matching(photos)) {
+            (Self::Features, _) => "feature_extractor",
+            (Self::Matching, Matching::Sequential) => "sequential_matcher",
+            (Self::Matching, _) => "exhaustive_matcher",
+            (Self::Mapping, _) => "mapper",
+        }
+    }
+
+    /// The arguments that every version knows.
+    pub(super) fn portable_arguments(
+        self,
+        photos: &Photos,
+        work: &Path,
+        settings: &Settings,
+    ) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--database_path".into(), work.join("database.db").into()];
+        let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+        match self {
+            Self::Features => {
+                add("--image_path", photos.folder.clone().into());
+                if photos.one_size() {
+                    // One camera for all: fewer unknowns, and a lens with distortion can be told.
+                    add("--ImageReader.single_camera", "1".into());
+                    add("--ImageReader.camera_model", "OPENCV".into());
+                }
+            }
+            Self::Matching if settings.matching(photos) == Matching::Sequential => {
+                add("--SequentialMatching.overlap", OVERLAP.to_string().into());
+            }
+            Self::Matching => {}
+            Self::Mapping => {
+                add("--image_path", photos.folder.clone().into());
+                add("--output_path", work.join("sparse").into());
+            }
+        }
+        arguments
+    }
+
+    /// What else is wanted where the version knows it.
+    pub(super) fn wishes(self, photos: &Photos, list: &Path, settings: &Settings) -> Vec<Wish> {
+        let threads = settings.threads.to_string();
+        match self {
+            Self::Features => vec![
+                (&["image_list_path"], list.display().to_string()),
+                (&["SiftExtraction.use_gpu", "FeatureExtraction.use_gpu"], "0".into()),
+                (&["SiftExtraction.num_threads", "FeatureExtraction.num_threads"], threads),
+                (
+                    &["SiftExtraction.max_image_size", "FeatureExtraction.max_image_size"],
+                    FEATURE_SIDE.to_string(),
+                ),
+            ],
+            Self::Matching => vec![
+                (&["SiftMatching.use_gpu", "FeatureMatching.use_gpu"], "0".into()),
+                (&["SiftMatching.num_threads", "FeatureMatching.num_threads"], threads),
+                // Blocks are what progress is told in.
+                (&["ExhaustiveMatching.block_size"], photos.files.len().div_ceil(8).clamp(8, 50).to_string()),
+            ],
+            Self::Mapping => vec![
+                (&["Mapper.num_threads"], threads),
+                // Good enough long before the last digit.
+                (&["Mapper.ba_global_function_tolerance"], "1e-6".into()),
+            ],
+        }
+    }
+
+    /// What helps where the program fails.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::Features => "check that there is room on the disk and in memory, and that the photos open",
+            Self::Matching => {
+                "check that there is room on the disk and in memory; fewer --threads need less of it"
+            }
+            Self::Mapping => "more photos that overlap help, and sharper ones",
+        }
+    }
+}

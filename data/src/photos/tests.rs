@@ -1,0 +1,306 @@
+//! Against a shell script that stands for COLMAP.
+#![allow(clippy::unwrap_used)]
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::work::reconstruct_with;
+use super::*;
+use crate::testing::picture;
+
+/// A folder with `count` photos and a `colmap` whose commands do as `commands` says: shell functions by their names.
+struct Place {
+    root: TempDir,
+    photos: Photos,
+}
+
+/// What COLMAP 3.8 does, without doing it. Arguments are kept in `$root/calls`.
+const GOOD: &str = r#"
+feature_extractor() { for i in 1 2 3 4 5; do echo "Processed file [$i/5]"; done; }
+exhaustive_matcher() { echo "Matching block [1/1, 1/1] in 0.1s"; }
+sequential_matcher() { echo "Matching image [1/5]"; }
+mapper() {
+    echo "Registering image #1 (3)" >&2
+    mkdir -p "$output/0" "$output/1"
+    printf '\002\0\0\0\0\0\0\0' > "$output/0/images.bin"
+    printf '\004\0\0\0\0\0\0\0' > "$output/1/images.bin"
+}
+"#;
+
+impl Place {
+    fn new(names: &[&str], commands: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for (i, name) in names.iter().enumerate() {
+            picture(&root.path().join("trip").join(name), 8, 6, i as u8);
+        }
+        let place = Self { photos: Photos::find(&root.path().join("trip")).unwrap(), root };
+        place.script(commands);
+        place
+    }
+
+    fn script(&self, commands: &str) {
+        let script = format!(
+            r#"#!/bin/sh
+{commands}
+options="--SiftExtraction.use_gpu arg (=1) --SiftMatching.use_gpu arg (=1) --Mapper.num_threads arg --image_list_path arg"
+if [ "$1" = help ]; then echo "COLMAP 3.8 -- Structure-from-Motion and Multi-View Stereo"; exit 0; fi
+if [ "$2" = --help ]; then echo "$options"; exit 1; fi
+echo "$@" >> '{root}/calls'
+command=$1
+while [ $# -gt 0 ]; do case "$1" in --output_path) output=$2;; esac; shift; done
+"$command"
+"#,
+            root = self.root.path().display()
+        );
+        let path = self.root.path().join("colmap");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn work(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    fn run(&self) -> Result<Reconstruction, PhotosError> {
+        self.run_until(&mut |_, _| {}, &|| false)
+    }
+
+    fn run_until(
+        &self,
+        listen: &mut dyn FnMut(Step, Option<(usize, usize)>),
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Reconstruction, PhotosError> {
+        let program = self.root.path().join("colmap").into_os_string();
+        let settings = Settings { matching: Matching::Auto, threads: 2 };
+        reconstruct_with(|| Colmap::at(program), &self.photos, &self.work(), &settings, listen, stop)
+    }
+
+    /// The commands that were run, with their arguments.
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.root.path().join("calls")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+const FIVE: [&str; 5] = ["a1.png", "a2.png", "a3.png", "b.png", "c.png"];
+
+#[test]
+fn photos_become_a_colmap_scene_once() {
+    let place = Place::new(&FIVE, GOOD);
+    let mut heard = Vec::new();
+    let made = place.run_until(&mut |step, count| heard.push((step, count)), &|| false).unwrap();
+    assert_eq!((made.registered, made.photos, made.reused), (4, 5, false));
+    assert_eq!(made.models, [4, 2]);
+    for wanted in [
+        (Step::Features, None),
+        (Step::Features, Some((5, 5))),
+        (Step::Matching, Some((0, 1))),
+        (Step::Mapping, Some((3, 5))),
+    ] {
+        assert!(heard.contains(&wanted), "{wanted:?} in {heard:?}");
+    }
+    let calls = place.calls();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    let (trip, work) = (place.photos.folder.display(), place.work());
+    for part in
+        ["--SiftExtraction.use_gpu 0", "--ImageReader.single_camera 1", &format!("--image_path {trip}")]
+    {
+        assert!(calls[0].contains(part), "{part} in {calls:?}");
+    }
+    assert!(
+        calls[1].starts_with("exhaustive_matcher") && calls[1].contains("--SiftMatching.use_gpu 0"),
+        "{calls:?}"
+    );
+    assert!(!calls[1].contains("FeatureMatching"), "only options that this version has: {calls:?}");
+    assert_eq!(
+        fs::read_to_string(work.join("photos.txt")).unwrap(),
+        FIVE.map(|name| format!("{name}\n")).concat()
+    );
+    assert!(work.join("images/b.png").is_file());
+    assert!(fs::read_to_string(work.join("log.txt")).unwrap().contains("Registering image #1"));
+    assert_eq!(fs::read_dir(place.root.path().join("trip")).unwrap().count(), 5, "nothing is written there");
+
+    // Again: nothing to do, with or without COLMAP.
+    place.script("false() { exit 1; }");
+    let again = place.run().unwrap();
+    assert!(again.reused && again.registered == 4 && place.calls().len() == 3);
+}
+
+#[test]
+fn other_photos_start_over_and_other_folders_are_left_alone() {
+    let mut place = Place::new(&FIVE, GOOD);
+    place.run().unwrap();
+    picture(&place.root.path().join("trip/d.png"), 8, 6, 9);
+    place.photos = Photos::find(&place.root.path().join("trip")).unwrap();
+    fs::write(place.work().join("notes"), "mine").unwrap();
+    assert!(!place.run().unwrap().reused);
+    assert_eq!(place.calls().len(), 6);
+    assert!(place.work().join("notes").exists(), "only what is ours is removed");
+
+    fs::remove_file(place.work().join("state.json")).unwrap();
+    let error = place.run().unwrap_err();
+    assert!(matches!(error, PhotosError::NotOurs { .. }) && error.to_string().contains("--out"), "{error}");
+    // A folder of this name that is of other photos.
+    let parent = place.root.path();
+    fs::create_dir(parent.join("trip-2")).unwrap();
+    assert_eq!(work_folder(parent, &place.photos), parent.join("trip-3"));
+}
+
+#[test]
+fn a_step_that_failed_is_done_again_and_the_others_are_not() {
+    let place =
+        Place::new(&FIVE, &format!("{GOOD}\nexhaustive_matcher() {{ echo out of disk >&2; exit 3; }}"));
+    let error = place.run().unwrap_err().to_string();
+    for part in ["matching failed", "exit status: 3", "out of disk", "log.txt", "room on the disk"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    place.script(GOOD);
+    assert_eq!(place.run().unwrap().registered, 4);
+    let names: Vec<String> =
+        place.calls().iter().map(|call| call.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["feature_extractor", "exhaustive_matcher", "exhaustive_matcher", "mapper"]);
+}
+
+#[test]
+fn no_model_says_what_photos_it_needs() {
+    for mapper in [
+        "mapper() { echo 'E0 sfm.cc:1] failed to create sparse model'; exit 1; }",
+        "mapper() { echo 'No good initial image pair found.'; }",
+    ] {
+        let place = Place::new(&FIVE, &format!("{GOOD}\n{mapper}"));
+        let error = place.run().unwrap_err();
+        assert!(matches!(error, PhotosError::NoModel { photos: 5, .. }), "{error}");
+        assert!(error.to_string().contains("overlap"), "{error}");
+    }
+}
+
+#[test]
+fn stopping_ends_colmap_and_all_that_it_started() {
+    // A wrapper whose own child goes on for long unless the whole group is ended.
+    let slow = "feature_extractor() { echo 'Processed file [1/5]'; sleep 60 & echo $! > \"$0.pid\"; wait; }";
+    let place = Place::new(&FIVE, slow);
+    let (begun, started) = (Cell::new(false), Instant::now());
+    let pid = place.root.path().join("colmap.pid");
+    let mut listen = |_, count: Option<_>| begun.set(begun.get() || count.is_some());
+    let error = place.run_until(&mut listen, &|| begun.get() && pid.exists()).unwrap_err();
+    assert!(
+        matches!(error, PhotosError::Cancelled { .. }) && error.to_string().contains("goes on"),
+        "{error}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let process = loop {
+        if let Ok(process) = fs::read_to_string(&pid).unwrap().trim().parse::<i32>() {
+            break nix::unistd::Pid::from_raw(process);
+        }
+    };
+    // Reaped by whoever inherits it; until then it is a zombie at most.
+    let alive = || {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        nix::sys::signal::kill(process, None).is_ok() && !stat.contains(") Z")
+    };
+    while alive() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the child of the wrapper lives on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    place.script(GOOD);
+    assert_eq!(place.run().unwrap().registered, 4, "the same command goes on");
+}
+
+#[test]
+fn without_colmap_the_commands_are_printed() {
+    let place = Place::new(&FIVE, GOOD);
+    let settings = Settings { matching: Matching::Auto, threads: 2 };
+    let none =
+        reconstruct_with(|| Ok(None), &place.photos, &place.work(), &settings, &mut |_, _| {}, &|| false);
+    let error = none.unwrap_err().to_string();
+    for part in [
+        "apt install colmap",
+        "brew install colmap",
+        "conda-forge",
+        "colmap feature_extractor --database_path",
+        "colmap exhaustive_matcher",
+        "colmap mapper",
+        "nerve train",
+    ] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    assert!(!place.work().exists());
+    let absent = Colmap::at(place.root.path().join("absent").into_os_string()).unwrap();
+    assert!(absent.is_none());
+    fs::write(place.root.path().join("colmap"), "#!/bin/sh\necho libQt5 is missing >&2; exit 127\n").unwrap();
+    let error = place.run().unwrap_err().to_string();
+    assert!(error.contains("libQt5 is missing"), "{error}");
+}
+
+#[test]
+fn newer_versions_get_their_own_options() {
+    let place = Place::new(&FIVE, "");
+    let newer = "#!/bin/sh\n[ \"$1\" = help ] && echo 'COLMAP 3.12.0 -- Structure' || echo '  --FeatureExtraction.use_gpu arg (=1)'";
+    fs::write(place.root.path().join("colmap"), newer).unwrap();
+    let mut colmap = Colmap::at(place.root.path().join("colmap").into_os_string()).unwrap().unwrap();
+    assert_eq!(colmap.version, "3.12.0");
+    let settings = Settings { matching: Matching::Auto, threads: 2 };
+    let wishes = Step::Features.wishes(&place.photos, Path::new("list"), &settings);
+    let options = colmap.options("feature_extractor", &wishes).unwrap();
+    assert_eq!(options, ["--FeatureExtraction.use_gpu", "0"]);
+}
+
+#[test]
+fn which_photos_are_compared() {
+    let place = Place::new(&FIVE, GOOD);
+    let auto = Settings { matching: Matching::Auto, threads: 1 };
+    let mut photos = place.photos.clone();
+    let file = photos.files[0].clone();
+    let rename = |photos: &mut Photos, names: &mut dyn Iterator<Item = String>| {
+        photos.files = names.map(|name| Photo { name, ..file.clone() }).collect();
+    };
+    rename(&mut photos, &mut (0..151).map(|i| format!("frame_{i:04}.jpg")));
+    assert!(photos.numbered());
+    assert_eq!(auto.matching(&photos), Matching::Sequential);
+    rename(&mut photos, &mut (0..150).map(|i| format!("frame_{i:04}.jpg")));
+    assert_eq!(auto.matching(&photos), Matching::Exhaustive, "few enough");
+    let mut unpadded: Vec<String> = (0..200).map(|i| format!("frame_{i}.jpg")).collect();
+    unpadded.sort();
+    rename(&mut photos, &mut unpadded.into_iter());
+    assert!(!photos.numbered(), "COLMAP goes by the names' own order");
+    assert_eq!(auto.matching(&photos), Matching::Exhaustive);
+    let told = Settings { matching: Matching::Sequential, threads: 1 };
+    assert_eq!(told.matching(&place.photos), Matching::Sequential);
+}
+
+#[test]
+fn a_folder_of_photos_and_other_things() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("kitchen/images");
+    for name in ["b.png", "a.png", "c.png"] {
+        picture(&folder.join(name), 8, 6, 1);
+    }
+    fs::write(folder.join("notes.txt"), "hello").unwrap();
+    fs::write(folder.join("._a.png"), fs::read(folder.join("a.png")).unwrap()).unwrap();
+    fs::write(folder.join("d.HEIC"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    for path in [folder.clone(), root.path().join("kitchen")] {
+        let photos = Photos::find(&path).unwrap();
+        assert_eq!(photos.files.iter().map(|p| &p.name).collect::<Vec<_>>(), ["a.png", "b.png", "c.png"]);
+        assert_eq!(
+            (photos.left_out.as_slice(), photos.name()),
+            (&["d.HEIC".to_owned()][..], "kitchen".to_owned())
+        );
+        assert!(photos.one_size());
+    }
+    picture(&folder.join("b.png"), 6, 8, 1);
+    assert!(!Photos::find(&folder).unwrap().one_size());
+    fs::remove_file(folder.join("b.png")).unwrap();
+    let error = Photos::find(&folder).unwrap_err().to_string();
+    assert!(
+        error.contains("2 photos") && error.contains("d.HEIC") && error.contains("heif-convert"),
+        "{error}"
+    );
+    fs::write(folder.join("e.png"), "\u{89}PNG").unwrap();
+    let broken = fs::read(folder.join("a.png")).unwrap();
+    fs::write(folder.join("e.png"), &broken[..12]).unwrap();
+    picture(&folder.join("f.png"), 6, 8, 1);
+    assert!(Photos::find(&folder).unwrap_err().to_string().contains("e.png"));
+}
