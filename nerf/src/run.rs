@@ -164,7 +164,10 @@ impl Trainer {
         }
         if step.is_multiple_of(GRID_EVERY) {
             let (name, cells) = ("saliency/logits".into(), [self.config().hollow.saliency_side; 3]);
-            events.publish(Event::Voxels { step, name, cells, values: grid.into() });
+            let bounds = self.scene().render_box();
+            let bounds =
+                [bounds.0, bounds.1].map(|corner| self.scene().to_world(&corner).coords.cast().into());
+            events.publish(Event::Voxels { step, name, cells, bounds, values: grid.into() });
         }
     }
 }

@@ -54,11 +54,13 @@ impl<W: Write + Send> Sink for JsonLines<W> {
 
 fn role_name(role: ImageRole) -> &'static str {
     match role {
+        ImageRole::Input => "input",
         ImageRole::Prediction => "prediction",
         ImageRole::GroundTruth => "ground_truth",
         ImageRole::Comparison => "comparison",
         ImageRole::Error => "error",
         ImageRole::Depth => "depth",
+        ImageRole::Normals => "normals",
         _ => "other",
     }
 }
@@ -107,7 +109,8 @@ mod tests {
         let (name, counts) = ("saliency/p".into(), vec![3, 4].into());
         sink.handle(&Event::Histogram { step: 20, elapsed, name, range: [0.0, 1.0], counts }).unwrap();
         let (name, values) = ("saliency/logits".into(), vec![0.0; 8].into());
-        sink.handle(&Event::Voxels { step: 20, name, cells: [2; 3], values }).unwrap();
+        let bounds = [[0.0; 3], [1.0; 3]];
+        sink.handle(&Event::Voxels { step: 20, name, cells: [2; 3], bounds, values }).unwrap();
         sink.handle(&Event::Text { level: Level::Warning, message: "two\nlines".into() }).unwrap();
         sink.handle(&Event::Done { reason: DoneReason::Failed("no \"disk\"".into()) }).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -1,5 +1,10 @@
 //! What a run tells the world.
+//!
+//! Positions and poses are in the **world frame**, the data's own units and axes: what a trainer scales and shifts
+//! for itself is undone before it is published. Big payloads are shared, so that sinks need no copy.
 use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use super::{Class, ImageRole, LabelRole, MapRole, View};
 
 /// One message of a run, for every sink alike.
 #[non_exhaustive]
@@ -28,7 +33,7 @@ pub enum Event {
         height: usize,
         /// 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha).
         channels: usize,
-        /// `height * width * channels` sRGB values, row by row; shared, so that sinks need no copy.
+        /// `height * width * channels` sRGB values, row by row.
         data: Arc<[u8]>,
     },
     /// How many values lie in each of equal bins.
@@ -44,7 +49,98 @@ pub enum Event {
         /// Values per bin.
         counts: Arc<[u64]>,
     },
-    /// One value per cell of a cube of space.
+    /// One value per pixel: depth, a score, a saliency.
+    Map {
+        /// The number of finished steps.
+        step: u64,
+        /// The view or picture that it belongs to.
+        name: String,
+        /// What the values are.
+        role: MapRole,
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// `height * width` values, row by row; NaN where there is nothing to show.
+        values: Arc<[f32]>,
+    },
+    /// The classes of all labels; the same for the whole run.
+    Classes {
+        /// Class `i` is that of label `i`.
+        classes: Arc<[Class]>,
+    },
+    /// A label per pixel.
+    Labels {
+        /// The number of finished steps.
+        step: u64,
+        /// The picture that is labelled.
+        name: String,
+        /// Whose labels they are.
+        role: LabelRole,
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// `height * width` labels, row by row; one without a class is ignored.
+        labels: Arc<[u16]>,
+    },
+    /// One number per class, such as its IoU; NaN where a class is absent.
+    PerClass {
+        /// The number of finished steps.
+        step: u64,
+        /// What the numbers are, such as `iou`.
+        name: Cow<'static, str>,
+        /// One per class.
+        values: Arc<[f64]>,
+    },
+    /// How often which class was taken for which.
+    Confusion {
+        /// The number of finished steps.
+        step: u64,
+        /// Classes K.
+        classes: usize,
+        /// `K * K` counts: a row per true class, a column per predicted one.
+        counts: Arc<[u64]>,
+    },
+    /// Where the pictures were taken; once per run.
+    Cameras {
+        /// In the order of capture, if there is one.
+        views: Arc<[View]>,
+    },
+    /// A line through space, such as a camera's way.
+    Path {
+        /// What it is.
+        name: Cow<'static, str>,
+        /// Its corners, in the world frame.
+        points: Arc<[[f32; 3]]>,
+    },
+    /// Points in space.
+    Points {
+        /// The number of finished steps; `None` for points that come with the data.
+        step: Option<u64>,
+        /// What they are, such as `sparse`.
+        name: Cow<'static, str>,
+        /// Positions in the world frame.
+        positions: Arc<[[f32; 3]]>,
+        /// sRGB colours: one per point, or none.
+        colors: Arc<[[u8; 3]]>,
+        /// Their size in world units; 0 leaves it to the sink.
+        radius: f32,
+    },
+    /// A surface.
+    Mesh {
+        /// The number of finished steps.
+        step: u64,
+        /// What it is.
+        name: Cow<'static, str>,
+        /// Vertices in the world frame.
+        positions: Arc<[[f32; 3]]>,
+        /// Corners of each triangle, as indices of vertices.
+        triangles: Arc<[[u32; 3]]>,
+        /// sRGB colours: one per vertex, or none.
+        colors: Arc<[[u8; 3]]>,
+    },
+    /// One value per cell of a box of space.
     Voxels {
         /// The number of finished steps.
         step: u64,
@@ -52,7 +148,9 @@ pub enum Event {
         name: Cow<'static, str>,
         /// Cells per axis: x, y, z.
         cells: [usize; 3],
-        /// The values, x fastest; shared, so that sinks need no copy.
+        /// The box's lowest and highest corner, in the world frame.
+        bounds: [[f32; 3]; 2],
+        /// The values, x fastest; NaN where there is nothing to show.
         values: Arc<[f32]>,
     },
     /// A message for people.
@@ -67,22 +165,6 @@ pub enum Event {
         /// Why it ended.
         reason: DoneReason,
     },
-}
-
-/// What a picture is for.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ImageRole {
-    /// What the model renders.
-    Prediction,
-    /// What the camera saw; the same at every step.
-    GroundTruth,
-    /// Prediction and ground truth side by side.
-    Comparison,
-    /// Their difference.
-    Error,
-    /// Depth, as a picture.
-    Depth,
 }
 
 /// How serious a message is.

@@ -3,6 +3,7 @@
 //! Training publishes [`Event`]s; the progress bar, the metrics log and a viewer are [`Sink`]s of that one
 //! stream. What must outlive the process lies in a [`RunFolder`] that is resumable after a kill at any moment.
 mod atomic;
+mod backlog;
 mod cancel;
 mod event;
 mod folder;
@@ -10,11 +11,16 @@ mod metrics_log;
 mod publisher;
 mod queue;
 mod sink;
+mod subject;
+mod waiting;
 
 pub use atomic::{AtomicFile, write_atomic};
+pub use backlog::Remembered;
 pub use cancel::Cancel;
-pub use event::{DoneReason, Event, ImageRole, Level};
+pub use event::{DoneReason, Event, Level};
 pub use folder::{Existing, RunError, RunFolder};
 pub use metrics_log::{MetricsLog, Truncation, truncate_after};
-pub use publisher::Events;
+pub use publisher::{Events, Wish};
 pub use sink::{Delivery, Sink, SinkError, SinkReport};
+pub use subject::{Class, ImageRole, LabelRole, MapRole, Photo, View};
+pub use waiting::Worth;

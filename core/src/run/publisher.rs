@@ -17,7 +17,7 @@ use super::{
 /// The stream of a run's events: publish on any thread, listen with any number of [`Sink`]s. Clones share it.
 ///
 /// Publishing never waits for a sink. Each sink has its own thread behind its own queue: a slow one misses
-/// events beyond its capacity (counted; one warning), one that fails or panics is detached (one warning). A
+/// events beyond its capacity, a viewer stale pictures (counted; one warning), one that fails or panics is detached (one warning). A
 /// lossless sink, the metrics log, has a queue without a bound instead: its lines are small and a disk that
 /// cannot keep up with them would also stall the checkpoints.
 ///
@@ -27,7 +27,19 @@ use super::{
 pub struct Events(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Inner(Mutex<Vec<Attached>>);
+struct Inner {
+    sinks: Mutex<Vec<Attached>>,
+    wish: Mutex<Option<Wish>>,
+}
+
+/// What viewers would like to see on the way. Pictures cost training time, so none is made that nobody wishes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Time between two sets of pictures; more where making them would take too large a share of the time.
+    pub every: Duration,
+    /// Longest side of a picture in pixels.
+    pub side: usize,
+}
 
 #[derive(Debug)]
 struct Attached {
@@ -66,6 +78,17 @@ impl Events {
         Ok(())
     }
 
+    /// Says that pictures are wanted, before a run begins.
+    pub fn wish(&self, wish: Wish) {
+        *self.0.wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(wish);
+    }
+
+    /// The pictures that are wanted, if any.
+    #[must_use]
+    pub fn wished(&self) -> Option<Wish> {
+        *self.0.wish.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Tells every sink. Never waits for one; without sinks, or after [`Events::close`], it does nothing.
     pub fn publish(&self, event: Event) {
         let event = Arc::new(event);
@@ -95,18 +118,26 @@ impl Events {
     /// Ends the stream: the sinks handle what waits, flush and end, in at most `limit` together; what is still
     /// busy then is left behind. Reports on every sink; a second call has none to report on.
     pub fn close(&self, limit: Duration) -> Vec<SinkReport> {
-        let deadline = Instant::now() + limit;
+        let now = Instant::now();
         let sinks = std::mem::take(&mut *self.0.lock());
         for sink in &sinks {
             sink.queue.close();
         }
-        sinks.into_iter().map(|sink| sink.end(deadline)).collect()
+        let limit_of =
+            |sink: &Attached| if sink.queue.is_live() { limit.min(Delivery::LIVE_CLOSE) } else { limit };
+        sinks
+            .into_iter()
+            .map(|sink| {
+                let deadline = now + limit_of(&sink);
+                sink.end(deadline)
+            })
+            .collect()
     }
 }
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Vec<Attached>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

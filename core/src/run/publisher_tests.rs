@@ -136,3 +136,62 @@ fn dropping_the_stream_ends_the_threads_after_what_waits() {
     // Ends only when the thread has dropped the recorder.
     assert_eq!(seen.iter().count(), 10);
 }
+
+#[test]
+fn a_stuck_viewer_is_left_behind_soon_and_what_waits_for_it_is_bounded() {
+    const BYTES: usize = 1 << 16;
+    let events = Events::new();
+    let (stuck, seen, permit) = Recorder::gated();
+    events.attach("viewer", Delivery::Live { bytes: BYTES }, stuck).unwrap();
+    let mut slowest = Duration::ZERO;
+    let pictures: Vec<Arc<[u8]>> = (0..5000).map(|_| vec![0u8; 1 << 12].into()).collect();
+    for (step, data) in pictures.iter().enumerate() {
+        let start = Instant::now();
+        let (name, role) = (format!("view {}", step % 40), crate::run::ImageRole::Prediction);
+        let (step, data) = (step as u64, data.clone());
+        events.publish(Event::Image { step, name, role, width: 64, height: 64, channels: 1, data });
+        let values = vec![("loss".into(), 1.0)];
+        events.publish(Event::Scalars { step, elapsed: Duration::from_secs(step), values });
+        slowest = slowest.max(start.elapsed());
+    }
+    let waiting = pictures.iter().filter(|p| Arc::strong_count(p) > 1).count();
+    assert!(waiting <= BYTES / (1 << 12) + 1, "{waiting} pictures wait");
+    assert!(slowest < Duration::from_secs(1), "publishing took {slowest:?}");
+    let start = Instant::now();
+    let reports = events.close(LONG);
+    assert!(start.elapsed() < Delivery::LIVE_CLOSE + Duration::from_secs(1));
+    assert!(reports[0].timed_out && reports[0].dropped > 4000);
+    drop((permit, seen));
+}
+
+#[test]
+fn a_viewer_that_catches_up_gets_all_numbers_and_the_newest_pictures() {
+    let events = Events::new();
+    let (slow, seen, permit) = Recorder::gated();
+    events.attach("viewer", Delivery::Live { bytes: 1 << 16 }, slow).unwrap();
+    for step in 0..1000 {
+        let (role, data) = (crate::run::ImageRole::Prediction, vec![0; 4].into());
+        events.publish(Event::Image { step, name: "a".into(), role, width: 2, height: 2, channels: 1, data });
+        let values = vec![("loss".into(), 1.0)];
+        events.publish(Event::Scalars { step, elapsed: Duration::ZERO, values });
+    }
+    drop(permit);
+    events.close(LONG);
+    let seen: Vec<Event> = seen.iter().collect();
+    let numbers = seen.iter().filter(|e| matches!(e, Event::Scalars { .. })).count();
+    let last = seen.iter().rev().find_map(|e| match e {
+        Event::Image { step, .. } => Some(*step),
+        _ => None,
+    });
+    assert_eq!((numbers, last), (1000, Some(999)));
+    assert!(seen.len() <= 1002, "of the pictures only the first and the newest");
+}
+
+#[test]
+fn pictures_are_made_only_if_someone_wishes_for_them() {
+    let events = Events::new();
+    assert_eq!(events.wished(), None);
+    let wish = Wish { every: Duration::from_secs(5), side: 320 };
+    events.clone().wish(wish);
+    assert_eq!(events.wished(), Some(wish));
+}

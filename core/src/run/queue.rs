@@ -5,7 +5,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Delivery, Event};
+use super::{
+    Delivery, Event,
+    backlog::{Holds, make_room},
+};
 
 /// What a sink's thread is asked to do.
 #[derive(Debug)]
@@ -13,6 +16,15 @@ pub(super) enum Message {
     Event(Arc<Event>),
     /// Flush, then answer. A dropped sender tells the asker that there is nothing to wait for.
     Flush(mpsc::Sender<()>),
+}
+
+impl Holds for Message {
+    fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Flush(_) => None,
+        }
+    }
 }
 
 /// Whether an event found room.
@@ -58,21 +70,34 @@ impl Queue {
         self.delivery == Delivery::Lossless
     }
 
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.delivery, Delivery::Live { .. })
+    }
+
     pub(super) fn push(&self, event: Arc<Event>) -> Push {
         let mut state = self.state();
         if state.closed {
             return Push::Ignored;
         }
-        if let Delivery::Lossy { capacity } = self.delivery
-            && state.messages.len() >= capacity
-            && !matches!(*event, Event::Done { .. })
-        {
-            state.dropped += 1;
-            return if state.dropped == 1 { Push::FirstDrop } else { Push::Dropped };
+        let (dropped, fits) = match self.delivery {
+            Delivery::Lossless => (0, true),
+            Delivery::Live { bytes } => make_room(&mut state.messages, &event, bytes),
+            Delivery::Lossy { capacity } => {
+                (0, state.messages.len() < capacity || matches!(*event, Event::Done { .. }))
+            }
+        };
+        let dropped = dropped + u64::from(!fits);
+        let first = state.dropped == 0;
+        state.dropped += dropped;
+        if fits {
+            state.messages.push_back(Message::Event(event));
+            self.changed.notify_all();
         }
-        state.messages.push_back(Message::Event(event));
-        self.changed.notify_all();
-        Push::Queued
+        match dropped {
+            0 => Push::Queued,
+            _ if first => Push::FirstDrop,
+            _ => Push::Dropped,
+        }
     }
 
     /// Asks for a flush; the receiver hears when it is done, or disconnects if it will never be.

@@ -1,5 +1,5 @@
 //! Sinks: whatever listens to a run.
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use super::Event;
 
@@ -52,8 +52,22 @@ pub enum Delivery {
         /// How many events may wait.
         capacity: usize,
     },
+    /// For viewers. Numbers and messages wait, the oldest of more than [`Delivery::KEPT`] thinned out; of pictures
+    /// only the newest of each waits, at most `bytes` of them. Closing waits for such a sink no longer than
+    /// [`Delivery::LIVE_CLOSE`].
+    Live {
+        /// Bytes of pictures that may wait.
+        bytes: usize,
+    },
     /// Every event waits. For sinks that keep up easily, such as a log: nothing bounds what waits.
     Lossless,
+}
+
+impl Delivery {
+    /// Numbers and messages that may wait for a [`Delivery::Live`] sink: hours of a training.
+    pub const KEPT: usize = 1 << 14;
+    /// How long closing waits for [`Delivery::Live`] sinks, all together.
+    pub const LIVE_CLOSE: Duration = Duration::from_secs(2);
 }
 
 /// What became of a sink.
