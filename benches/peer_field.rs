@@ -143,7 +143,7 @@ fn train(
     let side = scene.aabb_scale;
     anyhow::ensure!(side == 1, "the batches' frame is the unit cube, not a box of side {side}");
     let steps = Steps::new(config.march.steps_per_unit, side);
-    let volume = Volume { side: side as f32, steps, near: config.march.near };
+    let volume = Volume { side: side as f32, steps, near: config.march.near(scene.near) };
     let (views, rng) = (TrainingViews::new(scene), Rng::new(config.train.seed));
     let mut occupancy = Occupancy::new(side, steps);
     let mut rays = (settings.samples / config.march.steps_per_unit as usize).max(1);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nalgebra::{Isometry3, Point3, Vector3};
 use serde_json::{Value, json};
 
+use crate::scene::colmap::cameras::{KINDS, ModelCamera};
 use crate::write::{Pixels, write_png};
 
 /// A pose at `eye` that looks at `target`, `z` up.
@@ -60,4 +61,94 @@ pub(crate) fn real_data(test: &str, folder: &str) -> Option<PathBuf> {
         eprintln!("skipped {test}: NERVE_TEST_DATA has no data/{folder}");
     }
     path
+}
+
+/// A camera, and images with their poses, as COLMAP stores them: for writing models.
+pub(crate) struct ColmapScene {
+    pub cameras: Vec<ModelCamera>,
+    /// Id, camera, name, camera-to-world in this crate's axes.
+    pub images: Vec<(u32, u32, String, Isometry3<f64>)>,
+    /// Position, and the ids of the images that saw it.
+    pub points: Vec<(Point3<f64>, Vec<u32>)>,
+}
+
+impl ColmapScene {
+    /// One camera of that kind for all poses; images are `0.png` and so on, their ids from 1.
+    pub fn new(kind: &str, width: u64, height: u64, parameters: &[f64], poses: &[Isometry3<f64>]) -> Self {
+        let kind = KINDS.iter().find(|k| k.name == kind).unwrap();
+        let camera = ModelCamera { id: 7, kind, width, height, parameters: parameters.to_vec() };
+        let images = poses.iter().zip(1..).map(|(pose, id)| (id, 7, format!("{}.png", id - 1), *pose));
+        Self { cameras: vec![camera], images: images.collect(), points: Vec::new() }
+    }
+
+    /// World-to-camera, `y` down: quaternion with its real part first, and translation.
+    fn pose(pose: &Isometry3<f64>) -> ([f64; 4], [f64; 3]) {
+        let flip = nalgebra::UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI);
+        let inverse = (pose * flip).inverse();
+        let q = inverse.rotation;
+        ([q.w, q.i, q.j, q.k], inverse.translation.vector.into())
+    }
+
+    /// `cameras`, `images`, `points3D`.
+    pub fn binary(&self) -> [Vec<u8>; 3] {
+        let mut files = [
+            (self.cameras.len() as u64).to_le_bytes().to_vec(),
+            (self.images.len() as u64).to_le_bytes().to_vec(),
+            (self.points.len() as u64).to_le_bytes().to_vec(),
+        ];
+        let f64s = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        for c in &self.cameras {
+            files[0].extend([c.id.to_le_bytes(), c.kind.number.to_le_bytes()].concat());
+            files[0].extend([c.width.to_le_bytes(), c.height.to_le_bytes()].concat());
+            files[0].extend(f64s(&c.parameters));
+        }
+        for (id, camera, name, pose) in &self.images {
+            let (q, t) = Self::pose(pose);
+            files[1].extend(id.to_le_bytes());
+            files[1].extend([f64s(&q), f64s(&t)].concat());
+            files[1].extend(camera.to_le_bytes());
+            files[1].extend([name.as_bytes(), &[0]].concat());
+            // One keypoint that belongs to no point.
+            files[1].extend([&1u64.to_le_bytes()[..], &f64s(&[1.5, 2.5]), &u64::MAX.to_le_bytes()].concat());
+        }
+        for ((position, track), id) in self.points.iter().zip(1u64..) {
+            files[2].extend(id.to_le_bytes());
+            files[2].extend([f64s(position.coords.as_slice()), vec![10, 20, 30], f64s(&[0.5])].concat());
+            files[2].extend((track.len() as u64).to_le_bytes());
+            files[2]
+                .extend(track.iter().flat_map(|image| [image.to_le_bytes(), 0u32.to_le_bytes()].concat()));
+        }
+        files
+    }
+
+    /// The same as text.
+    pub fn text(&self) -> [String; 3] {
+        let list = |values: &[f64]| values.iter().map(|v| format!("{v:?} ")).collect::<String>();
+        let mut files = ["# Camera list\n", "# Image list\n#\n", "# 3D point list\n"].map(String::from);
+        for c in &self.cameras {
+            files[0] +=
+                &format!("{} {} {} {} {}\n", c.id, c.kind.name, c.width, c.height, list(&c.parameters));
+        }
+        for (id, camera, name, pose) in &self.images {
+            let (q, t) = Self::pose(pose);
+            files[1] += &format!("{id} {}{}{camera} {name}\n", list(&q), list(&t));
+            files[1] += if id % 2 == 0 { "\n" } else { "1.5 2.5 -1\n" };
+        }
+        for ((position, track), id) in self.points.iter().zip(1..) {
+            let track: String = track.iter().map(|image| format!(" {image} 0")).collect();
+            files[2] += &format!("{id} {}10 20 30 0.5{track}\n", list(position.coords.as_slice()));
+        }
+        files
+    }
+
+    /// Writes both forms' files below a folder, as `sparse/0` or whatever `model` says.
+    pub fn write(&self, folder: &Path, model: &str, binary: bool) {
+        let folder = folder.join(model);
+        std::fs::create_dir_all(&folder).unwrap();
+        let files = if binary { self.binary() } else { self.text().map(String::into_bytes) };
+        for (name, bytes) in ["cameras", "images", "points3D"].iter().zip(files) {
+            std::fs::write(folder.join(format!("{name}.{}", if binary { "bin" } else { "txt" })), bytes)
+                .unwrap();
+        }
+    }
 }

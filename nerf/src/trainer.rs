@@ -109,7 +109,7 @@ impl Trainer {
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
         let mut trainer = Self {
-            volume: Volume { side: side as f32, steps, near: config.march.near },
+            volume: Volume { side: side as f32, steps, near: config.march.near(scene.near) },
             occupancy: Occupancy::new(side, steps),
             rng: Rng::new(config.train.seed),
             pruner: None,

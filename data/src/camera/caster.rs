@@ -80,14 +80,24 @@ mod tests {
             1 => Distortion::OpenCv { k1: 0.06, k2: -0.08, k3: 0.01, p1: -0.001, p2: 0.0002 },
             // Folds inside the image: the rim takes over.
             2 => Distortion::OpenCv { k1: -0.4, k2: 0.0, k3: 0.0, p1: 0.0, p2: 0.0 },
-            _ => Distortion::Fisheye { k1: 0.03, k2: -0.01, k3: 0.0, k4: 0.0 },
+            3 => Distortion::Fisheye { k1: 0.03, k2: -0.01, k3: 0.0, k4: 0.0 },
+            4 => Distortion::FullOpenCv {
+                above: [0.2, 0.1, -0.01],
+                below: [0.3, -0.05, 0.0],
+                tangential: [1e-3, 0.0],
+            },
+            _ => Distortion::ThinPrismFisheye {
+                radial: [0.02, 0.0, 0.01, 0.0],
+                tangential: [1e-3; 2],
+                prism: [1e-3; 2],
+            },
         }
     }
 
     proptest! {
         #[test]
         fn equals_camera_ray(
-            which in 0..4usize, px in 0.0..64.0f64, py in 0.0..48.0f64, scale in 0.1..3.0f64,
+            which in 0..6usize, px in 0.0..64.0f64, py in 0.0..48.0f64, scale in 0.1..3.0f64,
             at in prop::array::uniform3(-3.0..3.0f64), turn in prop::array::uniform3(-3.0..3.0f64),
             frame_turn in prop::array::uniform3(-3.0..3.0f64),
         ) {

@@ -2,7 +2,8 @@
 
 use std::f64::consts::PI;
 
-use super::distortion::{Distortion, fisheye, radial_tangential};
+use super::distortion::{Distortion, fisheye};
+use super::planar::{Distorted, Planar, radial_tangential};
 use super::roots::first_sign_change;
 
 /// Residual at which an inversion is done, relative to the larger of 1 and the point's own radius.
@@ -28,9 +29,19 @@ enum Model {
         p: [f64; 2],
         limit: f64,
     },
+    /// As `Radial`, in the general form.
+    Rational {
+        planar: Planar,
+        limit: f64,
+    },
     /// `limit`: the angle, at most pi, at which the polynomial stops growing.
     Fisheye {
         k: [f64; 4],
+        limit: f64,
+    },
+    /// As `Fisheye`, in the general form.
+    ThinPrism {
+        planar: Planar,
         limit: f64,
     },
 }
@@ -46,6 +57,16 @@ impl Lens {
                 let growth = [1.0, 3.0 * k1, 5.0 * k2, 7.0 * k3];
                 let limit = first_sign_change(&growth, MAX_RADIUS * MAX_RADIUS).sqrt();
                 Model::Radial { k: [k1, k2, k3], p: [p1, p2], limit }
+            }
+            Distortion::FullOpenCv { above: [k1, k2, k3], below, tangential } => {
+                let planar = Planar { above: [k1, k2, k3, 0.0], below, p: tangential, s: [0.0; 2] };
+                let pole = first_sign_change(&planar.denominator(), MAX_RADIUS * MAX_RADIUS);
+                let fold = first_sign_change(&planar.growth(), MAX_RADIUS * MAX_RADIUS);
+                Model::Rational { planar, limit: pole.min(fold).sqrt() }
+            }
+            Distortion::ThinPrismFisheye { radial, tangential, prism } => {
+                let planar = Planar { above: radial, below: [0.0; 3], p: tangential, s: prism };
+                Model::ThinPrism { planar, limit: first_sign_change(&planar.growth(), PI * PI).sqrt() }
             }
             Distortion::Fisheye { k1, k2, k3, k4 } => {
                 let growth = [1.0, 3.0 * k1, 5.0 * k2, 7.0 * k3, 9.0 * k4];
@@ -72,11 +93,23 @@ impl Lens {
                 let gain = if radius > 0.0 { seen / radius } else { 0.0 };
                 (angle <= *limit && (radius > 0.0 || z > 0.0)).then_some((x * gain, y * gain))
             }
+            Model::ThinPrism { planar, limit } => {
+                let radius = x.hypot(y);
+                let angle = radius.atan2(z);
+                let gain = if radius > 0.0 { angle / radius } else { 0.0 };
+                let [u, v] = planar.at(x * gain, y * gain).at;
+                (angle <= *limit && (radius > 0.0 || z > 0.0)).then_some((u, v))
+            }
             _ if z <= 0.0 => None,
             Model::Pinhole => Some((x / z, y / z)),
             Model::Radial { k, p, limit } => {
                 let (x, y) = (x / z, y / z);
                 let [u, v] = radial_tangential(k, p, x, y).at;
+                (x.hypot(y) <= *limit).then_some((u, v))
+            }
+            Model::Rational { planar, limit } => {
+                let (x, y) = (x / z, y / z);
+                let [u, v] = planar.at(x, y).at;
                 (x.hypot(y) <= *limit).then_some((u, v))
             }
         }
@@ -85,13 +118,21 @@ impl Lens {
     /// The direction (of any length) that is seen at an image point, or `None` if there is none: the point lies
     /// beyond the radius up to which the model can be inverted.
     ///
-    /// The radial-tangential model is inverted by Newton's method with the analytic Jacobian, its steps halved
+    /// Radial-tangential models are inverted by Newton's method with the analytic Jacobian, its steps halved
     /// until the residual falls, to a residual of 1e-12; the fisheye by Newton's method inside a bracket.
     pub fn undistort(&self, point: (f64, f64)) -> Option<[f64; 3]> {
         match &self.model {
             Model::Pinhole => Some([point.0, point.1, 1.0]),
             Model::Radial { k, p, limit } => {
-                invert_radial(k, p, *limit, point.0, point.1).map(|[x, y]| [x, y, 1.0])
+                let model = |x, y| radial_tangential(k, p, x, y);
+                invert_planar(model, *limit, point.0, point.1).map(|[x, y]| [x, y, 1.0])
+            }
+            Model::Rational { planar, limit } => {
+                invert_planar(|x, y| planar.at(x, y), *limit, point.0, point.1).map(|[x, y]| [x, y, 1.0])
+            }
+            Model::ThinPrism { planar, limit } => {
+                let found = invert_planar(|x, y| planar.at(x, y), *limit, point.0, point.1);
+                found.map(|[x, y]| at_angle((x, y), x.hypot(y), x.hypot(y)))
             }
             Model::Fisheye { k, limit } => {
                 let radius = point.0.hypot(point.1);
@@ -107,8 +148,12 @@ impl Lens {
             let radius = point.0.hypot(point.1);
             match &self.model {
                 Model::Pinhole => [point.0, point.1, 1.0],
-                Model::Radial { limit, .. } => [point.0 * limit / radius, point.1 * limit / radius, 1.0],
-                Model::Fisheye { limit, .. } => at_angle(point, radius, *limit),
+                Model::Radial { limit, .. } | Model::Rational { limit, .. } => {
+                    [point.0 * limit / radius, point.1 * limit / radius, 1.0]
+                }
+                Model::Fisheye { limit, .. } | Model::ThinPrism { limit, .. } => {
+                    at_angle(point, radius, *limit)
+                }
             }
         })
     }
@@ -123,13 +168,13 @@ fn at_angle(point: (f64, f64), radius: f64, angle: f64) -> [f64; 3] {
     [point.0 * side, point.1 * side, angle.cos()]
 }
 
-fn invert_radial(k: &[f64; 3], p: &[f64; 2], limit: f64, u: f64, v: f64) -> Option<[f64; 2]> {
+fn invert_planar(model: impl Fn(f64, f64) -> Distorted, limit: f64, u: f64, v: f64) -> Option<[f64; 2]> {
     let radius = u.hypot(v);
     let enough = TOLERANCE * radius.max(1.0);
     // The observed point is the usual first guess; a strong lens needs it pulled inside the invertible disc.
     let pull = if radius > 0.9 * limit { 0.9 * limit / radius } else { 1.0 };
     let (mut x, mut y) = (u * pull, v * pull);
-    let mut here = radial_tangential(k, p, x, y);
+    let mut here = model(x, y);
     let mut error = (here.at[0] - u).hypot(here.at[1] - v);
     for _ in 0..50 {
         let [[a, b], [c, d]] = here.jacobian;
@@ -143,7 +188,7 @@ fn invert_radial(k: &[f64; 3], p: &[f64; 2], limit: f64, u: f64, v: f64) -> Opti
         let mut step = 1.0;
         loop {
             let (nx, ny) = (x - step * dx, y - step * dy);
-            let next = radial_tangential(k, p, nx, ny);
+            let next = model(nx, ny);
             let next_error = (next.at[0] - u).hypot(next.at[1] - v);
             // Written so that a NaN (singular Jacobian) is refused as well.
             if next_error < error && nx.hypot(ny) <= limit {
@@ -244,6 +289,34 @@ mod tests {
             let seen = lens.image([x, y, 1.0]).unwrap();
             let [bx, by, _] = lens.undistort(seen).unwrap();
             prop_assert!((bx - x).hypot(by - y) < 1e-9, "{x} {y} became {bx} {by}");
+        }
+
+        #[test]
+        fn rational_round_trip(
+            above in prop::array::uniform3(-0.25..0.25f64), below in prop::array::uniform3(-0.25..0.25f64),
+            tangential in prop::array::uniform2(-0.003..0.003f64), along in 0.0..0.85f64, turn in 0.0..6.3f64,
+        ) {
+            let lens = Lens::new(Distortion::FullOpenCv { above, below, tangential });
+            let Model::Rational { limit, .. } = lens.model else { return Ok(()) };
+            let r = along * limit.min(1.5);
+            let (x, y) = (r * turn.cos(), r * turn.sin());
+            let [bx, by, _] = lens.undistort(lens.image([x, y, 1.0]).unwrap()).unwrap();
+            prop_assert!((bx - x).hypot(by - y) < 1e-9, "{x} {y} became {bx} {by}");
+        }
+
+        #[test]
+        fn thin_prism_round_trip(
+            radial in prop::array::uniform4(-0.05..0.05f64), tangential in prop::array::uniform2(-0.003..0.003f64),
+            prism in prop::array::uniform2(-0.003..0.003f64), along in 0.0..0.85f64, turn in 0.0..6.3f64,
+        ) {
+            let lens = Lens::new(Distortion::ThinPrismFisheye { radial, tangential, prism });
+            let Model::ThinPrism { limit, .. } = lens.model else { return Ok(()) };
+            let angle = along * limit.min(2.0);
+            let ray = [angle.sin() * turn.cos(), angle.sin() * turn.sin(), angle.cos()];
+            let back = lens.undistort(lens.image(ray).unwrap()).unwrap();
+            for i in 0..3 {
+                prop_assert!((back[i] - ray[i]).abs() < 1e-9, "{ray:?} became {back:?}");
+            }
         }
 
         #[test]

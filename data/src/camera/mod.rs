@@ -15,6 +15,7 @@ mod caster;
 mod distortion;
 mod intrinsics;
 mod lens;
+mod planar;
 mod pose;
 mod roots;
 

@@ -59,7 +59,8 @@ pub fn load(
         views,
         splits,
         aabb_scale: placement.aabb_scale,
-        frame: placement.frame(),
+        frame: placement.frame,
+        near: placement.near,
         points: Vec::new(),
         source: PathBuf::from(NAME),
         // The layout of its written form.

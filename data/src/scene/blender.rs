@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::SceneError;
 use super::detect::SceneFormat;
-use super::outline::{ListedFrame, Listing, plain_name};
+use super::outline::{ListedFrame, ListedLens, Listing, plain_name};
 use super::splits::Split;
 use super::transforms::{self, field_error};
 
@@ -41,19 +41,20 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
                 image: file.folder.join(plain_name(&frame.file_path)),
                 name: frame.file_path,
                 pose: frame.pose,
-                lens: frame.lens.over(&file.lens),
+                lens: ListedLens::Fields(Box::new(frame.lens.over(&file.lens))),
                 mask: frame.mask,
                 depth: frame.depth,
+                bounds: None,
                 split: split_given.then_some(split),
                 listed_in: file.path.clone(),
-                index,
+                place: format!("frames[{index}]"),
             });
         }
     }
     Ok(Listing {
         source: folder.to_owned(),
         format: SceneFormat::Blender,
-        placement,
+        placement: Some(placement),
         frames,
         points: Vec::new(),
         warnings: Vec::new(),

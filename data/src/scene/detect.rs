@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::order::natural;
 use super::splits::Split;
-use super::{SceneError, blender, ngp};
+use super::{SceneError, blender, colmap, llff, ngp};
 
 /// How a scene is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -15,8 +15,14 @@ use super::{SceneError, blender, ngp};
 pub enum SceneFormat {
     /// NeRF's synthetic scenes: `transforms_{train,val,test}.json`.
     Blender,
-    /// Instant-NGP (and Nerfstudio): one `transforms.json`.
+    /// Instant-NGP: one `transforms.json`.
     InstantNgp,
+    /// Nerfstudio: one `transforms.json`, without Instant-NGP's placement.
+    Nerfstudio,
+    /// A COLMAP model, binary or text.
+    Colmap,
+    /// LLFF: `poses_bounds.npy`.
+    Llff,
 }
 
 impl fmt::Display for SceneFormat {
@@ -24,36 +30,56 @@ impl fmt::Display for SceneFormat {
         f.write_str(match self {
             Self::Blender => "Blender (transforms_{train,val,test}.json)",
             Self::InstantNgp => "Instant-NGP (transforms.json)",
+            Self::Nerfstudio => "Nerfstudio (transforms.json)",
+            Self::Colmap => "COLMAP (cameras, images, points3D)",
+            Self::Llff => "LLFF (poses_bounds.npy)",
         })
     }
 }
 
 /// A recognised scene: what to read, and with which reader.
 #[derive(Debug, PartialEq)]
-pub(super) struct Detected {
-    pub format: SceneFormat,
-    /// The folder (Blender) or the file (Instant-NGP).
-    pub path: PathBuf,
+pub(super) enum Detected {
+    /// A folder.
+    Blender(PathBuf),
+    /// A file, Instant-NGP's or Nerfstudio's.
+    Transforms(PathBuf),
+    /// A folder in or below which there is a model.
+    Colmap(PathBuf),
+    /// The file.
+    Llff(PathBuf),
 }
 
-const LOOKED_FOR: [&str; 4] = [blender::TRAIN_FILE, ngp::FILE, "transforms_val.json", "transforms_test.json"];
+const LOOKED_FOR: [&str; 6] = [
+    blender::TRAIN_FILE,
+    ngp::FILE,
+    "a COLMAP model (sparse/0/cameras.bin or .txt)",
+    llff::FILE,
+    "transforms_val.json",
+    "transforms_test.json",
+];
 
 /// Recognises a folder by the files in it, and a JSON file by its name: a `transforms_{split}.json` stands for
 /// its whole folder, any other is read as Instant-NGP's.
 pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
-    let blender = |folder: &Path| Detected { format: SceneFormat::Blender, path: folder.to_owned() };
-    let ngp = |file: PathBuf| Detected { format: SceneFormat::InstantNgp, path: file };
     if path.is_dir() {
         let has_split = |split: Split| path.join(blender::file_name(split)).is_file();
         if has_split(Split::Train) {
-            return Ok(blender(path));
+            return Ok(Detected::Blender(path.to_owned()));
         }
         if path.join(ngp::FILE).is_file() {
-            return Ok(ngp(path.join(ngp::FILE)));
+            return Ok(Detected::Transforms(path.join(ngp::FILE)));
+        }
+        // A model says more (the lens, points) than the LLFF file that was made of it.
+        if !colmap::models(path).is_empty() {
+            return Ok(Detected::Colmap(path.to_owned()));
+        }
+        if path.join(llff::FILE).is_file() {
+            return Ok(Detected::Llff(path.join(llff::FILE)));
         }
         // Without the training split this ends in the reader's error, which says so.
         if has_split(Split::Val) || has_split(Split::Test) {
-            return Ok(blender(path));
+            return Ok(Detected::Blender(path.to_owned()));
         }
         return Err(match bare_photos(path) {
             Some(error) => error,
@@ -65,20 +91,26 @@ pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if Split::ALL.iter().any(|&split| name == blender::file_name(split)) {
-        return Ok(blender(path.parent().unwrap_or(Path::new("."))));
+        return Ok(Detected::Blender(path.parent().unwrap_or(Path::new(".")).to_owned()));
     }
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        return Ok(ngp(path.to_owned()));
+        return Ok(Detected::Transforms(path.to_owned()));
+    }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy")) {
+        return Ok(Detected::Llff(path.to_owned()));
+    }
+    // One of a model's files stands for the model.
+    if ["cameras", "images", "points3D"].iter().any(|stem| path.file_stem().is_some_and(|name| name == *stem))
+        && let Some(folder) = path.parent()
+        && !colmap::models(folder).is_empty()
+    {
+        return Ok(Detected::Colmap(folder.to_owned()));
     }
     Err(unrecognised(path))
 }
 
 /// A folder that holds photographs and nothing that says where they were taken from: in itself, or in `images/`.
 fn bare_photos(path: &Path) -> Option<SceneError> {
-    // What looks like a model is not to be estimated again.
-    if path.join("sparse").exists() || path.join("poses_bounds.npy").exists() {
-        return None;
-    }
     let folders = [path.to_owned(), path.join("images")];
     folders
         .into_iter()
@@ -102,10 +134,10 @@ pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn unrecognised(path: &Path) -> SceneError {
-    let hint = if path.join("sparse").is_dir() {
-        "; it looks like a COLMAP model: convert it to a transforms.json"
-    } else if path.join("poses_bounds.npy").is_file() {
-        "; it looks like an LLFF capture: convert it to a transforms.json"
+    let hint = if path.join("database.db").is_file() || path.join("sparse").is_dir() {
+        "; COLMAP was run here, but left no model: run its mapper again, with more or larger photos"
+    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ply")) {
+        "; points alone do not train: give the folder with the photographs"
     } else {
         ""
     };
@@ -155,13 +187,27 @@ mod tests {
         assert!(detect(root).unwrap_err().to_string().contains("COLMAP"));
         assert!(matches!(detect(&root.join("absent")), Err(SceneError::NotFound { .. })));
 
+        fs::write(root.join("poses_bounds.npy"), "").unwrap();
+        let llff = Detected::Llff(root.join("poses_bounds.npy"));
+        assert_eq!(detect(root).unwrap(), llff);
+        assert_eq!(detect(&root.join("poses_bounds.npy")).unwrap(), llff);
+        fs::create_dir(root.join("sparse/0")).unwrap();
+        fs::write(root.join("sparse/0/cameras.bin"), "").unwrap();
+        for below in ["", "sparse", "sparse/0"] {
+            let below = root.join(below);
+            assert_eq!(detect(&below).unwrap(), Detected::Colmap(below));
+        }
+        let model = Detected::Colmap(root.join("sparse/0"));
+        assert_eq!(detect(&root.join("sparse/0/cameras.bin")).unwrap(), model);
+
         fs::write(root.join("transforms.json"), "{}").unwrap();
-        assert_eq!(detect(root).unwrap().path, root.join("transforms.json"));
+        let file = Detected::Transforms(root.join("transforms.json"));
+        assert_eq!(detect(root).unwrap(), file);
         fs::write(root.join("transforms_train.json"), "{}").unwrap();
-        let blender = Detected { format: SceneFormat::Blender, path: root.to_owned() };
+        let blender = Detected::Blender(root.to_owned());
         assert_eq!(detect(root).unwrap(), blender);
         assert_eq!(detect(&root.join("transforms_train.json")).unwrap(), blender);
-        assert_eq!(detect(&root.join("transforms.json")).unwrap().format, SceneFormat::InstantNgp);
+        assert_eq!(detect(&root.join("transforms.json")).unwrap(), file);
         fs::write(root.join("notes.txt"), "").unwrap();
         assert!(matches!(detect(&root.join("notes.txt")), Err(SceneError::Unrecognised { .. })));
     }

@@ -43,6 +43,23 @@ pub(super) struct Resolved {
     pub rescaled: bool,
 }
 
+impl Resolved {
+    /// What describes an image of some size, for a resampled version of it.
+    pub fn fit(described: &Intrinsics, width: u32, height: u32) -> Result<Self, Problem> {
+        let (w, h) = (described.width, described.height);
+        let rescaled = (w, h) != (width, height);
+        if rescaled && !same_shape((w, h), (width, height)) {
+            let problem = format!(
+                "w, h are {w}x{h} but the image has {width}x{height} pixels, which is not one factor; was it cropped or \
+                 rotated after solving?"
+            );
+            return Err(("w", problem));
+        }
+        let intrinsics = if rescaled { described.resized(width, height) } else { *described };
+        Ok(Self { intrinsics, rescaled })
+    }
+}
+
 impl LensFields {
     /// These fields where given, else the other's. The focal length is one thing however it is stated: a frame
     /// with an angle is not mixed with the file's focal length in pixels.
@@ -78,15 +95,6 @@ impl LensFields {
     pub fn resolve(&self, width: u32, height: u32) -> Result<Resolved, Problem> {
         let w = side("w", self.w, width)?;
         let h = side("h", self.h, height)?;
-        let rescaled = (w, h) != (width, height);
-        if rescaled && !same_shape((w, h), (width, height)) {
-            return Err((
-                "w",
-                format!(
-                    "w, h are {w}x{h} but the image has {width}x{height} pixels, which is not one factor"
-                ),
-            ));
-        }
         let along_x = focal(("fl_x", self.fl_x), ("camera_angle_x", self.camera_angle_x), w)?;
         let along_y = focal(("fl_y", self.fl_y), ("camera_angle_y", self.camera_angle_y), h)?;
         let Some(fx) = along_x.or(along_y) else {
@@ -105,8 +113,7 @@ impl LensFields {
             distortion: self.distortion()?,
         };
         described.validate().map_err(|e| ("intrinsics", e.to_string()))?;
-        let intrinsics = if rescaled { described.resized(width, height) } else { described };
-        Ok(Resolved { intrinsics, rescaled })
+        Resolved::fit(&described, width, height)
     }
 
     /// Whether an image of this size is what `w` and `h` describe, or a resampled version of it; any is where they
@@ -117,7 +124,8 @@ impl LensFields {
     }
 
     fn distortion(&self) -> Result<Distortion, Problem> {
-        const KNOWN: &str = "pinhole, OpenCV and OpenCV fisheye lenses are; undistort the images first";
+        const KNOWN: &str = "pinhole, OpenCV and OpenCV fisheye lenses are; undistort the images first, with COLMAP's \
+            `colmap image_undistorter` or Nerfstudio's `ns-process-data`";
         let refuse = |field, what: &str| Err((field, format!("{what} is not supported, {KNOWN}")));
         if self.ftheta_p0.is_some() {
             return refuse("ftheta_p0", "the f-theta lens");
@@ -130,7 +138,7 @@ impl LensFields {
         }
         let fisheye = match self.camera_model.as_deref() {
             None => self.is_fisheye.unwrap_or(false),
-            Some("OPENCV_FISHEYE") => true,
+            Some("OPENCV_FISHEYE" | "RADIAL_FISHEYE" | "SIMPLE_RADIAL_FISHEYE") => true,
             Some("OPENCV" | "PINHOLE" | "SIMPLE_PINHOLE" | "SIMPLE_RADIAL" | "RADIAL" | "PERSPECTIVE") => {
                 self.is_fisheye.unwrap_or(false)
             }
@@ -163,7 +171,7 @@ fn side(field: &'static str, stated: Option<f64>, image: u32) -> Result<u32, Pro
 }
 
 /// Whether two sizes differ by one factor, up to the pixel that rounding may have cost.
-fn same_shape(from: (u32, u32), to: (u32, u32)) -> bool {
+pub(super) fn same_shape(from: (u32, u32), to: (u32, u32)) -> bool {
     let [w, h, width, height] = [from.0, from.1, to.0, to.1].map(f64::from);
     (width / w * h - height).abs() <= 1.0 || (height / h * w - width).abs() <= 1.0
 }

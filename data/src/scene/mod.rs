@@ -10,12 +10,15 @@
 //! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its centre `0.5`.
 
 mod blender;
+pub mod colmap;
 mod detect;
 mod error;
 mod lens_fields;
+pub mod llff;
 mod ngp;
 mod order;
 mod outline;
+mod placement;
 mod points;
 mod splits;
 mod transforms;
@@ -29,10 +32,10 @@ pub use detect::SceneFormat;
 pub use error::SceneError;
 pub use order::natural;
 pub use outline::{DepthFile, MemoryEstimate, Outline, OutlinedView, outline};
+pub(crate) use placement::Placement;
 pub use points::ScenePoint;
 pub(crate) use splits::keeps;
 pub use splits::{Split, Splits};
-pub(crate) use transforms::Placement;
 
 use crate::camera::{Camera, RayCaster};
 use crate::image::{DepthMap, Image8, Mask};
@@ -88,6 +91,8 @@ pub struct Scene<V = View> {
     pub aabb_scale: u32,
     /// World to unit frame.
     pub frame: Similarity3<f64>,
+    /// How near to a camera there is anything to see, in unit-frame lengths, where points or bounds tell.
+    pub near: Option<f64>,
     /// Points on surfaces, as structure from motion found them; empty if the files have none.
     pub points: Vec<ScenePoint>,
     /// The folder or file that was read.
@@ -127,6 +132,7 @@ impl<V> Scene<V> {
             splits: self.splits,
             aabb_scale: self.aabb_scale,
             frame: self.frame,
+            near: self.near,
             points: self.points,
             source: self.source,
             format: self.format,
@@ -150,7 +156,7 @@ pub(crate) fn render_box(aabb_scale: u32) -> (Point3<f64>, Point3<f64>) {
     (centre - half, centre + half)
 }
 
-/// Reads a scene: `path` is a folder, or one of the JSON files in it. Images are decoded in parallel on the
+/// Reads a scene: `path` is a folder, or one of the files that describe it. Images are decoded in parallel on the
 /// current rayon pool.
 ///
 /// # Errors

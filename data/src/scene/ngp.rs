@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::SceneError;
 use super::detect::SceneFormat;
-use super::outline::{ListedFrame, Listing, plain_name};
+use super::outline::{ListedFrame, ListedLens, Listing, plain_name};
 use super::splits::Split;
 use super::transforms;
 
@@ -42,12 +42,13 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             image: file.folder.join(plain_name(&frame.file_path)),
             name: frame.file_path,
             pose: frame.pose,
-            lens: frame.lens.over(&file.lens),
+            lens: ListedLens::Fields(Box::new(frame.lens.over(&file.lens))),
             mask: frame.mask,
             depth: frame.depth,
+            bounds: None,
             split,
             listed_in: path.to_owned(),
-            index,
+            place: format!("frames[{index}]"),
         });
     }
     if unused > 0 {
@@ -56,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     Ok(Listing {
         source: path.to_owned(),
         format: SceneFormat::InstantNgp,
-        placement: file.placement,
+        placement: Some(file.placement),
         frames,
         points: Vec::new(),
         warnings,

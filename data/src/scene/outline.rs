@@ -1,18 +1,20 @@
 //! A scene without its pixels: everything that the files and the images' headers say.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use nalgebra::Isometry3;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::detect::{SceneFormat, detect};
-use super::lens_fields::LensFields;
+use super::detect::{Detected, SceneFormat, detect};
+use super::lens_fields::{LensFields, Problem, Resolved, same_shape};
 use super::order::natural;
+use super::placement::Placement;
 use super::splits::{Split, Splits, holdout, keeps};
-use super::transforms::{Placement, field_error};
-use super::{LoadOptions, Scene, SceneError, ScenePoint, View, blender, ngp};
-use crate::camera::{Camera, Lens};
+use super::transforms::field_error;
+use super::{LoadOptions, Scene, SceneError, ScenePoint, View, blender, colmap, llff, ngp, placement};
+use crate::camera::{Camera, Intrinsics, Lens};
 use crate::image::{DepthMap, Image8, ImageHeader, Mask, Turn};
 
 /// What a format's reader hands over: frames as listed, nothing checked against the images yet.
@@ -20,8 +22,10 @@ use crate::image::{DepthMap, Image8, ImageHeader, Mask, Turn};
 pub(super) struct Listing {
     pub source: PathBuf,
     pub format: SceneFormat,
-    pub placement: Placement,
+    /// `None`: it is to be found from cameras and points.
+    pub placement: Option<Placement>,
     pub frames: Vec<ListedFrame>,
+    /// Their views are places in `frames`.
     pub points: Vec<ScenePoint>,
     pub warnings: Vec<String>,
 }
@@ -33,16 +37,45 @@ pub(super) struct ListedFrame {
     /// The image's path, perhaps without its extension.
     pub image: PathBuf,
     pub pose: Isometry3<f64>,
-    pub lens: LensFields,
+    pub lens: ListedLens,
     /// The mask's file, if one is listed.
     pub mask: Option<PathBuf>,
     /// The depth map's file, if one is listed.
     pub depth: Option<DepthFile>,
+    /// Nearest and farthest depth along the optical axis in world units, if the file says.
+    pub bounds: Option<[f64; 2]>,
     /// What the files say it is for; given for all frames of a scene or for none.
     pub split: Option<Split>,
     /// The file and the place in it, for errors.
     pub listed_in: PathBuf,
-    pub index: usize,
+    pub place: String,
+}
+
+/// A lens as listed.
+#[derive(Debug)]
+pub(super) enum ListedLens {
+    /// In the fields of a JSON file, which may leave some out.
+    Fields(Box<LensFields>),
+    /// For an image of the stated size.
+    Known(Intrinsics),
+}
+
+impl ListedLens {
+    /// The intrinsics for an image of this size, or the field that is wrong.
+    fn resolve(&self, width: u32, height: u32) -> Result<Resolved, Problem> {
+        match self {
+            Self::Fields(fields) => fields.resolve(width, height),
+            Self::Known(intrinsics) => Resolved::fit(intrinsics, width, height),
+        }
+    }
+
+    /// Whether an image of this size can be what is described, or a resampled version of it.
+    fn fits(&self, width: u32, height: u32) -> bool {
+        match self {
+            Self::Fields(fields) => fields.fits(width, height),
+            Self::Known(k) => same_shape((k.width, k.height), (width, height)),
+        }
+    }
 }
 
 /// What loading a scene takes, in bytes, estimated from the images' headers.
@@ -155,19 +188,24 @@ impl Outline {
 /// # Errors
 /// As [`load`](super::load), apart from damaged pixels and the memory limit.
 pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
-    let detected = detect(path)?;
-    let listing = match detected.format {
-        SceneFormat::Blender => blender::read(&detected.path)?,
-        SceneFormat::InstantNgp => ngp::read(&detected.path)?,
+    let listing = match detect(path)? {
+        Detected::Blender(folder) => blender::read(&folder)?,
+        Detected::Transforms(file) => ngp::read(&file)?,
+        Detected::Colmap(folder) => colmap::read(&folder)?,
+        Detected::Llff(file) => llff::read(&file)?,
     };
-    let Listing { source, format, placement, frames, points, mut warnings } = listing;
+    let Listing { source, format, placement, frames, mut points, mut warnings } = listing;
+    // Before any view is left out, so that the unit frame depends on nothing but the scene.
+    let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
     let (mut found, missing) = find_images(&source, frames)?;
     assign_splits(&mut found, options);
+    renumber(&mut points, &found);
     let checked =
         found.par_iter().map(|found| check(found, options)).collect::<Result<Vec<_>, SceneError>>()?;
 
     let rescaled = checked.iter().filter(|c| c.rescaled).count();
-    if rescaled > 0 {
+    // LLFF always states the full size.
+    if rescaled > 0 && format != SceneFormat::Llff {
         warnings.push(format!(
             "{rescaled} images have another size than w and h say; their intrinsics were scaled to fit"
         ));
@@ -190,7 +228,8 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
         views,
         splits,
         aabb_scale: placement.aabb_scale,
-        frame: placement.frame(),
+        frame: placement.frame,
+        near: placement.near,
         points,
         source,
         format,
@@ -202,15 +241,19 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
 /// A frame whose image exists.
 struct Found {
     frame: ListedFrame,
+    /// Its place in the list.
+    listed: u32,
     path: PathBuf,
     split: Split,
 }
 
 fn find_images(source: &Path, frames: Vec<ListedFrame>) -> Result<(Vec<Found>, Vec<PathBuf>), SceneError> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for frame in frames {
+    for (frame, listed) in frames.into_iter().zip(0..) {
         match existing(&frame.image) {
-            Some(path) => found.push(Found { path, split: frame.split.unwrap_or(Split::Train), frame }),
+            Some(path) => {
+                found.push(Found { path, split: frame.split.unwrap_or(Split::Train), frame, listed })
+            }
             None => missing.push(frame.image),
         }
     }
@@ -228,7 +271,7 @@ fn existing(listed: &Path) -> Option<PathBuf> {
         path.push(extension);
         PathBuf::from(path)
     };
-    let candidates = ["", ".png", ".jpg", ".jpeg"].into_iter().map(with_extension);
+    let candidates = ["", ".png", ".jpg", ".jpeg", ".webp"].into_iter().map(with_extension);
     candidates.into_iter().find(|path| path.is_file())
 }
 
@@ -253,6 +296,15 @@ fn assign_splits(found: &mut Vec<Found>, options: &LoadOptions) {
     }
 }
 
+/// Turns places in the list of frames into places among the views; views that were left out see nothing.
+fn renumber(points: &mut [ScenePoint], found: &[Found]) {
+    let views: HashMap<u32, u32> = found.iter().zip(0..).map(|(found, view)| (found.listed, view)).collect();
+    for point in points {
+        point.views = point.views.iter().filter_map(|listed| views.get(listed).copied()).collect();
+        point.views.sort_unstable();
+    }
+}
+
 struct Checked {
     view: OutlinedView,
     rescaled: bool,
@@ -267,21 +319,21 @@ fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
     let turn = header.turn_for(|width, height| frame.lens.fits(width, height));
     let header = header.turned(turn);
     if let Some(mask) = frame.mask.as_ref().filter(|mask| !mask.is_file()) {
-        let field = format!("frames[{}].mask_path", frame.index);
+        let field = format!("{}.mask_path", frame.place);
         let problem = format!("{} does not exist; put it there or remove the field", mask.display());
         return Err(field_error(&frame.listed_in, &field, &problem));
     }
     let resolved = frame.lens.resolve(header.width, header.height).map_err(|(field, problem)| {
-        let field = format!("frames[{}] or the file: {field}", frame.index);
+        let field = match frame.lens {
+            ListedLens::Fields(_) => format!("{} or the file: {field}", frame.place),
+            ListedLens::Known(_) => frame.place.clone(),
+        };
         field_error(&frame.listed_in, &field, &format!("{problem} (image {})", path.display()))
     })?;
-    let intrinsics = resolved.intrinsics.downscale(options.downscale).map_err(|e| {
-        field_error(
-            &frame.listed_in,
-            &format!("frames[{}]", frame.index),
-            &format!("{e} ({})", path.display()),
-        )
-    })?;
+    let intrinsics = resolved
+        .intrinsics
+        .downscale(options.downscale)
+        .map_err(|e| field_error(&frame.listed_in, &frame.place, &format!("{e} ({})", path.display())))?;
     let lens = Lens::new(intrinsics.distortion);
     let (w, h) = (f64::from(intrinsics.width), f64::from(intrinsics.height));
     let folded = [(0.0, 0.0), (w, 0.0), (0.0, h), (w, h)]

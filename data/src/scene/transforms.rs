@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nalgebra::{Isometry3, Similarity3, Translation3, UnitQuaternion};
+use nalgebra::Isometry3;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::SceneError;
 use super::lens_fields::LensFields;
 use super::outline::{DepthFile, plain_name};
+use super::placement::Placement;
 use crate::camera::pose_from_rows;
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
@@ -29,28 +30,6 @@ pub(super) struct TransformsFile {
     pub frames: Vec<Frame>,
     /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
     pub split_lists: [Option<Vec<String>>; 3],
-}
-
-/// Where the world lies in the unit frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Placement {
-    pub aabb_scale: u32,
-    pub scale: f64,
-    pub offset: [f64; 3],
-}
-
-impl Default for Placement {
-    /// Instant-NGP's, where a file says nothing.
-    fn default() -> Self {
-        Self { aabb_scale: 1, scale: 0.33, offset: [0.5; 3] }
-    }
-}
-
-impl Placement {
-    /// World to unit frame.
-    pub fn frame(&self) -> Similarity3<f64> {
-        Similarity3::from_parts(Translation3::from(self.offset), UnitQuaternion::identity(), self.scale)
-    }
 }
 
 /// One listed image.
@@ -135,18 +114,16 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
 }
 
 fn placement(path: &Path, head: &Head) -> Result<Placement, SceneError> {
-    let default = Placement::default();
-    let aabb_scale = head.aabb_scale.unwrap_or(f64::from(default.aabb_scale));
+    let aabb_scale = head.aabb_scale.unwrap_or(1.0);
     if !(1.0..=MAX_AABB_SCALE).contains(&aabb_scale) || aabb_scale.log2().fract() != 0.0 {
         let problem = format!("is {aabb_scale}, it must be a power of two from 1 to {MAX_AABB_SCALE}");
         return Err(field_error(path, "aabb_scale", &problem));
     }
-    let scale = head.scale.unwrap_or(default.scale);
+    let scale = head.scale.unwrap_or(Placement::SCALE);
     if !(scale.is_finite() && scale > 0.0) {
         return Err(field_error(path, "scale", &format!("is {scale}, it must be positive")));
     }
-    let offset = head.offset.unwrap_or(default.offset);
-    Ok(Placement { aabb_scale: aabb_scale as u32, scale, offset })
+    Ok(Placement::stated(aabb_scale as u32, scale, head.offset.unwrap_or(Placement::OFFSET)))
 }
 
 /// Reads some of the fields of a part of the file; `at` is the part's own place, for the error.

@@ -115,9 +115,9 @@ pub struct MarchConfig {
     /// Steps along the diagonal of the unit cube
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub steps_per_unit: u32,
-    /// Nearest sample to a camera, in units of the scene's cube
-    #[arg(long, value_name = "DISTANCE", default_value_t = 0.05)]
-    pub near: f32,
+    /// Nearest sample to a camera, in units of the scene's cube [default: from the scene's points, else 0.05]
+    #[arg(long, value_name = "DISTANCE")]
+    pub near: Option<f32>,
     /// Samples behind which less light than this gets through are dropped
     #[arg(long, value_name = "SHARE", default_value_t = 5e-3)]
     pub cut: f32,
@@ -125,7 +125,17 @@ pub struct MarchConfig {
 
 impl Default for MarchConfig {
     fn default() -> Self {
-        Self { steps_per_unit: 512, near: 0.05, cut: 5e-3 }
+        Self { steps_per_unit: 512, near: None, cut: 5e-3 }
+    }
+}
+
+impl MarchConfig {
+    /// Nearest sample to a camera where nothing tells better.
+    const NEAR: f32 = 0.05;
+
+    /// Nearest sample to a camera, given how near the scene says there is anything.
+    pub fn near(&self, scene: Option<f64>) -> f32 {
+        self.near.or(scene.map(|near| near as f32)).unwrap_or(Self::NEAR)
     }
 }
 

@@ -88,7 +88,8 @@ impl NerfConfig {
         let m = &self.march;
         let steps = (64..=4096).contains(&m.steps_per_unit);
         check(steps, "--steps-per-unit", m.steps_per_unit.to_string(), "use 64 to 4096")?;
-        check(m.near >= 0.0 && m.near.is_finite(), "--near", m.near.to_string(), "use 0 or more")?;
+        let near = m.near.unwrap_or(0.0);
+        check(near >= 0.0 && near.is_finite(), "--near", near.to_string(), "use 0 or more")?;
         check((0.0..0.5).contains(&m.cut), "--cut", m.cut.to_string(), "use 0 to 0.5, such as 5e-3")?;
         let t = &self.train;
         let batch = (1024..=1 << 22).contains(&t.batch_samples);

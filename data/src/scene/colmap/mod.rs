@@ -1,0 +1,147 @@
+//! COLMAP's sparse models, binary and text: `cameras`, `images` and `points3D` in one folder. What newer versions put
+//! beside them (`rigs`, `frames`) says nothing that these three do not.
+//!
+//! The formats: <https://colmap.github.io/format.html>. COLMAP's pixels are counted as this crate's are, from the
+//! image's corner; its poses are world-to-camera with `y` down and `z` forward.
+
+mod binary;
+pub mod cameras;
+mod find;
+mod flaw;
+pub mod images;
+pub mod points;
+mod text;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+pub use flaw::Flaw;
+
+use self::cameras::ModelCamera;
+pub(super) use self::find::models;
+use self::images::ModelImage;
+use self::points::ModelPoint;
+use super::detect::SceneFormat;
+use super::outline::{ListedFrame, ListedLens, Listing};
+use super::{SceneError, ScenePoint};
+
+/// One model, read.
+struct Model {
+    /// The file that says where images were taken from.
+    images_file: PathBuf,
+    cameras_file: PathBuf,
+    cameras: Vec<ModelCamera>,
+    images: Vec<ModelImage>,
+    points: Vec<ModelPoint>,
+}
+
+/// Lists the images of the largest model in or below a folder.
+pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
+    let (folder, warnings) = find::largest(path)?;
+    let model = Model::read(&folder)?;
+    if model.images.is_empty() {
+        return Err(error(&model.images_file, Flaw::new("the number of images", EMPTY)));
+    }
+    let photos = find::photos(&folder, &model.images);
+    let lenses = model.lenses()?;
+    let frame = |image: &ModelImage| {
+        let place = format!("image {}", image.id);
+        let lens = lenses.get(&image.camera).ok_or_else(|| {
+            let file = model.cameras_file.file_name().unwrap_or_default().to_string_lossy();
+            let problem = format!("was taken by camera {}, which {file} does not have", image.camera);
+            error(&model.images_file, Flaw::new(place.clone(), problem))
+        })?;
+        let listed = find::inside(&image.name)
+            .ok_or_else(|| error(&model.images_file, Flaw::new(place.clone(), outside(&image.name))))?;
+        Ok(ListedFrame {
+            image: photos.folder.join(listed),
+            name: image.name.clone(),
+            pose: image.pose,
+            lens: ListedLens::Known(*lens),
+            mask: photos.mask(listed),
+            depth: None,
+            bounds: None,
+            split: None,
+            listed_in: model.images_file.clone(),
+            place,
+        })
+    };
+    let frames = model.images.iter().map(frame).collect::<Result<Vec<_>, SceneError>>()?;
+    Ok(Listing {
+        source: photos.root,
+        format: SceneFormat::Colmap,
+        placement: None,
+        points: scene_points(&model),
+        frames,
+        warnings,
+    })
+}
+
+const EMPTY: &str =
+    "is 0: COLMAP could not place a single image; use --downscale 1, more photos, or more overlap";
+
+fn outside(name: &str) -> String {
+    format!(
+        "its name {name:?} leads out of the image folder; solve again with the images' common folder as image_path"
+    )
+}
+
+impl Model {
+    fn read(folder: &Path) -> Result<Self, SceneError> {
+        let binary = ["cameras.bin", "images.bin"].iter().all(|name| folder.join(name).is_file());
+        let file = |stem: &str| folder.join(format!("{stem}.{}", if binary { "bin" } else { "txt" }));
+        let (cameras_file, images_file, points_file) = (file("cameras"), file("images"), file("points3D"));
+        let (cameras, images, points) = if binary {
+            (
+                parsed(&cameras_file, cameras::from_binary)?,
+                parsed(&images_file, images::from_binary)?,
+                points_file.is_file().then(|| parsed(&points_file, points::from_binary)),
+            )
+        } else {
+            (
+                parsed(&cameras_file, cameras::from_text)?,
+                parsed(&images_file, images::from_text)?,
+                points_file.is_file().then(|| parsed(&points_file, points::from_text)),
+            )
+        };
+        Ok(Self {
+            images_file,
+            cameras_file,
+            cameras,
+            images,
+            points: points.transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// The cameras that images were taken by; one that none was may be of any kind.
+    fn lenses(&self) -> Result<HashMap<u32, crate::camera::Intrinsics>, SceneError> {
+        let used: std::collections::HashSet<u32> = self.images.iter().map(|image| image.camera).collect();
+        let used = self.cameras.iter().filter(|camera| used.contains(&camera.id));
+        used.map(|camera| Ok((camera.id, camera.intrinsics()?)))
+            .collect::<Result<_, Flaw>>()
+            .map_err(|flaw| error(&self.cameras_file, flaw))
+    }
+}
+
+/// The points, with images as places in the list of frames.
+fn scene_points(model: &Model) -> Vec<ScenePoint> {
+    let order: HashMap<u32, u32> = model.images.iter().zip(0..).map(|(image, i)| (image.id, i)).collect();
+    let point = |point: &ModelPoint| {
+        let mut views: Vec<u32> = point.images.iter().filter_map(|id| order.get(id).copied()).collect();
+        views.sort_unstable();
+        ScenePoint { position: point.position, color: point.color, error: point.error as f32, views }
+    };
+    model.points.iter().map(point).collect()
+}
+
+fn parsed<T>(path: &Path, parse: fn(&[u8]) -> Result<T, Flaw>) -> Result<T, SceneError> {
+    let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
+    parse(&bytes).map_err(|flaw| error(path, flaw))
+}
+
+fn error(path: &Path, flaw: Flaw) -> SceneError {
+    SceneError::Field { path: path.to_owned(), field: flaw.place, problem: flaw.problem }
+}
+
+#[cfg(test)]
+mod tests;
