@@ -6,7 +6,9 @@
 //! [`FieldReference::loss_and_gradients`] is the oracle that a fast engine is checked against.
 
 use super::activation::reference::{Activation, EXP, SIGMOID};
+use super::affine_color::reference as affine;
 use super::composite::reference as composite;
+use super::distortion::reference as distortion;
 use super::gate::reference as gate;
 use super::hash_grid::{Level, reference as hash_grid};
 use super::loss::reference::{self as loss, Penalty};
@@ -42,6 +44,21 @@ pub struct FieldReference {
     pub cut: f64,
     /// Penalty of the loss.
     pub penalty: Penalty,
+    /// The cameras' colours (see [`affine`]); none where they are not learnt.
+    pub codes: Vec<[f64; 12]>,
+    /// What holds weights together: weights of distortion and deviation, and the place of a distance and the length of a
+    /// stretch there (see [`super::distortion`]).
+    pub spread: Option<SpreadReference>,
+}
+
+/// See [`FieldReference::spread`].
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct SpreadReference {
+    pub distortion: f64,
+    pub depth: f64,
+    pub place: fn(f64) -> f64,
+    pub length: fn(f64, f64) -> f64,
 }
 
 /// One sample of a ray.
@@ -66,6 +83,10 @@ pub struct RaySamples {
     pub target: [f64; 4],
     /// Background of both the rendered ray and the pixel.
     pub background: [f64; 3],
+    /// Its camera.
+    pub camera: usize,
+    /// The known distance of what it meets; 0 for none.
+    pub distance: f64,
 }
 
 /// What one ray rendered to.
@@ -92,6 +113,13 @@ pub struct Gradients {
     pub color: Vec<Matrix>,
     /// Of the saliency grid; empty without one.
     pub saliency: Vec<f64>,
+    /// Per camera, of its colours.
+    pub codes: Vec<[f64; 12]>,
+    /// Per ray, of its samples' positions in the unit cube (not through a saliency grid), and of its direction as the
+    /// colour network sees it.
+    pub positions: Vec<Vec<[f64; 3]>>,
+    /// See `positions`.
+    pub directions: Vec<[f64; 3]>,
 }
 
 /// Everything the backward pass of one ray needs.
@@ -133,6 +161,8 @@ impl FieldReference {
             gate: None,
             cut: 0.0,
             penalty: Penalty::Mse,
+            codes: Vec::new(),
+            spread: None,
         }
     }
 
@@ -148,16 +178,29 @@ impl FieldReference {
             rays.iter().map(|ray| self.forward(ray.direction, &ray.samples)).collect();
         let outputs: Vec<RayOutput> = forwards.iter().map(|forward| self.render(forward)).collect();
         let judged: Vec<loss::Ray> =
-            rays.iter().zip(&outputs).map(|(ray, output)| judge(ray, output)).collect();
-        let (loss, d_rays) = loss::evaluate(self.penalty, &judged);
+            rays.iter().zip(&outputs).map(|(ray, output)| self.judge(ray, output)).collect();
+        let (mut loss, d_rays) = loss::evaluate(self.penalty, &judged);
         let mut gradients = Gradients {
             tables: self.tables.iter().map(|table| vec![0.0; table.len()]).collect(),
             density: self.density.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
             color: self.color.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
             saliency: self.saliency.iter().flat_map(|(_, grid)| vec![0.0; grid.len()]).collect(),
+            codes: vec![[0.0; 12]; self.codes.len()],
+            positions: Vec::new(),
+            directions: Vec::new(),
         };
-        for (forward, d_ray) in forwards.iter().zip(&d_rays) {
-            self.backward(forward, d_ray, &mut gradients);
+        for (((forward, d_ray), ray), output) in forwards.iter().zip(&d_rays).zip(rays).zip(&outputs) {
+            let mut d_ray = *d_ray;
+            if let Some(code) = self.codes.get(ray.camera) {
+                let (d_code, d_color, d_opacity) =
+                    affine::backward(code, output.color, output.opacity, d_ray.value);
+                add(&mut gradients.codes[ray.camera], &d_code);
+                d_ray.value = d_color;
+                d_ray.opacity += d_opacity;
+            }
+            let (spread, d_weights) = self.spread(forward, ray.distance, 1.0 / rays.len() as f64);
+            loss += spread;
+            self.backward(forward, &d_ray, ray.direction, &d_weights, &mut gradients);
         }
         (loss, gradients, outputs)
     }
@@ -227,29 +270,60 @@ impl FieldReference {
         }
     }
 
-    fn backward(&self, forward: &Forward, d_ray: &loss::RayGradient, gradients: &mut Gradients) {
+    /// What a ray's spread adds to the loss, and the gradient of its weights.
+    fn spread(&self, forward: &Forward, distance: f64, share: f64) -> (f64, Vec<f64>) {
+        let Some(spread) = self.spread else { return (0.0, Vec::new()) };
+        let w = composite::forward(&self.composite_ray(forward)).weights;
+        let s: Vec<f64> = forward.t[..w.len()].iter().map(|t| (spread.place)(*t)).collect();
+        let ds: Vec<f64> =
+            forward.t.iter().zip(&forward.dt).take(w.len()).map(|(t, dt)| (spread.length)(*t, *dt)).collect();
+        let mut loss = share * spread.distortion * distortion::distortion(&w, &s, &ds);
+        let mut d: Vec<f64> = distortion::distortion_gradient(&w, &s, &ds);
+        d.iter_mut().for_each(|d| *d *= share * spread.distortion);
+        if distance > 0.0 {
+            let place = (spread.place)(distance);
+            loss += share * spread.depth * distortion::deviation(&w, &s, place);
+            d.iter_mut().zip(&s).for_each(|(d, s)| *d += share * spread.depth * (s - place).abs());
+        }
+        (loss, d)
+    }
+
+    fn backward(
+        &self,
+        forward: &Forward,
+        d_ray: &loss::RayGradient,
+        direction: [f64; 3],
+        d_weights: &[f64],
+        gradients: &mut Gradients,
+    ) {
         let ray = self.composite_ray(forward);
-        let (d_sigma, d_rgb) = composite::backward(&ray, &d_ray.value, 0.0, d_ray.opacity);
+        let (d_sigma, d_rgb) = composite::backward_weights(&ray, &d_ray.value, 0.0, d_ray.opacity, d_weights);
         let d_raw_rgb: Vec<f64> =
             d_rgb.iter().zip(forward.color.output()).map(|(d, &raw)| d * (SIGMOID.slope)(raw)).collect();
         let (d_color_input, d_color) = mlp::backward(&self.color, &forward.color, &d_raw_rgb);
         // h reaches the loss twice: through the colour network, and h_0 through the density.
         let mut d_h = Vec::new();
+        let mut d_harmonics = [0.0; sh::COEFFICIENTS];
         let inputs = d_color_input.chunks_exact(sh::COEFFICIENTS + GEOMETRY);
         let gates = self.gates(&forward.scaled).zip(raw_density(&forward.density));
         for ((d_input, d_sigma), (gate, raw)) in inputs.zip(&d_sigma).zip(gates) {
+            add(&mut d_harmonics, &d_input[..sh::COEFFICIENTS]);
             let first = d_h.len();
             d_h.extend_from_slice(&d_input[sh::COEFFICIENTS..]);
             d_h[first] += d_sigma * gate * (self.density_activation.slope)(raw);
         }
         let (mut d_encoding, d_density) = mlp::backward(&self.density, &forward.density, &d_h);
         self.backward_hollow(forward, &d_sigma, &mut d_encoding, gradients);
+        let mut d_positions = vec![[0.0; 3]; forward.t.len()];
         for (l, level) in self.levels.iter().enumerate() {
             let d_features: Vec<f64> = self.of_level(l, &mut d_encoding).map(|d| *d).collect();
-            let (d_table, _) =
+            let (d_table, d_x) =
                 hash_grid::backward(level, self.features, &self.tables[l], &forward.places[l], &d_features);
             add(&mut gradients.tables[l], &d_table);
+            d_positions.iter_mut().zip(&d_x).for_each(|(sum, d)| add(sum, d));
         }
+        gradients.positions.push(d_positions);
+        gradients.directions.push(sh::backward(direction, &d_harmonics));
         let networks = [(&mut gradients.density, d_density), (&mut gradients.color, d_color)];
         for (sum, part) in networks.into_iter().flat_map(|(sum, part)| sum.iter_mut().zip(part)) {
             add(&mut sum.values, &part.values);
@@ -277,6 +351,13 @@ impl FieldReference {
         }
     }
 
+    /// A ray as its camera shows it, and its pixel.
+    fn judge(&self, ray: &RaySamples, output: &RayOutput) -> loss::Ray {
+        let RayOutput { color, opacity, .. } = *output;
+        let value = self.codes.get(ray.camera).map_or(color, |code| affine::forward(code, color, opacity));
+        loss::Ray { value, opacity, target: ray.target, background: ray.background }
+    }
+
     fn encoding_width(&self) -> usize {
         self.levels.len() * self.features
     }
@@ -292,11 +373,6 @@ impl FieldReference {
 /// The raw density of every sample: the first value of h.
 fn raw_density(density: &Trace) -> impl Iterator<Item = f64> {
     density.output().iter().step_by(GEOMETRY).copied()
-}
-
-fn judge(ray: &RaySamples, output: &RayOutput) -> loss::Ray {
-    let RayOutput { color: value, opacity, .. } = *output;
-    loss::Ray { value, opacity, target: ray.target, background: ray.background }
 }
 
 fn add(sum: &mut [f64], part: &[f64]) {

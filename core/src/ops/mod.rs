@@ -4,8 +4,10 @@
 //! by finite differences. Fast paths are checked against it with [`check`].
 pub mod activation;
 pub mod adam;
+pub mod affine_color;
 pub mod check;
 pub mod composite;
+pub mod distortion;
 pub mod field_reference;
 pub mod gate;
 pub mod hash_grid;
@@ -13,5 +15,6 @@ pub mod loss;
 pub mod march;
 pub mod matmul;
 pub mod mlp;
+pub mod rigid;
 pub mod saliency;
 pub mod sh;

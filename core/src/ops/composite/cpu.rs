@@ -108,6 +108,19 @@ pub struct RayGrad<'a> {
 /// front of the ray is 1.
 #[inline]
 pub fn backward(ray: Ray<'_>, dt: &[f32], d_out: &[f32], grad: RayGrad<'_>) {
+    backward_weights(ray, dt, d_out, grad, |_, g| g);
+}
+
+/// As [`backward`], for a loss that depends on the samples' weights in another way, too: `worth(i, g)` is what a unit of
+/// weight at sample i is worth, given what it is worth by `d_out`.
+#[inline]
+pub fn backward_weights(
+    ray: Ray<'_>,
+    dt: &[f32],
+    d_out: &[f32],
+    grad: RayGrad<'_>,
+    worth: impl Fn(usize, f32) -> f32,
+) {
     let channels = d_out.len() - super::EXTRA;
     let (d_value, d_depth, d_opacity) = (&d_out[..channels], d_out[channels], d_out[channels + 1]);
     // Front to back: colours; `sigma` holds T_{i+1} until the way back.
@@ -129,6 +142,7 @@ pub fn backward(ray: Ray<'_>, dt: &[f32], d_out: &[f32], grad: RayGrad<'_>) {
         let g = d_value.iter().zip(&ray.color[row]).map(|(g, c)| g * c).sum::<f32>()
             + d_depth * ray.t[i]
             + d_opacity;
+        let g = worth(i, g);
         let before = if i == 0 { 1.0 } else { grad.sigma[i - 1] };
         let after = grad.sigma[i];
         grad.sigma[i] = dt[i] * (after * g - behind);

@@ -12,7 +12,7 @@
 mod cpu;
 pub mod reference;
 
-pub use cpu::{Carry, Ray, RayGrad, absorb, backward, forward, kept};
+pub use cpu::{Carry, Ray, RayGrad, absorb, backward, backward_weights, forward, kept};
 
 /// Depth and opacity follow the channels of a ray's output.
 pub const EXTRA: usize = 2;

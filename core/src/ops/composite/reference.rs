@@ -61,13 +61,24 @@ pub fn forward(ray: &Ray) -> Rendered {
 /// `dL/dtau_k = T_{k+1} g_k - sum_{i>k} w_i g_i`, because `dw_k/dtau_k = T_k exp(-tau_k) = T_{k+1}` and every
 /// later weight shrinks in proportion.
 pub fn backward(ray: &Ray, d_value: &[f64], d_depth: f64, d_opacity: f64) -> (Vec<f64>, Vec<f64>) {
+    backward_weights(ray, d_value, d_depth, d_opacity, &[])
+}
+
+/// As [`backward`], with a further gradient of each weight, or none.
+pub fn backward_weights(
+    ray: &Ray,
+    d_value: &[f64],
+    d_depth: f64,
+    d_opacity: f64,
+    d_weights: &[f64],
+) -> (Vec<f64>, Vec<f64>) {
     let weights = forward(ray).weights;
     let mut d_sigma = vec![0.0; ray.sigma.len()];
     let mut d_color = vec![0.0; ray.color.len()];
     let worth = |i: usize| {
         let color = &ray.color[i * ray.channels..][..ray.channels];
         let value: f64 = color.iter().zip(d_value).map(|(c, d)| c * d).sum();
-        value + d_depth * ray.t[i] + d_opacity
+        value + d_depth * ray.t[i] + d_opacity + d_weights.get(i).copied().unwrap_or(0.0)
     };
     let mut transmittance = 1.0;
     for k in 0..weights.len() {
@@ -126,13 +137,15 @@ mod tests {
             let mut rng = TestRng::new(8);
             let d_value = rng.normals(channels, 1.0);
             let (d_depth, d_opacity) = (rng.normal(), rng.normal());
+            let d_weights = if channels == 1 { Vec::new() } else { rng.normals(12, 1.0) };
             let loss = |ray: &Ray| {
                 let out = forward(ray);
                 let value: f64 = out.value.iter().zip(&d_value).map(|(v, d)| v * d).sum();
-                value + d_depth * out.depth + d_opacity * out.opacity
+                let extra: f64 = out.weights.iter().zip(&d_weights).map(|(w, d)| w * d).sum();
+                value + d_depth * out.depth + d_opacity * out.opacity + extra
             };
             let ray = data.ray(channels, cut);
-            let (d_sigma, d_color) = backward(&ray, &d_value, d_depth, d_opacity);
+            let (d_sigma, d_color) = backward_weights(&ray, &d_value, d_depth, d_opacity, &d_weights);
             let of_sigma = |sigma: &[f64]| loss(&Ray { sigma, ..ray });
             finite_difference(of_sigma, ray.sigma, &d_sigma, FdOptions::default()).unwrap();
             let of_color = |color: &[f64]| loss(&Ray { color, ..ray });

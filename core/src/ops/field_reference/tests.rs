@@ -33,7 +33,8 @@ fn rays(rng: &mut TestRng, rays: usize, samples: usize) -> Vec<RaySamples> {
         };
         let samples = (0..samples).map(along).collect();
         let target = [0; 4].map(|_| rng.uniform(0.1, 0.9));
-        RaySamples { direction, samples, target, background: [0; 3].map(|_| rng.uniform(0.0, 1.0)) }
+        let background = [0; 3].map(|_| rng.uniform(0.0, 1.0));
+        RaySamples { direction, samples, target, background, camera: 0, distance: 0.0 }
     };
     (0..rays).map(|_| ray()).collect()
 }
@@ -107,6 +108,58 @@ fn so_it_does_with_softplus_huber_and_an_early_end() {
     let (_, _, outputs) = field.loss_and_gradients(&rays);
     assert!(outputs.iter().any(|out| out.live_samples < 12), "{outputs:?}");
     check_all_gradients(&field, &rays);
+}
+
+/// Two cameras with colours of their own; weights held together, and around distances that two of the rays know.
+fn shown(rng: &mut TestRng) -> (FieldReference, Vec<RaySamples>) {
+    let codes = (0..2).map(|_| rng.normals(12, 0.2).try_into().unwrap()).collect();
+    let place = |t: f64| 0.8 * t.ln_1p();
+    let length = |t: f64, dt: f64| 0.8 * dt / (1.0 + t);
+    let spread = Some(SpreadReference { distortion: 0.7, depth: 0.4, place, length });
+    let field = FieldReference { codes, spread, ..field(rng) };
+    let mut rays = rays(rng, 3, 6);
+    (rays[1].camera, rays[0].distance, rays[1].distance) = (1, 0.13, 0.31);
+    (field, rays)
+}
+
+#[test]
+fn so_it_does_with_colours_and_spread() {
+    let (field, rays) = shown(&mut TestRng::new(26));
+    check_all_gradients(&field, &rays);
+    let (_, gradients, _) = field.loss_and_gradients(&rays);
+    for (camera, analytic) in gradients.codes.iter().enumerate() {
+        let mut moved = field.clone();
+        let loss = |values: &[f64]| {
+            moved.codes[camera].copy_from_slice(values);
+            moved.loss_and_gradients(&rays).0
+        };
+        finite_difference(loss, &field.codes[camera], analytic, FdOptions::default()).unwrap();
+    }
+}
+
+#[test]
+fn positions_and_directions_have_right_gradients() {
+    let (field, rays) = shown(&mut TestRng::new(27));
+    let (_, gradients, _) = field.loss_and_gradients(&rays);
+    let mut moved = rays.clone();
+    for (r, ray) in rays.iter().enumerate() {
+        // Steps short of the nearest cell, of 1 / 24, and of the nearest ReLU kink.
+        let options = FdOptions { eps: 1e-6, ..FdOptions::default() };
+        for (i, sample) in ray.samples.iter().enumerate() {
+            let of_position = |p: &[f64]| {
+                moved[r].samples[i].position.copy_from_slice(p);
+                field.loss_and_gradients(&moved).0
+            };
+            finite_difference(of_position, &sample.position, &gradients.positions[r][i], options).unwrap();
+            moved[r].samples[i] = *sample;
+        }
+        let of_direction = |d: &[f64]| {
+            moved[r].direction.copy_from_slice(d);
+            field.loss_and_gradients(&moved).0
+        };
+        finite_difference(of_direction, &ray.direction, &gradients.directions[r], options).unwrap();
+        moved[r].direction = ray.direction;
+    }
 }
 
 #[test]

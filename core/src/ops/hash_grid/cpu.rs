@@ -63,7 +63,7 @@ pub fn backward_level(
     isa.run(Backward { level, points, n, d_out, grad });
 }
 
-fn check(level: &Level, table: usize, points: Points<'_>, n: usize) {
+pub(super) fn check(level: &Level, table: usize, points: Points<'_>, n: usize) {
     // Saturating, because a level's fields are public: a product that wraps would let an index leave the table.
     let values = level.entries.saturating_mul(level.features);
     assert!(table >= values, "hash grid: the table has {table} values, not {level:?}");

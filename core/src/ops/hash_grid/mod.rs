@@ -6,15 +6,18 @@
 //! A level whose grid fits in `2^log2_entries` is stored densely (x fastest), the others by the spatial hash
 //! `(x ^ y * 2654435761 ^ z * 805459861) mod T`. Tables are `[entry][F]`, outputs `[point][F]` per level.
 //!
-//! Positions get no gradient: nothing trainable lies behind them.
+//! Positions get a gradient only where it is asked for: the trilinear mean is piecewise linear along each axis, and
+//! poses may lie behind it.
 
 mod block;
 mod config;
 mod cpu;
+mod positions;
 pub mod reference;
 
 pub use config::{ConfigError, HashGridConfig, Level};
 pub use cpu::{BLOCK, Points, backward_level, forward_level};
+pub use positions::backward_positions;
 
 /// The hash's prime of the y axis (x has 1).
 pub const HASH_Y: u32 = 2_654_435_761;

@@ -238,3 +238,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_positions_gradient_is_the_references_on_every_path() {
+    let mut rng = TestRng::new(21);
+    for features in [1, 2, 4, 8] {
+        for level in levels(features) {
+            let (cloud, table) = (Cloud::random(&mut rng, 192), table(&mut rng, &level));
+            let d_out = narrow(&rng.normals(192 * features, 1.0));
+            for (isa, n) in Isa::available().into_iter().zip([150, 192, 1]) {
+                let mut d = [0; 3].map(|_| vec![0.5f32; 192]);
+                let [x, y, z] = &mut d;
+                backward_positions(isa, &level, &table, cloud.points(), n, &d_out, [x, y, z]);
+                let places = cloud.places(isa, &level, n);
+                let (_, want) = reference::backward(
+                    &level,
+                    features,
+                    &widen(&table),
+                    &places,
+                    &widen(&d_out[..n * features]),
+                );
+                for (axis, got) in d.iter().enumerate() {
+                    let want: Vec<f64> = want.iter().map(|d| d[axis] + 0.5).collect();
+                    if let Err(e) = close(&got[..n], &want, 1e-5, 1e-5) {
+                        panic!("{isa:?} {level:?} axis {axis}: {e}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -63,7 +63,7 @@ fn random_ray(rng: &mut TestRng, index: usize, side: f32) -> ([f32; 3], [f32; 3]
 /// The ray from its entry on, `jitter` of a step later.
 fn clipped(steps: &Steps, (origin, direction): ([f32; 3], [f32; 3]), side: f32, jitter: f32) -> Ray {
     let (enter, far) = clip(origin, direction, side);
-    Ray { origin, direction, near: enter + jitter * steps.at(enter), far }
+    Ray { origin, direction, near: enter + jitter * steps.at(enter), far, camera: 0 }
 }
 
 /// Marches one ray from `from` on.

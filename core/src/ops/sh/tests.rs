@@ -24,3 +24,16 @@ fn what_lies_behind_the_coefficients_is_left_alone() {
     assert!(out[..COEFFICIENTS].iter().all(|v| *v != 7.0));
     assert_eq!(out[COEFFICIENTS..], [7.0; 2]);
 }
+
+#[test]
+fn the_directions_gradient_is_the_references() {
+    let mut rng = TestRng::new(2);
+    for _ in 0..50 {
+        let d = narrow(&rng.direction());
+        for n in [1, 4, 9, 16] {
+            let d_out = narrow(&rng.normals(n, 1.0));
+            let want = reference::backward(widen(&d).try_into().unwrap(), &widen(&d_out));
+            close(&backward([d[0], d[1], d[2]], &d_out), &want, 1e-5, 1e-5).unwrap();
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Distances as marching sees them.
+
+/// A monotone map of distances to 0..1: linear up to `knee`, logarithmic beyond.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    knee: f32,
+    factor: f32,
+}
+
+impl Default for Scale {
+    /// Distances as they are.
+    fn default() -> Self {
+        Self { knee: f32::INFINITY, factor: 1.0 }
+    }
+}
+
+impl Scale {
+    /// For steps that grow from the distance `knee` on (infinite: never) and rays no longer than `longest`.
+    pub fn new(knee: f32, longest: f32) -> Self {
+        let plain = Self { knee, factor: 1.0 };
+        Self { knee, factor: 1.0 / plain.at(longest) }
+    }
+
+    /// The place of a distance.
+    #[inline]
+    pub fn at(&self, t: f32) -> f32 {
+        self.factor * if t <= self.knee { t } else { self.knee * (1.0 + (t / self.knee).ln()) }
+    }
+
+    /// The length of a stretch of length `dt` there.
+    #[inline]
+    pub fn length(&self, t: f32, dt: f32) -> f32 {
+        self.factor * dt * if t <= self.knee { 1.0 } else { self.knee / t }
+    }
+}
