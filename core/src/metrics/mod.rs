@@ -5,8 +5,8 @@
 mod psnr;
 mod ssim;
 
-pub use psnr::{psnr_from_mse, psnr_u8};
-pub use ssim::{SSIM_WINDOW, ssim_u8};
+pub use psnr::{psnr_from_mse, psnr_u8, psnr_where};
+pub use ssim::{SSIM_WINDOW, ssim_u8, ssim_where};
 
 /// Two images that cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -19,6 +19,24 @@ pub fn psnr_u8(a: &[u8], b: &[u8]) -> Result<f64, MetricError> {
     Ok(psnr_from_mse(squares as f64 / a.len() as f64 / (255.0 * 255.0)))
 }
 
+/// PSNR of the pixels that `keep` says count (all without it), of images with so many interleaved `channels`.
+///
+/// # Errors
+/// Those of [`psnr_u8`]; [`MetricError::Length`] also where `keep` has not a value a pixel, [`MetricError::Empty`] also
+/// where no pixel counts.
+pub fn psnr_where(a: &[u8], b: &[u8], keep: Option<&[bool]>, channels: usize) -> Result<f64, MetricError> {
+    let Some(keep) = keep else { return psnr_u8(a, b) };
+    let expected = keep.len() * channels;
+    if a.len() != expected || b.len() != expected {
+        return Err(MetricError::Length { metric: "PSNR", a: a.len(), b: b.len(), expected });
+    }
+    let only = |image: &[u8]| -> Vec<u8> {
+        let pixels = image.chunks_exact(channels.max(1)).zip(keep).filter(|(_, keep)| **keep);
+        pixels.flat_map(|(pixel, _)| pixel).copied().collect()
+    };
+    psnr_u8(&only(a), &only(b))
+}
+
 /// PSNR in dB of a mean squared error of values in `[0, 1]`, `-10 log10(mse)`; 0 gives `f64::INFINITY`.
 #[must_use]
 pub fn psnr_from_mse(mse: f64) -> f64 {
@@ -41,6 +59,19 @@ mod tests {
         let expected = 20.0 * 255.0_f64.log10() - 10.0 * 4.5_f64.log10();
         assert!((psnr_u8(&[10, 20], &[13, 20]).unwrap() - expected).abs() < 1e-12);
         assert_eq!(psnr_u8(&[10, 20], &[13, 20]), psnr_u8(&[13, 20], &[10, 20]));
+    }
+
+    #[test]
+    fn masked_pixels_count_for_nothing() {
+        let (a, b) = ([10, 20, 0, 0, 7, 7], [13, 20, 255, 255, 7, 9]);
+        let kept = psnr_u8(&[10, 20, 7, 7], &[13, 20, 7, 9]);
+        assert_eq!(psnr_where(&a, &b, Some(&[true, false, true]), 2), kept);
+        assert_eq!(psnr_where(&a, &b, None, 2), psnr_u8(&a, &b));
+        assert!(matches!(
+            psnr_where(&a, &b, Some(&[true; 2]), 2),
+            Err(MetricError::Length { expected: 4, .. })
+        ));
+        assert_eq!(psnr_where(&a, &b, Some(&[false; 3]), 2), Err(MetricError::Empty("PSNR")));
     }
 
     #[test]

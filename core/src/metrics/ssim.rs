@@ -20,6 +20,21 @@ const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 /// [`MetricError::Length`] when a buffer does not fit the size, [`MetricError::Empty`] for no channels,
 /// [`MetricError::TooSmall`] for images smaller than the window.
 pub fn ssim_u8(a: &[u8], b: &[u8], width: usize, height: usize, channels: usize) -> Result<f64, MetricError> {
+    ssim_where(a, b, None, [width, height, channels])
+}
+
+/// Mean SSIM over the windows around pixels that `keep` says count (all without it), of images of
+/// `[width, height, channels]`. In them, `b` is taken to be `a` where `keep` says it does not count.
+///
+/// # Errors
+/// Those of [`ssim_u8`]; [`MetricError::Length`] also where `keep` has not a value a pixel, [`MetricError::Empty`] also
+/// where no window counts.
+pub fn ssim_where(
+    a: &[u8],
+    b: &[u8],
+    keep: Option<&[bool]>,
+    [width, height, channels]: [usize; 3],
+) -> Result<f64, MetricError> {
     let expected = width.saturating_mul(height).saturating_mul(channels);
     if a.len() != expected || b.len() != expected {
         return Err(MetricError::Length { metric: "SSIM", a: a.len(), b: b.len(), expected });
@@ -30,6 +45,14 @@ pub fn ssim_u8(a: &[u8], b: &[u8], width: usize, height: usize, channels: usize)
     if width < SSIM_WINDOW || height < SSIM_WINDOW {
         return Err(MetricError::TooSmall { width, height });
     }
+    let pixels = width * height;
+    if keep.is_some_and(|keep| keep.len() != pixels) {
+        return Err(MetricError::Length { metric: "SSIM", a: a.len(), b: b.len(), expected });
+    }
+    let counts = |pixel: usize| keep.is_none_or(|keep| keep[pixel]);
+    let patched: Option<Vec<u8>> =
+        keep.map(|_| (0..b.len()).map(|i| if counts(i / channels) { b[i] } else { a[i] }).collect());
+    let b = patched.as_deref().unwrap_or(b);
     let window = gaussian();
     let row_len = width * channels;
     let filtered: Vec<Vec<Moments>> = a
@@ -38,12 +61,19 @@ pub fn ssim_u8(a: &[u8], b: &[u8], width: usize, height: usize, channels: usize)
         .map(|(a, b)| filter_row(a, b, channels, &window))
         .collect();
     // Sums by row, then over the rows in order: the result does not depend on the number of threads.
-    let rows: Vec<f64> = filtered
+    let rows: Vec<(f64, usize)> = filtered
         .par_windows(SSIM_WINDOW)
-        .map(|rows| (0..rows[0].len()).map(|i| similarity(&filter_column(rows, i, &window))).sum())
+        .enumerate()
+        .map(|(y, rows)| {
+            let middle = (y + SSIM_WINDOW / 2) * width + SSIM_WINDOW / 2;
+            let columns = (0..rows[0].len()).filter(|i| counts(middle + i / channels));
+            columns.fold((0.0, 0), |(sum, n), i| (sum + similarity(&filter_column(rows, i, &window)), n + 1))
+        })
         .collect();
-    let values = rows.len() * (width - SSIM_WINDOW + 1) * channels;
-    Ok(rows.iter().sum::<f64>() / values as f64)
+    match rows.iter().map(|(_, n)| n).sum::<usize>() {
+        0 => Err(MetricError::Empty("SSIM")),
+        n => Ok(rows.iter().map(|(sum, _)| sum).sum::<f64>() / n as f64),
+    }
 }
 
 /// Weighted means of a, b, a^2, b^2 and ab under one window.
@@ -124,6 +154,22 @@ mod tests {
     fn identical_images_are_fully_similar() {
         let image: Vec<u8> = (0..20 * 15 * 3).map(|i| (i * 37 % 251) as u8).collect();
         assert!((ssim_u8(&image, &image, 20, 15, 3).unwrap() - 1.0).abs() < 1e-12);
+    }
+
+    /// What a mask takes out changes nothing, and the mean is over the windows around the rest.
+    #[test]
+    fn masked_pixels_count_for_nothing() {
+        let a: Vec<u8> = (0..30 * 20).map(|i| (i * 37 % 251) as u8).collect();
+        let mut b: Vec<u8> =
+            a.iter().enumerate().map(|(i, v)| if i % 30 < 15 { v / 2 } else { *v }).collect();
+        let whole = ssim_u8(&a, &b, 30, 20, 1).unwrap();
+        let keep: Vec<bool> = (0..600).map(|i| i % 30 >= 15).collect();
+        let right = ssim_where(&a, &b, Some(&keep), [30, 20, 1]).unwrap();
+        assert!((right - 1.0).abs() < 1e-12 && whole < 0.9, "{right} {whole}");
+        b.iter_mut().zip(&keep).filter(|(_, keep)| !**keep).for_each(|(b, _)| *b = 9);
+        assert_eq!(ssim_where(&a, &b, Some(&keep), [30, 20, 1]).unwrap(), right);
+        assert_eq!(ssim_where(&a, &a, Some(&[false; 600]), [30, 20, 1]), Err(MetricError::Empty("SSIM")));
+        assert!(ssim_where(&a, &a, Some(&[true; 599]), [30, 20, 1]).is_err());
     }
 
     #[test]
