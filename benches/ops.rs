@@ -226,7 +226,7 @@ fn marching(c: &mut Criterion) {
             let direction: [f32; 3] = std::array::from_fn(|a| end[a] - origin[a]);
             let direction = direction.map(|v| v / length(direction));
             let (near, far) = clip(origin, direction, 1.0);
-            Ray { origin, direction, near, far }
+            Ray { origin, direction, near, far, camera: 0 }
         })
         .collect();
     let (steps, mut staged) = (Steps::new(512, 1), Staged::default());

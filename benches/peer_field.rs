@@ -20,7 +20,8 @@ use nerve::nerf::NerfConfig;
 use nerve::nerf::config::Background;
 use nerve::nerf::field::CHANNELS;
 use nerve::nerf::occupancy::Occupancy;
-use nerve::nerf::sampler::{Occupied, Pixels, TrainingViews, Volume};
+use nerve::nerf::sampler::{Occupied, Pixels, Volume};
+use nerve::nerf::views::TrainingViews;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::ffi::OsStr;
@@ -145,7 +146,7 @@ fn train(
     let steps = Steps::new(config.march.steps_per_unit, side);
     let volume = Volume { side: side as f32, steps, near: config.march.near(scene.near) };
     let (views, rng) = (TrainingViews::new(scene), Rng::new(config.train.seed));
-    let mut occupancy = Occupancy::new(side, steps);
+    let mut occupancy = Occupancy::new(side, steps, None);
     let mut rays = (settings.samples / config.march.steps_per_unit as usize).max(1);
     let mut recorded = Vec::new();
     for step in 0..settings.steps {

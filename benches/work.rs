@@ -99,7 +99,15 @@ impl Batch {
 
     /// This batch as the input of a step.
     pub fn input(&self, rate: f32) -> StepInput<'_> {
-        StepInput { sampler: self, marcher: self, rays: self.rays.len(), rate, progress: 0.0, pruning: None }
+        StepInput {
+            sampler: self,
+            marcher: self,
+            rays: self.rays.len(),
+            rate,
+            progress: 0.0,
+            pruning: None,
+            levels: usize::MAX,
+        }
     }
 }
 
@@ -128,7 +136,7 @@ impl Marcher for Batch {
 pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<BatchEngine> {
     let mut config = config.clone();
     config.march.cut = 0.0;
-    let (params, field) = field::build(&config, 1)?;
+    let (params, field) = field::build(&config, 1, 1)?;
     let engine = BatchEngine::new(Isa::best(), Pool::new(threads)?, params, field);
     Ok(engine.with_precision(config.train.precision))
 }

@@ -39,6 +39,19 @@ impl Display for Evaluation {
             report.ssim,
             report.render_seconds
         )?;
+        if let Some(aligned) = report.aligned {
+            writeln!(f, "{:<9} PSNR {aligned:.2} dB with each view's colours fitted to its photograph", "")?;
+        }
+        if let Some(fitted) = report.fitted {
+            writeln!(f, "{:<9} PSNR {fitted:.2} dB from poses fitted to the photographs", "")?;
+        }
+        if let Some(p) = &report.poses {
+            writeln!(
+                f,
+                "poses     moved by {:.2} degrees and {:.2} % on average, {:.2} degrees and {:.2} % at most",
+                p.mean_degrees, p.mean_percent, p.max_degrees, p.max_percent
+            )?;
+        }
         let (parameters, live) = (format::whole(field.parameters), 100.0 * field.live_share);
         write!(f, "field     {parameters} parameters, {live:.1} % of the cells live")?;
         let Some(s) = &field.saliency else { return Ok(()) };

@@ -1,11 +1,19 @@
 //! Held-out views: rendered, measured, and put beside the photographs.
 //!
-//! The protocol: 8-bit rounded images, transparent pixels on white; PSNR and SSIM per view, then the mean.
+//! The protocol: 8-bit rounded images, transparent pixels on white; PSNR and SSIM per view, then the mean. Pixels that a
+//! mask takes out count for nothing: PSNR is that of the others, SSIM the mean over windows around the others, in which
+//! the rendering shows the photograph where the mask takes it out.
+//!
+//! Views are rendered from the poses that were given, in the colours of the mean photograph. What was learnt about
+//! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
 
+use crate::cameras::PoseChange;
 use crate::trainer::{NerfError, Trainer};
 use crate::view::flatten;
-use nerve_core::metrics::{psnr_u8, ssim_u8};
+use nalgebra::{Matrix4, Matrix4x3, Vector3, Vector4};
+use nerve_core::metrics::{psnr_where, quantize, ssim_where};
 use nerve_core::run::{Cancel, Event, Events, ImageRole};
+use nerve_data::image::Mask;
 use nerve_data::write::{Pixels, write_png};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -24,6 +32,15 @@ pub struct Report {
     pub psnr: f64,
     /// Mean SSIM.
     pub ssim: f64,
+    /// Mean of the views' [`ViewReport::aligned`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aligned: Option<f64>,
+    /// Mean of the views' [`ViewReport::fitted`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<f64>,
+    /// How far the training cameras were moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poses: Option<PoseChange>,
     /// Mean seconds to render a view.
     pub render_seconds: f64,
     /// Per view.
@@ -39,6 +56,14 @@ pub struct ViewReport {
     pub psnr: f64,
     /// SSIM.
     pub ssim: f64,
+    /// Where the photographs' colours are learnt: PSNR after the affine map of the rendering's colours that fits the
+    /// photograph best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aligned: Option<f64>,
+    /// Where poses are learnt: PSNR from the pose that fits the photograph best, the field held fixed (and its colours
+    /// aligned, where these are learnt, too).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<f64>,
     /// Seconds to render it.
     pub render_seconds: f64,
 }
@@ -107,12 +132,19 @@ fn each(
 impl Report {
     fn new(trainer: &Trainer, views: Vec<ViewReport>) -> Self {
         let mean = |f: fn(&ViewReport) -> f64| views.iter().map(f).sum::<f64>() / views.len() as f64;
+        let some = |f: fn(&ViewReport) -> Option<f64>| {
+            let sum: Option<f64> = views.iter().map(f).sum();
+            sum.map(|sum| sum / views.len() as f64)
+        };
         Self {
             scene: trainer.scene().name.clone(),
             step: trainer.step_count(),
             seconds: trainer.elapsed().as_secs_f64(),
             psnr: mean(|v| v.psnr),
             ssim: mean(|v| v.ssim),
+            aligned: some(|v| v.aligned),
+            fitted: some(|v| v.fitted),
+            poses: trainer.pose_change(),
             render_seconds: mean(|v| v.render_seconds),
             views,
         }
@@ -133,9 +165,17 @@ fn one(
     let render_seconds = start.elapsed().as_secs_f64();
     let (truth, rendered) = (flatten(image, 1.0), picture.on(1.0));
     let name = scene.views[view].name.clone();
+    let keep = scene.views[view].mask.as_ref().map(Mask::data);
+    let colors = trainer.colors().is_some();
+    let aligned = |rendered: &[u8]| psnr_where(&truth, &align(rendered, &truth, keep), keep, 3);
+    // The average, where one is kept, is in the place of the weights.
+    let fitted = trainer.fit_pose(view).map(|pose| trainer.picture_from(view, Some(pose)).on(1.0));
+    let fitted = fitted.map(|f| if colors { aligned(&f) } else { psnr_where(&truth, &f, keep, 3) });
     let report = ViewReport {
-        psnr: psnr_u8(&truth, &rendered)?,
-        ssim: ssim_u8(&truth, &rendered, width, height, 3)?,
+        psnr: psnr_where(&truth, &rendered, keep, 3)?,
+        ssim: ssim_where(&truth, &rendered, keep, [width, height, 3])?,
+        aligned: colors.then(|| aligned(&rendered)).transpose()?,
+        fitted: fitted.transpose()?,
         render_seconds,
         name: name.clone(),
     };
@@ -157,6 +197,27 @@ fn one(
         data: panels.into(),
     });
     Ok(report)
+}
+
+/// The affine map of a rendering's colours that is closest to the photograph, over the pixels that count.
+fn align(rendered: &[u8], truth: &[u8], keep: Option<&[bool]>) -> Vec<u8> {
+    let (rendered, rest) = rendered.as_chunks::<3>();
+    let (truth, _) = truth.as_chunks::<3>();
+    debug_assert!(rest.is_empty());
+    let row = |p: &[u8; 3]| Vector4::new(p[0].into(), p[1].into(), p[2].into(), 255.0) / 255.0;
+    let (mut square, mut product) = (Matrix4::<f64>::identity() * 1e-6, Matrix4x3::<f64>::zeros());
+    for (i, (r, t)) in rendered.iter().zip(truth).enumerate() {
+        if keep.is_none_or(|keep| keep[i]) {
+            let r = row(r);
+            square += r * r.transpose();
+            product += r * Vector3::new(t[0].into(), t[1].into(), t[2].into()).transpose() / 255.0;
+        }
+    }
+    // A picture of one colour leaves the map undetermined but for the small identity above.
+    let Some(inverse) = square.try_inverse() else { return rendered.concat() };
+    let map = (inverse * product).transpose();
+    let shown: Vec<f32> = rendered.iter().flat_map(|r| (map * row(r)).map(|v| v as f32).data.0[0]).collect();
+    quantize(&shown)
 }
 
 /// RGB images of the same size in one row.

@@ -10,11 +10,14 @@
 //! Logits stay within +-10, so a closed cell keeps p = 4.5e-5: with alpha = 1e5 its gate is shut only where features
 //! are below 0.1. What takes closed space away is that its density falls to 1, less than the occupancy grid asks for.
 
+use crate::cameras;
 use crate::config::{ColorSees, NerfConfig, TrainConfig};
 use crate::objective::Photometric;
-use nerve_core::engine::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, ZeroSkip};
+use nerve_core::engine::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, Spread, ZeroSkip};
 use nerve_core::engine::{FieldLayout, GridBlocks, Plan, SaliencyBlock, Stage};
+use nerve_core::ops::distortion::Scale;
 use nerve_core::ops::hash_grid::ConfigError;
+use nerve_core::ops::march::Steps;
 use nerve_core::ops::sh;
 use nerve_core::params::{BlockSpec, Group, Params};
 use nerve_core::rng::{Rng, Stream};
@@ -33,11 +36,15 @@ const LOGIT_LIMIT: f32 = 10.0;
 /// Name of the saliency grid's block.
 pub const SALIENCY: &str = "saliency";
 
-/// Builds the field's parameters and stages for a render box of side `box_side`.
+/// Builds the field's parameters and stages for a render box of side `box_side` and so many training `cameras`.
 ///
 /// # Errors
 /// If the grid's extents are out of range.
-pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout), ConfigError> {
+pub fn build(
+    config: &NerfConfig,
+    box_side: u32,
+    cameras: usize,
+) -> Result<(Params, FieldLayout), ConfigError> {
     let mut params = Params::default();
     let rng = Rng::new(config.train.seed);
     // A stream's block and index choose one of four words.
@@ -78,7 +85,8 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
         &mut params,
         group,
         &random,
-    );
+    )
+    .with_ray_gradient(config.cameras.refine_poses);
     let mut stages: Vec<Box<dyn Stage>> = Vec::new();
     if scaled != input {
         stages.push(Box::new(Saliency { input, output: scaled }));
@@ -91,10 +99,11 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
     let column = if f.color_sees == ColorSees::Geometry { f.geometry_features - 1 } else { 0 };
     stages.push(Box::new(density));
     stages.push(Box::new(Density { input: geometry, rows, cut: config.march.cut, column, gated }));
-    stages.push(Box::new(Directions { output: directions }));
+    stages.push(Box::new(Directions { output: directions, gradient: config.cameras.refine_poses }));
     stages.push(Box::new(colors));
-    stages.push(Box::new(Composite { input: color, channels: CHANNELS }));
-    // Behind all others, so that these start with the same values as a plain field's.
+    stages.push(Box::new(Composite { input: color, channels: CHANNELS, spread: spread(config, box_side) }));
+    // Behind the networks, so that these start with the same values as a plain field's.
+    let cameras = cameras::blocks(config, &mut params, cameras);
     let saliency = hollow.has_grid().then(|| {
         let group = params.group(Group::new(SALIENCY));
         let spec = BlockSpec { name: SALIENCY.to_owned(), shape: vec![hollow.saliency_side; 3], group };
@@ -107,13 +116,14 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
     if let Some(decay) = config.train.ema {
         params.average(decay);
     }
-    let objective = Box::new(Photometric(config.train.loss));
+    let objective = Box::new(Photometric { loss: config.train.loss, distances: config.train.depth > 0.0 });
     let shrink = 1.0 / box_side as f32;
     Ok((
         params,
         FieldLayout {
             grid,
             saliency,
+            cameras,
             input,
             stages,
             plan,
@@ -123,6 +133,14 @@ pub fn build(config: &NerfConfig, box_side: u32) -> Result<(Params, FieldLayout)
             shrink,
         },
     ))
+}
+
+/// What holds a ray's weights together: on the scale that marching has, from the camera to across the render box.
+fn spread(config: &NerfConfig, box_side: u32) -> Spread {
+    let steps = Steps::new(config.march.steps_per_unit, box_side);
+    let (knee, longest) = (steps.min / steps.cone, 3f32.sqrt() * box_side as f32);
+    let scale = Scale::new(knee, longest);
+    Spread { distortion: config.train.distortion, depth: config.train.depth, scale }
 }
 
 /// One block per level.

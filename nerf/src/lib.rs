@@ -3,12 +3,15 @@
 //! [`Trainer`] puts a [`field`] on core's batch engine, samples pixels, keeps the occupancy grid and the run
 //! folder, and tells what happens as events; [`evaluate`](eval::evaluate) renders held-out views.
 
+pub mod cameras;
 mod cells_picture;
 pub mod compact;
 pub mod comparison;
 pub mod config;
 pub mod eval;
 pub mod field;
+mod fit_pose;
+pub mod frustum;
 pub mod hollow;
 pub mod live;
 pub mod memory;
@@ -22,6 +25,7 @@ pub mod steering;
 pub mod structure;
 pub mod trainer;
 pub mod view;
+pub mod views;
 
 pub use config::NerfConfig;
 pub use trainer::{NerfError, Trainer};

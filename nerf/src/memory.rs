@@ -82,18 +82,18 @@ mod tests {
                 field: FieldConfig { density_layers, color_layers, ..FieldConfig::default() },
                 ..NerfConfig::default()
             };
-            let (params, _) = field::build(&config, 1).unwrap();
+            let (params, _) = field::build(&config, 1, 1).unwrap();
             let plain = estimate(&config, 1, 2).unwrap();
             let state = |p: &Params| -> usize {
                 p.blocks().iter().map(|b| b.weight.len() + b.m.len() + b.v.len() + b.packed.len()).sum()
             };
             assert_eq!(plain.parameters, 4 * state(&params) as u64);
             config.train.dense_adam = true;
-            let (params, _) = field::build(&config, 1).unwrap();
+            let (params, _) = field::build(&config, 1, 1).unwrap();
             assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
             config.train.dense_adam = false;
             config.hollow.method = Method::Hollow;
-            let (params, _) = field::build(&config, 1).unwrap();
+            let (params, _) = field::build(&config, 1, 1).unwrap();
             assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
             config.hollow.method = Method::Plain;
             config.train.ema = Some(0.9);

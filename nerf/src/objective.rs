@@ -10,16 +10,28 @@ use nerve_core::engine::Objective;
 /// Target values of a ray: red, green, blue, alpha, and the background's red, green, blue.
 pub const TARGETS: usize = 7;
 
+/// The target value behind these where distances are learnt from: the known distance, 0 for none.
+pub const DISTANCE: usize = TARGETS;
+
 /// Where Huber's loss turns linear.
 pub const HUBER_DELTA: f32 = 0.1;
 
 /// The loss; see the [module](self).
 #[derive(Debug)]
-pub struct Photometric(pub Loss);
+pub struct Photometric {
+    /// Of each channel's error.
+    pub loss: Loss,
+    /// Whether known distances come along, for the compositing stage.
+    pub distances: bool,
+}
 
 impl Objective for Photometric {
     fn targets(&self) -> usize {
-        TARGETS
+        TARGETS + usize::from(self.distances)
+    }
+
+    fn distance(&self) -> Option<usize> {
+        self.distances.then_some(DISTANCE)
     }
 
     fn loss(&self, out: &[f32], target: &[f32], d_out: &mut [f32]) -> f32 {
@@ -30,7 +42,7 @@ impl Objective for Photometric {
         for c in 0..3 {
             let b = background[c];
             let error = out[c] + (1.0 - opacity) * b - (alpha * target[c] + (1.0 - alpha) * b);
-            let (loss, slope) = match self.0 {
+            let (loss, slope) = match self.loss {
                 Loss::Huber if error.abs() > HUBER_DELTA => {
                     // Scaled so that it continues e^2: 2 delta (|e| - delta / 2).
                     (
@@ -55,7 +67,7 @@ mod tests {
     #[test]
     fn gradients_match_differences() {
         for loss in [Loss::Mse, Loss::Huber] {
-            let objective = Photometric(loss);
+            let objective = Photometric { loss, distances: false };
             let target = [0.2, 0.9, 0.4, 0.7, 0.1, 0.8, 0.3];
             let out = [0.25, 0.1, 0.3, 1.3, 0.6];
             let mut d_out = [0.0; 5];
@@ -75,6 +87,9 @@ mod tests {
     #[test]
     fn a_transparent_ray_on_a_transparent_pixel_costs_nothing() {
         let target = [0.5, 0.5, 0.5, 0.0, 0.2, 0.4, 0.6];
-        assert_eq!(Photometric(Loss::Mse).loss(&[0.0; 5], &target, &mut [0.0; 5]), 0.0);
+        assert_eq!(
+            Photometric { loss: Loss::Mse, distances: false }.loss(&[0.0; 5], &target, &mut [0.0; 5]),
+            0.0
+        );
     }
 }

@@ -42,6 +42,7 @@ impl Window {
         self.sum.samples += s.samples;
         self.sum.kept += s.kept;
         self.sum.phases += s.phases;
+        (0..2).for_each(|i| self.sum.spread[i] += s.spread[i]);
     }
 }
 
@@ -142,6 +143,19 @@ impl Trainer {
             ("ms/tables".into(), ms(tables)),
             ("ms/step".into(), seconds * 1e3 / n),
         ];
+        let names = ["distortion", "depth_deviation"];
+        let weights = [self.config().train.distortion, self.config().train.depth];
+        for ((name, weight), sum) in names.into_iter().zip(weights).zip(window.sum.spread) {
+            if weight > 0.0 {
+                values.push((name.into(), sum / n));
+            }
+        }
+        if let Some(change) = self.pose_change() {
+            values.push(("poses/mean_degrees".into(), change.mean_degrees));
+            values.push(("poses/max_degrees".into(), change.max_degrees));
+            values.push(("poses/mean_percent".into(), change.mean_percent));
+            values.push(("poses/max_percent".into(), change.max_percent));
+        }
         if let Some((grid, pruner)) = self.saliency().zip(self.pruner()) {
             values.push(("saliency/mean".into(), pruner.mean));
             values.push(("saliency/gamma".into(), pruner.gamma));

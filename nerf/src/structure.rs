@@ -157,7 +157,9 @@ mod tests {
         config.train.ema = Some(0.9);
         (config.train.steps, config.train.batch_samples) = (Some(6), 1024);
         let mut trainer = Trainer::new(config, Arc::new(scene), 1).unwrap();
-        (0..6).for_each(|_| drop(trainer.step()));
+        for _ in 0..6 {
+            trainer.step();
+        }
         let (field, live) = trainer.structure();
         let folder = tempfile::tempdir().unwrap();
         trainer.draw_structure(&field, &live, folder.path()).unwrap();

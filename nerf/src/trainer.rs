@@ -1,16 +1,20 @@
 //! The training loop.
 
+use crate::cameras::Gauge;
 use crate::config::{ConfigError, NerfConfig};
 use crate::field::{self, SALIENCY};
+use crate::frustum;
 use crate::hollow::Pruner;
 use crate::occupancy::Occupancy;
-use crate::sampler::{Occupied, Pixels, TrainingViews, Volume};
+use crate::sampler::{Occupied, Pixels, Volume};
 use crate::steering;
-use crate::view::Picture;
+use crate::view::{Eye, Picture};
+use crate::views::TrainingViews;
 use nerve_core::checkpoint::CheckpointError;
 use nerve_core::engine::{BatchEngine, Pool, StepInput, StepStats, TrainEngine};
 use nerve_core::metrics::MetricError;
 use nerve_core::ops::march::{Bitfield, Steps};
+use nerve_core::ops::rigid::Correction;
 use nerve_core::ops::saliency;
 use nerve_core::rng::Rng;
 use nerve_core::simd::Isa;
@@ -33,6 +37,11 @@ pub enum NerfError {
     Schedule(#[from] nerve_core::schedule::ScheduleError),
     #[error("{scene}: no view for {what}; see `nerve inspect`, and --holdout if the files give no split")]
     NoViews { what: &'static str, scene: PathBuf },
+    #[error(
+        "{scene}: nothing is known of distances for --depth to learn from: there are no depth maps, and no points \
+         with the views that see them; leave --depth out"
+    )]
+    NoDepth { scene: PathBuf },
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error("{path}: `{key}` is {value:?}, not a number: the checkpoint is damaged, take an older one")]
@@ -67,11 +76,12 @@ const LONGEST_STRIDE: f64 = 0.01;
 pub struct Trainer {
     config: NerfConfig,
     scene: Arc<Scene>,
-    views: TrainingViews,
-    volume: Volume,
-    rng: Rng,
+    pub(crate) views: TrainingViews,
+    pub(crate) gauge: Gauge,
+    pub(crate) volume: Volume,
+    pub(crate) rng: Rng,
     pub(crate) engine: BatchEngine,
-    pool: Pool,
+    pub(crate) pool: Pool,
     pub(crate) occupancy: Occupancy,
     /// Of a field with a saliency grid.
     pub(crate) pruner: Option<Pruner>,
@@ -96,21 +106,28 @@ impl Trainer {
     pub fn new(config: NerfConfig, scene: Arc<Scene>, threads: usize) -> Result<Self, NerfError> {
         config.validate()?;
         config.schedule.validate()?;
-        let views = TrainingViews::new(&scene);
+        let mut views = TrainingViews::new(&scene);
         if views.is_empty() {
             return Err(NerfError::NoViews { what: "training", scene: scene.source.clone() });
         }
+        if config.train.depth > 0.0 && !views.find_points(&scene) {
+            return Err(NerfError::NoDepth { scene: scene.source.clone() });
+        }
         let side = scene.aabb_scale;
         let steps = Steps::new(config.march.steps_per_unit, side);
-        let (params, field) = field::build(&config, side)?;
+        let (params, field) = field::build(&config, side, views.len())?;
         let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
         let engine = BatchEngine::new(Isa::best(), pool.clone(), params, field);
         let engine = engine.with_precision(config.train.precision);
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
+        let cascades = Occupancy::cascades(side);
+        let near = config.march.near(scene.near);
+        let seen = pool.run(|| frustum::seen(&scene, cascades, near));
         let mut trainer = Self {
-            volume: Volume { side: side as f32, steps, near: config.march.near(scene.near) },
-            occupancy: Occupancy::new(side, steps),
+            gauge: Gauge::new(&views.centres()),
+            volume: Volume { side: side as f32, steps, near },
+            occupancy: Occupancy::new(side, steps, seen),
             rng: Rng::new(config.train.seed),
             pruner: None,
             engine,
@@ -158,6 +175,7 @@ impl Trainer {
     fn step_here(&mut self) -> StepStats {
         let (step, rays, progress) = (self.step_count(), self.rays, self.progress());
         self.pace_saliency(progress);
+        self.prepare_cameras(progress);
         let sampler = Pixels {
             scene: &self.scene,
             views: &self.views,
@@ -169,8 +187,10 @@ impl Trainer {
         let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
         let rate = self.config.train.rate * self.config.schedule.factor(progress) as f32;
         let pruning = self.pruner.as_ref().and_then(|p| p.slope(progress));
-        let input = StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning };
+        let levels = self.config.cameras.levels_at(progress, self.config.grid.levels);
+        let input = StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning, levels };
         let stats = self.engine.step(&input);
+        self.anchor_cameras();
         if let Some(pruner) = &mut self.pruner {
             pruner.follow(stats.saliency, progress);
         }
@@ -180,7 +200,7 @@ impl Trainer {
         let steered = self.config.hollow.steers(progress) && Occupancy::is_known(step + 1);
         if Occupancy::is_due(step + 1, steered) {
             let open = steered.then(|| self.open_cells()).flatten();
-            self.occupancy.refresh(&mut self.engine, self.rng, step + 1, open.as_ref());
+            self.occupancy.refresh(&mut self.engine, self.rng, step + 1, open);
         }
         stats
     }
@@ -264,17 +284,26 @@ impl Trainer {
         &self.config
     }
 
-    /// Renders a view of the scene at its own resolution.
+    /// Renders a view of the scene at its own resolution; a training view from where its camera is now.
     ///
     /// # Panics
     /// If there is no such view.
     pub fn picture(&mut self, view: usize) -> Picture {
+        self.picture_from(view, self.correction(view))
+    }
+
+    /// Renders a view with its pose corrected.
+    ///
+    /// # Panics
+    /// If there is no such view.
+    pub(crate) fn picture_from(&mut self, view: usize, correction: Option<Correction>) -> Picture {
         let image = &self.scene.views[view].image;
         let size = (image.width(), image.height());
         let Some(caster) = self.scene.caster(view) else { panic!("no view {view}") };
+        let eye = Eye { caster, correction };
         let bits = self.occupancy.bits();
         let (engine, pool) = (&mut self.engine, &self.pool);
-        pool.run(|| Picture::render(engine, bits, &self.volume, self.config.march.cut, &caster, size))
+        pool.run(|| Picture::render(engine, bits, &self.volume, self.config.march.cut, &eye, size))
     }
 
     /// Exchanges the weights with their average, where one is kept; a second call undoes the first.

@@ -5,11 +5,29 @@ use nerve_core::engine::{Ray, TrainEngine};
 use nerve_core::metrics::quantize;
 use nerve_core::ops::composite::EXTRA;
 use nerve_core::ops::march::Bitfield;
+use nerve_core::ops::rigid::Correction;
 use nerve_data::{Image8, RayCaster};
 use rayon::prelude::*;
 
 /// Composited outputs per pixel: red, green, blue, depth, opacity.
 const OUTPUTS: usize = crate::field::CHANNELS + EXTRA;
+
+/// A camera to look from.
+#[derive(Clone, Debug)]
+pub struct Eye {
+    /// The camera as it was given.
+    pub caster: RayCaster,
+    /// What was learnt about its pose.
+    pub correction: Option<Correction>,
+}
+
+impl Eye {
+    /// Origin and direction of the ray through a point of the image (see [`RayCaster::cast`]).
+    pub fn cast(&self, px: f64, py: f64) -> ([f32; 3], [f32; 3]) {
+        let ray = self.caster.cast(px, py);
+        self.correction.map_or(ray, |c| c.apply(ray))
+    }
+}
 
 /// What a camera sees.
 #[derive(Clone, Debug)]
@@ -29,7 +47,7 @@ impl Picture {
         bits: &Bitfield,
         volume: &Volume,
         cut: f32,
-        caster: &RayCaster,
+        eye: &Eye,
         (width, height): (u32, u32),
     ) -> Self {
         let rays: Vec<Ray> = (0..width * height)
@@ -38,7 +56,7 @@ impl Picture {
             .map(|i| {
                 let (x, y) = (f64::from(i % width) + 0.5, f64::from(i / width) + 0.5);
                 // Samples in the middle of where training draws them.
-                volume.ray(caster.cast(x, y), 0.5)
+                volume.ray(eye.cast(x, y), 0.5)
             })
             .collect();
         let mut values = vec![0.0; rays.len() * OUTPUTS];
@@ -55,6 +73,11 @@ impl Picture {
     /// 8-bit RGB on a background of this grey, 0 to 1.
     pub fn on(&self, background: f32) -> Vec<u8> {
         quantize(&self.colors(background))
+    }
+
+    /// Expected distances along the rays, in unit-frame lengths; 0 where next to nothing is met.
+    pub fn distances(&self) -> Vec<f32> {
+        self.values.chunks_exact(OUTPUTS).map(|p| if p[4] > 1e-3 { p[3] / p[4] } else { 0.0 }).collect()
     }
 
     /// Expected depth as 8-bit grey, near is bright; what is not there is black.

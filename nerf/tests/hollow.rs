@@ -134,9 +134,9 @@ fn parameter_counts_are_the_published_ones() {
             field: FieldConfig { color_sees: ColorSees::Geometry, ..FieldConfig::default() },
             ..NerfConfig::default()
         };
-        assert_eq!(field::build(&config, 1).unwrap().0.len(), plain);
+        assert_eq!(field::build(&config, 1, 1).unwrap().0.len(), plain);
         config.hollow.method = Method::Hollow;
-        let count = field::build(&config, 1).unwrap().0.len();
+        let count = field::build(&config, 1, 1).unwrap().0.len();
         assert_eq!(count, plain + 262_144);
         assert_eq!(format!("{:.2}", count as f64 / 1e6), hollow);
     }
@@ -148,7 +148,7 @@ fn a_hollow_field_starts_with_the_plain_ones_values() {
     let scene = scene();
     let hollow = Trainer::new(config(HollowConfig::default()), scene.clone(), 1).unwrap();
     let plain = NerfConfig { hollow: HollowConfig::default(), ..config(HollowConfig::default()) };
-    let (plain, _) = field::build(&plain, 1).unwrap();
+    let (plain, _) = field::build(&plain, 1, 1).unwrap();
     let folder = tempfile::tempdir().unwrap();
     hollow.save(&folder.path().join("a")).unwrap();
     let file = nerve_core::checkpoint::Checkpoint::load(folder.path().join("a")).unwrap();

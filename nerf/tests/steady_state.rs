@@ -46,7 +46,7 @@ impl Sampler for Rays {
         target.copy_from_slice(&[c, f, c, 1.0, 0.0, 0.0, 0.0]);
         let direction = delta.map(|d| d / length);
         let (near, far) = clip(origin, direction, 1.0);
-        Ray { origin, direction, near, far }
+        Ray { origin, direction, near, far, camera: 0 }
     }
 }
 
@@ -56,7 +56,7 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
     config.grid.log2_entries = 14;
     for (cut, method) in [(0.0, Method::Plain), (5e-3, Method::Plain), (5e-3, Method::Hollow)] {
         (config.march.cut, config.hollow.method) = (cut, method);
-        let (params, field) = field::build(&config, 1)?;
+        let (params, field) = field::build(&config, 1, 1)?;
         let mut engine = BatchEngine::new(Isa::best(), Pool::new(2)?, params, field);
         let ball = Ball::new();
         // A rate of zero: every step does the same.
@@ -67,6 +67,7 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
             rate: 0.0,
             progress: 1.0,
             pruning: Some(1e-9),
+            levels: usize::MAX,
         };
         (0..20).for_each(|_| assert!(engine.step(&input).samples > 50_000));
         let region = Region::new(ALLOCATOR);

@@ -6,6 +6,7 @@ use super::sampler::{Live, Staged};
 use super::step::{Phases, StepInput, StepStats};
 use super::tile::{CAPACITY, Tile};
 use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
+use crate::ops::affine_color;
 use crate::ops::composite::{Carry, EXTRA};
 use crate::ops::matmul::Precision;
 use crate::params::{Params, Values, zeros};
@@ -49,6 +50,10 @@ pub struct BatchEngine {
     pub(super) workspaces: Vec<Mutex<Workspace>>,
     pub(super) groups: Vec<Group>,
     pub(super) tables: Vec<Mutex<Values>>,
+    /// Room for sums and gradients of what is learnt about cameras.
+    pub(super) poses: Vec<[f64; 6]>,
+    pub(super) colors: Vec<f64>,
+    pub(super) gradient: Vec<f32>,
 }
 
 /// One group of tiles: its gradient sums and statistics.
@@ -56,6 +61,7 @@ pub struct BatchEngine {
 pub(super) struct Group {
     pub(super) grads: Vec<f32>,
     loss: f64,
+    spread: [f64; 2],
     kept: usize,
 }
 
@@ -63,13 +69,15 @@ impl BatchEngine {
     /// An engine for `field` over `params` on the workers of `pool`.
     ///
     /// # Panics
-    /// If the field has a saliency grid that is not the parameters' last block.
+    /// If the field has a saliency grid that is not the parameters' last block, or learns colours and has not three
+    /// channels.
     pub fn new(isa: Isa, pool: Pool, params: Params, field: FieldLayout) -> Self {
         let last = params.blocks().len().checked_sub(1);
         assert!(
             field.saliency.is_none_or(|s| Some(s.block) == last),
             "the saliency grid is not the last block"
         );
+        assert!(field.cameras.color.is_none() || field.channels == 3, "colours are three channels");
         let outputs = field.channels + EXTRA;
         let per_worker = |_| Mutex::new(Workspace::new(isa, &field.plan, outputs));
         let workspaces = (0..pool.threads()).map(per_worker).collect();
@@ -99,6 +107,9 @@ impl BatchEngine {
             workspaces,
             groups,
             tables,
+            poses: Vec::new(),
+            colors: Vec::new(),
+            gradient: Vec::new(),
         }
     }
 
@@ -155,7 +166,8 @@ impl BatchEngine {
     }
 
     /// Takes every tile through the stages and back; leaves gradients of the encodings in the tiles.
-    fn stages(&mut self, rays: usize) -> (f64, usize) {
+    fn stages(&mut self, rays: usize, colored: bool) -> (f64, [f64; 2], usize) {
+        let codes = self.field.cameras.color.filter(|_| colored).map(|block| self.params.weight(block));
         let (field, workspaces) = (&self.field, &self.workspaces);
         let (batch, targets) = (&self.rays, &self.targets);
         let (rounds, stretches) = (&self.tiles, &self.stretches);
@@ -165,15 +177,18 @@ impl BatchEngine {
         tiles.zip(groups).with_max_len(1).for_each(|(tiles, group)| {
             let mut ws = lock(&workspaces[Pool::worker()]);
             group.grads.fill(0.0);
-            (group.loss, group.kept) = (0.0, 0);
+            (group.loss, group.spread, group.kept) = (0.0, [0.0; 2], 0);
+            ws.share = 1.0 / rays as f32;
             for tile in tiles {
                 match tile.stretches.clone() {
                     Some(range) => ws.collect(tile, field.input, &stretches[range], rounds),
                     None => ws.load(tile, field.input),
                 }
                 enter(&mut ws, batch);
+                field.expect_distances(&mut ws, targets);
                 field.stages.iter().for_each(|s| s.forward(&mut ws));
-                group.loss += field.grade(&mut ws, targets, rays);
+                group.loss += field.grade(&mut ws, batch, targets, codes);
+                ws.spread = [0.0; 2];
                 let mut end = group.grads.len();
                 for stage in field.stages.iter().rev() {
                     let start = end - stage.grads();
@@ -181,12 +196,14 @@ impl BatchEngine {
                     end = start;
                 }
                 ws.store(tile, field.input);
+                (0..2).for_each(|i| group.spread[i] += ws.spread[i]);
                 group.kept += ws.len;
             }
         });
         let active = self.used.div_ceil(share);
         let done = &self.groups[..active];
-        (done.iter().map(|g| g.loss).sum(), done.iter().map(|g| g.kept).sum())
+        let spread = [0, 1].map(|i| done.iter().map(|g| g.spread[i]).sum());
+        (done.iter().map(|g| g.loss).sum(), spread, done.iter().map(|g| g.kept).sum())
     }
 
     fn run_step(&mut self, input: &StepInput<'_>) -> StepStats {
@@ -198,30 +215,57 @@ impl BatchEngine {
         let hits = self.finals[..self.used].iter().map(|t| t.spans.len()).sum();
         let empty = self.grade_empty();
         let draw = clock.lap();
-        let (loss, kept) = self.stages(input.rays);
+        let (loss, spread, kept) = self.stages(input.rays, true);
+        self.update_cameras(input.levels);
         let stages = clock.lap();
         self.update_dense(input.rate);
         let dense = clock.lap();
-        let saliency = self.update_tables(input.rate, input.pruning);
+        let saliency = self.update_tables(input);
         let tables = clock.lap();
         let phases = Phases { draw, stages, dense, tables };
-        let loss = (loss + empty) / input.rays.max(1) as f64;
-        StepStats { rays: input.rays, hits, samples, kept, loss, saliency, phases }
+        let mean = 1.0 / input.rays.max(1) as f64;
+        let (loss, spread) = ((loss + empty) * mean, spread.map(|s| s * mean));
+        StepStats { rays: input.rays, hits, samples, kept, loss, spread, saliency, phases }
     }
 }
 
 impl FieldLayout {
-    /// The loss of the tile's rays; leaves its gradient in the workspace, divided by the number of rays.
-    fn grade(&self, ws: &mut Workspace, targets: &[f32], rays: usize) -> f64 {
+    /// The known distances of the tile's rays, for the stages.
+    fn expect_distances(&self, ws: &mut Workspace, targets: &[f32]) {
+        let width = self.objective.targets();
+        ws.distance.clear();
+        if let Some(column) = self.objective.distance() {
+            ws.distance.extend(ws.spans.iter().map(|span| targets[span.ray as usize * width + column]));
+        }
+    }
+
+    /// The loss of the tile's rays, whose cameras show their colours by `codes`; leaves its gradient in the workspace,
+    /// divided by the number of rays.
+    fn grade(&self, ws: &mut Workspace, rays: &[Ray], targets: &[f32], codes: Option<&[f32]>) -> f64 {
         let (width, outputs) = (self.objective.targets(), self.channels + EXTRA);
-        let scale = 1.0 / rays as f32;
+        let scale = ws.share;
         let mut sum = 0.0;
+        ws.d_color.clear();
         for (i, span) in ws.spans.iter().enumerate() {
             let out = &ws.out[i * outputs..(i + 1) * outputs];
             let d_out = &mut ws.d_out[i * outputs..(i + 1) * outputs];
             let target = &targets[span.ray as usize * width..(span.ray as usize + 1) * width];
-            sum += f64::from(self.objective.loss(out, target, d_out));
+            let Some((codes, _)) = codes.map(<[f32]>::as_chunks) else {
+                sum += f64::from(self.objective.loss(out, target, d_out));
+                d_out.iter_mut().for_each(|d| *d *= scale);
+                continue;
+            };
+            let code = &codes[rays[span.ray as usize].camera as usize];
+            let (color, opacity) = ([out[0], out[1], out[2]], out[4]);
+            let [r, g, b] = affine_color::forward(code, color, opacity);
+            sum += f64::from(self.objective.loss(&[r, g, b, out[3], opacity], target, d_out));
             d_out.iter_mut().for_each(|d| *d *= scale);
+            let mut d_code = [0.0; affine_color::VALUES];
+            let shown = [d_out[0], d_out[1], d_out[2]];
+            let (d_color, d_opacity) = affine_color::backward(code, color, opacity, shown, &mut d_code);
+            d_out[..3].copy_from_slice(&d_color);
+            d_out[4] += d_opacity;
+            ws.d_color.push(d_code);
         }
         sum
     }
@@ -231,6 +275,7 @@ impl FieldLayout {
 pub(super) fn enter(ws: &mut Workspace, rays: &[Ray]) {
     ws.direction.clear();
     ws.direction.extend(ws.spans.iter().map(|s| rays[s.ray as usize].direction));
+    ws.d_direction.clear();
     ws.carry.clear();
     ws.carry.resize(ws.spans.len(), Carry::default());
 }
@@ -253,6 +298,20 @@ impl TrainEngine for BatchEngine {
     fn step(&mut self, input: &StepInput<'_>) -> StepStats {
         let pool = self.pool.clone();
         pool.run(|| self.run_step(input))
+    }
+
+    fn trace(&mut self, input: &StepInput<'_>, out: &mut [[f64; 6]]) -> StepStats {
+        let pool = self.pool.clone();
+        pool.run(|| {
+            self.progress = input.progress;
+            self.prepare();
+            let samples = self.draw(input);
+            let (empty, (loss, _, kept)) = (self.grade_empty(), self.stages(input.rays, false));
+            out.fill([0.0; 6]);
+            self.trace_poses(input.levels, out);
+            let loss = (loss + empty) / input.rays.max(1) as f64;
+            StepStats { rays: input.rays, samples, kept, loss, ..StepStats::default() }
+        })
     }
 
     fn params(&self) -> &Params {

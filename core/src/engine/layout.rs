@@ -26,12 +26,24 @@ pub struct SaliencyBlock {
     pub limit: f32,
 }
 
+/// What is learnt about the cameras of the rays: dense blocks, one row a camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CameraBlocks {
+    /// Corrections of their poses (see [`crate::ops::rigid`]). The sampler applies them; the field's stages must be
+    /// built to give the directions' gradient.
+    pub pose: Option<usize>,
+    /// Their colours (see [`crate::ops::affine_color`]), of fields with three channels.
+    pub color: Option<usize>,
+}
+
 /// A field, ready for an engine.
 pub struct FieldLayout {
     /// The encoding.
     pub grid: GridBlocks,
     /// The saliency grid, if the field has one; a [stage](super::stages::Saliency) uses it.
     pub saliency: Option<SaliencyBlock>,
+    /// What is learnt about cameras.
+    pub cameras: CameraBlocks,
     /// The slot that receives the encoding.
     pub input: usize,
     /// Stages in order; one of them decides density.

@@ -7,12 +7,16 @@
 //! 3. **update**: dense blocks from the summed gradients, and level by level scatter and sparse Adam, so that a
 //!    table's gradient never exists whole.
 //!
+//! Where poses are learnt, the gradients of the rays' origins and directions are taken between 2 and 3, while the
+//! tables are still what the encoding saw, and summed camera by camera in the order of the rays.
+//!
 //! HollowNeRF's saliency grid goes along: looked up with the encoding, applied by stages, updated beside the tables.
 //!
 //! A method adds an encoding level, a stage or a sampler. Results do not depend on the number of threads: gradients
 //! are summed per group of tiles and the groups in order; a table's level is one worker's, points in order.
 
 mod batch;
+mod cameras;
 mod infer;
 mod layout;
 mod pool;
@@ -27,7 +31,7 @@ mod update;
 mod workspace;
 
 pub use batch::BatchEngine;
-pub use layout::{FieldLayout, GridBlocks, SaliencyBlock};
+pub use layout::{CameraBlocks, FieldLayout, GridBlocks, SaliencyBlock};
 pub use pool::Pool;
 pub use sampler::{Live, Marcher, Objective, Ray, Sampler, Samples, Staged};
 pub use stage::{Prepare, Stage};
@@ -41,6 +45,11 @@ use crate::params::Params;
 pub trait TrainEngine {
     /// One step of gradient descent on rays of the input's sampler.
     fn step(&mut self, input: &StepInput<'_>) -> StepStats;
+
+    /// As [`Self::step`], but nothing is learnt: gives the gradients of the poses of the cameras that the rays name,
+    /// into a field that learns poses. Per camera the sums over its rays of `d' x d_d'` and `d_o'` (see
+    /// [`crate::ops::rigid`]), divided by the number of rays. What is learnt about colours is not applied.
+    fn trace(&mut self, input: &StepInput<'_>, out: &mut [[f64; 6]]) -> StepStats;
 
     /// The parameters.
     fn params(&self) -> &Params;

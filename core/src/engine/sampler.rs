@@ -11,6 +11,8 @@ pub struct Ray {
     pub near: f32,
     /// Distance at which it leaves the render box; at most `near` if it misses the box.
     pub far: f32,
+    /// Index of the camera it was cast from, for what is learnt about cameras.
+    pub camera: u32,
 }
 
 /// Stretches of samples along rays: the distance `t` and the length `dt` of each.
@@ -86,6 +88,11 @@ pub trait Sampler: Sync {
 pub trait Objective: Send + Sync {
     /// Target values of a ray.
     fn targets(&self) -> usize;
+
+    /// The target value that is the known distance to what the ray meets; 0 where it is not known.
+    fn distance(&self) -> Option<usize> {
+        None
+    }
 
     /// The loss of one ray, and its gradient with respect to `out` = channels, depth, opacity, before the
     /// division by the number of rays.

@@ -18,6 +18,8 @@ pub struct StepInput<'a> {
     /// How hard the saliency grid's cells are pushed to close: the slope of [`penalize`](crate::ops::saliency).
     /// `None` leaves the grid as it is.
     pub pruning: Option<f32>,
+    /// So many levels of the encoding learn, the coarsest ones; the tables of the others rest.
+    pub levels: usize,
 }
 
 impl std::ops::AddAssign for Phases {
@@ -42,6 +44,9 @@ pub struct StepStats {
     pub kept: usize,
     /// Mean loss over all rays.
     pub loss: f64,
+    /// How the rays' weights are spread, means over all rays: distortion, and deviation from known distances; 0 where
+    /// it has no weight in the loss, of which it is no part here.
+    pub spread: [f64; 2],
     /// S(G) after the step: the mean of the saliency grid's sigmoids; 0 without a grid.
     pub saliency: f64,
     /// Time per phase.

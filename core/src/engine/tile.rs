@@ -2,8 +2,10 @@
 
 use super::sampler::Ray;
 use super::transpose::Layout;
-use crate::ops::hash_grid::Points;
+use crate::ops::affine_color;
+use crate::ops::hash_grid::{BLOCK, Level, Points, backward_positions};
 use crate::params::{Values, zeros};
+use crate::simd::Isa;
 use std::ops::Range;
 
 /// Samples per tile. Its activations (about a megabyte for 64-wide networks) stay in the L2 cache.
@@ -50,6 +52,13 @@ pub struct Tile {
     pub dt: Values,
     /// Of a field with a saliency grid: the logit of each sample on the way forward, its gradient on the way back.
     pub(super) logit: Values,
+    /// After the stages, where it is asked for: per span, the gradient of the direction as the networks see it, and of
+    /// its camera's colours.
+    pub(super) d_direction: Vec<[f32; 3]>,
+    /// See `d_direction`.
+    pub(super) d_color: Vec<[f32; affine_color::VALUES]>,
+    /// The gradient of the positions, where it is asked for.
+    pub(super) d_position: [Values; 3],
     /// Of a tile of whole rays that come from several rounds: the stretches it consists of, whose features are in
     /// the rounds' `rows`.
     pub(super) stretches: Option<Range<usize>>,
@@ -73,6 +82,9 @@ impl Tile {
             t: zeros(CAPACITY),
             dt: zeros(CAPACITY),
             logit: zeros(CAPACITY),
+            d_direction: Vec::new(),
+            d_color: Vec::new(),
+            d_position: std::array::from_fn(|_| zeros(0)),
             stretches: None,
             rows: zeros(0),
             encoded: zeros(levels * level_stride),
@@ -82,22 +94,42 @@ impl Tile {
 
     /// Positions, padded to whole blocks.
     pub fn points(&self) -> Points<'_> {
-        let n = self.len.next_multiple_of(crate::ops::hash_grid::BLOCK);
+        let n = self.len.next_multiple_of(BLOCK);
         let [x, y, z] = &self.position;
         Points { x: &x[..n], y: &y[..n], z: &z[..n] }
     }
 
     /// Positions and the features of one level, to be written.
     pub fn points_and_level(&mut self, level: usize) -> (Points<'_>, &mut [f32]) {
-        let n = self.len.next_multiple_of(crate::ops::hash_grid::BLOCK);
+        let n = self.len.next_multiple_of(BLOCK);
         let [x, y, z] = &self.position;
         let out = &mut self.encoded[level * self.level_stride..(level + 1) * self.level_stride];
         (Points { x: &x[..n], y: &y[..n], z: &z[..n] }, out)
     }
 
+    /// Zeroes the gradient of the positions.
+    pub(super) fn trace_points(&mut self) {
+        for d in &mut self.d_position {
+            if d.is_empty() {
+                *d = zeros(CAPACITY);
+            }
+            d.fill(0.0);
+        }
+    }
+
+    /// Adds a level's share to the gradient of the positions.
+    pub(super) fn trace_level(&mut self, isa: Isa, l: usize, level: &Level, table: &[f32]) {
+        let n = self.len.next_multiple_of(BLOCK);
+        let [x, y, z] = &self.position;
+        let points = Points { x: &x[..n], y: &y[..n], z: &z[..n] };
+        let d_out = &self.encoded[l * self.level_stride..(l + 1) * self.level_stride];
+        let [x, y, z] = &mut self.d_position;
+        backward_positions(isa, level, table, points, self.len, d_out, [x, y, z]);
+    }
+
     /// Positions and the saliency logits, to be written.
     pub(super) fn points_and_logits(&mut self) -> (Points<'_>, &mut [f32]) {
-        let n = self.len.next_multiple_of(crate::ops::hash_grid::BLOCK);
+        let n = self.len.next_multiple_of(BLOCK);
         let [x, y, z] = &self.position;
         (Points { x: &x[..n], y: &y[..n], z: &z[..n] }, &mut self.logit)
     }

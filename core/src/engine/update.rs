@@ -1,7 +1,7 @@
 //! The last phase of a step: dense blocks, and the tables level by level.
 
 use super::batch::{BatchEngine, GROUPS, lock};
-use super::{Pool, SaliencyBlock};
+use super::{Pool, SaliencyBlock, StepInput};
 use crate::ops::{hash_grid, saliency};
 use rayon::prelude::*;
 
@@ -36,7 +36,8 @@ impl BatchEngine {
 
     /// Scatters the encodings' gradients into the tables and updates them, level by level, and beside them the
     /// saliency grid. Returns the mean of the latter.
-    pub(super) fn update_tables(&mut self, rate: f32, pruning: Option<f32>) -> f64 {
+    pub(super) fn update_tables(&mut self, input: &StepInput<'_>) -> f64 {
+        let StepInput { rate, pruning, levels, .. } = *input;
         let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
         let tiles = &self.finals[..self.used];
         let (blocks, groups) = self.params.split();
@@ -57,7 +58,7 @@ impl BatchEngine {
         };
         let blocks = &mut blocks[grid.blocks.clone()];
         let update_tables = || {
-            blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
+            blocks.par_iter_mut().enumerate().take(levels).with_max_len(1).for_each(|(l, block)| {
                 let level = &grid.levels[l];
                 let mut grad = lock(&tables[Pool::worker()]);
                 let grad = &mut grad[..level.entries * level.features];

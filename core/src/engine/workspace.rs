@@ -2,6 +2,7 @@
 
 use super::rounds::Stretch;
 use super::tile::{CAPACITY, Span, Tile};
+use crate::ops::affine_color;
 use crate::ops::composite::Carry;
 use crate::ops::matmul::{Precision, padded};
 use crate::params::{Values, zeros};
@@ -63,6 +64,16 @@ pub struct Workspace {
     pub len: usize,
     /// Per ray: direction.
     pub direction: Vec<[f32; 3]>,
+    /// Per ray: its gradient, where a stage gives it.
+    pub d_direction: Vec<[f32; 3]>,
+    /// Per ray: the gradient of its camera's colours, where they are learnt.
+    pub d_color: Vec<[f32; affine_color::VALUES]>,
+    /// Per ray: the known distance, 0 for none; empty where the objective knows none.
+    pub distance: Vec<f32>,
+    /// A ray's share in the loss: one by their number.
+    pub share: f32,
+    /// Sums over the rays: distortion, and deviation from known distances.
+    pub spread: [f64; 2],
     /// Per ray: the state in front of its first sample; behind its last one after compositing.
     pub carry: Vec<Carry>,
     /// Per ray: the state behind its last sample that counts, once densities are known.
@@ -87,6 +98,8 @@ pub struct Workspace {
     pub gate: Values,
     /// See `logit`.
     pub d_gate: Values,
+    /// Room for a ray's weights, their places, lengths and gradients.
+    pub weights: [Values; 4],
     /// Per ray: channels, depth, opacity.
     pub out: Vec<f32>,
     /// Gradient of `out`.
@@ -107,6 +120,11 @@ impl Workspace {
             spans: Vec::with_capacity(CAPACITY),
             len: 0,
             direction: Vec::with_capacity(CAPACITY),
+            d_direction: Vec::new(),
+            d_color: Vec::new(),
+            distance: Vec::new(),
+            share: 0.0,
+            spread: [0.0; 2],
             carry: Vec::with_capacity(CAPACITY),
             behind: Vec::with_capacity(CAPACITY),
             probing: false,
@@ -119,6 +137,7 @@ impl Workspace {
             d_logit: per_sample(),
             gate: per_sample(),
             d_gate: per_sample(),
+            weights: std::array::from_fn(|_| per_sample()),
             out: vec![0.0; CAPACITY * outputs],
             d_out: vec![0.0; CAPACITY * outputs],
             keep: Vec::with_capacity(CAPACITY),
@@ -175,6 +194,12 @@ impl Workspace {
         }
         let slot = &self.slots[input];
         tile.layout(slot.stride).to_levels(self.isa, self.len, &slot.grad, tile.encoded_mut());
+        tile.d_direction.clone_from(&self.d_direction);
+        tile.d_color.clone_from(&self.d_color);
+        if !tile.d_direction.is_empty() {
+            // Each span's samples are looked at again.
+            tile.spans.clone_from(&self.spans);
+        }
         tile.logit[..self.len].copy_from_slice(&self.d_logit[..self.len]);
     }
 

@@ -35,6 +35,9 @@ pub struct NerfConfig {
     /// How it is trained.
     #[command(flatten, next_help_heading = "Training")]
     pub train: TrainConfig,
+    /// What is learnt about the cameras.
+    #[command(flatten, next_help_heading = "Cameras")]
+    pub cameras: CameraConfig,
     /// Learning rate over the run.
     #[command(flatten, next_help_heading = "Schedule")]
     pub schedule: Schedule,
@@ -139,6 +142,30 @@ impl MarchConfig {
     }
 }
 
+/// What is learnt about the training cameras; see [`crate::cameras`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Learn the colours of each training photograph, for captures whose exposure or white balance changes
+    #[arg(long)]
+    pub appearance: bool,
+    /// Learn small corrections of the training cameras' poses
+    #[arg(long)]
+    pub refine_poses: bool,
+    /// Learning rate of the poses at first, in radians and in units of the scene's cube
+    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    pub pose_rate: f32,
+    /// Share of the run over which the grid's levels start to learn, from coarse to fine, where poses are learnt
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
+    pub coarse_until: f64,
+}
+
+impl Default for CameraConfig {
+    fn default() -> Self {
+        Self { appearance: false, refine_poses: false, pose_rate: 2e-3, coarse_until: 0.25 }
+    }
+}
+
 /// What transparent pixels are composited on while training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -186,6 +213,12 @@ pub struct TrainConfig {
     /// Photometric loss
     #[arg(long, value_enum, default_value_t)]
     pub loss: Loss,
+    /// Weight of the distortion loss, which pulls what a ray meets together, against floaters; such as 0.01
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    pub distortion: f32,
+    /// Weight of known distances, from depth maps or structure-from-motion points, where the scene has any; such as 0.1
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    pub depth: f32,
     /// Update all of the tables at every step instead of touched entries only
     #[arg(long)]
     pub dense_adam: bool,
@@ -216,6 +249,8 @@ impl Default for TrainConfig {
             rate: 1e-2,
             background: Background::default(),
             loss: Loss::default(),
+            distortion: 0.0,
+            depth: 0.0,
             dense_adam: false,
             precision: Precision::default(),
             ema: None,

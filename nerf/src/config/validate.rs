@@ -59,6 +59,20 @@ impl NerfConfig {
         )
     }
 
+    fn validate_cameras(&self) -> Result<(), ConfigError> {
+        let c = &self.cameras;
+        let rate = c.pose_rate > 0.0 && c.pose_rate <= 0.1;
+        check(rate, "--pose-rate", c.pose_rate.to_string(), "use a small positive number, such as 2e-3")?;
+        let coarse = (0.0..1.0).contains(&c.coarse_until);
+        check(coarse, "--coarse-until", c.coarse_until.to_string(), "use 0 or more, below 1, such as 0.25")?;
+        check(
+            !(c.refine_poses && self.hollow.has_grid()),
+            "--refine-poses",
+            "true".into(),
+            "poses are not refined through a saliency grid: use --method plain, or --saliency-grid off",
+        )
+    }
+
     /// Checks what the types do not.
     ///
     /// # Errors
@@ -91,7 +105,12 @@ impl NerfConfig {
         let near = m.near.unwrap_or(0.0);
         check(near >= 0.0 && near.is_finite(), "--near", near.to_string(), "use 0 or more")?;
         check((0.0..0.5).contains(&m.cut), "--cut", m.cut.to_string(), "use 0 to 0.5, such as 5e-3")?;
+        self.validate_cameras()?;
         let t = &self.train;
+        for (field, weight) in [("--distortion", t.distortion), ("--depth", t.depth)] {
+            let ok = (0.0..=1e3).contains(&weight);
+            check(ok, field, weight.to_string(), "use a small weight, such as 0.01; 0 turns it off")?;
+        }
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
         check(batch, "--batch-samples", t.batch_samples.to_string(), "use 1024 to 4194304")?;
         check(t.rate > 0.0 && t.rate.is_finite(), "--lr", t.rate.to_string(), "use a small positive number")?;

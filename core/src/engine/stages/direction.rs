@@ -8,6 +8,9 @@ use crate::ops::sh;
 pub struct Directions {
     /// The slot; its columns (1, 4, 9 or 16) set the degree.
     pub output: usize,
+    /// Whether the directions' gradient is asked for; the network that reads the slot must give its gradient then (see
+    /// [`super::Mlp::with_ray_gradient`]).
+    pub gradient: bool,
 }
 
 impl Stage for Directions {
@@ -18,5 +21,11 @@ impl Stage for Directions {
         }
     }
 
-    fn backward(&self, _: &mut Workspace, _: &mut [f32]) {}
+    fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
+        if self.gradient {
+            let slot = &ws.slots[self.output];
+            let rows = ws.direction.iter().zip(slot.grad.chunks_exact(slot.stride));
+            ws.d_direction.extend(rows.map(|(d, row)| sh::backward(*d, &row[..slot.columns])));
+        }
+    }
 }

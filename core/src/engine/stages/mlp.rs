@@ -61,6 +61,7 @@ pub struct Mlp {
     /// Per ray: the first layer's product with the ray's inputs, and its gradient.
     ray_slot: usize,
     input_grad: bool,
+    ray_grad: bool,
     layers: Vec<Layer>,
     grads: usize,
 }
@@ -110,7 +111,12 @@ impl Mlp {
             from = to;
         }
         let ray_slot = if ray_input.is_some() { plan.slot(shape.width) } else { usize::MAX };
-        Self { ray_input, ray_inputs: shape.ray_inputs, ray_slot, input_grad, layers, grads }
+        Self { ray_input, ray_inputs: shape.ray_inputs, ray_slot, input_grad, ray_grad: false, layers, grads }
+    }
+
+    /// The same network, which also gives the gradient of the rays' inputs.
+    pub fn with_ray_gradient(self, ray_grad: bool) -> Self {
+        Self { ray_grad, ..self }
     }
 
     /// The slots whose rows must move when samples are dropped: input, hidden layers and output, each once.
@@ -277,5 +283,12 @@ impl Mlp {
         let (m, n) = (layer.outputs.next_multiple_of(4), padded(self.ray_inputs));
         let shape = Shape { m, n, k: ws.spans.len() };
         matmul(ws.isa, shape, left, &x.values, x.stride, grads, layer.stride, true, Epilogue::None);
+        if self.ray_grad {
+            // Whole panels: columns beyond the rays' inputs get what nobody reads.
+            let left = Left { values: &r.grad, row: r.stride, col: 1 };
+            let shape = Shape { m: ws.spans.len(), n: x.stride, k: layer.outputs };
+            let (ldw, ldx) = (layer.stride, x.stride);
+            matmul(ws.isa, shape, left, &layer.weight, ldw, &mut x.grad, ldx, false, Epilogue::None);
+        }
     }
 }

@@ -6,7 +6,7 @@ mod direction;
 mod mlp;
 mod saliency;
 
-pub use composite::Composite;
+pub use composite::{Composite, Spread};
 pub use density::Density;
 pub use direction::Directions;
 pub use mlp::{Mlp, MlpShape};

@@ -8,13 +8,17 @@ use crate::ops::saliency::reference as saliency;
 const TOLERANCE: f64 = 3e-5;
 
 /// Takes one step that moves nothing and compares all that it leaves behind.
-fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
+pub(super) fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
     let mut engine = setup.engine(isa, 2);
     let oracle = setup.oracle(engine.params());
     setup.steer_clear(&oracle, &mut shots);
-    let (loss, gradients, outputs) = oracle.loss_and_gradients(&setup.samples(&shots));
+    let samples = setup.samples(&shots);
+    let (loss, gradients, outputs) = oracle.loss_and_gradients(&samples);
+    let want = setup.blocks(gradients, &samples, engine.params());
     let stats = step(&mut engine, &shots, 0.0);
-    assert!((stats.loss / loss - 1.0).abs() < 1e-5, "{isa:?} {setup:?}: loss {} {loss}", stats.loss);
+    let spread: f64 = setup.spread.iter().zip(stats.spread).map(|(weight, s)| f64::from(*weight) * s).sum();
+    let got = stats.loss + spread;
+    assert!((got / loss - 1.0).abs() < 1e-5, "{isa:?} {setup:?}: loss {got} {loss}");
     assert_eq!(stats.rays, shots.len());
     assert_eq!(stats.hits, shots.all.iter().filter(|s| !s.samples.t.is_empty()).count());
     assert_eq!(stats.kept, outputs.iter().map(|o| o.live_samples).sum::<usize>());
@@ -25,7 +29,7 @@ fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
     } else {
         assert_eq!(stats.samples, all);
     }
-    for (block, want) in engine.params().blocks().iter().zip(setup.blocks(gradients)) {
+    for (block, want) in engine.params().blocks().iter().zip(want) {
         if let Err(e) = close(&block.m, &want, TOLERANCE, TOLERANCE) {
             panic!("{isa:?} {setup:?} {}: {e}", block.spec.name);
         }
@@ -38,7 +42,7 @@ fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
 }
 
 /// Rays without samples, with few and with many; more than one tile.
-fn shots(seed: u64, side: f32) -> Shots {
+pub(super) fn shots(seed: u64, side: f32) -> Shots {
     Shots::new(seed, side, (0..60).map(|i| (i * 7) % 23))
 }
 
@@ -146,7 +150,8 @@ fn pruning_pulls_at_every_logit() {
         let (shots, rate) = (shots(70, 1.0), 1e-3);
         let rays = shots.len();
         let sampler = &shots;
-        let input = StepInput { sampler, marcher: sampler, rays, rate, progress: 1.0, pruning };
+        let levels = usize::MAX;
+        let input = StepInput { sampler, marcher: sampler, rays, rate, progress: 1.0, pruning, levels };
         let start = engine.params().blocks().last().unwrap().weight.to_vec();
         let stats = engine.step(&input);
         let block = engine.params().blocks().last().unwrap();
@@ -167,9 +172,10 @@ fn pruning_pulls_at_every_logit() {
 /// Every table, every row and every column of every matrix learns something.
 #[test]
 fn the_gradient_reaches_every_parameter() {
-    for (cut, saliency) in [(0.0, None), (0.1, None), (0.1, Some(4))] {
+    for (cut, saliency, learns) in [(0.0, None, true), (0.1, None, false), (0.1, Some(4), true)] {
         let gate = saliency.map(|_| 10.0);
-        let mut engine = Setup { cut, saliency, gate, ..Setup::default() }.engine(Isa::best(), 2);
+        let setup = Setup { cut, saliency, gate, pose: learns, colors: learns, ..Setup::default() };
+        let mut engine = setup.engine(Isa::best(), 2);
         step(&mut engine, &shots(40, 1.0), 0.0);
         for block in engine.params().blocks() {
             let (name, columns) = (&block.spec.name, block.spec.shape[1]);

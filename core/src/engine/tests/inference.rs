@@ -88,7 +88,9 @@ fn a_picture_is_what_training_sees() {
     let shots = Shots::new(4, 2.0, (0..200).map(|i| i % 37));
     let mut engine = setup.engine(Isa::best(), 2);
     let out = render(&mut engine, &shots, setup.cut);
-    let price = |(out, shot): (&[f32], &shots::Shot)| f64::from(Mse.loss(out, &shot.target, &mut [0.0; 5]));
+    let price = |(out, shot): (&[f32], &shots::Shot)| {
+        f64::from(Mse { depth: false }.loss(out, &shot.target, &mut [0.0; 5]))
+    };
     let loss = out.chunks_exact(5).zip(&shots.all).map(price).sum::<f64>() / 200.0;
     let stats = step(&mut engine, &shots, 0.0);
     assert!((stats.loss / loss - 1.0).abs() < 1e-6, "{} {loss}", stats.loss);

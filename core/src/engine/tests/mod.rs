@@ -1,6 +1,7 @@
 //! The batch engine against the f64 field: a small Instant-NGP field on rays whose samples are given.
 #![allow(clippy::unwrap_used)]
 
+mod cameras;
 mod determinism;
 mod edges;
 mod gradients;
@@ -9,13 +10,14 @@ mod oracle;
 mod precision;
 mod shots;
 
-use super::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, ZeroSkip};
+use super::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, Spread, ZeroSkip};
 use super::*;
 use crate::ops::check::TestRng;
+use crate::ops::distortion::Scale;
 use crate::ops::hash_grid::HashGridConfig;
 use crate::params::{BlockSpec, Group, Params};
 use crate::simd::Isa;
-use shots::Shots;
+use shots::{CAMERAS, Shots};
 
 /// Extents of a field; the default is small but has dense and hashed levels and the usual networks.
 #[derive(Clone, Debug)]
@@ -42,7 +44,15 @@ struct Setup {
     hidden: bool,
     /// Size of the tables' values.
     size: f32,
+    /// Poses and colours of the cameras are learnt.
+    pose: bool,
+    colors: bool,
+    /// Weights of distortion and deviation.
+    spread: [f32; 2],
 }
+
+/// Of the spread's scale.
+const KNEE: f32 = 0.3;
 
 impl Default for Setup {
     fn default() -> Self {
@@ -70,6 +80,9 @@ impl Default for Setup {
             gate: None,
             hidden: false,
             size: 1.0,
+            pose: false,
+            colors: false,
+            spread: [0.0; 2],
         }
     }
 }
@@ -132,7 +145,8 @@ impl Setup {
             &mut params,
             networks,
             &random,
-        );
+        )
+        .with_ray_gradient(self.pose);
         let mut stages: Vec<Box<dyn Stage>> = Vec::new();
         if scaled != input {
             stages.push(Box::new(Saliency { input, output: scaled }));
@@ -145,9 +159,19 @@ impl Setup {
         let gated = self.gate.is_some();
         stages.push(Box::new(density));
         stages.push(Box::new(Density { input: geometry, rows, cut: self.cut, column, gated }));
-        stages.push(Box::new(Directions { output: harmonics }));
+        stages.push(Box::new(Directions { output: harmonics, gradient: self.pose }));
         stages.push(Box::new(colors));
-        stages.push(Box::new(Composite { input: color, channels: 3 }));
+        let scale = Scale::new(KNEE, 1.0);
+        let spread = Spread { distortion: self.spread[0], depth: self.spread[1], scale };
+        stages.push(Box::new(Composite { input: color, channels: 3, spread }));
+        let mut rows = |name: &str, columns: usize, size: f32| {
+            let spec = BlockSpec { name: name.into(), shape: vec![CAMERAS, columns], group: networks };
+            let stream = params.blocks().len() as u32;
+            params.block(spec, |i| size * (2.0 * random(stream, i as u32) - 1.0))
+        };
+        let pose = self.pose.then(|| rows("pose", 6, 0.1));
+        let color = self.colors.then(|| rows("colors", 12, 0.3));
+        let cameras = CameraBlocks { pose, color };
         let saliency = self.saliency.map(|side| {
             let spec = BlockSpec { name: "saliency".into(), shape: vec![side; 3], group: networks };
             let block = params.block(spec, |i| 6.0 * random(99, i as u32) - 3.0);
@@ -156,9 +180,13 @@ impl Setup {
         if let Some(decay) = self.average {
             params.average(decay);
         }
-        let (objective, shrink) = (Box::new(Mse), 1.0 / self.box_side);
+        let depth = self.spread[1] > 0.0;
+        let (objective, shrink) = (Box::new(Mse { depth }), 1.0 / self.box_side);
         let cut = if self.rounds { self.cut } else { 0.0 };
-        (params, FieldLayout { grid, saliency, input, stages, plan, channels: 3, objective, cut, shrink })
+        (
+            params,
+            FieldLayout { grid, saliency, cameras, input, stages, plan, channels: 3, objective, cut, shrink },
+        )
     }
 
     fn engine(&self, isa: Isa, threads: usize) -> BatchEngine {
@@ -168,15 +196,21 @@ impl Setup {
 }
 
 /// Mean square difference over red, green and blue, both sides on the target's background.
-struct Mse;
+struct Mse {
+    depth: bool,
+}
 
 impl Objective for Mse {
     fn targets(&self) -> usize {
-        7
+        if self.depth { 8 } else { 7 }
+    }
+
+    fn distance(&self) -> Option<usize> {
+        self.depth.then_some(7)
     }
 
     fn loss(&self, out: &[f32], target: &[f32], d_out: &mut [f32]) -> f32 {
-        let (alpha, background) = (target[3], &target[4..]);
+        let (alpha, background) = (target[3], &target[4..7]);
         d_out.fill(0.0);
         let mut loss = 0.0;
         for c in 0..3 {
@@ -192,5 +226,6 @@ impl Objective for Mse {
 
 fn step(engine: &mut BatchEngine, shots: &Shots, rate: f32) -> StepStats {
     let rays = shots.len();
-    engine.step(&StepInput { sampler: shots, marcher: shots, rays, rate, progress: 1.0, pruning: Some(0.0) })
+    let (pruning, levels) = (Some(0.0), usize::MAX);
+    engine.step(&StepInput { sampler: shots, marcher: shots, rays, rate, progress: 1.0, pruning, levels })
 }

@@ -6,11 +6,25 @@
 use super::shots::Shot;
 use super::*;
 use crate::ops::check::widen;
-use crate::ops::field_reference::{FieldReference, GEOMETRY, Gradients, RaySamples, Sample};
+use crate::ops::field_reference::{FieldReference, GEOMETRY, Gradients, RaySamples, Sample, SpreadReference};
 use crate::ops::hash_grid::reference as hash_grid;
 use crate::ops::mlp::reference::{self as mlp, Matrix};
+use crate::ops::rigid::reference as rigid;
 use crate::ops::saliency::reference as saliency;
 use crate::ops::sh::{COEFFICIENTS, reference as sh};
+
+/// Places on the scale that the setup's spread has, for rays no longer than 1.
+fn place(t: f64) -> f64 {
+    let (knee, place) =
+        (f64::from(KNEE), |t: f64, knee: f64| if t <= knee { t } else { knee + knee * (t / knee).ln() });
+    place(t, knee) / place(1.0, knee)
+}
+
+/// The length of a stretch there.
+fn length(t: f64, dt: f64) -> f64 {
+    let knee = f64::from(KNEE);
+    dt * (knee / t.max(knee)) / (knee + knee * (1.0 / knee).ln())
+}
 
 impl Setup {
     /// The reference with the parameters' current values.
@@ -43,10 +57,20 @@ impl Setup {
         let cut = self.cut.into();
         let grid = |side| (side, widen(&params.blocks().last().unwrap().weight));
         let (saliency, gate) = (self.saliency.map(grid), self.gate.map(f64::from));
+        let colors = params.blocks().iter().filter(|b| b.spec.name == "colors");
+        let codes = colors.flat_map(|b| widen(&b.weight).as_chunks().0.to_vec()).collect();
+        let [distortion, depth] = self.spread.map(f64::from);
         FieldReference {
             cut,
             saliency,
             gate,
+            codes,
+            spread: (distortion > 0.0 || depth > 0.0).then_some(SpreadReference {
+                distortion,
+                depth,
+                place,
+                length,
+            }),
             ..FieldReference::new(levels, self.grid.features, tables, density, color)
         }
     }
@@ -57,8 +81,9 @@ impl Setup {
     }
 
     /// The gradients in the order and shape of the parameters' blocks.
-    pub fn blocks(&self, gradients: Gradients) -> Vec<Vec<f64>> {
-        let Gradients { mut tables, mut density, mut color, saliency } = gradients;
+    pub fn blocks(&self, gradients: Gradients, rays: &[RaySamples], params: &Params) -> Vec<Vec<f64>> {
+        let pose = self.pose_gradient(&gradients, rays, params);
+        let Gradients { mut tables, mut density, mut color, saliency, codes, .. } = gradients;
         let last = &mut density[self.density_layers].values;
         last.truncate(self.geometry * self.width);
         if self.hidden {
@@ -69,10 +94,33 @@ impl Setup {
         let rows = color[0].values.chunks_exact(color[0].columns);
         color[0].values = rows.flat_map(|row| columns.iter().map(|c| row[*c])).collect();
         tables.extend(density.into_iter().chain(color).map(|m| m.values));
+        tables.extend(self.pose.then_some(pose));
+        tables.extend(self.colors.then(|| codes.concat()));
         if self.saliency.is_some() {
             tables.push(saliency);
         }
         tables
+    }
+
+    /// What the rays' gradients mean for the cameras' corrections.
+    fn pose_gradient(&self, gradients: &Gradients, rays: &[RaySamples], params: &Params) -> Vec<f64> {
+        let Some(block) = params.blocks().iter().find(|b| b.spec.name == "pose") else { return Vec::new() };
+        let (values, side) = (widen(&block.weight), f64::from(self.box_side));
+        let mut sums = vec![0.0; values.len()];
+        for ((ray, positions), seen) in rays.iter().zip(&gradients.positions).zip(&gradients.directions) {
+            let row = 6 * ray.camera..6 * ray.camera + 6;
+            let correction: [f64; 6] = values[row.clone()].try_into().unwrap();
+            let sum = |of: &dyn Fn(&Sample) -> f64, axis: usize| -> f64 {
+                ray.samples.iter().zip(positions).map(|(s, d)| of(s) * d[axis] / side).sum()
+            };
+            let d_origin = [0, 1, 2].map(|a| sum(&|_| 1.0, a));
+            let d_direction = [0, 1, 2].map(|a| sum(&|s| s.t, a) + seen[a]);
+            let [a, b, c, ..] = correction;
+            let before = rigid::turn([-a, -b, -c], ray.direction);
+            let d = rigid::backward(correction, before, d_origin, d_direction);
+            sums[row].iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
+        }
+        sums
     }
 
     /// The rays as a training step sees them: at most [`CAPACITY`] samples, positions clamped to the box.
@@ -98,12 +146,14 @@ impl Setup {
             t: f64::from(*t),
             dt: f64::from(*dt),
         };
-        let [r, g, b, alpha, background @ ..] = shot.target.map(f64::from);
+        let [r, g, b, alpha, x, y, z, distance] = shot.target.map(f64::from);
         RaySamples {
             direction: shot.ray.direction.map(f64::from),
             samples: shot.samples.t.iter().zip(&shot.samples.dt).take(limit).map(sample).collect(),
             target: [r, g, b, alpha],
-            background,
+            background: [x, y, z],
+            camera: shot.ray.camera as usize,
+            distance,
         }
     }
 

@@ -4,10 +4,13 @@ use super::*;
 use crate::ops::check::narrow;
 use std::collections::HashMap;
 
-/// A ray, its pixel (colour, alpha, background) and its samples.
+/// Cameras that rays come from.
+pub const CAMERAS: usize = 3;
+
+/// A ray, its pixel (colour, alpha, background, distance) and its samples.
 pub struct Shot {
     pub ray: Ray,
-    pub target: [f32; 7],
+    pub target: [f32; 8],
     pub samples: Samples,
 }
 
@@ -49,8 +52,13 @@ impl Shot {
         let dt = rng.uniforms(n, 0.5 * thickness, 1.5 * thickness);
         let samples = Samples { t: narrow(&t), dt: narrow(&dt) };
         let near = samples.t.first().copied().unwrap_or(0.0);
-        let target = [0; 7].map(|_| rng.uniform(0.0, 1.0) as f32);
-        Self { ray: Ray { origin, direction, near, far: 1.0 + side as f32 }, target, samples }
+        let [a, b, c, d, e, f, g] = [0; 7].map(|_| rng.uniform(0.0, 1.0) as f32);
+        // Every other ray with samples has a known distance, which is none of theirs.
+        let distance = if n % 2 == 1 { 1.03 * samples.t[n / 2] } else { 0.0 };
+        let target = [a, b, c, d, e, f, g, distance];
+        let camera = (n % CAMERAS) as u32;
+        let far = 1.0 + side as f32;
+        Self { ray: Ray { origin, direction, near, far, camera }, target, samples }
     }
 }
 
@@ -60,7 +68,7 @@ fn key(ray: &Ray) -> [u32; 3] {
 
 impl Sampler for Shots {
     fn ray(&self, index: usize, target: &mut [f32]) -> Ray {
-        target.copy_from_slice(&self.all[index].target);
+        target.copy_from_slice(&self.all[index].target[..target.len()]);
         self.all[index].ray
     }
 }

@@ -1,0 +1,129 @@
+//! What is learnt about cameras, and what holds a ray's weights together: the reference's gradients, the same bits.
+
+use super::gradients::{check, shots};
+use super::*;
+use crate::ops::check::bit_equal;
+
+#[test]
+fn poses_have_right_gradients() {
+    let base = Setup { pose: true, ..Setup::default() };
+    for isa in Isa::available() {
+        check(&base, shots(80, 1.0), isa);
+    }
+    let grid = HashGridConfig { levels: 5, features: 4, ..base.grid.clone() };
+    let setups = [
+        Setup { cut: 0.3, ..base.clone() },
+        // Samples are dropped on the way, by the density stage.
+        Setup { cut: 0.3, rounds: false, ..base.clone() },
+        Setup { harmonics: 9, box_side: 2.0, ..base.clone() },
+        Setup { grid, hidden: true, ..base.clone() },
+    ];
+    for (setup, seed) in setups.iter().zip(81..) {
+        check(setup, shots(seed, setup.box_side), Isa::best());
+    }
+}
+
+#[test]
+fn colours_have_right_gradients() {
+    let base = Setup { colors: true, ..Setup::default() };
+    for setup in [base.clone(), Setup { cut: 0.2, pose: true, ..base }] {
+        check(&setup, shots(85, 1.0), Isa::best());
+    }
+}
+
+#[test]
+fn spread_has_right_gradients() {
+    for (seed, spread) in [(90, [0.5, 0.0]), (91, [0.0, 0.7]), (92, [0.3, 0.4])] {
+        for isa in Isa::available() {
+            check(&Setup { spread, cut: 0.1, ..Setup::default() }, shots(seed, 1.0), isa);
+        }
+    }
+    let all = Setup { spread: [0.3, 0.4], pose: true, colors: true, saliency: Some(8), ..Setup::default() };
+    check(&Setup { pose: false, ..all.clone() }, shots(93, 1.0), Isa::best());
+    check(&Setup { saliency: None, box_side: 2.0, ..all }, shots(94, 2.0), Isa::best());
+}
+
+fn everything() -> Setup {
+    let spread = [0.3, 0.4];
+    Setup { cut: 0.05, betas: [0.9, 0.99], pose: true, colors: true, spread, ..Setup::default() }
+}
+
+/// More tiles than groups, on any number of threads.
+#[test]
+fn any_number_of_threads_gives_the_same_cameras() {
+    let run = |threads| {
+        let mut engine = everything().engine(Isa::best(), threads);
+        for seed in 0..3 {
+            step(&mut engine, &Shots::new(seed, 1.0, (0..900).map(|i| (i * 13) % 41)), 1e-2);
+        }
+        engine
+    };
+    let one = run(1);
+    for threads in [2, 3] {
+        let many = run(threads);
+        for (a, b) in one.params().blocks().iter().zip(many.params().blocks()) {
+            bit_equal(&a.weight, &b.weight).unwrap();
+            bit_equal(&a.m, &b.m).unwrap();
+        }
+    }
+}
+
+/// Tracing gives what a step would learn from, and teaches nothing.
+#[test]
+fn tracing_gives_the_poses_gradient_and_moves_nothing() {
+    let setup = Setup { pose: true, ..Setup::default() };
+    let shots = shots(95, 1.0);
+    let mut engine = setup.engine(Isa::best(), 2);
+    let before: Vec<Vec<f32>> = engine.params().blocks().iter().map(|b| b.weight.to_vec()).collect();
+    let input = StepInput {
+        sampler: &shots,
+        marcher: &shots,
+        rays: shots.len(),
+        rate: 1e-2,
+        progress: 1.0,
+        pruning: None,
+        levels: usize::MAX,
+    };
+    let mut sums = [[1.0; 6]; CAMERAS];
+    let traced = engine.trace(&input, &mut sums);
+    for (block, before) in engine.params().blocks().iter().zip(&before) {
+        bit_equal(&block.weight, before).unwrap();
+    }
+    assert_eq!(engine.params().step, 0);
+    let stats = engine.step(&StepInput { rate: 0.0, ..input });
+    assert_eq!((traced.loss.to_bits(), traced.kept), (stats.loss.to_bits(), stats.kept));
+    let block = engine.params().blocks().iter().find(|b| b.spec.name == "pose").unwrap();
+    for (camera, sums) in sums.iter().enumerate() {
+        let turned =
+            crate::ops::rigid::turn_gradient(&block.weight[6 * camera..], [sums[0], sums[1], sums[2]]);
+        let want: Vec<f32> = turned.iter().chain(&sums[3..]).map(|g| *g as f32).collect();
+        bit_equal(&block.m[6 * camera..6 * camera + 6], &want).unwrap();
+    }
+}
+
+/// Levels that rest keep their tables; the others learn as if nothing were different.
+#[test]
+fn finer_levels_can_rest() {
+    let setup = Setup { pose: true, ..Setup::default() };
+    let shots = shots(96, 1.0);
+    let run = |levels| {
+        let mut engine = setup.engine(Isa::best(), 2);
+        let start: Vec<Vec<f32>> = engine.params().blocks().iter().map(|b| b.weight.to_vec()).collect();
+        let (sampler, rays) = (&shots, shots.len());
+        engine.step(&StepInput {
+            sampler,
+            marcher: sampler,
+            rays,
+            rate: 1e-2,
+            progress: 0.0,
+            pruning: None,
+            levels,
+        });
+        let end: Vec<Vec<f32>> = engine.params().blocks().iter().map(|b| b.weight.to_vec()).collect();
+        (start, end)
+    };
+    let ((start, all), (_, coarse)) = (run(usize::MAX), run(2));
+    assert_eq!(all[..2], coarse[..2]);
+    assert_eq!(start[2..4], coarse[2..4]);
+    assert!(all[2..4].iter().zip(&start[2..4]).all(|(a, b)| a != b));
+}

@@ -1,0 +1,308 @@
+//! What is learnt about the training cameras: small corrections of their poses, and their own colours.
+//!
+//! **Poses** (`--refine-poses`). Every training camera has a correction in so(3) x R^3 (see
+//! [`nerve_core::ops::rigid`]) in the unit frame, learnt by gradients through the samples' positions. All cameras and the
+//! field can move together without changing a picture: the corrections never contain a part that is such a common
+//! shift, turn or scaling ([`Gauge`]), so that the field stays where the given poses, taken together, put it. While
+//! poses are wrong, fine detail pulls them anywhere: the encoding's levels learn from coarse to fine over the first
+//! part of the run, as in the curriculum of Heo et al. (CVPR 2023), which a table that rests near zero makes free.
+//!
+//! **Colours** (`--appearance`). Every training photograph has an affine map of colours of its own (see
+//! [`nerve_core::ops::affine_color`]), whose mean over the photographs is the identity: what the field shows is the
+//! mean photograph. An affine map follows exposure and white balance; a code that the colour network sees could, but
+//! it could also learn to show another surface to every camera, and has no neutral value for a held-out view.
+
+use crate::config::{CameraConfig, NerfConfig};
+use crate::trainer::Trainer;
+use nerve_core::engine::{CameraBlocks, TrainEngine};
+use nerve_core::ops::rigid::Correction;
+use nerve_core::ops::{affine_color, rigid};
+use nerve_core::params::{BlockSpec, Group, Params};
+use nerve_data::Camera;
+use serde::{Deserialize, Serialize};
+
+/// Name of the poses' block and group.
+pub const POSES: &str = "cameras.poses";
+/// Name of the colours' block and group.
+pub const COLORS: &str = "cameras.colors";
+
+/// Learning rate of the colours, of the run's.
+const COLOR_RATE: f32 = 0.3;
+/// The share of the run over which the poses' rate rises: a field that has seen nothing yet says nothing about poses.
+const WARM_UP: f64 = 0.01;
+/// What is left of the poses' rate at the end of the run, exponentially: poses come to rest long before the field does,
+/// or their noise would blur it.
+const POSE_DECAY: f64 = 0.01;
+/// Levels that learn from the start.
+const COARSE: usize = 4;
+
+/// Adds the blocks that `config` asks for, for `count` cameras.
+pub(crate) fn blocks(config: &NerfConfig, params: &mut Params, count: usize) -> CameraBlocks {
+    let mut rows = |name: &str, columns: usize| {
+        let group = params.group(Group::new(name));
+        params.block(BlockSpec { name: name.to_owned(), shape: vec![count, columns], group }, |_| 0.0)
+    };
+    let c = &config.cameras;
+    let pose = c.refine_poses.then(|| rows(POSES, rigid::VALUES));
+    CameraBlocks { pose, color: c.appearance.then(|| rows(COLORS, affine_color::VALUES)) }
+}
+
+impl CameraConfig {
+    /// The poses' learning rate at a point of the run.
+    fn pose_rate_at(&self, progress: f64) -> f64 {
+        f64::from(self.pose_rate) * (progress / WARM_UP).min(1.0) * POSE_DECAY.powf(progress)
+    }
+
+    /// Of `all` levels, those that learn at a point of the run.
+    pub fn levels_at(&self, progress: f64, all: usize) -> usize {
+        if !self.refine_poses || progress >= self.coarse_until {
+            return all;
+        }
+        let finer = all.saturating_sub(COARSE) as f64 * progress / self.coarse_until;
+        (COARSE + finer as usize).min(all)
+    }
+}
+
+/// The common shifts, turns and scalings of all cameras, to first order: what corrections must not contain.
+#[derive(Clone, Debug)]
+pub(crate) struct Gauge(Vec<Vec<f64>>);
+
+impl Gauge {
+    /// For cameras at `centres`.
+    pub fn new(centres: &[[f32; 3]]) -> Self {
+        let n = centres.len().max(1) as f64;
+        let mean = [0, 1, 2].map(|a| centres.iter().map(|c| f64::from(c[a])).sum::<f64>() / n);
+        let mut basis: Vec<Vec<f64>> = Vec::new();
+        for kind in 0..7 {
+            let row = |centre: &[f32; 3]| {
+                let [x, y, z] = [0, 1, 2].map(|a| f64::from(centre[a]) - mean[a]);
+                match kind {
+                    0 => [0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+                    1 => [0.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+                    2 => [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+                    // A turn by e about the mean moves a camera by e x (its place).
+                    3 => [1.0, 0.0, 0.0, 0.0, -z, y],
+                    4 => [0.0, 1.0, 0.0, z, 0.0, -x],
+                    5 => [0.0, 0.0, 1.0, -y, x, 0.0],
+                    _ => [0.0, 0.0, 0.0, x, y, z],
+                }
+            };
+            let mut v: Vec<f64> = centres.iter().flat_map(row).collect();
+            let size = dot(&v, &v).sqrt();
+            for b in &basis {
+                let along = dot(&v, b);
+                v.iter_mut().zip(b).for_each(|(v, b)| *v -= along * b);
+            }
+            let left = dot(&v, &v).sqrt();
+            // Cameras in one place, or one camera: some of the seven are the same.
+            if left > 1e-6 * size.max(1e-30) {
+                v.iter_mut().for_each(|v| *v /= left);
+                basis.push(v);
+            }
+        }
+        Self(basis)
+    }
+
+    /// Takes the common part out of `[camera][6]` corrections.
+    pub fn remove(&self, values: &mut [f32]) {
+        for b in &self.0 {
+            let along: f64 = values.iter().zip(b).map(|(v, b)| f64::from(*v) * b).sum();
+            values.iter_mut().zip(b).for_each(|(v, b)| *v -= (along * b) as f32);
+        }
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Takes each column's mean out of rows of `columns` values.
+fn centre(values: &mut [f32], columns: usize) {
+    let n = (values.len() / columns).max(1) as f64;
+    for c in 0..columns {
+        let mean = values.iter().skip(c).step_by(columns).map(|v| f64::from(*v)).sum::<f64>() / n;
+        values.iter_mut().skip(c).step_by(columns).for_each(|v| *v -= mean as f32);
+    }
+}
+
+/// How far the training cameras have been moved from where they were given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoseChange {
+    /// Mean turn in degrees.
+    pub mean_degrees: f64,
+    /// Largest turn in degrees.
+    pub max_degrees: f64,
+    /// Mean shift in per cent of the cameras' mean distance from their centre.
+    pub mean_percent: f64,
+    /// Largest shift in per cent of it.
+    pub max_percent: f64,
+}
+
+impl Trainer {
+    fn camera_block(&self, name: &str) -> Option<&[f32]> {
+        self.engine.params().blocks().iter().find(|b| b.spec.name == name).map(|b| &*b.weight)
+    }
+
+    /// The poses' corrections, `[training view][6]`, where they are learnt.
+    pub fn poses(&self) -> Option<&[f32]> {
+        self.camera_block(POSES)
+    }
+
+    /// The photographs' colours, `[training view][12]`, where they are learnt.
+    pub fn colors(&self) -> Option<&[f32]> {
+        self.camera_block(COLORS)
+    }
+
+    /// The correction of a view's pose; `None` if it is no training view, or poses are not learnt.
+    pub fn correction(&self, view: usize) -> Option<Correction> {
+        let camera = self.views.camera_of(view)?;
+        self.poses().map(|poses| Correction::new(&poses[rigid::VALUES * camera..]))
+    }
+
+    /// The camera of a view, in the scene's world, as it is after refinement; the given one where it was not refined.
+    pub fn refined_camera(&self, view: usize) -> Option<Camera> {
+        let scene = self.scene();
+        let mut camera = scene.views.get(view)?.camera.clone();
+        if let (Some(index), Some(poses)) = (self.views.camera_of(view), self.poses()) {
+            let [a, b, c, x, y, z] = std::array::from_fn(|i| f64::from(poses[rigid::VALUES * index + i]));
+            let frame = scene.frame.isometry.rotation;
+            let turn = nalgebra::UnitQuaternion::from_scaled_axis(nalgebra::Vector3::new(a, b, c));
+            let unit = scene.to_unit(&camera.centre()) + nalgebra::Vector3::new(x, y, z);
+            camera.pose.translation.vector = scene.to_world(&unit).coords;
+            camera.pose.rotation = frame.inverse() * turn * frame * camera.pose.rotation;
+        }
+        Some(camera)
+    }
+
+    /// How far the training cameras have been moved, where poses are learnt.
+    pub fn pose_change(&self) -> Option<PoseChange> {
+        let (rows, _) = self.poses()?.as_chunks::<{ rigid::VALUES }>();
+        let norm = |v: &[f32]| v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let n = rows.len().max(1) as f64;
+        let (turns, shifts): (Vec<f64>, Vec<f64>) = rows
+            .iter()
+            .map(|r| (norm(&r[..3]).to_degrees(), 100.0 * norm(&r[3..]) / self.views.spread()))
+            .unzip();
+        let largest = |v: &[f64]| v.iter().copied().fold(0.0, f64::max);
+        Some(PoseChange {
+            mean_degrees: turns.iter().sum::<f64>() / n,
+            max_degrees: largest(&turns),
+            mean_percent: shifts.iter().sum::<f64>() / n,
+            max_percent: largest(&shifts),
+        })
+    }
+
+    /// Sets the cameras' learning rates for a step, and casts its rays from where they are now.
+    pub(crate) fn prepare_cameras(&mut self, progress: f64) {
+        let config = self.config();
+        // Groups' rates are relative to the run's.
+        let rate = f64::from(config.train.rate) * config.schedule.factor(progress);
+        let pose = (config.cameras.pose_rate_at(progress) / rate.max(1e-12)) as f32;
+        for group in &mut self.engine.params_mut().groups {
+            match group.name.as_str() {
+                POSES => group.rate = pose,
+                COLORS => group.rate = COLOR_RATE,
+                _ => {}
+            }
+        }
+        self.place_cameras();
+    }
+
+    /// Casts rays from where the cameras are now.
+    pub(crate) fn place_cameras(&mut self) {
+        let blocks = self.engine.params().blocks();
+        if let Some(block) = blocks.iter().find(|b| b.spec.name == POSES) {
+            self.views.correct(&block.weight);
+        }
+    }
+
+    /// Takes out of what a step has learnt about cameras what all of them have in common.
+    pub(crate) fn anchor_cameras(&mut self) {
+        let gauge = &self.gauge;
+        let (blocks, _) = self.engine.params_mut().split();
+        for block in blocks {
+            match block.spec.name.as_str() {
+                POSES => gauge.remove(&mut block.weight),
+                COLORS => centre(&mut block.weight, affine_color::VALUES),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cameras on an arc, at different distances.
+    fn arc(n: usize) -> Vec<[f32; 3]> {
+        let at = |i: usize| (i as f32 * 0.4, 1.0 + 0.1 * (i % 3) as f32);
+        (0..n).map(at).map(|(a, r)| [0.5 + r * a.cos(), 0.5 + r * a.sin(), 0.3 + 0.2 * a.cos()]).collect()
+    }
+
+    #[test]
+    fn common_motions_are_taken_out_and_nothing_else() {
+        let centres = arc(9);
+        let gauge = Gauge::new(&centres);
+        assert_eq!(gauge.0.len(), 7);
+        // A turn of everything by w, a shift and a scaling.
+        let (w, shift, scale) = ([0.02, -0.01, 0.03], [0.1, 0.2, -0.1], 0.05);
+        let common = centres.iter().flat_map(|c| {
+            let moved = rigid::cross(w, *c);
+            let tau: [f32; 3] = std::array::from_fn(|a| moved[a] + shift[a] + scale * c[a]);
+            [w[0], w[1], w[2], tau[0], tau[1], tau[2]]
+        });
+        let mut values: Vec<f32> = common.collect();
+        gauge.remove(&mut values);
+        assert!(values.iter().all(|v| v.abs() < 1e-6), "{values:?}");
+        // What is left once stays.
+        let mut values: Vec<f32> = (0..54).map(|i| ((i * 37) % 11) as f32 * 0.01).collect();
+        gauge.remove(&mut values);
+        let once = values.clone();
+        gauge.remove(&mut values);
+        assert!(values.iter().zip(&once).all(|(a, b)| (a - b).abs() < 1e-6));
+        assert!(once.iter().any(|v| v.abs() > 0.01));
+    }
+
+    /// Where all motions are common, nothing is left to learn; nothing is divided by zero.
+    #[test]
+    fn few_cameras_have_fewer_motions_of_their_own() {
+        let mut one = [0.1f32; 6];
+        Gauge::new(&arc(1)).remove(&mut one);
+        assert!(one.iter().all(|v| v.abs() < 1e-6), "{one:?}");
+        assert_eq!(Gauge::new(&[[0.5; 3]; 4]).0.len(), 6);
+        assert!(Gauge::new(&[]).0.is_empty());
+    }
+
+    #[test]
+    fn levels_come_one_after_the_other() {
+        let c = CameraConfig { refine_poses: true, coarse_until: 0.5, ..CameraConfig::default() };
+        assert_eq!([0.0, 0.25, 0.49, 0.5, 1.0].map(|p| c.levels_at(p, 16)), [4, 10, 15, 16, 16]);
+        assert_eq!(c.levels_at(0.0, 2), 2);
+        assert_eq!(CameraConfig::default().levels_at(0.0, 16), 16);
+    }
+
+    #[test]
+    fn poses_behind_a_saliency_grid_are_refused() {
+        let mut config = NerfConfig::default();
+        config.cameras.refine_poses = true;
+        assert!(config.validate().is_ok());
+        config.hollow.method = crate::hollow::Method::Hollow;
+        assert!(config.validate().is_err_and(|e| e.to_string().contains("--refine-poses")));
+    }
+
+    /// The rate rises from nothing, and has fallen to a hundredth in the end.
+    #[test]
+    fn poses_come_to_rest() {
+        let c = CameraConfig { pose_rate: 1e-3, ..CameraConfig::default() };
+        assert_eq!(c.pose_rate_at(0.0), 0.0);
+        assert!(c.pose_rate_at(WARM_UP) > 9e-4 && (c.pose_rate_at(1.0) / 1e-5 - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn colours_have_the_identity_as_their_mean() {
+        let mut values = [1.0, 2.0, 3.0, 6.0];
+        centre(&mut values, 2);
+        assert_eq!(values, [-1.0, -2.0, 1.0, 2.0]);
+    }
+}
