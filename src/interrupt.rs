@@ -32,6 +32,11 @@ impl Interrupt {
         Ok(this)
     }
 
+    /// That work is over: the first signal ends the process again, unless one has come already.
+    pub fn at_once(&self) {
+        self.clean.store(false, Ordering::Relaxed);
+    }
+
     /// From now on the work watches the token, so that the first signal leaves time for a clean end.
     pub fn clean(&self) -> &Cancel {
         self.clean.store(true, Ordering::Relaxed);

@@ -4,18 +4,22 @@ mod cli;
 mod commands;
 mod context;
 mod evaluation;
+mod forecast;
 mod format;
 mod interrupt;
 mod nerf;
 mod output;
+mod photos;
 mod progress;
 mod scene;
 mod sinks;
+mod speed;
 
 use clap::Parser;
 use cli::{Cli, Command};
 use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, train};
 use context::Context;
+use nerve_data::photos::PhotosError;
 use output::remark;
 use std::process::ExitCode;
 
@@ -44,6 +48,10 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
 fn fail(error: &anyhow::Error) -> ExitCode {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         usage.exit();
+    }
+    if let Some(stopped @ PhotosError::Cancelled { .. }) = error.downcast_ref() {
+        remark(stopped);
+        return ExitCode::from(interrupt::EXIT_CODE);
     }
     let mut said = error.to_string();
     remark(format_args!("error: {said}"));

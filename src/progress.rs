@@ -1,5 +1,6 @@
 //! Progress of things that are counted: a bar on a terminal, else a line now and then.
 
+use crate::format;
 use crate::output::remark;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
@@ -21,15 +22,16 @@ pub fn bar(template: &str) -> ProgressBar {
 pub struct Counter {
     what: &'static str,
     bar: ProgressBar,
+    begun: Instant,
     said: Mutex<Instant>,
 }
 
 impl Counter {
     /// Begins to count; `what` is such as `rendering views`.
     pub fn new(what: &'static str) -> Self {
-        let bar = bar("{msg} {bar:30} {pos}/{len}");
+        let bar = bar("{msg} {bar:30} {pos}/{len}  {eta} left");
         bar.set_message(what);
-        Self { what, bar, said: Mutex::new(Instant::now()) }
+        Self { what, bar, begun: Instant::now(), said: Mutex::new(Instant::now()) }
     }
 
     /// So many are done.
@@ -39,7 +41,11 @@ impl Counter {
         self.bar.set_position(self.bar.position().max(done as u64));
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if self.bar.is_hidden() && said.elapsed() >= EVERY {
-            remark(format_args!("{} {done}/{total}", self.what));
+            let left =
+                total.saturating_sub(done) as f64 / done.max(1) as f64 * self.begun.elapsed().as_secs_f64();
+            let left = Duration::try_from_secs_f64(left).unwrap_or_default();
+            let left = if done > 0 { format!("  {} left", format::time(left)) } else { String::new() };
+            remark(format_args!("{} {done}/{total}{left}", self.what));
             *said = Instant::now();
         }
     }

@@ -5,8 +5,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 mod cpu;
+mod memory;
 
 pub use cpu::{Cache, CpuInfo, cpu_info};
+pub use memory::{MEMORY_VARIABLE, available_memory};
 
 /// A device that this build can compute on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@ use crate::field::CHANNELS;
 use nerve_core::ops::hash_grid::ConfigError;
 use nerve_core::ops::march::CELLS;
 use nerve_core::ops::sh;
+use nerve_data::scene::{MemoryEstimate, Outline};
 use serde::Serialize;
 
 /// Bytes of an f32.
@@ -55,6 +56,41 @@ pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<
     })
 }
 
+/// What a training takes in all: the scene's images and everything beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// The images.
+    pub images: MemoryEstimate,
+    /// The rest.
+    pub training: TrainingMemory,
+}
+
+/// Images smaller than this on their shorter side are not worth training on.
+const SMALLEST_SIDE: u32 = 32;
+
+impl Forecast {
+    /// Of a scene, with its images as the outline was asked for.
+    ///
+    /// # Errors
+    /// As [`estimate`].
+    pub fn of(config: &NerfConfig, outline: &Outline, threads: usize) -> Result<Self, ConfigError> {
+        Ok(Self { images: outline.memory(), training: estimate(config, outline.aabb_scale, threads)? })
+    }
+
+    /// The peak: decoding is over when training begins.
+    pub fn total(&self) -> u64 {
+        self.images.images + self.images.decoding.max(self.training.total())
+    }
+
+    /// The smallest downscale factor above `from` with which it fits into `available` bytes, and its forecast; `None`
+    /// if none does.
+    pub fn fitting(&self, outline: &Outline, from: u32, available: u64) -> Option<(u32, Self)> {
+        let side = outline.views.iter().map(|view| view.header.width.min(view.header.height)).min()?;
+        let at = |n| (n, Self { images: outline.memory_at(n), ..*self });
+        (from + 1..=side / SMALLEST_SIDE).map(at).find(|(_, forecast)| forecast.total() <= available)
+    }
+}
+
 /// Weights of both networks, which have no biases.
 fn mlp_values(config: &NerfConfig) -> u64 {
     let f = &config.field;
@@ -99,6 +135,37 @@ mod tests {
             config.train.ema = Some(0.9);
             assert!(estimate(&config, 1, 2).unwrap().parameters > plain.parameters);
         }
+    }
+
+    #[test]
+    fn the_smallest_factor_that_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        nerve_data::demo::write(
+            folder.path(),
+            &nerve_data::demo::DemoConfig { resolution: 200, train: 4, test: 1, ..Default::default() },
+            &|_, _| {},
+        )
+        .unwrap();
+        let outline = nerve_data::scene::outline(folder.path(), &nerve_data::LoadOptions::default()).unwrap();
+        let config = NerfConfig {
+            grid: HashGridConfig { levels: 2, log2_entries: 4, ..HashGridConfig::default() },
+            train: crate::config::TrainConfig { batch_samples: 1, ..Default::default() },
+            ..NerfConfig::default()
+        };
+        let full = Forecast::of(&config, &outline, 1).unwrap();
+        assert_eq!(full.images.images, 5 * 200 * 200 * 4);
+        let training = full.training.total();
+        for (available, wanted) in [
+            (full.total() - 1, Some(2)),
+            (training + 5 * 66 * 66 * 4, Some(3)),
+            (training + 5 * 66 * 66 * 4 - 1, Some(4)),
+            (training, None),
+        ] {
+            let found = full.fitting(&outline, 1, available);
+            assert_eq!(found.map(|(n, _)| n), wanted, "{available}");
+            assert!(found.is_none_or(|(_, forecast)| forecast.total() <= available));
+        }
+        assert_eq!(full.fitting(&outline, 3, u64::MAX).unwrap().0, 4, "above what was asked for");
     }
 
     #[test]

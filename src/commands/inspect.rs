@@ -3,17 +3,41 @@
 use super::Outcome;
 use crate::cli::usage;
 use crate::context::Context;
-use crate::{format, scene};
-use nerve_data::inspect::Severity;
+use crate::output::remark;
+use crate::progress::Counter;
+use crate::{forecast, format, scene, speed};
+use anyhow::Context as _;
+use nerve_core::device::available_memory;
+use nerve_data::SceneError;
+use nerve_data::inspect::{self, Pixels, Problem, Report, Severity};
+use nerve_data::photos::{self, Colmap, Photos};
+use nerve_data::scene::Outline;
+use nerve_data::write::write_atomically;
+use nerve_nerf::NerfConfig;
 use nerve_nerf::config::DataConfig;
-use nerve_nerf::{NerfConfig, memory};
+use nerve_nerf::memory::Forecast;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// Flags of `nerve inspect`.
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
+    /// Read image headers only: nothing on blur, exposure and duplicates, and no time forecast
+    #[arg(long)]
+    quick: bool,
+    /// Draw the cameras from above and from the side
+    #[arg(long, value_name = "FILE.svg", value_parser = svg)]
+    picture: Option<PathBuf>,
     #[command(flatten)]
     data: DataConfig,
+}
+
+fn svg(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("svg") => Ok(path),
+        _ => Err("the picture is an SVG: give a name that ends in .svg".into()),
+    }
 }
 
 /// Tells what a scene holds; fails if training on it cannot give a useful result.
@@ -26,19 +50,120 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
             "the demo scene is built in: `nerve demo OUT` writes it to a folder, which can be inspected"
         );
     }
-    let report = nerve_data::inspect(&args.data.scene, &scene::options(&args.data))?;
-    let training = memory::estimate(&config, report.aabb_scale, rayon::current_num_threads())?;
-    let total = report.memory.images + report.memory.decoding.max(training.total());
-    context.output.say(format_args!(
-        "{report}training     about {} in all with the default settings: images, {} parameters with moments, \
-         {} for a batch, {} occupancy",
-        format::megabytes(total),
+    let options = scene::options(&args.data);
+    let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
+        Err(SceneError::BarePhotos { path, folder, .. }) => {
+            return bare_photos(context, args, &path, &folder);
+        }
+        outline => outline?,
+    };
+    let mut report = inspect::report(&outline, &options);
+    if !args.quick {
+        let images: Vec<_> = outline.views.iter().map(|v| (v.name.clone(), v.path.clone())).collect();
+        report.add_pixels(measure(&images));
+    }
+    let forecast = Forecast::of(&config, &outline, rayon::current_num_threads())?;
+    let available = available_memory();
+    if let Some((what, remedy)) = available.and_then(|a| forecast::advice(&config, &outline, &forecast, a)) {
+        report.add_problem(Problem { severity: Severity::Warning, what, remedy });
+    }
+    let unusable = report.problems.iter().any(|problem| problem.severity == Severity::Error);
+    let speed = if args.quick || unusable { None } else { speed::measure(&config, context.common.threads) };
+    context.output.say(format_args!("{report}{}", costs(&forecast, available, speed.as_ref())));
+    let picture = args.picture.as_deref().map(|path| draw(path, &outline, &report)).transpose()?;
+    if let Some(path) = picture {
+        context.output.say(format_args!("picture      {}", path.display()));
+    }
+    let fields = json!({
+        "report": report, "training_memory": forecast.training, "total_memory": forecast.total(),
+        "available_memory": available, "speed": speed, "picture": picture,
+    });
+    context.output.line("inspect", &fields);
+    Ok(if unusable { Outcome::Failed } else { Outcome::Done })
+}
+
+fn measure(images: &[(String, PathBuf)]) -> Pixels {
+    let counter = Counter::new("looking at images");
+    Pixels::measure(images, &|done, total| counter.set(done, total))
+}
+
+/// What training takes, in lines.
+fn costs(forecast: &Forecast, available: Option<u64>, speed: Option<&speed::Speed>) -> String {
+    let training = &forecast.training;
+    let mut text = format!(
+        "training     about {} in all with the default settings: images, {} parameters with moments, {} for a batch, \
+         {} occupancy",
+        format::megabytes(forecast.total()),
         format::megabytes(training.parameters),
         format::megabytes(training.batch),
         format::megabytes(training.occupancy),
-    ));
-    let fields = json!({"report": report, "training_memory": training, "total_memory": total});
-    context.output.line("inspect", &fields);
-    let unusable = report.problems.iter().any(|problem| problem.severity == Severity::Error);
+    );
+    if let Some(available) = available {
+        text += &format!("; {} are available", format::megabytes(available));
+    }
+    if let Some(speed) = speed {
+        text += &format!("\ntime         {speed}");
+    }
+    text
+}
+
+fn draw<'a>(path: &'a Path, outline: &Outline, report: &Report) -> anyhow::Result<&'a Path> {
+    let svg = inspect::picture(outline, report)
+        .map_err(anyhow::Error::msg)
+        .context("the picture cannot be drawn")?;
+    write_atomically(path, svg.as_bytes())?;
+    Ok(path)
+}
+
+/// What photos without poses are like, and how they become a scene.
+fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path) -> anyhow::Result<Outcome> {
+    let photos = Photos::find(folder)?;
+    let files = photos.files.iter().map(|photo| (photo.name.clone(), photos.folder.join(&photo.name)));
+    let images: Vec<_> = files.collect();
+    let pixels = if args.quick { None } else { Some(measure(&images)) };
+    let problems = pixels.as_ref().map(|pixels| inspect::pixel_problems(pixels, false)).unwrap_or_default();
+    let colmap = Colmap::find()?;
+    if args.picture.is_some() {
+        remark("warning: photos without poses have no rig to draw");
+    }
+    let first = photos.files.first().map_or((0, 0), |photo| (photo.header.width, photo.header.height));
+    let sizes = if photos.one_size() { "all" } else { "the first" };
+    let mut text = format!(
+        "{} ({})\nformat       bare photos, without poses\nphotos       {}, {sizes} of {}x{}",
+        photos.name(),
+        photos.folder.display(),
+        photos.files.len(),
+        first.0,
+        first.1
+    );
+    if !photos.left_out.is_empty() {
+        text += &format!(
+            "\nleft out     {} of kinds that are not read: {}",
+            photos.left_out.len(),
+            photos.left_out.join(", ")
+        );
+    }
+    if let Some(pixels) = &pixels {
+        text += &format!("\n{pixels}");
+    } else {
+        text += "\n";
+    }
+    for problem in &problems {
+        text += &format!("{problem}\n");
+    }
+    text += &match &colmap {
+        Some(colmap) => {
+            format!("COLMAP       {}: `nerve train {}` has it find the poses", colmap.version, path.display())
+        }
+        None => format!("COLMAP       not on the PATH, and it is what finds the poses: {}", photos::INSTALL),
+    };
+    context.output.say(text);
+    let names: Vec<&String> = photos.files.iter().map(|photo| &photo.name).collect();
+    let fields = json!({
+        "name": photos.name(), "folder": photos.folder, "photos": names, "left_out": photos.left_out,
+        "pixels": pixels, "problems": problems, "colmap": colmap.map(|colmap| colmap.version),
+    });
+    context.output.line("photos", &fields);
+    let unusable = problems.iter().any(|problem| problem.severity == Severity::Error);
     Ok(if unusable { Outcome::Failed } else { Outcome::Done })
 }

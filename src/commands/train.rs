@@ -3,7 +3,8 @@
 use super::Outcome;
 use crate::context::Context;
 use crate::nerf::{self, KIND, Session};
-use crate::scene;
+use crate::photos::{self, MatchingArg};
+use crate::{forecast, scene};
 use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder};
 use nerve_nerf::NerfConfig;
@@ -25,6 +26,9 @@ pub struct TrainArgs {
     /// Replace the run that is in --out
     #[arg(long, help_heading = "Run", requires = "out")]
     overwrite: bool,
+    /// For bare photos: which of them COLMAP compares with which
+    #[arg(long, help_heading = "Photos", value_enum, default_value_t)]
+    matching: MatchingArg,
     #[command(flatten)]
     config: NerfConfig,
 }
@@ -38,6 +42,8 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         config.train.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
     }
     context.common.device.resolve()?;
+    photos::find_poses(context, &mut config.data, args.matching)?;
+    forecast::check(&config)?;
     let scene = scene::load(context, &config.data)?;
     if !demo {
         // Resuming works from any folder.

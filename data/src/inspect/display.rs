@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::geometry::Extent;
-use super::{Report, Severity};
+use super::{Pixels, Problem, Report, Severity};
 
 /// How many entries of a list are shown.
 const SHOWN: usize = 5;
+/// How many of the blurriest images are named.
+const BLURRIEST: usize = 3;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,11 +16,23 @@ impl fmt::Display for Report {
         writeln!(f, "format       {}", self.format)?;
         let v = &self.views;
         writeln!(f, "views        {} train, {} val, {} test", v.train, v.val, v.test)?;
+        if let Some(r) = &self.registered {
+            writeln!(f, "placed       {} of {} photos", r.placed, r.photos)?;
+        }
         for r in self.resolutions.iter().take(SHOWN) {
             writeln!(f, "images       {} of {}x{}", r.count, r.width, r.height)?;
         }
         rest(f, self.resolutions.len(), "resolutions")?;
-        writeln!(f, "alpha        {} images", self.images_with_alpha)?;
+        let with =
+            [(self.images_with_alpha, "alpha"), (self.masks, "a mask"), (self.depth_maps, "a depth map")];
+        let with: Vec<String> = with
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} with {what}"))
+            .collect();
+        if !with.is_empty() {
+            writeln!(f, "             {}", with.join(", "))?;
+        }
         for c in self.intrinsics.iter().take(SHOWN) {
             let k = &c.intrinsics;
             writeln!(
@@ -35,6 +49,20 @@ impl fmt::Display for Report {
             write!(f, ", turned by {}", point(&self.rotation))?;
         }
         writeln!(f, ", aabb_scale {}", self.aabb_scale)?;
+        match &self.rig.up_axis {
+            Some((axis, off)) if *off < 0.05 => write!(f, "up           {axis}")?,
+            Some((axis, off)) => write!(f, "up           {axis}, {off:.1} degrees off")?,
+            None => write!(f, "up           the cameras agree on none")?,
+        }
+        writeln!(f, "; {:.3} world units from camera to camera", self.rig.spacing)?;
+        if let Some(p) = &self.points {
+            writeln!(f, "points       {}, most in {}", p.count, p.world)?;
+            write!(f, "             {:.0}% in the render box", 100.0 * p.in_box)?;
+            if p.error > 0.0 {
+                write!(f, ", {:.2} pixels of median error", p.error)?;
+            }
+            writeln!(f)?;
+        }
         match &self.attention {
             Some(a) => {
                 writeln!(
@@ -61,6 +89,9 @@ impl fmt::Display for Report {
             mb(self.memory.images),
             mb(self.memory.decoding)
         )?;
+        if let Some(pixels) = &self.pixels {
+            write!(f, "{pixels}")?;
+        }
         for path in self.missing.iter().take(SHOWN) {
             writeln!(f, "missing      {}", path.display())?;
         }
@@ -72,14 +103,52 @@ impl fmt::Display for Report {
             writeln!(f, "no problems found")?;
         }
         for problem in &self.problems {
-            let severity = match problem.severity {
-                Severity::Error => "ERROR",
-                Severity::Warning => "WARNING",
-                Severity::Note => "note",
-            };
-            writeln!(f, "{severity:<12} {}\n             -> {}", problem.what, problem.remedy)?;
+            writeln!(f, "{problem}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "ERROR",
+            Severity::Warning => "WARNING",
+            Severity::Note => "note",
+        };
+        write!(f, "{severity:<12} {}\n             -> {}", self.what, self.remedy)
+    }
+}
+
+impl fmt::Display for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blurriest = self.images.iter().take(BLURRIEST);
+        let blurriest: Vec<String> =
+            blurriest.map(|image| format!("{} {:.2}", image.name, image.relative_sharpness)).collect();
+        writeln!(f, "sharpness    least {} of the median", blurriest.join(", "))?;
+        let exposures = || self.images.iter().map(|image| image.exposure);
+        let (low, high) = (exposures().fold(0.0, f64::min), exposures().fold(0.0, f64::max));
+        writeln!(
+            f,
+            "exposure     {low:+.1} to {high:+.1} stops around the median, most within {:.1}",
+            self.exposure_spread
+        )?;
+        let pairs = |count: usize| match count {
+            0 => "no pair".to_owned(),
+            1 => "a pair".to_owned(),
+            _ => format!("{count} pairs"),
+        };
+        match (self.duplicates.len(), self.alike.len()) {
+            (0, 0) => writeln!(f, "likeness     no two images look the same"),
+            (same, alike) => {
+                writeln!(
+                    f,
+                    "likeness     {} of the same pixels, {} else that look the same",
+                    pairs(same),
+                    pairs(alike)
+                )
+            }
+        }
     }
 }
 

@@ -1,8 +1,16 @@
-//! What a scene holds and what is wrong with it, before any training. No image is decoded.
+//! What a scene holds and what is wrong with it, before any training.
+//!
+//! [`inspect`] reads files and image headers; [`Report::add_pixels`] adds what decoding every image tells, and
+//! [`picture`](fn@picture) draws the cameras.
 
 mod display;
 mod geometry;
+mod picture;
+mod pixel_problems;
+mod pixels;
 mod problems;
+mod rig;
+mod unplaced;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +21,12 @@ use crate::camera::Intrinsics;
 use crate::scene::{self, LoadOptions, MemoryEstimate, Outline, SceneError, SceneFormat};
 pub use geometry::Extent;
 use geometry::attention;
+pub use picture::picture;
+pub use pixel_problems::pixel_problems;
+pub use pixels::{ImagePixels, Pixels};
 pub use problems::{Problem, Severity};
+pub use rig::{Points, PoseOutlier, Rig};
+pub use unplaced::Registered;
 
 /// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
 #[derive(Clone, Debug, Serialize)]
@@ -32,8 +45,15 @@ pub struct Report {
     pub intrinsics: Vec<IntrinsicsCount>,
     /// Number of images with an alpha channel.
     pub images_with_alpha: usize,
+    /// Number of views with a mask.
+    pub masks: usize,
+    /// Number of views with a depth map.
+    pub depth_maps: usize,
     /// Listed images that do not exist.
     pub missing: Vec<PathBuf>,
+    /// How many of the photos beside the images have a pose; `None` for a scene of rendered images, or of which only
+    /// some views were asked for.
+    pub registered: Option<Registered>,
     /// Side of the render box in the unit frame.
     pub aabb_scale: u32,
     /// World to unit: factor.
@@ -46,6 +66,10 @@ pub struct Report {
     pub cameras_world: Extent,
     /// The camera centres' box in the unit frame.
     pub cameras_unit: Extent,
+    /// Which way is up, how far apart the cameras stand, and which are probably wrong.
+    pub rig: Rig,
+    /// Points that structure from motion left behind; `None` if the files have none.
+    pub points: Option<Points>,
     /// What the cameras look at together; `None` if their axes are parallel.
     pub attention: Option<Attention>,
     /// Fraction of cameras whose optical axis meets the unit cube.
@@ -54,6 +78,8 @@ pub struct Report {
     pub seeing_cube: f64,
     /// What loading it would take, in bytes.
     pub memory: MemoryEstimate,
+    /// What the images' pixels tell; `None` until they are decoded.
+    pub pixels: Option<Pixels>,
     /// What the reader remarked.
     pub warnings: Vec<String>,
     /// What is wrong, the worst first.
@@ -112,14 +138,34 @@ pub struct Attention {
 /// # Errors
 /// If the scene could not be loaded either: see [`scene::outline`].
 pub fn inspect(path: &Path, options: &LoadOptions) -> Result<Report, SceneError> {
-    Ok(report(scene::outline(path, options)?))
+    Ok(report(&scene::outline(path, options)?, options))
 }
 
-fn report(outline: Outline) -> Report {
+impl Report {
+    /// Adds what decoding the images has told, and what is wrong by it.
+    pub fn add_pixels(&mut self, pixels: Pixels) {
+        self.problems.extend(pixel_problems(&pixels, self.format == SceneFormat::Blender));
+        self.problems.sort_by_key(|problem| problem.severity);
+        self.pixels = Some(pixels);
+    }
+
+    /// Adds a problem.
+    pub fn add_problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+        self.problems.sort_by_key(|problem| problem.severity);
+    }
+}
+
+/// Reports what an outline holds, which these options gave.
+pub fn report(outline: &Outline, options: &LoadOptions) -> Report {
     let poses: Vec<Isometry3<f64>> = outline.views.iter().map(|view| view.camera.pose).collect();
     let to_unit = |p: &Point3<f64>| outline.to_unit(p);
     let centres: Vec<Point3<f64>> = outline.views.iter().map(|view| view.camera.centre()).collect();
-    let attention = attention(&poses).map(|world| {
+    let rig = Rig::of(&outline.views);
+    // Wrong ones would draw it away.
+    let trusted = |i: &usize| rig.outliers.iter().all(|outlier| outlier.view != *i);
+    let trusted: Vec<_> = (0..poses.len()).filter(trusted).map(|i| poses[i]).collect();
+    let attention = attention(&trusted).map(|world| {
         let distances = || centres.iter().map(|centre| (world - centre).norm());
         let ahead =
             outline.views.iter().filter(|v| (world - v.camera.centre()).dot(&v.camera.forward()) > 0.0);
@@ -155,16 +201,23 @@ fn report(outline: Outline) -> Report {
         attention,
         looking_at_cube: hits(geometry::axis_meets_cube),
         seeing_cube: hits(geometry::sees_cube),
+        masks: outline.views.iter().filter(|v| v.mask.is_some()).count(),
+        depth_maps: outline.views.iter().filter(|v| v.depth.is_some()).count(),
+        registered: (options.max_images.is_none() && outline.format != SceneFormat::Blender)
+            .then(|| Registered::of(&outline.views)),
+        rig,
+        points: Points::of(outline),
+        pixels: None,
         memory: outline.memory(),
-        name: outline.name,
-        source: outline.source,
+        name: outline.name.clone(),
+        source: outline.source.clone(),
         format: outline.format,
-        missing: outline.missing,
+        missing: outline.missing.clone(),
         aabb_scale: outline.aabb_scale,
         scale: outline.frame.scaling(),
         rotation: outline.frame.isometry.rotation.scaled_axis().into(),
         offset: outline.frame.isometry.translation.vector.into(),
-        warnings: outline.warnings,
+        warnings: outline.warnings.clone(),
         problems: Vec::new(),
     };
     report.problems = problems::find(&report, &poses);

@@ -4,6 +4,7 @@ use nalgebra::{Isometry3, Point3};
 use serde::Serialize;
 
 use super::Report;
+use super::pixel_problems::listed;
 use crate::scene::render_box;
 
 /// How much a problem matters.
@@ -42,6 +43,8 @@ pub(super) fn find(report: &Report, poses: &[Isometry3<f64>]) -> Vec<Problem> {
     };
     views(report, &mut add);
     duplicates(report, poses, &mut add);
+    outliers(report, &mut add);
+    unplaced(report, &mut add);
     placement(report, &mut add);
     lenses(report, &mut add);
     problems.sort_by_key(|problem| problem.severity);
@@ -112,6 +115,42 @@ fn duplicates(report: &Report, poses: &[Isometry3<f64>], add: &mut impl FnMut(Se
             Severity::Warning,
             format!("{repeated} poses repeat another one exactly"),
             "if the camera stood still, drop these images; else the poses are wrong",
+        );
+    }
+}
+
+fn outliers(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+    let outliers = &report.rig.outliers;
+    if let Some(first) = outliers.first() {
+        let names: Vec<String> = outliers.iter().map(|outlier| outlier.name.clone()).collect();
+        let what = match outliers.len() {
+            1 => format!("the camera of {} {}", first.name, first.why),
+            count => format!(
+                "{count} cameras stand or look where no other does: {}; the first {}",
+                listed(&names),
+                first.why
+            ),
+        };
+        add(
+            Severity::Warning,
+            what,
+            "look at the picture of the rig (--picture FILE.svg); if the poses are wrong, take these images out",
+        );
+    }
+}
+
+/// Structure from motion that places fewer than this part of the photos has met a difficulty.
+const PLACED: f64 = 0.8;
+
+fn unplaced(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+    let Some(registered) = &report.registered else { return };
+    let count = registered.unplaced.len();
+    if count > 0 {
+        let enough = registered.placed as f64 >= PLACED * registered.photos as f64;
+        add(
+            if enough { Severity::Note } else { Severity::Warning },
+            format!("{count} of {} photos have no pose: {}", registered.photos, listed(&registered.unplaced)),
+            "they are left out; more photos that overlap with them by two thirds, and sharper ones, would place them",
         );
     }
 }

@@ -117,3 +117,51 @@ fn real_scenes_are_sound() {
         assert!(report.seeing_cube > 0.95);
     }
 }
+
+#[test]
+fn photos_without_a_pose_are_named() {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(6, 3.0, Point3::origin()), |_| {});
+    for name in ["06.png", "late.jpg"] {
+        crate::testing::picture(&folder.path().join("images").join(name), 8, 6, 1);
+    }
+    std::fs::write(folder.path().join("images/notes.txt"), "").unwrap();
+    let report = inspect(folder.path(), &LoadOptions::default()).unwrap();
+    let registered = report.registered.as_ref().unwrap();
+    assert_eq!((registered.placed, registered.photos), (6, 8));
+    assert_eq!(found(&report, "2 of 8 photos have no pose: 06.png, late.jpg").severity, Severity::Warning);
+    let some = LoadOptions { max_images: Some(2), ..LoadOptions::default() };
+    assert_eq!(
+        inspect(folder.path(), &some).unwrap().registered,
+        None,
+        "views that were not asked for have poses"
+    );
+}
+
+#[test]
+fn pixels_add_their_problems() {
+    let folder = tempdir().unwrap();
+    let path = ngp_scene(folder.path(), &orbit(4, 3.0, Point3::origin()), |_| {});
+    std::fs::copy(folder.path().join("images/00.png"), folder.path().join("images/03.png")).unwrap();
+    let mut report = inspect(&path, &LoadOptions::default()).unwrap();
+    let images: Vec<_> = (0..4)
+        .map(|i| format!("images/{i:02}.png"))
+        .map(|name| (name.clone(), folder.path().join(name)))
+        .collect();
+    report.add_pixels(Pixels::measure(&images, &|_, _| {}));
+    found(&report, "the same pixels, such as images/00.png and images/03.png");
+    let text = report.to_string();
+    for part in ["sharpness", "exposure", "a pair of the same pixels", "up           +z"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(serde_json::to_value(&report).unwrap()["pixels"]["duplicates"][0][0], "images/00.png");
+}
+
+#[test]
+fn an_outlier_is_a_problem_and_does_not_move_the_rest() {
+    let mut poses = orbit(12, 3.0, Point3::origin());
+    poses[5] = look_at(Point3::new(200.0, 3.0, 0.0), Point3::new(200.0, 9.0, 0.0));
+    let report = inspected(&poses, |_| {});
+    assert!(found(&report, "the camera of images/05.png stands").remedy.contains("--picture"));
+    assert!(Point3::from(report.attention.unwrap().world).coords.norm() < 1e-9);
+}

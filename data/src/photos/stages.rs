@@ -13,8 +13,10 @@ use super::program::Wish;
 const EXHAUSTIVE: usize = 150;
 /// Each photo is compared with so many after it, where they are in order.
 const OVERLAP: usize = 20;
-/// Longest side in pixels at which features are sought.
-const FEATURE_SIDE: usize = 2000;
+/// Longest side in pixels at which features are sought, and how many are kept of a photo: COLMAP's own medium quality.
+/// Matching, without a GPU, takes most of the time and grows with them.
+const FEATURE_SIDE: usize = 1600;
+const FEATURES: usize = 4096;
 
 /// Which photos are compared with which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +128,10 @@ impl Step {
                 (
                     &["SiftExtraction.max_image_size", "FeatureExtraction.max_image_size"],
                     FEATURE_SIDE.to_string(),
+                ),
+                (
+                    &["SiftExtraction.max_num_features", "FeatureExtraction.max_num_features"],
+                    FEATURES.to_string(),
                 ),
             ],
             Self::Matching => vec![

@@ -153,10 +153,9 @@ impl OutlinedView {
         })
     }
 
-    /// Bytes as it stays in memory, and at most while it is decoded.
-    fn bytes(&self) -> (u64, u64) {
-        let k = &self.camera.intrinsics;
-        let small = ImageHeader { width: k.width, height: k.height, ..self.header };
+    /// Bytes as it stays in memory at that size, and at most while it is decoded.
+    fn bytes(&self, (width, height): (u32, u32)) -> (u64, u64) {
+        let small = ImageHeader { width, height, ..self.header };
         let (mut kept, mut decoding) = (small.bytes(), self.header.bytes());
         if self.mask.is_some() {
             kept += Mask::bytes(&small).1;
@@ -176,7 +175,17 @@ pub type Outline = Scene<OutlinedView>;
 impl Outline {
     /// What loading it would take, on the current rayon pool.
     pub fn memory(&self) -> MemoryEstimate {
-        let bytes = || self.views.iter().map(OutlinedView::bytes);
+        self.memory_with(|view| (view.camera.intrinsics.width, view.camera.intrinsics.height))
+    }
+
+    /// The same with the images' sides divided by `downscale` instead of what was asked for.
+    pub fn memory_at(&self, downscale: u32) -> MemoryEstimate {
+        let n = downscale.max(1);
+        self.memory_with(|view| (view.header.width / n, view.header.height / n))
+    }
+
+    fn memory_with(&self, size: impl Fn(&OutlinedView) -> (u32, u32)) -> MemoryEstimate {
+        let bytes = || self.views.iter().map(|view| view.bytes(size(view)));
         let largest = bytes().map(|(_, decoding)| decoding).max().unwrap_or(0);
         let at_once = rayon::current_num_threads().min(self.views.len()) as u64;
         MemoryEstimate { images: bytes().map(|(kept, _)| kept).sum(), decoding: at_once * largest }

@@ -1,0 +1,126 @@
+//! What is wrong by the images' pixels, and what to do about it.
+
+use super::pixels::{ImagePixels, Pixels};
+use super::problems::{Problem, Severity};
+
+/// An image less sharp than this part of the median is blurred.
+const BLURRED: f64 = 0.35;
+/// Stops between images, beyond which one colour for a surface does not fit all.
+const UNEVEN: f64 = 1.0;
+/// Names in a problem.
+const NAMED: usize = 4;
+
+/// What is wrong by the images' pixels; rendered ones need not be equally bright.
+pub fn pixel_problems(pixels: &Pixels, rendered: bool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut add = |severity, what: String, remedy: &str| {
+        problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+    };
+    if let Some([name, reason]) = pixels.damaged.first() {
+        let count = pixels.damaged.len();
+        let reason = if reason.contains(name) { reason.clone() } else { format!("{name}: {reason}") };
+        let what = match count {
+            1 => format!("an image cannot be read: {reason}"),
+            _ => format!("{count} images cannot be read, the first being {reason}"),
+        };
+        add(Severity::Error, what, "copy them again from the camera, or take them out of the scene");
+    }
+    if let [[a, b], ..] = pixels.duplicates.as_slice() {
+        add(
+            Severity::Warning,
+            format!("{} of images have the same pixels, such as {a} and {b}", pairs(pixels.duplicates.len())),
+            "take one of each away: with two poses one of them is wrong, and one held out is measured on itself",
+        );
+    }
+    let blurred: Vec<String> = pixels
+        .images
+        .iter()
+        .filter(|image| image.relative_sharpness < BLURRED)
+        .map(|image| format!("{} ({:.2})", image.name, image.relative_sharpness))
+        .collect();
+    if !blurred.is_empty() {
+        let (count, names) = (blurred.len(), listed(&blurred));
+        add(
+            Severity::Warning,
+            format!(
+                "{count} images are much blurrier than half of them, by their share of the median sharpness: {names}"
+            ),
+            "take them out or again, unless they show something plainer than the others: blur goes into the scene",
+        );
+    }
+    if pixels.exposure_spread > UNEVEN && !rendered {
+        let name = |image: Option<&ImagePixels>| image.map_or(String::new(), |image| image.name.clone());
+        let by_exposure = |a: &&ImagePixels, b: &&ImagePixels| a.exposure.total_cmp(&b.exposure);
+        let dark = name(pixels.images.iter().min_by(by_exposure));
+        let bright = name(pixels.images.iter().max_by(by_exposure));
+        add(
+            Severity::Note,
+            format!(
+                "brightness differs by {:.1} stops between images, from {dark} to {bright}",
+                pixels.exposure_spread
+            ),
+            "fine where they show different things; else lock exposure and white balance, or train with --appearance",
+        );
+    }
+    if let [[a, b], ..] = pixels.alike.as_slice() {
+        add(
+            Severity::Note,
+            format!("{} of images look the same, such as {a} and {b}", pairs(pixels.alike.len())),
+            "fewer would do as well: a capture wants views from different places",
+        );
+    }
+    problems
+}
+
+fn pairs(count: usize) -> String {
+    if count == 1 { "a pair".to_owned() } else { format!("{count} pairs") }
+}
+
+/// The first few of some names.
+pub(super) fn listed(names: &[String]) -> String {
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(NAMED)].join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(name: &str, relative_sharpness: f64, exposure: f64) -> ImagePixels {
+        ImagePixels { name: name.into(), sharpness: relative_sharpness, relative_sharpness, exposure }
+    }
+
+    #[test]
+    fn each_problem_names_its_images() {
+        let good = Pixels { images: vec![image("a", 0.8, 0.0), image("b", 1.0, 0.1)], ..Pixels::default() };
+        assert_eq!(pixel_problems(&good, false), []);
+        let pair = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
+        let bad = Pixels {
+            images: vec![image("soft", 0.2, 0.0), image("dark", 1.0, -2.0), image("bright", 1.1, 1.0)],
+            duplicates: vec![pair("one", "two")],
+            alike: vec![pair("three", "four"), pair("three", "five")],
+            exposure_spread: 2.5,
+            damaged: vec![pair("cut", "cut.png: truncated")],
+        };
+        let problems = pixel_problems(&bad, false);
+        for (what, severity) in [
+            ("cut.png: truncated", Severity::Error),
+            ("soft (0.20)", Severity::Warning),
+            ("a pair of images have the same pixels, such as one and two", Severity::Warning),
+            ("2.5 stops between images, from dark to bright", Severity::Note),
+            ("2 pairs of images look the same, such as three and four", Severity::Note),
+        ] {
+            let found = problems.iter().find(|p| p.what.contains(what));
+            assert_eq!(found.map(|p| p.severity), Some(severity), "{what} in {problems:#?}");
+        }
+        assert_eq!(problems.len(), 5);
+        assert_eq!(pixel_problems(&bad, true).len(), 4, "brightness of rendered images says nothing");
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..6).map(|i| i.to_string()).collect();
+        assert_eq!(listed(&names), "0, 1, 2, 3, ...");
+        assert_eq!(listed(&names[..2]), "0, 1");
+    }
+}

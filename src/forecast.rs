@@ -1,0 +1,55 @@
+//! What a training will take of the machine's memory, before anything is loaded.
+
+use crate::format::megabytes;
+use crate::scene;
+use nerve_core::device::{MEMORY_VARIABLE, available_memory};
+use nerve_data::scene::Outline;
+use nerve_nerf::NerfConfig;
+use nerve_nerf::memory::Forecast;
+
+/// Refuses a training that does not fit, with the smallest downscale factor that does.
+pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
+    if scene::is_demo(&config.data.scene) {
+        return Ok(());
+    }
+    let Some(available) = available_memory() else { return Ok(()) };
+    let outline = nerve_data::scene::outline(&config.data.scene, &scene::options(&config.data))?;
+    let forecast = Forecast::of(config, &outline, rayon::current_num_threads())?;
+    match advice(config, &outline, &forecast, available) {
+        None => Ok(()),
+        Some((problem, remedy)) => anyhow::bail!("{}: {problem}; {remedy}", outline.source.display()),
+    }
+}
+
+/// What is wrong and what to do where a training does not fit into `available` bytes.
+pub fn advice(
+    config: &NerfConfig,
+    outline: &Outline,
+    forecast: &Forecast,
+    available: u64,
+) -> Option<(String, String)> {
+    if forecast.total() <= available {
+        return None;
+    }
+    let problem = format!(
+        "training would take about {}, {} of it for {} images, and {} are available",
+        megabytes(forecast.total()),
+        megabytes(forecast.images.images),
+        outline.views.len(),
+        megabytes(available)
+    );
+    let remedy = match forecast.fitting(outline, config.data.downscale, available) {
+        Some((n, smaller)) => {
+            format!(
+                "use --downscale {n}, which takes about {}, or fewer --max-images",
+                megabytes(smaller.total())
+            )
+        }
+        None => format!(
+            "no --downscale helps, since {} are for what is trained: use smaller --log2-entries or --batch-samples, or \
+             free memory ({MEMORY_VARIABLE} says how much may be used)",
+            megabytes(forecast.training.total())
+        ),
+    };
+    Some((problem, remedy))
+}

@@ -1,0 +1,142 @@
+//! Bare photos: COLMAP finds their poses, and what is trained on is its work folder.
+
+use crate::context::Context;
+use crate::format;
+use crate::output::remark;
+use crate::progress::Counter;
+use crate::scene;
+use nerve_data::SceneError;
+use nerve_data::photos::{self, Matching, Photos, PhotosError, Reconstruction, Settings, Step};
+use nerve_nerf::config::DataConfig;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A smaller share of placed photos is a reason to look at them again.
+const GOOD_SHARE: f64 = 0.8;
+/// Fewer placed photos show nothing in three dimensions.
+const FEWEST: usize = 3;
+
+/// Which photos COLMAP compares with which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum MatchingArg {
+    /// In order for more than 150 photos with numbered names, else all
+    #[default]
+    Auto,
+    /// Each with every other
+    Exhaustive,
+    /// Each with the next ones, as for the frames of a film
+    Sequential,
+}
+
+impl From<MatchingArg> for Matching {
+    fn from(arg: MatchingArg) -> Self {
+        match arg {
+            MatchingArg::Auto => Self::Auto,
+            MatchingArg::Exhaustive => Self::Exhaustive,
+            MatchingArg::Sequential => Self::Sequential,
+        }
+    }
+}
+
+/// Where the scene is bare photos, finds their poses and makes the result the scene; does nothing elsewhere.
+pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingArg) -> anyhow::Result<()> {
+    if scene::is_demo(&data.scene) {
+        return Ok(());
+    }
+    let outline = nerve_data::scene::outline(&data.scene, &scene::options(data));
+    let Err(SceneError::BarePhotos { folder, .. }) = outline else { return Ok(()) };
+    let photos = Photos::find(&folder)?;
+    if let Some(first) = photos.left_out.first() {
+        let count = photos.left_out.len();
+        remark(format_args!(
+            "warning: {count} files of {} are pictures or films of kinds that are not read, such as {first}: left out",
+            folder.display()
+        ));
+    }
+    let work = photos::work_folder(&parent(context), &photos);
+    let settings = Settings { matching: matching.into(), threads: rayon::current_num_threads() };
+    let found = run(context, &photos, &work, &settings)?;
+    report(context, &found);
+    anyhow::ensure!(
+        found.registered >= FEWEST,
+        "{}: only {} of {} photos could be placed; take more that overlap by two thirds or more",
+        folder.display(),
+        found.registered,
+        found.photos
+    );
+    data.scene = found.folder;
+    Ok(())
+}
+
+/// Beside the run, so that it is found again and never among the photos.
+fn parent(context: &Context) -> PathBuf {
+    let out = context.common.out.as_deref().and_then(Path::parent);
+    out.unwrap_or(Path::new("runs")).join("colmap")
+}
+
+fn run(
+    context: &Context,
+    photos: &Photos,
+    work: &Path,
+    settings: &Settings,
+) -> Result<Reconstruction, PhotosError> {
+    let started = Instant::now();
+    let cancel = context.interrupt.clean();
+    let mut counter: Option<Counter> = None;
+    let mut listen = |step: Step, count: Option<(usize, usize)>| match count {
+        None => {
+            if counter.is_none() {
+                let count = photos.files.len();
+                let work = work.display();
+                remark(format_args!(
+                    "{count} photos without poses: COLMAP looks for them, in {work}; Ctrl-C stops it"
+                ));
+            }
+            counter = Some(Counter::new(match step {
+                Step::Features => "1/3 finding features",
+                Step::Matching => "2/3 matching features",
+                Step::Mapping => "3/3 placing cameras",
+            }));
+            context.output.line("colmap", &json!({"step": step, "done": 0, "total": photos.files.len()}));
+        }
+        Some((done, total)) => {
+            if let Some(counter) = &counter {
+                counter.set(done, total);
+            }
+            context.output.line("colmap", &json!({"step": step, "done": done, "total": total}));
+        }
+    };
+    let found = photos::reconstruct(photos, work, settings, &mut listen, &|| cancel.is_cancelled());
+    drop(counter);
+    context.interrupt.at_once();
+    let found = found?;
+    if !found.reused {
+        remark(format_args!("COLMAP took {}", format::time(started.elapsed())));
+    }
+    Ok(found)
+}
+
+fn report(context: &Context, found: &Reconstruction) {
+    let (placed, all) = (found.registered, found.photos);
+    let earlier = if found.reused { ", as COLMAP found them earlier" } else { ", by COLMAP" };
+    context.output.say(format_args!("poses {placed} of {all} photos{earlier}: {}", found.folder.display()));
+    context.output.line("poses", found);
+    if (placed as f64) < GOOD_SHARE * all as f64 {
+        remark(format_args!(
+            "warning: {} photos could not be placed and are left out: more that overlap with them help, and sharper ones; \
+             `nerve inspect {}` names them",
+            all - placed,
+            found.folder.display()
+        ));
+    }
+    if found.models.len() > 1 {
+        let sizes: Vec<String> = found.models.iter().map(ToString::to_string).collect();
+        remark(format_args!(
+            "warning: the photos fall into {} parts that do not connect, of {} photos; the largest is used: take some \
+             that show the way from one to the other",
+            sizes.len(),
+            sizes.join(", ")
+        ));
+    }
+}
