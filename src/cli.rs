@@ -12,6 +12,7 @@ Examples:
   nerve train demo                       learn the built-in scene, 45 seconds
   nerve inspect data/fox                 what a capture holds, and what is wrong with it
   nerve train data/fox --downscale 4     learn it, 5 minutes
+  nerve train photos/kitchen             bare photos: COLMAP finds their poses first
   nerve resume runs/fox --time 30m       go on, to half an hour in all
   nerve eval runs/fox --split train      measure the views it was trained on
   nerve train data/lego --method hollow  prune a saliency grid while it trains

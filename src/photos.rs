@@ -44,6 +44,7 @@ pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingAr
     if scene::is_demo(&data.scene) {
         return Ok(());
     }
+    photos::refuse_film(&data.scene)?;
     let outline = nerve_data::scene::outline(&data.scene, &scene::options(data));
     let Err(SceneError::BarePhotos { folder, .. }) = outline else { return Ok(()) };
     let photos = Photos::find(&folder)?;

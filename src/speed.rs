@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long to measure.
-const TIME: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(2);
 /// The first steps find out where the scene is and are slower than the rest.
 const WARM_UP: usize = 4;
 /// As many images as a calibration needs, small ones.

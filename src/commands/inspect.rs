@@ -50,6 +50,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
             "the demo scene is built in: `nerve demo OUT` writes it to a folder, which can be inspected"
         );
     }
+    photos::refuse_film(&args.data.scene)?;
     let options = scene::options(&args.data);
     let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
         Err(SceneError::BarePhotos { path, folder, .. }) => {

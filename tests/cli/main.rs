@@ -4,8 +4,11 @@
 mod bad_input;
 mod commands;
 mod hollow;
+mod inspect;
 #[cfg(unix)]
 mod interrupt;
 #[cfg(unix)]
 mod kill;
+#[cfg(unix)]
+mod photos;
 mod program;

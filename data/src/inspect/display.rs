@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::geometry::Extent;
-use super::{Pixels, Problem, Report, Severity};
+use super::pixels::quantile;
+use super::{IntrinsicsCount, Pixels, Problem, Report, Severity};
+use crate::camera::Intrinsics;
 
 /// How many entries of a list are shown.
 const SHOWN: usize = 5;
@@ -33,18 +35,10 @@ impl fmt::Display for Report {
         if !with.is_empty() {
             writeln!(f, "             {}", with.join(", "))?;
         }
-        for c in self.intrinsics.iter().take(SHOWN) {
-            let k = &c.intrinsics;
-            writeln!(
-                f,
-                "lens         {} views {}x{}: focal {:.2} {:.2}, centre {:.2} {:.2}, {}",
-                c.count, k.width, k.height, k.fx, k.fy, k.cx, k.cy, k.distortion
-            )?;
-        }
-        rest(f, self.intrinsics.len(), "lenses")?;
+        lenses(f, &self.intrinsics)?;
         writeln!(f, "cameras      {} in the world", self.cameras_world)?;
         writeln!(f, "             {} in the unit frame", self.cameras_unit)?;
-        write!(f, "unit frame   world * {} + {}", self.scale, point(&self.offset))?;
+        write!(f, "unit frame   world * {} + {}", (self.scale * 1e6).round() / 1e6, point(&self.offset))?;
         if self.rotation != [0.0; 3] {
             write!(f, ", turned by {}", point(&self.rotation))?;
         }
@@ -150,6 +144,31 @@ impl fmt::Display for Pixels {
             }
         }
     }
+}
+
+/// Each lens, or, where every view has its own, what they range over.
+fn lenses(f: &mut fmt::Formatter<'_>, lenses: &[IntrinsicsCount]) -> fmt::Result {
+    if lenses.len() > SHOWN {
+        let focal = |k: &Intrinsics| 0.5 * (k.fx + k.fy);
+        let mut focals: Vec<f64> = lenses.iter().map(|c| focal(&c.intrinsics)).collect();
+        focals.sort_unstable_by(f64::total_cmp);
+        let (least, most) = (quantile(&focals, 0.0), quantile(&focals, 1.0));
+        let median = quantile(&focals, 0.5);
+        let count = lenses.len();
+        return writeln!(
+            f,
+            "lens         {count} different ones: focal {least:.2} to {most:.2}, median {median:.2}"
+        );
+    }
+    for c in lenses {
+        let k = &c.intrinsics;
+        writeln!(
+            f,
+            "lens         {} views {}x{}: focal {:.2} {:.2}, centre {:.2} {:.2}, {}",
+            c.count, k.width, k.height, k.fx, k.fy, k.cx, k.cy, k.distortion
+        )?;
+    }
+    Ok(())
 }
 
 fn rest(f: &mut fmt::Formatter<'_>, count: usize, what: &str) -> fmt::Result {

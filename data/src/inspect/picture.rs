@@ -44,23 +44,12 @@ fn draw(svg: &mut String, outline: &Outline, report: &Report) -> Result<(), Fail
     let axes = Axes::of(report);
     let window = window(outline, report);
     let panels = panels.split_evenly((1, 2));
-    let up = &axes.up_name;
-    panel(
-        &panels[0],
-        outline,
-        report,
-        &window,
-        &format!("from above ({up} towards you)"),
-        [axes.right, axes.ahead],
-    )?;
-    panel(
-        &panels[1],
-        outline,
-        report,
-        &window,
-        &format!("from the side ({up} upwards)"),
-        [axes.right, axes.up],
-    )?;
+    let title = |from: &str, whither: &str| match &axes.up_name {
+        Some(axis) => format!("from {from}, {axis} {whither}"),
+        None => format!("from {from}"),
+    };
+    panel(&panels[0], outline, report, &window, &title("above", "towards you"), [axes.right, axes.ahead])?;
+    panel(&panels[1], outline, report, &window, &title("the side", "upwards"), [axes.right, axes.up])?;
     write_legend(&legend, report, outline.points.is_empty())?;
     root.present()?;
     Ok(())
@@ -71,7 +60,8 @@ struct Axes {
     right: Vector3<f64>,
     ahead: Vector3<f64>,
     up: Vector3<f64>,
-    up_name: String,
+    /// The world's axis that is up, if one is.
+    up_name: Option<String>,
 }
 
 impl Axes {
@@ -84,9 +74,8 @@ impl Axes {
         let right = if up.x.abs() < 0.9 { Vector3::x() } else { Vector3::y() };
         let right = (right - up * up.dot(&right)).normalize();
         let up_name = match &report.rig.up_axis {
-            Some((name, _)) if axis.dot(&up) > NEARLY => name.clone(),
-            Some(_) => "up".to_owned(),
-            None => "+z".to_owned(),
+            Some((name, _)) => (axis == up).then(|| name.clone()),
+            None => Some("+z".to_owned()),
         };
         Self { right, ahead: up.cross(&right), up, up_name }
     }
@@ -284,7 +273,9 @@ mod tests {
             // Twice: in both panels.
             assert!(svg.matches(color).count() >= 2, "{what} {color}");
         }
-        assert!(svg.contains("07.png") && svg.contains("+z towards you") && !svg.contains("03.png"));
+        assert!(
+            svg.contains("07.png") && svg.contains("from above, +z towards you") && !svg.contains("03.png")
+        );
     }
 
     #[test]

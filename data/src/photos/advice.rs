@@ -33,9 +33,24 @@ pub fn manual_commands(photos: &Photos, work: &Path, settings: &Settings) -> Str
         let arguments: Vec<String> = arguments.iter().map(|a| quote(&a.to_string_lossy())).collect();
         lines.push(format!("colmap {} {}", step.command(photos, settings), arguments.join(" ")));
     }
+    lines.push(
+        "# without a display and CUDA, add --SiftExtraction.use_gpu 0 to the first and --SiftMatching.use_gpu 0 to the \
+         second (from COLMAP 3.12 on: FeatureExtraction and FeatureMatching)"
+            .to_owned(),
+    );
     lines.push(format!("ln -s {} {}", quoted(&photos.folder), quoted(&work.join("images"))));
     lines.push(format!("nerve train {}", quoted(work)));
     lines.join("\n")
+}
+
+/// How a film becomes photos.
+pub(super) fn frames(film: &Path) -> String {
+    let folder = film.with_extension("");
+    let [film, folder] = [film, &folder].map(|path| quote(&path.display().to_string()));
+    format!(
+        "mkdir -p {folder}\nffmpeg -i {film} -vf fps=2 -qscale:v 2 {folder}/%04d.jpg\nnerve train {folder}\n\
+         # 100 to 200 sharp frames are good: a larger fps for a short film, a smaller one for a long one"
+    )
 }
 
 /// A word as a shell takes it.

@@ -40,6 +40,12 @@ pub enum PhotosError {
         /// Pictures and films of other kinds, by name.
         left_out: Vec<String>,
     },
+    /// A film, not photos.
+    #[error("{}: a film; take frames from it, and train on those:\n{}", path.display(), advice::frames(path))]
+    Film {
+        /// The film.
+        path: PathBuf,
+    },
     /// COLMAP is not installed.
     #[error("{}: bare photos, without poses, and COLMAP, which finds them, is not on the PATH\n{help}", path.display())]
     NoColmap {

@@ -140,6 +140,17 @@ impl Photos {
     }
 }
 
+/// Refuses a film, with the commands that take frames from it.
+///
+/// # Errors
+/// If the path is one.
+pub fn refuse_film(path: &Path) -> Result<(), PhotosError> {
+    match path.is_file().then(|| kind(path)) {
+        Some(FileKind::Video(_)) => Err(PhotosError::Film { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
 /// What is before a name's last digits, and their value.
 fn numbered(name: &str) -> Option<(&str, u64)> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
