@@ -2,7 +2,7 @@
 
 use crate::commands::{compare, demo, eval, export, inspect, resume, train};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nerve_core::device::DeviceArg;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -78,6 +78,23 @@ pub struct Common {
     /// Print the version
     #[arg(long, short = 'V', action = clap::ArgAction::Version)]
     version: Option<bool>,
+}
+
+impl Cli {
+    /// What the process was started with. What is wrong with it is said, and ends it with exit code 2.
+    pub fn given() -> Self {
+        // Said here for all paths: clap hands them on as they are.
+        if let Some(odd) = std::env::args_os().find(|argument| argument.to_str().is_none()) {
+            let odd = odd.to_string_lossy();
+            usage(format!("'{odd}' is not UTF-8, which config.toml and JSON need: rename it")).exit();
+        }
+        let matches = Self::command().get_matches();
+        let checked = match matches.subcommand() {
+            Some(("train", flags)) => train::check_flags(flags),
+            _ => Ok(()),
+        };
+        checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit())
+    }
 }
 
 impl Common {

@@ -6,6 +6,7 @@ use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
 use anyhow::Context as _;
+use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunFolder, write_atomic};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
@@ -31,9 +32,13 @@ pub struct Evaluation {
 impl Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { split, report, field } = self;
+        let lpips = match (report.lpips, &report.lpips_network) {
+            (Some(lpips), Some(network)) => format!(", LPIPS {lpips:.4} ({network})"),
+            _ => String::new(),
+        };
         writeln!(
             f,
-            "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}, {:.2} s a view",
+            "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}{lpips}, {:.2} s a view",
             report.views.len(),
             report.psnr,
             report.ssim,
@@ -93,19 +98,20 @@ pub fn held_out(scene: &Scene) -> Option<Split> {
     [Split::Test, Split::Val].into_iter().find(|split| !scene.splits.get(*split).is_empty())
 }
 
-/// `nerve eval`: on the views of `split`, or on the held-out ones.
+/// `nerve eval`: on the views of `split`, or on the held-out ones, with LPIPS if its weights were given.
 pub fn evaluate(
     context: &Context,
     mut trainer: Trainer,
     target: &Target,
     split: Option<Split>,
+    lpips: Option<&Lpips>,
 ) -> anyhow::Result<Outcome> {
     let Some(split) = split.or_else(|| held_out(trainer.scene())) else {
         anyhow::bail!("{}: no view is held out; use --split train", trainer.scene().source.display());
     };
     std::fs::create_dir_all(&target.folder).with_context(|| target.folder.display().to_string())?;
     context.interrupt.clean();
-    let Some(evaluation) = measure(context, &mut trainer, target, split, &Events::new())? else {
+    let Some(evaluation) = measure(context, &mut trainer, target, split, lpips, &Events::new())? else {
         return Ok(Outcome::Interrupted);
     };
     let (subject, pictures) = (target.subject.display(), target.pictures());
@@ -119,13 +125,14 @@ pub fn measure(
     trainer: &mut Trainer,
     target: &Target,
     split: Split,
+    lpips: Option<&Lpips>,
     events: &Events,
 ) -> anyhow::Result<Option<Evaluation>> {
     let views = trainer.scene().splits.get(split).to_vec();
     let (output, cancel) = (context.output, context.interrupt.clean());
     let (counter, renders) = (Counter::new("evaluating views"), target.renders());
     let mut done = 0;
-    let report = evaluate_until(trainer, &views, Some(&renders), events, cancel, &mut |view| {
+    let report = evaluate_until(trainer, &views, Some(&renders), lpips, events, cancel, &mut |view| {
         done += 1;
         counter.set(done, views.len());
         output.line("view", view);

@@ -15,7 +15,6 @@ mod scene;
 mod sinks;
 mod speed;
 
-use clap::Parser;
 use cli::{Cli, Command};
 use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, train};
 use context::Context;
@@ -24,7 +23,7 @@ use output::remark;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(Cli::given()) {
         Ok(outcome) => outcome.code(),
         Err(error) => fail(&error),
     }

@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
         match evaluation::held_out(self.trainer.scene()) {
             Some(split) => {
                 let target = Target::of(&self.run);
-                evaluation::measure(self.context, &mut self.trainer, &target, split, events)
+                evaluation::measure(self.context, &mut self.trainer, &target, split, None, events)
             }
             None => {
                 remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th");

@@ -9,3 +9,4 @@ pub mod rng;
 pub mod run;
 pub mod schedule;
 pub mod simd;
+pub mod weights;

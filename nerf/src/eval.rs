@@ -1,8 +1,9 @@
 //! Held-out views: rendered, measured, and put beside the photographs.
 //!
-//! The protocol: 8-bit rounded images, transparent pixels on white; PSNR and SSIM per view, then the mean. Pixels that a
-//! mask takes out count for nothing: PSNR is that of the others, SSIM the mean over windows around the others, in which
-//! the rendering shows the photograph where the mask takes it out.
+//! The protocol: 8-bit rounded images, transparent pixels on white; PSNR and SSIM (and LPIPS, given its weights) per
+//! view, then the mean. Pixels that a mask takes out count for nothing: PSNR is that of the others, SSIM the mean over
+//! windows around the others, in which the rendering shows the photograph where the mask takes it out, as it does for
+//! LPIPS (whose mean is over the whole view, so that a mask lowers it).
 //!
 //! Views are rendered from the poses that were given, in the colours of the mean photograph. What was learnt about
 //! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
@@ -11,6 +12,7 @@ use crate::cameras::PoseChange;
 use crate::trainer::{NerfError, Trainer};
 use crate::view::flatten;
 use nalgebra::{Matrix4, Matrix4x3, Vector3, Vector4};
+use nerve_core::metrics::lpips::Lpips;
 use nerve_core::metrics::{psnr_where, quantize, ssim_where};
 use nerve_core::run::{Cancel, Event, Events, ImageRole};
 use nerve_data::image::Mask;
@@ -41,6 +43,12 @@ pub struct Report {
     /// How far the training cameras were moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poses: Option<PoseChange>,
+    /// Mean LPIPS, if it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lpips: Option<f64>,
+    /// The network that it looked through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lpips_network: Option<String>,
     /// Mean seconds to render a view.
     pub render_seconds: f64,
     /// Per view.
@@ -64,6 +72,9 @@ pub struct ViewReport {
     /// aligned, where these are learnt, too).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted: Option<f64>,
+    /// LPIPS, if it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lpips: Option<f64>,
     /// Seconds to render it.
     pub render_seconds: f64,
 }
@@ -80,11 +91,12 @@ pub fn evaluate(
     events: &Events,
     seen: &mut dyn FnMut(&ViewReport),
 ) -> Result<Report, NerfError> {
-    let reports = each(trainer, views, renders, events, &Cancel::new(), seen)?;
-    Ok(Report::new(trainer, reports))
+    let reports = each(trainer, views, renders, None, events, &Cancel::new(), seen)?;
+    Ok(Report::new(trainer, None, reports))
 }
 
-/// Like [`evaluate`], but stops after the current view once `cancel` asks for it; it is then `None`.
+/// Like [`evaluate`], with LPIPS if there is one; stops after the current view once `cancel` asks for it, and is then
+/// `None`.
 ///
 /// # Errors
 /// Those of [`evaluate`].
@@ -92,12 +104,13 @@ pub fn evaluate_until(
     trainer: &mut Trainer,
     views: &[usize],
     renders: Option<&Path>,
+    lpips: Option<&Lpips>,
     events: &Events,
     cancel: &Cancel,
     seen: &mut dyn FnMut(&ViewReport),
 ) -> Result<Option<Report>, NerfError> {
-    let reports = each(trainer, views, renders, events, cancel, seen)?;
-    Ok((reports.len() == views.len()).then(|| Report::new(trainer, reports)))
+    let reports = each(trainer, views, renders, lpips, events, cancel, seen)?;
+    Ok((reports.len() == views.len()).then(|| Report::new(trainer, lpips, reports)))
 }
 
 /// The views, until `cancel`.
@@ -105,6 +118,7 @@ fn each(
     trainer: &mut Trainer,
     views: &[usize],
     renders: Option<&Path>,
+    lpips: Option<&Lpips>,
     events: &Events,
     cancel: &Cancel,
     seen: &mut dyn FnMut(&ViewReport),
@@ -119,7 +133,7 @@ fn each(
     let mut reports = Vec::with_capacity(views.len());
     trainer.swap_average();
     for &view in views.iter().take_while(|_| !cancel.is_cancelled()) {
-        let report = one(trainer, view, renders, events);
+        let report = one(trainer, view, renders, lpips, events);
         if let Ok(report) = &report {
             seen(report);
         }
@@ -130,7 +144,7 @@ fn each(
 }
 
 impl Report {
-    fn new(trainer: &Trainer, views: Vec<ViewReport>) -> Self {
+    fn new(trainer: &Trainer, lpips: Option<&Lpips>, views: Vec<ViewReport>) -> Self {
         let mean = |f: fn(&ViewReport) -> f64| views.iter().map(f).sum::<f64>() / views.len() as f64;
         let some = |f: fn(&ViewReport) -> Option<f64>| {
             let sum: Option<f64> = views.iter().map(f).sum();
@@ -145,6 +159,8 @@ impl Report {
             aligned: some(|v| v.aligned),
             fitted: some(|v| v.fitted),
             poses: trainer.pose_change(),
+            lpips: lpips.map(|_| mean(|v| v.lpips.unwrap_or(f64::NAN))),
+            lpips_network: lpips.map(|lpips| lpips.network().to_string()),
             render_seconds: mean(|v| v.render_seconds),
             views,
         }
@@ -155,6 +171,7 @@ fn one(
     trainer: &mut Trainer,
     view: usize,
     renders: Option<&Path>,
+    lpips: Option<&Lpips>,
     events: &Events,
 ) -> Result<ViewReport, NerfError> {
     let scene = trainer.scene().clone();
@@ -176,6 +193,9 @@ fn one(
         ssim: ssim_where(&truth, &rendered, keep, [width, height, 3])?,
         aligned: colors.then(|| aligned(&rendered)).transpose()?,
         fitted: fitted.transpose()?,
+        lpips: lpips
+            .map(|lpips| lpips.distance(&truth, &unmasked(&rendered, &truth, keep), width, height))
+            .transpose()?,
         render_seconds,
         name: name.clone(),
     };
@@ -220,8 +240,31 @@ fn align(rendered: &[u8], truth: &[u8], keep: Option<&[bool]>) -> Vec<u8> {
     quantize(&shown)
 }
 
+/// A rendering that shows the photograph where a mask takes pixels out.
+fn unmasked(rendered: &[u8], truth: &[u8], keep: Option<&[bool]>) -> Vec<u8> {
+    let mut shown = rendered.to_vec();
+    for (i, pixel) in
+        shown.chunks_exact_mut(3).enumerate().filter(|(i, _)| keep.is_some_and(|keep| !keep[*i]))
+    {
+        pixel.copy_from_slice(&truth[3 * i..3 * i + 3]);
+    }
+    shown
+}
+
 /// RGB images of the same size in one row.
 fn beside(images: &[&[u8]], width: usize, height: usize) -> Vec<u8> {
     let row = 3 * width;
     (0..height).flat_map(|y| images.iter().flat_map(move |i| &i[y * row..(y + 1) * row])).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_shows_the_photograph() {
+        let (truth, rendered) = ([1, 2, 3, 4, 5, 6], [9; 6]);
+        assert_eq!(unmasked(&rendered, &truth, Some(&[true, false])), [9, 9, 9, 4, 5, 6]);
+        assert_eq!(unmasked(&rendered, &truth, None), rendered);
+    }
 }

@@ -13,6 +13,7 @@ pub mod field;
 mod fit_pose;
 pub mod frustum;
 pub mod hollow;
+mod identity;
 pub mod live;
 pub mod memory;
 pub mod objective;

@@ -109,7 +109,7 @@ impl Trainer {
             return Ok(());
         }
         let views: Vec<usize> = views.iter().step_by(views.len().div_ceil(4)).copied().collect();
-        let Some(report) = evaluate_until(self, &views, None, events, cancel, &mut |_| {})? else {
+        let Some(report) = evaluate_until(self, &views, None, None, events, cancel, &mut |_| {})? else {
             return Ok(());
         };
         let values = vec![("eval/psnr".into(), report.psnr), ("eval/ssim".into(), report.ssim)];

@@ -1,5 +1,6 @@
 //! A trainer's state as a checkpoint: all that a bit-identical continuation needs.
 
+use crate::identity;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::engine::TrainEngine;
@@ -23,6 +24,7 @@ impl Trainer {
             ("rays".to_owned(), self.rays.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
         ]);
+        meta.extend(identity::of(self));
         if let Some(pruner) = &self.pruner {
             // The shortest text that reads back to the same number.
             meta.insert("gamma".to_owned(), pruner.gamma.to_string());
@@ -33,12 +35,22 @@ impl Trainer {
         Ok(checkpoint::save(path, &meta, &tensors)?)
     }
 
-    /// Takes over the state in a checkpoint of a run with the same configuration.
+    /// Takes over the state in a checkpoint of a run with the same field, to train it further.
     ///
     /// # Errors
-    /// If the file is damaged, or of another field.
+    /// Those of [`Self::restore`], and if it was trained on other views.
+    pub fn resume(&mut self, path: &Path) -> Result<(), NerfError> {
+        identity::check_views(self, &Checkpoint::load(path)?, path)?;
+        self.restore(path)
+    }
+
+    /// Takes over the state in a checkpoint of a run with the same field, to look at it.
+    ///
+    /// # Errors
+    /// If the file is damaged, or of another field or scene.
     pub fn restore(&mut self, path: &Path) -> Result<(), NerfError> {
         let checkpoint = Checkpoint::load(path)?;
+        identity::check_field(self, &checkpoint, path)?;
         let number = |key| parse::<u64>(&checkpoint, path, key);
         let gamma = match self.pruner {
             Some(_) => parse::<f64>(&checkpoint, path, "gamma")?,

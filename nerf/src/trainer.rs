@@ -13,6 +13,7 @@ use crate::views::TrainingViews;
 use nerve_core::checkpoint::CheckpointError;
 use nerve_core::engine::{BatchEngine, Pool, StepInput, StepStats, TrainEngine};
 use nerve_core::metrics::MetricError;
+use nerve_core::metrics::lpips::LpipsError;
 use nerve_core::ops::march::{Bitfield, Steps};
 use nerve_core::ops::rigid::Correction;
 use nerve_core::ops::saliency;
@@ -46,6 +47,8 @@ pub enum NerfError {
     Checkpoint(#[from] CheckpointError),
     #[error("{path}: `{key}` is {value:?}, not a number: the checkpoint is damaged, take an older one")]
     Meta { path: PathBuf, key: &'static str, value: String },
+    #[error("{path}: {reason}")]
+    Other { path: PathBuf, reason: String },
     #[error("cannot start {threads} worker threads: {source}")]
     Threads { threads: usize, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{path}: cannot create the folder: {source}")]
@@ -62,6 +65,8 @@ pub enum NerfError {
     Write(#[from] WriteError),
     #[error(transparent)]
     Metric(#[from] MetricError),
+    #[error(transparent)]
+    Lpips(#[from] LpipsError),
     #[error(
         "the loss is not finite at step {step}: the learning rate is probably too high (--lr {rate}); \
          the last checkpoint is from before"

@@ -183,7 +183,8 @@ fn one(
     let mut trainer = nerf::trainer(context, config, scene.clone())?;
     // A stop while a run is created may leave a folder without a configuration.
     let folder = if cell.folder.join("config.toml").exists() {
-        let folder = RunFolder::open(&cell.folder)?;
+        let mut folder = RunFolder::open(&cell.folder)?;
+        folder.lock()?;
         if folder.config::<NerfConfig>()? != *config {
             anyhow::bail!(
                 "{}: this run has other settings; give the ones it was begun with, or another --out",
@@ -191,7 +192,7 @@ fn one(
             );
         }
         if folder.checkpoint_path().exists() {
-            trainer.restore(&folder.checkpoint_path())?;
+            trainer.resume(&folder.checkpoint_path())?;
         }
         folder
     } else {

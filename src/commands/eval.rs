@@ -5,9 +5,10 @@ use crate::context::Context;
 use crate::evaluation::{self, Target};
 use crate::nerf;
 use crate::scene;
+use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::RunFolder;
 use nerve_data::scene::Split;
-use nerve_nerf::compact;
+use nerve_nerf::{Trainer, compact};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub struct EvalArgs {
     /// Which views [default: test, or val where there is no test]
     #[arg(long, value_enum)]
     split: Option<SplitArg>,
+    /// Measure LPIPS too, with these weights: AlexNet or VGG16 and the heads, in one file, several or a folder
+    #[arg(long, value_name = "FILE")]
+    lpips: Vec<PathBuf>,
 }
 
 /// A split on the command line.
@@ -39,28 +43,27 @@ impl From<SplitArg> for Split {
     }
 }
 
-/// Measures a run.
+/// Measures a run, or a compact file: its pictures and report go to a folder beside it.
 pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("eval")?;
-    if args.run.is_file() {
-        return evaluate_file(context, args, &args.run);
-    }
-    let folder = RunFolder::open(&args.run)?;
-    match Kind::of(&folder)? {
-        Kind::Nerf => evaluate(context, args, folder),
-    }
+    // Before the scene, which takes longer to read.
+    let lpips = if args.lpips.is_empty() { None } else { Some(Lpips::read(&args.lpips)?) };
+    let (trainer, target) = if args.run.is_file() {
+        (of_file(context, &args.run)?, Target::beside(&args.run))
+    } else {
+        let folder = RunFolder::open(&args.run)?;
+        match Kind::of(&folder)? {
+            Kind::Nerf => (nerf::restored(context, &folder)?, Target::of(&folder)),
+        }
+    };
+    evaluation::evaluate(context, trainer, &target, args.split.map(Split::from), lpips.as_ref())
 }
 
-fn evaluate(context: &Context, args: &EvalArgs, folder: RunFolder) -> anyhow::Result<Outcome> {
-    let trainer = nerf::restored(context, &folder)?;
-    evaluation::evaluate(context, trainer, &Target::of(&folder), args.split.map(Split::from))
-}
-
-/// Measures a compact file; pictures and report go to a folder beside it.
-fn evaluate_file(context: &Context, args: &EvalArgs, file: &Path) -> anyhow::Result<Outcome> {
+/// The field in a compact file.
+fn of_file(context: &Context, file: &Path) -> anyhow::Result<Trainer> {
     let config = compact::configuration(file)?;
     context.common.device.resolve()?;
     let mut trainer = nerf::trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
     trainer.read_compact(file)?;
-    evaluation::evaluate(context, trainer, &Target::beside(file), args.split.map(Split::from))
+    Ok(trainer)
 }

@@ -37,7 +37,8 @@ pub fn run(context: &Context, args: &ResumeArgs) -> anyhow::Result<Outcome> {
     }
 }
 
-fn resume(context: &Context, args: &ResumeArgs, folder: RunFolder) -> anyhow::Result<Outcome> {
+fn resume(context: &Context, args: &ResumeArgs, mut folder: RunFolder) -> anyhow::Result<Outcome> {
+    folder.lock()?;
     let saved: NerfConfig = folder.config()?;
     let mut config = saved.clone();
     if args.steps.is_some() || args.time.is_some() {
@@ -49,7 +50,7 @@ fn resume(context: &Context, args: &ResumeArgs, folder: RunFolder) -> anyhow::Re
     let mut trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     let checkpoint = folder.checkpoint_path();
     if checkpoint.exists() {
-        trainer.restore(&checkpoint)?;
+        trainer.resume(&checkpoint)?;
     } else {
         // Killed before the first checkpoint: the same start gives the same run.
         remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));

@@ -1,14 +1,18 @@
 //! `nerve train`.
 
 use super::Outcome;
+use crate::cli::usage;
 use crate::context::Context;
 use crate::nerf::{self, KIND, Session};
 use crate::photos::{self, MatchingArg};
 use crate::{forecast, scene};
 use anyhow::Context as _;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use nerve_core::run::{Existing, RunFolder};
 use nerve_nerf::NerfConfig;
-use std::path::PathBuf;
+use nerve_nerf::hollow::{HollowConfig, Method};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +37,26 @@ pub struct TrainArgs {
     config: NerfConfig,
 }
 
+/// Refuses settings of HollowNeRF for a plain field, which would do nothing.
+pub fn check_flags(given: &ArgMatches) -> Result<(), clap::Error> {
+    if given.get_one::<Method>("method") != Some(&Method::Plain) {
+        return Ok(());
+    }
+    let hollow = HollowConfig::augment_args(clap::Command::new("hollow"));
+    let ignored = hollow.get_arguments().filter(|flag| {
+        flag.get_id() != "method"
+            && given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
+    });
+    let names: Vec<String> = ignored.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{}: of no effect on a plain field; add --method hollow, or leave out",
+        names.join(", ")
+    )))
+}
+
 /// Trains a new run.
 pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     let mut config = args.config;
@@ -42,13 +66,16 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         config.train.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
     }
     context.common.device.resolve()?;
+    if !demo {
+        // Before anything that takes long.
+        absolute(&config.data.scene)?;
+    }
     photos::find_poses(context, &mut config.data, args.matching)?;
     forecast::check(&config)?;
     let scene = scene::load(context, &config.data)?;
     if !demo {
         // Resuming works from any folder.
-        config.data.scene = std::path::absolute(&config.data.scene)
-            .with_context(|| config.data.scene.display().to_string())?;
+        config.data.scene = absolute(&config.data.scene)?;
     }
     let name = scene.name.clone();
     let trainer = nerf::trainer(context, &config, Arc::new(scene))?;
@@ -56,6 +83,17 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
     let folder = RunFolder::create(folder(context, &name)?, KIND, &config, existing)?;
     Session::new(context, folder, trainer).train(!args.no_eval)
+}
+
+/// The same from any folder, as text: that is what config.toml holds.
+fn absolute(scene: &Path) -> anyhow::Result<PathBuf> {
+    let path = std::path::absolute(scene).with_context(|| scene.display().to_string())?;
+    anyhow::ensure!(
+        path.to_str().is_some(),
+        "{}: a folder on the way is not UTF-8, which config.toml needs: rename it",
+        path.display()
+    );
+    Ok(path)
 }
 
 fn folder(context: &Context, name: &str) -> anyhow::Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! Reading a checkpoint.
 use std::{
-    collections::HashMap,
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{CheckpointError, FORMAT_VERSION, Problem, VERSION_KEY};
+use super::{CheckpointError, FORMAT_VERSION, Problem, VERSION_KEY, checksum};
 
 /// The same bound as the safetensors format's own.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -26,28 +27,35 @@ pub struct Checkpoint {
     /// Behind a lock, because reading moves the file's cursor.
     file: Mutex<File>,
     header: Metadata,
+    /// Of every tensor.
+    sums: BTreeMap<String, u32>,
     /// Where the tensors begin.
     data_start: u64,
 }
 
 impl Checkpoint {
-    /// Opens a checkpoint and checks its header: complete, of this program, of a version it can read, and
+    /// Opens a checkpoint and checks its header: complete, of this program, of the version it reads, undamaged, and
     /// agreeing with the file's size, so that nothing is allocated for tensors that are not there.
     ///
     /// # Errors
-    /// [`Problem::Io`], [`Problem::Malformed`], [`Problem::Foreign`] or [`Problem::Newer`], with the file's name.
+    /// [`Problem::Io`], [`Problem::Malformed`], [`Problem::Foreign`], [`Problem::Newer`], [`Problem::Older`] or
+    /// [`Problem::Damaged`], with the file's name.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
         let open = || -> Result<Self, Problem> {
             let mut file = File::open(path)?;
-            let (header, data_start) = read_header(&mut file)?;
+            let (json, header, data_start) = read_header(&mut file)?;
             let version = meta_of(&header).and_then(|m| m.get(VERSION_KEY)).ok_or(Problem::Foreign)?;
             let version: u32 =
                 version.parse().map_err(|_| Problem::Malformed(format!("format version '{version}'")))?;
-            if version > FORMAT_VERSION {
-                return Err(Problem::Newer(version));
+            match version.cmp(&FORMAT_VERSION) {
+                Ordering::Greater => return Err(Problem::Newer(version)),
+                Ordering::Less => return Err(Problem::Older(version)),
+                Ordering::Equal => {}
             }
-            Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, data_start })
+            let sums =
+                checksum::verify(&json, &header).ok_or_else(|| Problem::Damaged("its header".into()))?;
+            Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, sums, data_start })
         };
         open().map_err(CheckpointError::at(path))
     }
@@ -80,7 +88,7 @@ impl Checkpoint {
     /// The `f32` tensor `name`, row-major.
     ///
     /// # Errors
-    /// [`Problem::NoTensor`], [`Problem::Type`], [`Problem::Shape`] or [`Problem::Io`].
+    /// [`Problem::NoTensor`], [`Problem::Type`], [`Problem::Shape`], [`Problem::Damaged`] or [`Problem::Io`].
     pub fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
         self.tensor(name, shape, Dtype::F32)
     }
@@ -113,13 +121,13 @@ impl Checkpoint {
     /// Reads the `f32` tensor `name` of this shape into `out`, which holds as many values.
     ///
     /// # Errors
-    /// As [`Checkpoint::f32`]; after [`Problem::Io`] the content of `out` is unspecified.
+    /// As [`Checkpoint::f32`]; after [`Problem::Io`] and [`Problem::Damaged`] the content of `out` is unspecified.
     pub fn read_into_f32(&self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<(), CheckpointError> {
         let info = self.info(name, Dtype::F32)?;
         if info.shape != shape || info.shape.iter().product::<usize>() != out.len() {
             return Err(self.wrong_shape(name, info, shape));
         }
-        self.read(info, out)
+        self.read(name, info, out)
     }
 
     fn tensor<T: Pod>(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<Vec<T>, CheckpointError> {
@@ -129,7 +137,7 @@ impl Checkpoint {
         }
         // The header has been checked: the product fits, and as many values lie in the file.
         let mut values = vec![T::zeroed(); shape.iter().product()];
-        self.read(info, &mut values)?;
+        self.read(name, info, &mut values)?;
         Ok(values)
     }
 
@@ -142,11 +150,17 @@ impl Checkpoint {
         Ok(info)
     }
 
-    fn read<T: Pod>(&self, info: &TensorInfo, out: &mut [T]) -> Result<(), CheckpointError> {
+    fn read<T: Pod>(&self, name: &str, info: &TensorInfo, out: &mut [T]) -> Result<(), CheckpointError> {
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(out);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.data_start + info.data_offsets.0 as u64))
-            .and_then(|_| file.read_exact(bytemuck::cast_slice_mut(out)))
-            .map_err(|e| self.error(e.into()))
+            .and_then(|_| file.read_exact(bytes))
+            .map_err(|e| self.error(e.into()))?;
+        drop(file);
+        if !checksum::fits(self.sums.get(name), bytes) {
+            return Err(self.error(Problem::Damaged(format!("tensor '{name}'"))));
+        }
+        Ok(())
     }
 
     fn wrong_shape(&self, name: &str, info: &TensorInfo, expected: &[usize]) -> CheckpointError {
@@ -163,8 +177,8 @@ fn meta_of(header: &Metadata) -> Option<&HashMap<String, String>> {
     header.metadata().as_ref()
 }
 
-/// Reads and checks the header; also gives the offset at which the tensors begin.
-fn read_header(file: &mut File) -> Result<(Metadata, u64), Problem> {
+/// Reads the header, as it stands and parsed; also gives the offset at which the tensors begin.
+pub(crate) fn read_header(file: &mut File) -> Result<(Vec<u8>, Metadata, u64), Problem> {
     let malformed = |reason: &str| Problem::Malformed(reason.to_owned());
     let size = file.metadata()?.len();
     if size < 8 {
@@ -186,5 +200,5 @@ fn read_header(file: &mut File) -> Result<(Metadata, u64), Problem> {
     if expected != Some(size) {
         return Err(malformed("its tensors do not fill it exactly: it was cut or appended to"));
     }
-    Ok((header, data_start))
+    Ok((json, header, data_start))
 }

@@ -3,6 +3,9 @@
 //! A checkpoint is old or new, never torn: [`save`] writes beside the file, syncs and renames. The same content
 //! gives the same bytes (the header is sorted), so checkpoints may be compared as files. Numbers are stored
 //! bit for bit, NaN payloads and denormals included.
+//!
+//! Every tensor has a CRC-32 in the metadata, and the header that holds them has one of itself: a flipped bit is
+//! noticed wherever it is, the header's on opening, a tensor's when it is read, and no byte is read twice for it.
 use std::{
     io,
     path::{Path, PathBuf},
@@ -10,14 +13,16 @@ use std::{
 
 use safetensors::Dtype;
 
+mod checksum;
 mod load;
 mod save;
 
 pub use load::Checkpoint;
+pub(crate) use load::read_header;
 pub use save::{TensorData, save};
 
-/// The newest format that this program reads, and the one it writes.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this program reads and writes. 2: with checksums.
+pub const FORMAT_VERSION: u32 = 2;
 const VERSION_KEY: &str = "nerve_format_version";
 
 /// safetensors stores little-endian numbers and the slices are written as they lie in memory.
@@ -40,6 +45,11 @@ pub enum Problem {
     /// The file system failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// There is no room for it.
+    #[error(
+        "it cannot be saved ({0}); what was saved before is untouched: make room, then `nerve resume RUN` goes on from there"
+    )]
+    Full(io::Error),
     /// The header is broken or disagrees with the file's size.
     #[error("not a complete safetensors file ({0}); take the file from another copy or train again")]
     Malformed(String),
@@ -48,10 +58,22 @@ pub enum Problem {
     Foreign,
     /// Written by a newer program.
     #[error(
-        "its format version is {0}, this program reads up to {FORMAT_VERSION}: \
+        "its format version is {0}, this program reads version {FORMAT_VERSION}: \
          update nerve, or use the version named in the run's config.toml"
     )]
     Newer(u32),
+    /// Written by an older program.
+    #[error(
+        "its format version is {0}, this program reads version {FORMAT_VERSION}: it is of an earlier nerve; \
+         use the version named in the run's config.toml, or train again"
+    )]
+    Older(u32),
+    /// A checksum does not fit what it is of.
+    #[error(
+        "{0} is damaged: its checksum does not fit, bits have changed since it was written; \
+         take the file from another copy or train again"
+    )]
+    Damaged(String),
     /// A metadata entry is absent.
     #[error("it has no metadata entry '{0}'; was it written by another kind of run?")]
     NoMeta(String),

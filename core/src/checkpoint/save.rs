@@ -1,13 +1,14 @@
 //! Writing a checkpoint.
 use std::{
     collections::BTreeMap,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, ErrorKind, Write},
     path::Path,
 };
 
 use safetensors::{Dtype, tensor::TensorInfo};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use super::checksum::{self, HEADER_KEY, TENSORS_KEY};
 use super::{CheckpointError, FORMAT_VERSION, Problem, VERSION_KEY};
 use crate::run::AtomicFile;
 
@@ -65,15 +66,31 @@ pub fn save(
     let failed = CheckpointError::at(path);
     let (header, order) = header(meta, tensors).map_err(&failed)?;
     let write = || -> io::Result<()> {
-        let mut out = BufWriter::with_capacity(1 << 16, AtomicFile::create(path)?);
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(&header)?;
-        for &i in &order {
-            out.write_all(tensors[i].2.bytes())?;
-        }
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.commit()
+        let mut file = AtomicFile::create(path)?;
+        write_all(&mut file, &header, order.iter().map(|&i| tensors[i].2.bytes()))?;
+        file.commit()
     };
-    write().map_err(|e| failed(e.into()))
+    write().map_err(|e| {
+        failed(match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Problem::Full(e),
+            _ => Problem::Io(e),
+        })
+    })
+}
+
+/// The bytes of a checkpoint, to wherever they go.
+pub(super) fn write_all<'a>(
+    to: &mut impl Write,
+    header: &[u8],
+    tensors: impl Iterator<Item = &'a [u8]>,
+) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, to);
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(header)?;
+    for tensor in tensors {
+        out.write_all(tensor)?;
+    }
+    out.flush()
 }
 
 /// The JSON header, padded to 8 bytes, and the order in which the tensors follow it.
@@ -82,10 +99,11 @@ fn header(
     tensors: &[(String, Vec<usize>, TensorData<'_>)],
 ) -> Result<(Vec<u8>, Vec<usize>), Problem> {
     let invalid = |name: &str, reason| Problem::Invalid { name: name.to_owned(), reason };
-    let mut meta = meta.clone();
-    if meta.insert(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string()).is_some() {
-        return Err(invalid(VERSION_KEY, "the name is reserved"));
+    if let Some(name) = [VERSION_KEY, HEADER_KEY, TENSORS_KEY].iter().find(|key| meta.contains_key(**key)) {
+        return Err(invalid(name, "the name is reserved"));
     }
+    let mut meta = meta.clone();
+    let mut sums = BTreeMap::new();
     let mut infos = BTreeMap::new();
     // The widest type first, so that every tensor is aligned for readers that map the file.
     let mut order: Vec<usize> = (0..tensors.len()).collect();
@@ -102,14 +120,19 @@ fn header(
         if infos.insert(name.as_str(), info).is_some() {
             return Err(invalid(name, "the name is used twice"));
         }
+        sums.insert(name.as_str(), checksum::of(data.bytes()));
         offset = end;
     }
     if infos.contains_key("__metadata__") {
         return Err(invalid("__metadata__", "the name is reserved"));
     }
+    meta.insert(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string());
+    meta.insert(TENSORS_KEY.to_owned(), checksum::list(sums.into_values()));
+    meta.insert(HEADER_KEY.to_owned(), checksum::UNSET.to_owned());
     let mut json = serde_json::to_vec(&Header { meta: &meta, infos: &infos })
         .map_err(|e| Problem::Io(io::Error::other(e)))?;
     json.resize(json.len().next_multiple_of(8), b' ');
+    checksum::seal(&mut json);
     Ok((json, order))
 }
 

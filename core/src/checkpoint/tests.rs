@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, io::Write, path::PathBuf};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::save::write_all;
 use super::*;
+use crate::run::AtomicFile;
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -88,7 +90,7 @@ fn access_checks_name_type_and_shape() {
 }
 
 #[test]
-fn newer_and_foreign_files_are_refused_with_a_remedy() {
+fn older_newer_and_foreign_files_are_refused_with_a_remedy() {
     let (_folder, path) = folder();
     write_small(&path);
     let bytes = fs::read(&path).unwrap();
@@ -99,13 +101,44 @@ fn newer_and_foreign_files_are_refused_with_a_remedy() {
         bytes[at..at + to.len()].copy_from_slice(to);
         fs::write(&path, bytes).unwrap();
     };
-    replace(b"nerve_format_version\":\"1", b"nerve_format_version\":\"2");
-    assert!(matches!(problem(&path), Problem::Newer(2)));
+    replace(b"nerve_format_version\":\"2", b"nerve_format_version\":\"3");
+    assert!(matches!(problem(&path), Problem::Newer(3)));
     assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("update nerve"));
-    replace(b"nerve_format_version\":\"1", b"nerve_format_version\":\"x");
+    replace(b"nerve_format_version\":\"2", b"nerve_format_version\":\"1");
+    assert!(matches!(problem(&path), Problem::Older(1)));
+    assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("earlier nerve"));
+    replace(b"nerve_format_version\":\"2", b"nerve_format_version\":\"x");
     assert!(matches!(problem(&path), Problem::Malformed(_)));
     replace(b"nerve_format", b"other_format");
     assert!(matches!(problem(&path), Problem::Foreign));
+}
+
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let (_folder, path) = folder();
+    write_small(&path);
+    let bytes = fs::read(&path).unwrap();
+    let read = || -> Result<(), CheckpointError> {
+        let c = Checkpoint::load(&path)?;
+        assert_eq!(c.meta("step")?, "12");
+        c.u8("bits", &[3])?;
+        c.f32("weight", &[2, 2])?;
+        c.f32("none", &[0, 4])?;
+        c.u32("count", &[]).map(drop)
+    };
+    read().unwrap();
+    let mut damaged = 0;
+    for bit in 0..8 * bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, bytes).unwrap();
+        let Err(error) = read() else { panic!("bit {bit}") };
+        assert!(error.to_string().contains("checkpoint.safetensors"), "{error}");
+        damaged += u32::from(matches!(error.problem, Problem::Damaged(_)));
+    }
+    // The last bytes are the tensor `bits`.
+    assert!(read().unwrap_err().to_string().contains("tensor 'bits' is damaged"));
+    assert!(damaged > 500, "the others break the header's syntax: {damaged}");
 }
 
 #[test]
@@ -150,9 +183,49 @@ fn contradictory_content_is_not_saved() {
         let error = save(&path, &meta(), &tensors).unwrap_err();
         assert!(matches!(error.problem, Problem::Invalid { .. }), "{error}");
     }
-    let reserved = [(VERSION_KEY.to_owned(), "7".to_owned())].into();
-    assert!(matches!(save(&path, &reserved, &[]).unwrap_err().problem, Problem::Invalid { .. }));
+    for key in [VERSION_KEY, checksum::HEADER_KEY, checksum::TENSORS_KEY] {
+        let reserved = [(key.to_owned(), "7".to_owned())].into();
+        assert!(matches!(save(&path, &reserved, &[]).unwrap_err().problem, Problem::Invalid { .. }));
+    }
     assert!(!path.exists());
+}
+
+#[test]
+fn a_disk_that_fills_up_at_any_byte_leaves_the_old_checkpoint() {
+    /// Fails once so many bytes are written, as a full disk does.
+    struct Filling<'a>(&'a mut AtomicFile, usize);
+    impl Write for Filling<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.1);
+            if fits == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1 -= fits;
+            self.0.write(&bytes[..fits])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+    let (folder, path) = folder();
+    write_small(&path);
+    let old = fs::read(&path).unwrap();
+    let tensor = [7u8; 100_000];
+    let size = 8 + 16 + tensor.len();
+    for room in [0, 1, 8, 20, 24, 65_536, size - 1] {
+        let mut file = AtomicFile::create(&path).unwrap();
+        let error =
+            write_all(&mut Filling(&mut file, room), &[b' '; 16], [&tensor[..]].into_iter()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), old, "{room} bytes of room");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no leftovers");
+    }
+    let mut file = AtomicFile::create(&path).unwrap();
+    write_all(&mut Filling(&mut file, size), &[b' '; 16], [&tensor[..]].into_iter()).unwrap();
+    file.commit().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), size as u64);
 }
 
 #[test]

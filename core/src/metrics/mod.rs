@@ -1,7 +1,8 @@
-//! Image quality: PSNR and SSIM of 8-bit images, interleaved channels, row by row.
+//! Image quality: PSNR, SSIM and LPIPS of 8-bit images, interleaved channels, row by row.
 //!
 //! The protocol (also of the numbers in papers): predictions are rounded to 8 bit ([`quantize`]) before they
 //! are compared, a set's figure is the mean over its views of the per-view figure.
+pub mod lpips;
 mod psnr;
 mod ssim;
 

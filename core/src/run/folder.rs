@@ -8,6 +8,7 @@
 //! | `eval.json`              | the last evaluation                                              |
 //! | `renders/`               | pictures                                                         |
 //! | `recording.rrd`          | the viewer's recording, if saved                                 |
+//! | `.lock`                  | held by the process that trains                                  |
 //!
 //! A folder is a run if and only if it has a `config.toml` with a `kind`. That file appears last when a run is
 //! created and goes first when one is overwritten, whole files replace old ones atomically, so a run folder is
@@ -16,11 +17,16 @@ use std::{
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{atomic::remove_leftovers, write_atomic};
+use super::{
+    atomic::remove_leftovers,
+    lock::{Lock, Refusal},
+    write_atomic,
+};
 
 const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -28,6 +34,7 @@ const METRICS: &str = "metrics.jsonl";
 const EVAL: &str = "eval.json";
 const RENDERS: &str = "renders";
 const RECORDING: &str = "recording.rrd";
+const LOCK: &str = ".lock";
 /// What overwriting removes, the file that makes it a run first. Anything else in the folder is the user's.
 const ENTRIES: [&str; 6] = [CONFIG, CHECKPOINT, METRICS, EVAL, RENDERS, RECORDING];
 
@@ -64,6 +71,17 @@ pub enum RunError {
         /// What is missing.
         missing: String,
     },
+    /// Another process trains it.
+    #[error(
+        "{} is being trained by another process{}: wait for it, stop it, or give another --out",
+        path.display(), holder.map_or(String::new(), |id| format!(" (id {id})"))
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+        /// That process's id, where it can be read.
+        holder: Option<u32>,
+    },
     /// The saved settings cannot be used.
     #[error("{}: {message}", path.display())]
     Config {
@@ -82,21 +100,24 @@ pub enum RunError {
     },
 }
 
-/// A run's folder on disk. One process at a time writes to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A run's folder on disk. One process at a time trains in it: the one that created it or has called
+/// [`RunFolder::lock`], until the last clone is dropped.
+#[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
     kind: String,
     version: String,
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunFolder {
-    /// Makes `path` (and its parents) the folder of a new run of this `kind`, such as `nerf`, and saves its
-    /// resolved settings. `config` is a struct or a map; it must have no field `kind` or `version`.
+    /// Makes `path` (and its parents) the folder of a new run of this `kind`, such as `nerf`, takes it for this process
+    /// and saves its resolved settings. `config` is a struct or a map; it must have no field `kind` or `version`.
     ///
     /// # Errors
     /// [`RunError::Exists`] when files of a run are there and `existing` says to keep them;
     /// [`RunError::NotARun`] when `config.toml` is not one of ours, whatever `existing` says;
+    /// [`RunError::Busy`] when another process trains in it;
     /// [`RunError::Config`] when TOML cannot hold the settings; [`RunError::Io`].
     pub fn create(
         path: impl Into<PathBuf>,
@@ -105,7 +126,8 @@ impl RunFolder {
         existing: Existing,
     ) -> Result<Self, RunError> {
         let path = path.into();
-        let run = Self { path, kind: kind.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let mut run = Self { path, kind: kind.to_owned(), version, lock: None };
         let text = run.config_text(config)?;
         match existing {
             Existing::Keep => {
@@ -117,8 +139,12 @@ impl RunFolder {
                 if run.config_path().exists() {
                     Self::open(&run.path)?;
                 }
-                run.clear()?;
             }
+        }
+        fs::create_dir_all(&run.path).map_err(io_error(&run.path))?;
+        run.lock()?;
+        if existing == Existing::Overwrite {
+            run.clear()?;
         }
         let renders = run.renders_dir();
         fs::create_dir_all(&renders).map_err(io_error(&renders))?;
@@ -132,7 +158,7 @@ impl RunFolder {
     /// [`RunError::NotARun`] says what is missing; [`RunError::Config`] when `config.toml` is not TOML.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
-        let mut run = Self { path, kind: String::new(), version: String::new() };
+        let mut run = Self { path, kind: String::new(), version: String::new(), lock: None };
         let missing = |missing: String| RunError::NotARun { path: run.path.clone(), missing };
         if !run.path.exists() {
             return Err(missing("it does not exist".into()));
@@ -148,6 +174,23 @@ impl RunFolder {
         let (kind, version) = (field("kind")?, field("version")?);
         (run.kind, run.version) = (kind, version);
         Ok(run)
+    }
+
+    /// Takes the folder for this process to train in.
+    ///
+    /// # Errors
+    /// [`RunError::Busy`] when another process trains in it; [`RunError::Io`].
+    pub fn lock(&mut self) -> Result<(), RunError> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let file = self.path.join(LOCK);
+        let lock = Lock::take(&file).map_err(|refusal| match refusal {
+            Refusal::Held(holder) => RunError::Busy { path: self.path.clone(), holder },
+            Refusal::Io(error) => io_error(&file)(error),
+        })?;
+        self.lock = Some(Arc::new(lock));
+        Ok(())
     }
 
     /// Reserves a folder for a run called `name` under `parent`: `name`, else `name-2`, `name-3` ... The folder

@@ -40,13 +40,13 @@ fn what_is_created_can_be_opened() {
         )
     );
     let opened = RunFolder::open(run.path()).unwrap();
-    assert_eq!(opened, run);
+    assert_eq!(opened.path(), run.path());
     assert_eq!((opened.kind(), opened.version()), ("nerf", env!("CARGO_PKG_VERSION")));
     assert_eq!(opened.config::<Config>().unwrap(), config());
     let longer = Config { steps: 200, ..config() };
     run.write_config(&longer).unwrap();
     assert_eq!(opened.config::<Config>().unwrap(), longer);
-    assert_eq!(RunFolder::open(run.path()).unwrap(), run);
+    assert_eq!(RunFolder::open(run.path()).unwrap().config::<Config>().unwrap(), longer);
 }
 
 #[test]
@@ -59,11 +59,37 @@ fn an_existing_run_is_kept_unless_told_otherwise() {
     fs::write(run.path().join(".checkpoint.safetensors.1-0.tmp"), "torn").unwrap();
     fs::write(run.renders_dir().join("0.png"), "old").unwrap();
     fs::write(run.path().join("notes.txt"), "mine").unwrap();
+    let run_path = run.path().to_owned();
+    drop(run);
+    let run = RunFolder::open(run_path).unwrap();
     create(&folder, Existing::Overwrite).unwrap();
     let mut names: Vec<_> = fs::read_dir(run.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["config.toml", "notes.txt", "renders"]);
+    assert_eq!(names, [".lock", "config.toml", "notes.txt", "renders"]);
     assert_eq!(fs::read_dir(run.renders_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn one_trains_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = create(&folder, Existing::Keep).unwrap();
+    fs::write(run.checkpoint_path(), "weights").unwrap();
+    let mut other = RunFolder::open(run.path()).unwrap();
+    let error = other.lock().unwrap_err();
+    let id = std::process::id();
+    assert!(matches!(error, RunError::Busy { holder: Some(holder), .. } if holder == id), "{error}");
+    assert!(error.to_string().contains(&format!("(id {id})")), "{error}");
+    assert!(matches!(create(&folder, Existing::Overwrite).unwrap_err(), RunError::Busy { .. }));
+    assert_eq!(fs::read_to_string(run.checkpoint_path()).unwrap(), "weights", "nothing was touched");
+    let clone = run.clone();
+    drop(run);
+    assert!(other.lock().is_err(), "a clone still has it");
+    drop(clone);
+    other.lock().unwrap();
+    drop(other);
+    // What a killed process leaves is a file that nobody has locked.
+    assert!(folder.path().join("run").join(LOCK).exists());
+    create(&folder, Existing::Overwrite).unwrap();
 }
 
 #[test]

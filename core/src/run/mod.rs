@@ -7,6 +7,7 @@ mod backlog;
 mod cancel;
 mod event;
 mod folder;
+mod lock;
 mod metrics_log;
 mod publisher;
 mod queue;

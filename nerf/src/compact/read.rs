@@ -2,6 +2,7 @@
 
 use super::{KIND, LEAST, OCCUPIED, codec};
 use crate::NerfConfig;
+use crate::identity;
 use crate::reach::{Space, sharing};
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::Checkpoint;
@@ -74,6 +75,7 @@ impl Trainer {
     /// If the file is damaged, or of another field.
     pub fn read_compact(&mut self, path: &Path) -> Result<(), NerfError> {
         let source = Source::open(path)?;
+        identity::check_field(self, &source.file, path)?;
         let cascades = self.occupancy.bits().cascades();
         let mut bits = Bitfield::new(cascades, false);
         let count = bits.words().len();

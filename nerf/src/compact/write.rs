@@ -2,6 +2,7 @@
 
 use super::{CompactOptions, KIND, LEAST, OCCUPIED, Report, Values, codec};
 use crate::field::SALIENCY;
+use crate::identity;
 use crate::reach::{Space, sharing};
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::{self, TensorData};
@@ -56,6 +57,7 @@ impl Trainer {
             ("config".to_owned(), config),
             ("gamma".to_owned(), self.pruner().map_or(0.0, |p| p.gamma).to_string()),
         ]);
+        meta.extend(identity::of(self));
         for frame in &frames {
             if let Some(step) = frame.step {
                 meta.insert(format!("step/{}", frame.name), step.to_string());
