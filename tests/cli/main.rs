@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod bad_models;
+mod bad_runs;
+mod bad_scenes;
 mod commands;
 mod hollow;
 mod inspect;
@@ -9,6 +12,7 @@ mod inspect;
 mod interrupt;
 #[cfg(unix)]
 mod kill;
+mod lpips;
 #[cfg(unix)]
 mod photos;
 mod program;

@@ -45,6 +45,23 @@ impl Place {
         self.run(&[&["train", "scene"], &SMALL[..], more].concat())
     }
 
+    /// Runs a command that must fail with one error that names `parts`.
+    pub fn fails(&self, args: &[&str], parts: &[&str]) {
+        let flaw = self.flaw(args, parts);
+        assert_eq!(flaw, None);
+    }
+
+    /// What is wrong with how a command fails, for tables; see [`Self::fails`].
+    pub fn flaw(&self, args: &[&str], parts: &[&str]) -> Option<String> {
+        let run = self.run(args);
+        let (code, error) = (run.get_output().status.code(), stderr(&run));
+        let once = error.matches("error: ").count() == 1;
+        let calm = !error.contains("panicked") && !error.contains("backtrace");
+        let absent: Vec<&&str> = parts.iter().filter(|part| !error.contains(**part)).collect();
+        let fine = code == Some(1) && once && calm && absent.is_empty();
+        (!fine).then(|| format!("{args:?} ended with {code:?}, absent {absent:?} in {error}"))
+    }
+
     /// Starts the program and leaves it to the test.
     #[cfg(unix)]
     pub fn spawn(&self, args: &[&str]) -> std::process::Child {
@@ -87,13 +104,14 @@ pub fn event<'a>(events: &'a [Value], name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no event {name} in {events:?}"))
 }
 
-/// A checkpoint without its clock: the header, and all tensors' bytes.
+/// A checkpoint without its clock and what sums that up: the header, and all tensors' bytes.
 pub fn state(checkpoint: &Path) -> (Value, Vec<u8>) {
     let bytes = std::fs::read(checkpoint).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut json: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
-    let clock = json["__metadata__"].as_object_mut().unwrap().remove("elapsed_ns");
-    assert!(clock.is_some() && json["__metadata__"]["rays"].is_string());
+    let meta = json["__metadata__"].as_object_mut().unwrap();
+    let (clock, sum) = (meta.remove("elapsed_ns"), meta.remove("nerve_header_crc32"));
+    assert!(clock.is_some() && sum.is_some() && json["__metadata__"]["rays"].is_string());
     (json, bytes[8 + header..].to_vec())
 }
 
