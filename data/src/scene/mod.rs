@@ -13,13 +13,18 @@ mod blender;
 pub mod colmap;
 mod detect;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lens_fields;
 pub mod llff;
+mod nerfstudio;
 mod ngp;
 mod order;
 mod outline;
 mod placement;
+pub mod ply;
 mod points;
+mod record;
 mod splits;
 mod transforms;
 
@@ -34,6 +39,7 @@ pub use order::natural;
 pub use outline::{DepthFile, MemoryEstimate, Outline, OutlinedView, outline};
 pub(crate) use placement::Placement;
 pub use points::ScenePoint;
+pub use record::UnitFrame;
 pub(crate) use splits::keeps;
 pub use splits::{Split, Splits};
 
@@ -173,5 +179,9 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
     outline.with_views(|views| views.into_par_iter().map(|view| view.load(options.downscale)).collect())
 }
 
+#[cfg(test)]
+mod placement_tests;
+#[cfg(test)]
+mod same_rays_tests;
 #[cfg(test)]
 mod tests;

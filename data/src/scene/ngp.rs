@@ -1,5 +1,6 @@
 //! Instant-NGP's `transforms.json`: one file, intrinsics for all frames or each, OpenCV distortion, and the
-//! scene's placement. Nerfstudio's files are the same with lists of which frame is for what.
+//! scene's placement. Nerfstudio's files are the same with lists of which frame is for what, and with what
+//! `nerfstudio.rs` reads, instead of the placement.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -54,12 +55,24 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     if unused > 0 {
         warnings.push(format!("{unused} frames are in none of the split lists and were left out"));
     }
+    let Some(origin) = file.origin else {
+        return Ok(Listing {
+            source: path.to_owned(),
+            format: SceneFormat::InstantNgp,
+            placement: Some(file.placement),
+            frames,
+            points: Vec::new(),
+            warnings,
+        });
+    };
+    let (points, said) = origin.points()?;
+    warnings.extend(said);
     Ok(Listing {
         source: path.to_owned(),
-        format: SceneFormat::InstantNgp,
-        placement: Some(file.placement),
+        format: SceneFormat::Nerfstudio,
+        placement: None,
         frames,
-        points: Vec::new(),
+        points,
         warnings,
     })
 }

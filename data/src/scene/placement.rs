@@ -159,7 +159,7 @@ fn place(sights: &[Sight], seen: &[(Point3<f64>, f64)]) -> Placement {
         sights.iter().filter(|s| !s.depths.is_empty()).map(|s| quantile(&s.depths, 0.01)).collect();
     nearest.sort_by(f64::total_cmp);
     let near = (!nearest.is_empty()).then(|| quantile(&nearest, 0.05) * MARGIN * scale);
-    Placement { aabb_scale, frame, near }
+    Placement { aabb_scale, frame, near: near.filter(|near| near.is_finite()) }
 }
 
 /// What the cameras look at together.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::SceneError;
 use super::lens_fields::LensFields;
+use super::nerfstudio::{self, Origin};
 use super::outline::{DepthFile, plain_name};
 use super::placement::Placement;
 use crate::camera::pose_from_rows;
@@ -28,6 +29,8 @@ pub(super) struct TransformsFile {
     pub lens: LensFields,
     pub placement: Placement,
     pub frames: Vec<Frame>,
+    /// What Nerfstudio's files say beside; `None` in Instant-NGP's.
+    pub origin: Option<Origin>,
     /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
     pub split_lists: [Option<Vec<String>>; 3],
 }
@@ -73,6 +76,11 @@ struct FrameHead {
 pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+/// Checks a file's text; `path` is where it lies, for errors and for what it names beside itself.
+pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneError> {
     let mut json = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
     let value: Value = serde_path_to_error::deserialize(&mut json).map_err(|e| json_error(path, "", &e))?;
     json.end().map_err(|e| SceneError::Json {
@@ -88,16 +96,22 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
         return Err(field_error(path, "frames", "is empty; list at least one image with its pose"));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
+    let origin = match nerfstudio::is_its(&value) {
+        true => Some(Origin::new(path, part(path, "", &value)?)?),
+        false => None,
+    };
     let unit = head.depth_unit_scale_factor.unwrap_or(DEPTH_UNIT);
     if !(unit.is_finite() && unit > 0.0) {
         return Err(field_error(path, "depth_unit_scale_factor", &format!("is {unit}, it must be positive")));
     }
+    let unit = unit * origin.as_ref().map_or(1.0, Origin::unit);
     let frame = |(i, value): (usize, &Value)| {
         let at = format!("frames[{i}]");
         let FrameHead { file_path, transform_matrix, mask_path, depth_file_path } = part(path, &at, value)?;
         let pose = pose_from_rows(&transform_matrix).map_err(|e| {
             field_error(path, &format!("{at}.transform_matrix"), &format!("{e} (image {file_path})"))
         })?;
+        let pose = origin.as_ref().map_or(pose, |origin| origin.pose(&pose));
         let mask = mask_path.map(|listed| folder.join(plain_name(&listed)));
         let depth = depth_file_path.map(|listed| DepthFile { path: folder.join(plain_name(&listed)), unit });
         Ok(Frame { file_path, pose, mask, depth, lens: part(path, &at, value)? })
@@ -109,6 +123,7 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
         lens,
         placement,
         frames,
+        origin,
         split_lists: [head.train_filenames, head.val_filenames, head.test_filenames],
     })
 }

@@ -333,6 +333,15 @@ fn real_beer() {
     let scene = outline(&path, &LoadOptions::default()).unwrap();
     assert_eq!((scene.views.len(), scene.splits.test.len(), scene.points.len()), (71, 9, 4414));
     assert!(scene.missing.is_empty() && scene.warnings.is_empty());
+    for view in &scene.views {
+        let k = &view.camera.intrinsics;
+        for (x, y) in (0..=8).flat_map(|x| (0..=8).map(move |y| (x, y))) {
+            let (px, py) = (f64::from(k.width * x) / 8.0, f64::from(k.height * y) / 8.0);
+            let ray = view.camera.ray(px, py);
+            let (bx, by, _) = view.camera.project(&(ray.origin + ray.direction * 3.0)).unwrap();
+            assert!((bx - px).hypot(by - py) < 1e-6, "{}: {px} {py} became {bx} {by}", view.name);
+        }
+    }
     // Points are seen where COLMAP saw them: a few pixels at most from where they project, and that on average.
     let (mut sum, mut count) = (0.0, 0);
     for point in &scene.points {

@@ -1,0 +1,114 @@
+//! What Nerfstudio's `transforms.json` says beyond Instant-NGP's: a transform that was applied to the poses after they
+//! were solved, and a file of points.
+//!
+//! With `json = applied_scale * (applied_transform * original)`, this crate's world is the **original** one: that of
+//! the COLMAP model or scan that the file was made of, so that what is exported fits whatever else was made of it.
+//! Points and depth maps are stored in the file's frame and are taken along.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::transforms::field_error;
+use super::{SceneError, ScenePoint, ply};
+use crate::camera::pose_from_rows;
+
+/// Fields that only Nerfstudio writes.
+const OWN: [&str; 9] = [
+    "camera_model",
+    "applied_transform",
+    "applied_scale",
+    "ply_file_path",
+    "orientation_override",
+    "train_filenames",
+    "val_filenames",
+    "test_filenames",
+    "fisheye_crop_radius",
+];
+/// Fields of Instant-NGP's placement.
+const PLACEMENT: [&str; 3] = ["aabb_scale", "scale", "offset"];
+
+/// Whether a file is Nerfstudio's: it has a field that only Nerfstudio writes, and no placement.
+pub(super) fn is_its(file: &Value) -> bool {
+    let has = |name: &&str| file.get(name).is_some_and(|value| !value.is_null());
+    OWN.iter().any(has) && !PLACEMENT.iter().any(has)
+}
+
+/// The fields as found.
+#[derive(Deserialize)]
+pub(super) struct Fields {
+    applied_transform: Option<Vec<Vec<f64>>>,
+    applied_scale: Option<f64>,
+    ply_file_path: Option<String>,
+}
+
+/// How the file's frame came about.
+#[derive(Debug)]
+pub(super) struct Origin {
+    applied: Isometry3<f64>,
+    /// Of the file's lengths, in original ones.
+    unit: f64,
+    ply: Option<PathBuf>,
+}
+
+impl Origin {
+    /// Checks the fields of a file.
+    pub fn new(path: &Path, fields: Fields) -> Result<Self, SceneError> {
+        let (applied, within) = match &fields.applied_transform {
+            None => (Isometry3::identity(), 1.0),
+            Some(rows) => {
+                let applied = pose_from_rows(rows)
+                    .map_err(|e| field_error(path, "applied_transform", &format!("{e}; or leave it out")))?;
+                // It was read as a pose, so it has these entries and is no mirror.
+                let linear = Matrix3::from_fn(|r, c| rows[r][c]);
+                (applied, linear.determinant().cbrt())
+            }
+        };
+        let scale = fields.applied_scale.unwrap_or(1.0);
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(field_error(path, "applied_scale", &format!("is {scale}, it must be positive")));
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // json = scale * (within * R * original + t)
+        let moved = applied.translation.vector / within;
+        let applied = Isometry3::from_parts(moved.into(), applied.rotation);
+        Ok(Self {
+            applied,
+            unit: 1.0 / (scale * within),
+            ply: fields.ply_file_path.map(|file| folder.join(file)),
+        })
+    }
+
+    /// How long, in the original world, what is 1 long in the file is.
+    pub fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// A pose of the file in the original world.
+    pub fn pose(&self, pose: &Isometry3<f64>) -> Isometry3<f64> {
+        let centre: Vector3<f64> = pose.translation.vector * self.unit;
+        let scaled = Isometry3::from_parts(centre.into(), pose.rotation);
+        self.applied.inverse() * scaled
+    }
+
+    /// The points, in the original world, and what is to be said if there should be some and are not.
+    pub fn points(&self) -> Result<(Vec<ScenePoint>, Option<String>), SceneError> {
+        let Some(path) = &self.ply else { return Ok((Vec::new(), None)) };
+        if !path.is_file() {
+            let said =
+                format!("{}, which ply_file_path names, does not exist: there are no points", path.display());
+            return Ok((Vec::new(), Some(said)));
+        }
+        let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.clone(), source })?;
+        let points = ply::parse(&bytes).map_err(|problem| field_error(path, "the points", &problem))?;
+        let placed = |point: ply::PlyPoint| ScenePoint {
+            position: self.applied.inverse_transform_point(&Point3::from(point.position.coords * self.unit)),
+            color: point.color.unwrap_or([128; 3]),
+            error: 0.0,
+            views: Vec::new(),
+        };
+        Ok((points.into_iter().map(placed).collect(), None))
+    }
+}
