@@ -7,29 +7,26 @@ use crate::config::NerfConfig;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_data::Scene;
+use nerve_data::scene::UnitFrame;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Settings that shape the field, as JSON.
 const FIELD: &str = "field";
-/// World to unit frame, a homogeneous matrix by columns, and the side of the render box.
+/// Where the scene lies in the unit cube, as JSON of [`UnitFrame`].
 const FRAME: &str = "frame";
 /// How many training views there are.
 const VIEWS: &str = "training_views";
 /// Of their names and sizes, in order.
 const DIGEST: &str = "training_views_fnv64";
 
-/// Frames that differ by less are the same, computed on another machine.
-const SAME: f64 = 1e-6;
-
 /// What a checkpoint is of, to be saved with it.
 pub(crate) fn of(trainer: &Trainer) -> BTreeMap<String, String> {
     let scene = trainer.scene();
-    let frame: Vec<String> = frame(scene).map(|number| number.to_string()).collect();
     [
         (FIELD, settings(trainer.config()).to_string()),
-        (FRAME, frame.join(" ")),
+        (FRAME, json!(scene.unit_frame()).to_string()),
         (VIEWS, scene.splits.train.len().to_string()),
         (DIGEST, digest(scene)),
     ]
@@ -47,10 +44,9 @@ pub(crate) fn check_field(trainer: &Trainer, file: &Checkpoint, path: &Path) -> 
             "it is of another field: {name} was {saved} and is {now} in config.toml; set it back, or train again"
         )));
     }
-    let saved: Vec<f64> = file.meta(FRAME)?.split(' ').map_while(|number| number.parse().ok()).collect();
-    let now: Vec<f64> = frame(trainer.scene()).collect();
-    let same = |(a, b): (&f64, &f64)| (a - b).abs() <= SAME * (1.0 + a.abs());
-    if saved.len() != now.len() || !saved.iter().zip(&now).all(same) {
+    let saved: UnitFrame = serde_json::from_str(file.meta(FRAME)?)
+        .map_err(|e| other(format!("`{FRAME}` cannot be read ({e}); take an older checkpoint")))?;
+    if !saved.is_same(&trainer.scene().unit_frame()) {
         return Err(other(format!(
             "it is of another scene: {} lies elsewhere in the unit cube than what it was trained on; \
              put the scene back as it was, or train again",
@@ -105,12 +101,6 @@ fn difference(name: &str, saved: &Value, now: &Value) -> Option<(String, String,
     }
 }
 
-fn frame(scene: &Scene) -> impl Iterator<Item = f64> {
-    let matrix = scene.frame.to_homogeneous();
-    let numbers: Vec<f64> = matrix.iter().copied().collect();
-    numbers.into_iter().chain([f64::from(scene.aabb_scale)])
-}
-
 /// FNV-1a over names and sizes.
 fn digest(scene: &Scene) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
@@ -123,4 +113,34 @@ fn digest(scene: &Scene) -> String {
         }
     }
     format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::config::NerfConfig;
+    use crate::trainer::{NerfError, Trainer};
+    use nerve_core::ops::hash_grid::HashGridConfig;
+    use nerve_data::demo::{self, DemoConfig};
+    use std::sync::Arc;
+
+    #[test]
+    fn weights_of_a_scene_that_moved_are_refused() {
+        let scene =
+            demo::scene(&DemoConfig { train: 2, test: 1, resolution: 16, ..Default::default() }).unwrap();
+        let grid = HashGridConfig { levels: 2, log2_entries: 8, ..HashGridConfig::default() };
+        let config = NerfConfig { grid, ..NerfConfig::default() };
+        let trainer = |scene| Trainer::new(config.clone(), Arc::new(scene), 1).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        trainer(scene.clone()).save(&path).unwrap();
+        assert!(trainer(scene.clone()).restore(&path).is_ok());
+        let mut moved = scene;
+        moved.frame.append_scaling_mut(1.01);
+        let error = trainer(moved).restore(&path).unwrap_err();
+        assert!(
+            matches!(error, NerfError::Other { .. }) && error.to_string().contains("another scene: demo"),
+            "{error}"
+        );
+    }
 }

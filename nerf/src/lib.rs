@@ -18,7 +18,6 @@ pub mod live;
 pub mod memory;
 pub mod objective;
 pub mod occupancy;
-mod place;
 pub mod reach;
 mod run;
 pub mod sampler;

@@ -29,7 +29,6 @@ impl Trainer {
             // The shortest text that reads back to the same number.
             meta.insert("gamma".to_owned(), pruner.gamma.to_string());
         }
-        self.keep_place(&mut meta);
         let mut tensors = params.tensors();
         let density = self.occupancy.density();
         tensors.push((OCCUPANCY.to_owned(), vec![density.len()], TensorData::F32(density)));
@@ -52,7 +51,6 @@ impl Trainer {
     pub fn restore(&mut self, path: &Path) -> Result<(), NerfError> {
         let checkpoint = Checkpoint::load(path)?;
         identity::check_field(self, &checkpoint, path)?;
-        self.check_place(&checkpoint, path)?;
         let number = |key| parse::<u64>(&checkpoint, path, key);
         let gamma = match self.pruner {
             Some(_) => parse::<f64>(&checkpoint, path, "gamma")?,

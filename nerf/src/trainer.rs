@@ -57,11 +57,6 @@ pub enum NerfError {
     Compact { path: PathBuf, reason: String },
     #[error("{path}: cannot be written: {source}")]
     File { path: PathBuf, source: std::io::Error },
-    #[error(
-        "{path}: was trained where {scene} lay otherwise: its poses, points or placement have changed since; \
-         restore them, or train anew"
-    )]
-    Moved { path: PathBuf, scene: PathBuf },
     #[error("{path}: cannot be drawn: {reason}")]
     Drawing { path: PathBuf, reason: String },
     #[error("entropy coding failed: {0}")]

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Scene;
 
-/// Numbers that differ by less than this, relative to 1 or to their size, are the same: what a text file rounds.
-const ROUNDING: f64 = 1e-9;
+/// Numbers that differ by less than this, relative to 1 or to their size, are the same: what text or another machine
+/// rounds.
+const ROUNDING: f64 = 1e-6;
 
 /// World to unit frame, `unit = rotation * (world * scale) + offset`, and the render box.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -76,7 +76,6 @@ impl Trainer {
     pub fn read_compact(&mut self, path: &Path) -> Result<(), NerfError> {
         let source = Source::open(path)?;
         identity::check_field(self, &source.file, path)?;
-        self.check_place(&source.file, path)?;
         let cascades = self.occupancy.bits().cascades();
         let mut bits = Bitfield::new(cascades, false);
         let count = bits.words().len();

@@ -58,7 +58,6 @@ impl Trainer {
             ("gamma".to_owned(), self.pruner().map_or(0.0, |p| p.gamma).to_string()),
         ]);
         meta.extend(identity::of(self));
-        self.keep_place(&mut meta);
         for frame in &frames {
             if let Some(step) = frame.step {
                 meta.insert(format!("step/{}", frame.name), step.to_string());
