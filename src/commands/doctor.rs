@@ -2,8 +2,10 @@
 
 use super::Outcome;
 use crate::context::Context;
-use nerve_core::device::{CpuInfo, cpu_info};
+use crate::format;
+use nerve_core::device::{CpuInfo, available_memory, cpu_info};
 use nerve_core::simd::Isa;
+use nerve_data::photos::{Colmap, INSTALL};
 use serde_json::json;
 use std::io::IsTerminal;
 
@@ -16,6 +18,13 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     let available: Vec<_> = available.collect();
     let terminal = std::io::stderr().is_terminal();
     let or_none = |list: String| if list.is_empty() { "unknown".to_owned() } else { list };
+    let memory = available_memory();
+    let colmap = Colmap::find();
+    let colmap_text = match &colmap {
+        Ok(Some(colmap)) => format!("{}: photos without poses can be trained on", colmap.version),
+        Ok(None) => format!("not on the PATH; photos without poses need it: {INSTALL}"),
+        Err(error) => error.to_string(),
+    };
     let found = match &device {
         Ok(device) => format!("{device} (asked for: {})", context.common.device),
         Err(error) => format!("none: {error}"),
@@ -28,6 +37,11 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         ("caches", or_none(caches(&cpu))),
         ("extensions", or_none(cpu.features.join(" "))),
         ("SIMD", format!("{best} (of {}; NERVE_SIMD=NAME chooses)", available.join(", "))),
+        (
+            "memory",
+            memory.map_or("unknown".into(), |bytes| format!("{} available", format::megabytes(bytes))),
+        ),
+        ("COLMAP", colmap_text),
         ("CUDA", "not in this build, and not needed: everything runs on the processor".to_owned()),
         (
             "stderr",
@@ -41,6 +55,8 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         "device_error": device.as_ref().map_err(ToString::to_string).err(),
         "cpu": cpu, "threads": rayon::current_num_threads(),
         "simd": best, "simd_available": available,
+        "available_memory": memory,
+        "colmap": colmap.ok().flatten().map(|colmap| colmap.version),
         "features": Vec::<&str>::new(), "terminal": terminal,
     });
     context.output.line("doctor", &fields);

@@ -65,11 +65,17 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     }
     let forecast = Forecast::of(&config, &outline, rayon::current_num_threads())?;
     let available = available_memory();
-    if let Some((what, remedy)) = available.and_then(|a| forecast::advice(&config, &outline, &forecast, a)) {
+    let too_large = available.and_then(|a| forecast::advice(&config, &outline, &forecast, a));
+    let trainable = too_large.is_none();
+    if let Some((what, remedy)) = too_large {
         report.add_problem(Problem { severity: Severity::Warning, what, remedy });
     }
     let unusable = report.problems.iter().any(|problem| problem.severity == Severity::Error);
-    let speed = if args.quick || unusable { None } else { speed::measure(&config, context.common.threads) };
+    let speed = if args.quick || unusable || !trainable {
+        None
+    } else {
+        speed::measure(&config, context.common.threads)
+    };
     context.output.say(format_args!("{report}{}", costs(&forecast, available, speed.as_ref())));
     let picture = args.picture.as_deref().map(|path| draw(path, &outline, &report)).transpose()?;
     if let Some(path) = picture {

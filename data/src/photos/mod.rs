@@ -40,7 +40,7 @@ pub const FEWEST: usize = 3;
 /// The photos of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photos {
-    /// The folder that they lie in, absolute.
+    /// The folder that they lie in, absolute and without links.
     pub folder: PathBuf,
     /// The photos, in the order of their names.
     pub files: Vec<Photo>,
@@ -104,7 +104,7 @@ impl Photos {
             let count = names.len();
             return Err(PhotosError::TooFew { path: folder.to_owned(), count, left_out });
         }
-        let folder = std::path::absolute(folder).map_err(io)?;
+        let folder = folder.canonicalize().map_err(io)?;
         let photo = |name: String| {
             let path = folder.join(&name);
             let header = ImageHeader::read(&path)?;

@@ -20,7 +20,7 @@ pub struct Colmap {
 
 /// An option with its value; the names that it has had, of which the first known one is used. Without any of them
 /// the command goes without.
-pub(super) type Wish = (&'static [&'static str], String);
+pub(super) type Wish = (&'static [&'static str], OsString);
 
 impl Colmap {
     /// Asks the program `colmap` that is on the PATH; `None` if there is none.
@@ -66,7 +66,7 @@ impl Colmap {
         let help = &self.help[command];
         let known = |name: &&&str| help.split_whitespace().any(|word| word.strip_prefix("--") == Some(name));
         let chosen = wishes.iter().filter_map(|(names, value)| Some((names.iter().find(known)?, value)));
-        Ok(chosen.flat_map(|(name, value)| [format!("--{name}").into(), value.into()]).collect())
+        Ok(chosen.flat_map(|(name, value)| [format!("--{name}").into(), value.clone()]).collect())
     }
 
     /// A command that needs no display.

@@ -119,26 +119,27 @@ impl Step {
 
     /// What else is wanted where the version knows it.
     pub(super) fn wishes(self, photos: &Photos, list: &Path, settings: &Settings) -> Vec<Wish> {
-        let threads = settings.threads.to_string();
+        let number = |n: usize| OsString::from(n.to_string());
+        let threads = number(settings.threads);
         match self {
             Self::Features => vec![
-                (&["image_list_path"], list.display().to_string()),
+                (&["image_list_path"], list.into()),
                 (&["SiftExtraction.use_gpu", "FeatureExtraction.use_gpu"], "0".into()),
                 (&["SiftExtraction.num_threads", "FeatureExtraction.num_threads"], threads),
                 (
                     &["SiftExtraction.max_image_size", "FeatureExtraction.max_image_size"],
-                    FEATURE_SIDE.to_string(),
+                    number(FEATURE_SIDE),
                 ),
                 (
                     &["SiftExtraction.max_num_features", "FeatureExtraction.max_num_features"],
-                    FEATURES.to_string(),
+                    number(FEATURES),
                 ),
             ],
             Self::Matching => vec![
                 (&["SiftMatching.use_gpu", "FeatureMatching.use_gpu"], "0".into()),
                 (&["SiftMatching.num_threads", "FeatureMatching.num_threads"], threads),
                 // Blocks are what progress is told in.
-                (&["ExhaustiveMatching.block_size"], photos.files.len().div_ceil(8).clamp(8, 50).to_string()),
+                (&["ExhaustiveMatching.block_size"], number(photos.files.len().div_ceil(8).clamp(8, 50))),
             ],
             Self::Mapping => vec![
                 (&["Mapper.num_threads"], threads),
