@@ -1,9 +1,10 @@
 //! The flags. Those of a model live with its configuration, in its crate.
 
-use crate::commands::{compare, demo, eval, export, inspect, resume, train};
+use crate::commands::{compare, demo, eval, export, inspect, resume, train, view};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nerve_core::device::DeviceArg;
+use nerve_viewer::ViewerArgs;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -14,6 +15,8 @@ Examples:
   nerve train data/fox --downscale 4     learn it, 5 minutes
   nerve train photos/kitchen             bare photos: COLMAP finds their poses first
   nerve resume runs/fox --time 30m       go on, to half an hour in all
+  nerve train demo --viewer spawn        watch it learn, in Rerun
+  nerve view runs/demo                   look at it afterwards
   nerve eval runs/fox --split train      measure the views it was trained on
   nerve train data/lego --method hollow  prune a saliency grid while it trains
   nerve export runs/lego compact         one small file, which eval reads
@@ -41,6 +44,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Measure a run on held-out views and render them
     Eval(eval::EvalArgs),
+    /// Look at a run, or at a recording, in Rerun
+    View(view::ViewArgs),
     /// Train plain and hollow fields side by side: table, CSV, plot
     Compare(Box<compare::CompareArgs>),
     /// Write a run in another form, such as one small file
@@ -68,6 +73,9 @@ pub struct Common {
     /// One JSON object a line on stdout; text for people goes to stderr
     #[arg(long, global = true)]
     pub json: bool,
+    /// Where to watch it.
+    #[command(flatten)]
+    pub viewer: ViewerArgs,
     /// Tell more; twice for debugging
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -98,6 +106,16 @@ impl Cli {
 }
 
 impl Common {
+    /// Refuses `--viewer` where there is nothing to watch.
+    pub fn without_viewer(&self, command: &str) -> Result<(), clap::Error> {
+        match self.viewer.places(Some(PathBuf::new())).map_err(usage)?.is_empty() {
+            true => Ok(()),
+            false => Err(usage(format!(
+                "--viewer has no meaning for `nerve {command}`: there is nothing to watch"
+            ))),
+        }
+    }
+
     /// Refuses `--out` for a command that makes no run.
     pub fn without_out(&self, command: &str) -> Result<(), clap::Error> {
         match &self.out {

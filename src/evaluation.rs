@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
+use crate::viewers;
 use anyhow::Context as _;
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunFolder, write_atomic};
@@ -16,6 +17,10 @@ use nerve_nerf::structure::Structure;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long viewers may take to finish.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// `eval.json`: a report, which views it is about, and what the field is made of.
 #[derive(Serialize, Deserialize)]
@@ -111,7 +116,16 @@ pub fn evaluate(
     };
     std::fs::create_dir_all(&target.folder).with_context(|| target.folder.display().to_string())?;
     context.interrupt.clean();
-    let Some(evaluation) = measure(context, &mut trainer, target, split, lpips, &Events::new())? else {
+    let events = Events::new();
+    let name = target.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    viewers::attach(context, &events, &name, target.folder.join("recording.rrd"))?;
+    if events.wished().is_some() {
+        trainer.show_scene(&events);
+        trainer.publish_cells(&events);
+    }
+    let measured = measure(context, &mut trainer, target, split, lpips, &events);
+    events.close(CLOSING);
+    let Some(evaluation) = measured? else {
         return Ok(Outcome::Interrupted);
     };
     let (subject, pictures) = (target.subject.display(), target.pictures());

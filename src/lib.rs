@@ -2,3 +2,4 @@
 pub use nerve_core as core;
 pub use nerve_data as data;
 pub use nerve_nerf as nerf;
+pub use nerve_viewer as viewer;

@@ -14,12 +14,14 @@ mod progress;
 mod scene;
 mod sinks;
 mod speed;
+mod viewers;
 
 use cli::{Cli, Command};
-use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, train};
+use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, train, view};
 use context::Context;
 use nerve_data::photos::PhotosError;
 use output::remark;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -30,11 +32,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    cli.common.viewer.places(Some(PathBuf::new())).map_err(cli::usage)?;
     let context = Context::new(cli.common)?;
     match cli.command {
         Command::Train(args) => train::run(&context, *args),
         Command::Resume(args) => resume::run(&context, &args),
         Command::Eval(args) => eval::run(&context, &args),
+        Command::View(args) => view::run(&context, &args),
         Command::Compare(args) => compare::run(&context, &args),
         Command::Export(args) => export::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),

@@ -8,6 +8,7 @@ use crate::format;
 use crate::output::remark;
 use crate::scene;
 use crate::sinks::{JsonLines, Progress};
+use crate::viewers;
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder, truncate_after};
@@ -126,6 +127,8 @@ impl<'a> Session<'a> {
         }
         let (progress, bar) = Progress::new();
         events.attach("progress", lossy, progress)?;
+        let name = self.run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        viewers::attach(self.context, &events, &name, self.run.recording_path())?;
         Ok((events, bar))
     }
 

@@ -9,12 +9,13 @@
 //! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
 
 use crate::cameras::PoseChange;
+use crate::show::{Compared, differences};
 use crate::trainer::{NerfError, Trainer};
 use crate::view::flatten;
 use nalgebra::{Matrix4, Matrix4x3, Vector3, Vector4};
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::metrics::{psnr_where, quantize, ssim_where};
-use nerve_core::run::{Cancel, Event, Events, ImageRole};
+use nerve_core::run::{Cancel, Events};
 use nerve_data::image::Mask;
 use nerve_data::write::{Pixels, write_png};
 use serde::{Deserialize, Serialize};
@@ -199,23 +200,16 @@ fn one(
         render_seconds,
         name: name.clone(),
     };
-    let error: Vec<u8> = truth.iter().zip(&rendered).map(|(a, b)| a.abs_diff(*b).saturating_mul(4)).collect();
-    let depth: Vec<u8> = picture.depth().into_iter().flat_map(|d| [d; 3]).collect();
-    let panels = beside(&[&truth, &rendered, &error, &depth], width, height);
+    let error = differences(&truth, &rendered);
     if let Some(folder) = renders {
+        let depth: Vec<u8> = picture.depth().into_iter().flat_map(|d| [d; 3]).collect();
+        let panels = beside(&[&truth, &rendered, &error, &depth], width, height);
         let file: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("{file}.png"));
         write_png(&path, 4 * width as u32, height as u32, Pixels::Rgb, &panels)?;
     }
-    events.publish(Event::Image {
-        step: trainer.step_count(),
-        name,
-        role: ImageRole::Comparison,
-        width: 4 * width,
-        height,
-        channels: 3,
-        data: panels.into(),
-    });
+    let camera = &scene.views[view].camera;
+    trainer.publish_pictures(events, &name, camera, &picture, Compared { rendered, truth, error });
     Ok(report)
 }
 

@@ -21,6 +21,7 @@ pub mod occupancy;
 pub mod reach;
 mod run;
 pub mod sampler;
+mod show;
 mod state;
 pub mod steering;
 pub mod structure;

@@ -1,7 +1,8 @@
 //! A whole run: steps, events, checkpoints, until the end or a cancellation.
 
 use crate::eval::evaluate_until;
-use crate::steering::closed_share;
+use crate::show::Show;
+use crate::steering::{closed_share, open_saliencies};
 use crate::structure::histogram;
 use crate::trainer::{NerfError, Trainer};
 use nerve_core::engine::{Phases, StepStats};
@@ -62,6 +63,7 @@ impl Trainer {
         let eval_every = self.config().train.eval_every;
         let mut saved = Instant::now();
         let mut window = Window::new();
+        let mut show = Show::new(self, events);
         self.start_clock();
         while self.progress() < 1.0 && !cancel.is_cancelled() {
             let stats = self.step();
@@ -76,6 +78,11 @@ impl Trainer {
             if eval_every.is_some_and(|every| self.step_count().is_multiple_of(every)) {
                 self.stop_clock();
                 self.glance(events, cancel)?;
+                self.start_clock();
+            }
+            if show.is_due() {
+                self.stop_clock();
+                self.show(&mut show, events);
                 self.start_clock();
             }
             if saved.elapsed() >= save_every {
@@ -177,11 +184,10 @@ impl Trainer {
             events.publish(Event::Histogram { step, elapsed, name, range, counts });
         }
         if step.is_multiple_of(GRID_EVERY) {
-            let (name, cells) = ("saliency/logits".into(), [self.config().hollow.saliency_side; 3]);
-            let bounds = self.scene().render_box();
-            let bounds =
-                [bounds.0, bounds.1].map(|corner| self.scene().to_world(&corner).coords.cast().into());
-            events.publish(Event::Voxels { step, name, cells, bounds, values: grid.into() });
+            let cells = [self.config().hollow.saliency_side; 3];
+            let frame = self.box_frame(f64::from(self.scene().aabb_scale));
+            let values = open_saliencies(grid).into();
+            events.publish(Event::Voxels { step, name: "saliency".into(), cells, frame, values });
         }
     }
 }

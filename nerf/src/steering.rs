@@ -25,6 +25,12 @@ pub fn closed_share(grid: &[f32]) -> f64 {
     grid.iter().filter(|g| **g < limit).count() as f64 / grid.len().max(1) as f64
 }
 
+/// The saliencies of cells that are open at their centres; NaN for the others.
+pub fn open_saliencies(grid: &[f32]) -> Vec<f32> {
+    let limit = logit(CLOSED);
+    grid.iter().map(|g| if *g < limit { f32::NAN } else { 1.0 / (1.0 + (-g).exp()) }).collect()
+}
+
 /// The cells of an occupancy grid of `cascades` cascades, around a render box of side `box_side`, that are not
 /// closed by the saliency `grid` of `side^3` logits.
 pub fn open_cells(grid: &[f32], side: usize, cascades: usize, box_side: f32) -> Bitfield {

@@ -19,8 +19,8 @@ use nerve_core::ops::rigid::Correction;
 use nerve_core::ops::saliency;
 use nerve_core::rng::Rng;
 use nerve_core::simd::Isa;
-use nerve_data::Scene;
 use nerve_data::write::WriteError;
+use nerve_data::{Camera, RayCaster, Scene};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -306,9 +306,20 @@ impl Trainer {
         let size = (image.width(), image.height());
         let Some(caster) = self.scene.caster(view) else { panic!("no view {view}") };
         let eye = Eye { caster, correction };
+        self.through(&eye, size)
+    }
+
+    /// Renders what a camera sees, at its own resolution.
+    pub fn picture_of(&mut self, camera: &Camera) -> Picture {
+        let size = (camera.intrinsics.width, camera.intrinsics.height);
+        let caster = RayCaster::with_frame(camera, &self.scene.frame);
+        self.through(&Eye { caster, correction: None }, size)
+    }
+
+    fn through(&mut self, eye: &Eye, size: (u32, u32)) -> Picture {
         let bits = self.occupancy.bits();
         let (engine, pool) = (&mut self.engine, &self.pool);
-        pool.run(|| Picture::render(engine, bits, &self.volume, self.config.march.cut, &eye, size))
+        pool.run(|| Picture::render(engine, bits, &self.volume, self.config.march.cut, eye, size))
     }
 
     /// Exchanges the weights with their average, where one is kept; a second call undoes the first.

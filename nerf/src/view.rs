@@ -80,6 +80,11 @@ impl Picture {
         self.values.chunks_exact(OUTPUTS).map(|p| if p[4] > 1e-3 { p[3] / p[4] } else { 0.0 }).collect()
     }
 
+    /// Expected distances from the camera in unit-frame lengths; NaN where more light gets through than not.
+    pub fn surfaces(&self) -> impl Iterator<Item = f32> {
+        self.values.chunks_exact(OUTPUTS).map(|p| if p[4] > 0.5 { p[3] / p[4] } else { f32::NAN })
+    }
+
     /// Expected depth as 8-bit grey, near is bright; what is not there is black.
     pub fn depth(&self) -> Vec<u8> {
         let depth = |p: &[f32]| (p[4] > 0.5).then(|| p[3] / p[4]);

@@ -14,6 +14,7 @@ use nerve_nerf::NerfConfig;
 use nerve_nerf::comparison::{self, Crowds, Row};
 use nerve_nerf::hollow::Method;
 use nerve_nerf::structure::Structure;
+use nerve_viewer::Mode;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,6 +63,11 @@ struct Cell {
 /// Trains what is missing, then compares.
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
+    if context.common.viewer.viewer.contains(&Mode::Spawn) {
+        return Err(
+            usage("every run would start a viewer of its own: start one, and use --viewer connect").into()
+        );
+    }
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
     let scenes = scenes(context, args, &shared)?;
     let (mut rows, mut crowds) = (Vec::new(), Vec::new());

@@ -28,6 +28,7 @@ pub struct DemoArgs {
 /// Writes the scene.
 pub fn run(context: &Context, args: &DemoArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("demo")?;
+    context.common.without_viewer("demo")?;
     let config = DemoConfig {
         resolution: args.resolution,
         train: args.train,

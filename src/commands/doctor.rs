@@ -6,12 +6,14 @@ use crate::format;
 use nerve_core::device::{CpuInfo, available_memory, cpu_info};
 use nerve_core::simd::Isa;
 use nerve_data::photos::{Colmap, INSTALL};
+use nerve_viewer::{Program, SDK_VERSION};
 use serde_json::json;
 use std::io::IsTerminal;
 
 /// Tells what is found on this machine; fails if the device asked for cannot be had.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     context.common.without_out("doctor")?;
+    context.common.without_viewer("doctor")?;
     let cpu = cpu_info();
     let device = context.common.device.resolve();
     let (best, available) = (Isa::best().name(), Isa::available().into_iter().map(Isa::name));
@@ -29,6 +31,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         Ok(device) => format!("{device} (asked for: {})", context.common.device),
         Err(error) => format!("none: {error}"),
     };
+    let program = Program::find();
     let rows = [
         ("nerve", env!("CARGO_PKG_VERSION").to_owned()),
         ("device", found),
@@ -43,6 +46,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         ),
         ("COLMAP", colmap_text),
         ("CUDA", "not in this build, and not needed: everything runs on the processor".to_owned()),
+        ("viewer", viewer(program.as_ref())),
         (
             "stderr",
             if terminal { "a terminal: progress bars" } else { "no terminal: plain lines" }.to_owned(),
@@ -57,10 +61,33 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         "simd": best, "simd_available": available,
         "available_memory": memory,
         "colmap": colmap.ok().flatten().map(|colmap| colmap.version),
-        "features": Vec::<&str>::new(), "terminal": terminal,
+        "features": features(), "terminal": terminal,
+        "viewer": program.as_ref().map(|p| json!({"path": p.path, "version": p.version, "fits": p.fits()})),
+        "viewer_wanted": SDK_VERSION,
     });
     context.output.line("doctor", &fields);
     Ok(if device.is_ok() { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Whether runs can be watched on this machine.
+fn viewer(program: Option<&Program>) -> String {
+    let page = if cfg!(feature = "web-viewer") { "; the page for browsers is in this build" } else { "" };
+    let found = match program {
+        Some(program) if program.fits() => format!("rerun {SDK_VERSION}: {}", program.path.display()),
+        Some(program) => format!(
+            "rerun {} at {}, but recordings are of {SDK_VERSION}: {}",
+            program.version.as_deref().unwrap_or("of unknown version"),
+            program.path.display(),
+            Program::remedy()
+        ),
+        None => format!("no `rerun` on the PATH; to watch on this machine: {}", Program::remedy()),
+    };
+    found + page
+}
+
+/// What this build has that others need not.
+fn features() -> Vec<&'static str> {
+    if cfg!(feature = "web-viewer") { vec!["web-viewer"] } else { Vec::new() }
 }
 
 fn caches(cpu: &CpuInfo) -> String {

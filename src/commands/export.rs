@@ -35,6 +35,7 @@ enum Form {
 /// Writes a run in another form.
 pub fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("export")?;
+    context.common.without_viewer("export")?;
     let Form::Compact { options, .. } = &args.form;
     options.validate().map_err(usage)?;
     let folder = RunFolder::open(&args.run)?;

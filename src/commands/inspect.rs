@@ -43,6 +43,7 @@ fn svg(text: &str) -> Result<PathBuf, String> {
 /// Tells what a scene holds; fails if training on it cannot give a useful result.
 pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("inspect")?;
+    context.common.without_viewer("inspect")?;
     let config = NerfConfig { data: args.data.clone(), ..NerfConfig::default() };
     config.validate().map_err(usage)?;
     if scene::is_demo(&args.data.scene) {

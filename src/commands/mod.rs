@@ -8,6 +8,7 @@ pub mod export;
 pub mod inspect;
 pub mod resume;
 pub mod train;
+pub mod view;
 
 use crate::interrupt;
 use nerve_core::run::RunFolder;

@@ -57,7 +57,6 @@ fn role_name(role: ImageRole) -> &'static str {
         ImageRole::Input => "input",
         ImageRole::Prediction => "prediction",
         ImageRole::GroundTruth => "ground_truth",
-        ImageRole::Comparison => "comparison",
         ImageRole::Error => "error",
         ImageRole::Depth => "depth",
         ImageRole::Normals => "normals",
@@ -99,7 +98,7 @@ mod tests {
         sink.handle(&Event::Image {
             step: 20,
             name: "test/r_0".into(),
-            role: ImageRole::Comparison,
+            role: ImageRole::Prediction,
             width: 1,
             height: 1,
             channels: 3,
@@ -108,9 +107,9 @@ mod tests {
         .unwrap();
         let (name, counts) = ("saliency/p".into(), vec![3, 4].into());
         sink.handle(&Event::Histogram { step: 20, elapsed, name, range: [0.0, 1.0], counts }).unwrap();
-        let (name, values) = ("saliency/logits".into(), vec![0.0; 8].into());
-        let bounds = [[0.0; 3], [1.0; 3]];
-        sink.handle(&Event::Voxels { step: 20, name, cells: [2; 3], bounds, values }).unwrap();
+        let (name, values) = ("saliency".into(), vec![0.0; 8].into());
+        let frame = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        sink.handle(&Event::Voxels { step: 20, name, cells: [2; 3], frame, values }).unwrap();
         sink.handle(&Event::Text { level: Level::Warning, message: "two\nlines".into() }).unwrap();
         sink.handle(&Event::Done { reason: DoneReason::Failed("no \"disk\"".into()) }).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -120,9 +119,9 @@ mod tests {
             lines,
             [
                 json!({"event": "scalars", "step": 20, "elapsed": 1.5, "loss": 0.5, "psnr": null}),
-                json!({"event": "image", "step": 20, "name": "test/r_0", "role": "comparison", "width": 1, "height": 1}),
+                json!({"event": "image", "step": 20, "name": "test/r_0", "role": "prediction", "width": 1, "height": 1}),
                 json!({"event": "histogram", "step": 20, "name": "saliency/p", "range": [0.0, 1.0], "counts": [3, 4]}),
-                json!({"event": "voxels", "step": 20, "name": "saliency/logits", "cells": [2, 2, 2]}),
+                json!({"event": "voxels", "step": 20, "name": "saliency", "cells": [2, 2, 2]}),
                 json!({"event": "text", "level": "warning", "message": "two\nlines"}),
                 json!({"event": "done", "reason": "failed", "error": "no \"disk\""}),
             ]

@@ -16,3 +16,4 @@ mod lpips;
 #[cfg(unix)]
 mod photos;
 mod program;
+mod viewer;

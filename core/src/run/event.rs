@@ -148,8 +148,8 @@ pub enum Event {
         name: Cow<'static, str>,
         /// Cells per axis: x, y, z.
         cells: [usize; 3],
-        /// The box's lowest and highest corner, in the world frame.
-        bounds: [[f32; 3]; 2],
+        /// From the box, as `[0, 1]^3`, to the world: the rows of `[A | t]`.
+        frame: [[f32; 4]; 3],
         /// The values, x fastest; NaN where there is nothing to show.
         values: Arc<[f32]>,
     },

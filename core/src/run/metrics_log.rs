@@ -5,6 +5,7 @@
 //! [`Event::Histogram`] is a line `{"step":100,"elapsed":4.5,"histogram":"saliency/p","range":[0,1],"counts":[...]}`.
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
@@ -106,6 +107,41 @@ impl Serialize for Line<'_> {
     }
 }
 
+/// The events that made the log, in order; torn lines and values that are `null` are left out.
+///
+/// # Errors
+/// When the file cannot be read; a missing file is an empty one.
+pub fn recorded(path: &Path) -> io::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    scan(path, u64::MAX, |line| {
+        events.extend(event(line));
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+/// The event of a whole line; `None` for one that nobody here writes.
+fn event(line: &[u8]) -> Option<Event> {
+    #[derive(Deserialize)]
+    struct Read {
+        step: u64,
+        elapsed: f64,
+        histogram: Option<String>,
+        range: Option<[f64; 2]>,
+        counts: Option<Vec<u64>>,
+        #[serde(flatten)]
+        values: BTreeMap<String, serde_json::Value>,
+    }
+    let Read { step, elapsed, histogram, range, counts, values } = serde_json::from_slice(line).ok()?;
+    let elapsed = Duration::try_from_secs_f64(elapsed).ok()?;
+    if let (Some(name), Some(range), Some(counts)) = (histogram, range, counts) {
+        return Some(Event::Histogram { step, elapsed, name: name.into(), range, counts: counts.into() });
+    }
+    let values =
+        values.into_iter().filter_map(|(name, value)| Some((name.into(), value.as_f64()?))).collect();
+    Some(Event::Scalars { step, elapsed, values })
+}
+
 /// What [`truncate_after`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Truncation {
@@ -204,6 +240,26 @@ mod tests {
             "{\"step\":5,\"elapsed\":1.25,\"loss\":0.1,\"eval/psnr\":null}\n\
              {\"step\":6,\"elapsed\":1.5,\"loss\":null,\"eval/psnr\":null}\n"
         );
+    }
+
+    #[test]
+    fn what_was_logged_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        assert_eq!(recorded(&path).unwrap(), []);
+        let (elapsed, values) =
+            (Duration::from_millis(1250), vec![("eval/psnr".into(), 30.5), ("loss".into(), 0.1)]);
+        let numbers = Event::Scalars { step: 5, elapsed, values };
+        let (name, counts) = ("saliency/p".into(), vec![1, 2].into());
+        let bins = Event::Histogram { step: 6, elapsed, name, range: [0.0, 1.0], counts };
+        let mut log = MetricsLog::open(&path).unwrap();
+        log.handle(&numbers).unwrap();
+        log.handle(&bins).unwrap();
+        log.handle(&scalars(7, f64::NAN)).unwrap();
+        log.flush().unwrap();
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"step\":8,").unwrap();
+        let nothing = Event::Scalars { step: 7, elapsed: Duration::from_millis(1750), values: vec![] };
+        assert_eq!(recorded(&path).unwrap(), [numbers, bins, nothing]);
     }
 
     #[test]

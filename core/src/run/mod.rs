@@ -20,7 +20,7 @@ pub use backlog::Remembered;
 pub use cancel::Cancel;
 pub use event::{DoneReason, Event, Level};
 pub use folder::{Existing, RunError, RunFolder};
-pub use metrics_log::{MetricsLog, Truncation, truncate_after};
+pub use metrics_log::{MetricsLog, Truncation, recorded, truncate_after};
 pub use publisher::{Events, Wish};
 pub use sink::{Delivery, Sink, SinkError, SinkReport};
 pub use subject::{Class, ImageRole, LabelRole, MapRole, Photo, View};

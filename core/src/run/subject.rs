@@ -50,8 +50,6 @@ pub enum ImageRole {
     Prediction,
     /// What the camera saw; the same at every step.
     GroundTruth,
-    /// Prediction and ground truth side by side.
-    Comparison,
     /// Their absolute difference.
     Error,
     /// Depth, as a picture.

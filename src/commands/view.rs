@@ -1,0 +1,142 @@
+//! `nerve view`.
+
+use super::{Kind, Outcome};
+use crate::cli::usage;
+use crate::context::Context;
+use crate::evaluation::held_out;
+use crate::nerf;
+use crate::output::remark;
+use crate::viewers::SCENES;
+use anyhow::Context as _;
+use nerve_core::run::{Cancel, Delivery, DoneReason, Event, Events, RunFolder, recorded};
+use nerve_nerf::eval::evaluate_until;
+use nerve_viewer::{Place, Program, Viewer, contents, replay};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Between two looks at whether the user has had enough.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a rebuilt recording may take to be written.
+const WRITING: Duration = Duration::from_secs(600);
+
+/// Flags of `nerve view`.
+#[derive(Debug, clap::Args)]
+pub struct ViewArgs {
+    /// The run's folder, or a recording (.rrd)
+    #[arg(value_name = "RUN|FILE")]
+    what: PathBuf,
+    /// Make a run's recording anew, even if it has one
+    #[arg(long)]
+    rebuild: bool,
+}
+
+/// Shows a recording, or what a run has left.
+pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
+    context.common.without_out("view")?;
+    let file = if args.what.is_file() {
+        args.what.clone()
+    } else {
+        let folder = RunFolder::open(&args.what)?;
+        let file = folder.recording_path();
+        if args.rebuild || !file.exists() {
+            match Kind::of(&folder)? {
+                Kind::Nerf => {
+                    if rebuild(context, &folder, &file)? == Outcome::Interrupted {
+                        return Ok(Outcome::Interrupted);
+                    }
+                }
+            }
+        }
+        file
+    };
+    let found = contents(&file)?;
+    let fields = json!({"file": file, "recording": found.id, "entities": found.entities.len()});
+    context.output.line("view", &fields);
+    let places = context.common.viewer.places(None).map_err(usage)?;
+    match places.as_slice() {
+        [] | [Place::Spawn] => open(context, &file),
+        [place @ (Place::Serve(_) | Place::Connect(_))] => show(context, &file, place),
+        _ => Err(usage("nerve view shows in one place: --viewer spawn, connect or serve").into()),
+    }
+}
+
+/// Opens a recording in a viewer of its own.
+fn open(context: &Context, file: &Path) -> anyhow::Result<Outcome> {
+    let Some(program) = Program::find() else {
+        anyhow::bail!(
+            "there is no `rerun` on the PATH to show {}; get it by: {}    or serve it to another machine's: \
+             --viewer serve",
+            file.display(),
+            Program::remedy()
+        );
+    };
+    if !program.fits() {
+        let version = program.version.as_deref().unwrap_or("unknown");
+        remark(format_args!(
+            "warning: rerun {version} may not show all of it; the fitting one: {}",
+            Program::remedy()
+        ));
+    }
+    let path = file.to_str().with_context(|| format!("{}: the path is no text", file.display()))?;
+    program.start(&[path]).with_context(|| program.path.display().to_string())?;
+    context.output.say(format_args!("opened {} with {}", file.display(), program.path.display()));
+    Ok(Outcome::Done)
+}
+
+/// Sends a recording to a viewer, or to all that come until Ctrl-C.
+fn show(context: &Context, file: &Path, place: &Place) -> anyhow::Result<Outcome> {
+    let shown = replay(file, place, &|text| remark(text))?;
+    if matches!(place, Place::Serve(_)) {
+        remark("Ctrl-C ends it");
+        let cancel = context.interrupt.clean();
+        while !cancel.is_cancelled() {
+            std::thread::sleep(LOOK);
+        }
+        // A viewer that is stuck would hold up the end.
+        std::mem::forget(shown);
+    } else {
+        shown.finish()?;
+        context.output.say(format_args!("sent {} to {place}", file.display()));
+    }
+    Ok(Outcome::Done)
+}
+
+/// Makes the recording of a run that has none: what its log, its checkpoint and its scene still tell.
+fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
+    let mut trainer = nerf::restored(context, folder)?;
+    let log = folder.metrics_path();
+    let numbers = recorded(&log).with_context(|| log.display().to_string())?;
+    if file.exists() {
+        std::fs::remove_file(file).with_context(|| file.display().to_string())?;
+    }
+    let (events, flags) = (Events::new(), &context.common.viewer);
+    events.wish(flags.wish());
+    let place = Place::Save(file.to_owned());
+    let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let viewer = Viewer::new(place, SCENES, &name, flags.viewer_size as usize, |text| remark(text));
+    // Nothing waits for it, so nothing need be dropped.
+    events.attach("recording", Delivery::Lossless, viewer)?;
+    trainer.show_scene(&events);
+    numbers.into_iter().for_each(|event| events.publish(event));
+    trainer.publish_cells(&events);
+    let cancel: &Cancel = context.interrupt.clean();
+    if let Some(split) = held_out(trainer.scene()) {
+        let views = trainer.scene().splits.get(split).to_vec();
+        let counter = crate::progress::Counter::new("rendering views");
+        let mut done = 0;
+        evaluate_until(&mut trainer, &views, None, &events, cancel, &mut |_| {
+            done += 1;
+            counter.set(done, views.len());
+        })?;
+    }
+    events.publish(Event::Done { reason: DoneReason::Finished });
+    let report = events.close(WRITING);
+    if cancel.is_cancelled() {
+        return Ok(Outcome::Interrupted);
+    }
+    match report.into_iter().find_map(|sink| sink.failure) {
+        Some(failure) => anyhow::bail!("{failure}"),
+        None => Ok(Outcome::Done),
+    }
+}

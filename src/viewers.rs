@@ -1,0 +1,30 @@
+//! Viewers of what a command does, as listeners of its events.
+
+use crate::cli::usage;
+use crate::context::Context;
+use crate::output::remark;
+use nerve_core::run::{Delivery, Events};
+use nerve_viewer::Viewer;
+use std::path::PathBuf;
+
+/// Bytes of pictures that may wait for a viewer that is slow.
+const WAITING: usize = 64 << 20;
+/// What viewers keep a layout of scenes under.
+pub const SCENES: &str = "nerve_scene";
+
+/// Attaches the viewers that are asked for. The recording is called `name`; a `save` that names no file writes
+/// `recording`. A viewer that cannot be had is a warning, not an error.
+pub fn attach(context: &Context, events: &Events, name: &str, recording: PathBuf) -> anyhow::Result<()> {
+    let flags = &context.common.viewer;
+    let places = flags.places(Some(recording)).map_err(usage)?;
+    if !places.is_empty() {
+        events.wish(flags.wish());
+    }
+    for place in places {
+        let title = format!("viewer ({place})");
+        let side = flags.viewer_size as usize;
+        let viewer = Viewer::new(place, SCENES, name, side, |text| remark(text));
+        events.attach(title, Delivery::Live { bytes: WAITING }, viewer)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Training that is watched ends as training that is not.
+
+use crate::program::{Place, SMALL, event, parse_events, state, stderr, stdout};
+use assert_cmd::Command;
+use nerve::viewer::{Program, contents};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const STEPS: [&str; 3] = ["--steps", "120", "--no-eval"];
+/// How much later a training may end because of its viewer; a machine that is busy takes as much once more.
+const LATER: Duration = Duration::from_secs(4);
+
+fn train(place: &Place, out: &str, more: &[&str]) -> (assert_cmd::assert::Assert, Duration) {
+    let start = Instant::now();
+    let assert =
+        place.train(&[&STEPS[..], &["--out", out, "--viewer-every", "0.1"], more].concat()).success();
+    (assert, start.elapsed())
+}
+
+fn checkpoint(place: &Place, out: &str) -> (serde_json::Value, Vec<u8>) {
+    state(&place.path(out).join("checkpoint.safetensors"))
+}
+
+#[test]
+fn a_recording_has_the_run_and_costs_it_no_bit() {
+    let place = Place::with_scene(2);
+    train(&place, "off", &[]);
+    train(&place, "save", &["--viewer", "save", "--viewer-size", "32"]);
+    assert!(checkpoint(&place, "off") == checkpoint(&place, "save"), "being watched changes the training");
+    assert!(!place.path("off/recording.rrd").exists());
+    let found = contents(&place.path("save/recording.rrd")).unwrap();
+    assert_eq!(found.application, "nerve_scene");
+    for entity in ["/numbers/loss", "/views/r_0/photo", "/views/r_0/rendering", "/views/r_0/depth"] {
+        assert!(found.entities.contains_key(entity), "{entity}: {:#?}", found.entities.keys());
+    }
+    assert_eq!(found.entities["/numbers/loss"].rows, 6, "one every 20 steps");
+    let cameras = found.entities.keys().filter(|e| e.starts_with("/world/cameras/training/")).count();
+    assert_eq!(cameras, 2 * 6, "cameras with their photographs");
+    assert!(found.entities.keys().any(|e| e.starts_with("/world/points/surface/")));
+    // Resumed, evaluated and rebuilt, it stays one recording.
+    place.run(&["resume", "save", "--steps", "160", "--no-eval", "--viewer", "save"]).success();
+    let more = contents(&place.path("save/recording.rrd")).unwrap();
+    assert_eq!((more.id, more.entities["/numbers/loss"].rows), (found.id.clone(), 8));
+    place.run(&["eval", "save", "--viewer", "save"]).success();
+    let more = contents(&place.path("save/recording.rrd")).unwrap();
+    assert_eq!(more.id, found.id);
+    assert!(more.entities.contains_key("/views/r_1/error"), "{:#?}", more.entities.keys());
+}
+
+#[test]
+fn viewers_that_cannot_be_had_change_nothing_and_cost_no_time() {
+    let place = Place::with_scene(1);
+    let (_, plain) = train(&place, "off", &[]);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stuck = taken.local_addr().unwrap().port();
+    let absent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let viewers = format!(
+        "serve={stuck},connect=127.0.0.1:{stuck},connect=127.0.0.1:{absent},save=/dev/full,save=absent/a.rrd"
+    );
+    let (watched, took) = train(&place, "on", &["--viewer", &viewers]);
+    assert!(checkpoint(&place, "off") == checkpoint(&place, "on"));
+    assert!(took < plain + LATER, "{took:?} instead of {plain:?}");
+    let said = stderr(&watched);
+    assert!(said.contains(&format!("port {stuck}")), "{said}");
+    assert!(said.contains("absent/a.rrd"), "{said}");
+    if cfg!(target_os = "linux") {
+        assert!(said.contains("/dev/full") && said.contains("No space left"), "{said}");
+    }
+}
+
+/// Rerun's own program as the peer: it is stopped, or killed, in the middle.
+#[cfg(unix)]
+#[test]
+fn a_viewer_that_is_stopped_or_killed_changes_nothing() {
+    let Some(program) = Program::find().filter(Program::fits) else {
+        eprintln!(
+            "SKIPPED rerun stopped and killed: no `rerun` of the right version ({})",
+            Program::remedy()
+        );
+        return;
+    };
+    let place = Place::with_scene(1);
+    let (_, plain) = train(&place, "off", &[]);
+    for signal in ["STOP", "KILL"] {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port_flag = format!("--port={port}");
+        let mut rerun = program.start(&["--serve-grpc", &port_flag]).unwrap();
+        let start = Instant::now();
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60), "rerun does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let connect = format!("connect=127.0.0.1:{port}");
+        let train = [
+            &["train", "scene", "--out", signal, "--viewer", &connect, "--viewer-every", "0.1"],
+            &STEPS[..],
+            &SMALL,
+        ];
+        let start = Instant::now();
+        let child = place.spawn(&train.concat());
+        std::thread::sleep(plain / 2);
+        let group = format!("-{}", rerun.id());
+        let sent = std::process::Command::new("kill").args(["-s", signal, "--", &group]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        let took = start.elapsed();
+        let _ = std::process::Command::new("kill").args(["-s", "KILL", "--", &group]).status();
+        let _ = rerun.wait();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(checkpoint(&place, "off") == checkpoint(&place, signal), "{signal}");
+        assert!(took < plain + LATER, "{signal}: {took:?} instead of {plain:?}");
+    }
+}
+
+#[test]
+fn wrong_flags_are_usage_errors() {
+    let place = Place::new();
+    for (args, said) in [
+        (&["train", "demo", "--viewer", "on"][..], "spawn"),
+        (&["train", "demo", "--viewer", "off,serve"], "off"),
+        (&["train", "demo", "--viewer", "save,save"], "twice"),
+        (&["train", "demo", "--viewer-every", "0"], "0.1"),
+        (&["train", "demo", "--viewer-size", "4"], "16"),
+        (&["inspect", "demo", "--viewer", "serve"], "nothing to watch"),
+        (&["compare", "demo", "--viewer", "spawn"], "connect"),
+        (&["view", "nowhere", "--viewer", "save"], "save=FILE"),
+    ] {
+        let text = stderr(&place.run(args).code(2));
+        assert!(text.contains(said), "{args:?}: {text}");
+    }
+    assert!(stderr(&place.run(&["view", "nowhere"]).code(1)).contains("nowhere"));
+}
+
+/// Runs the program with only `path` to find others on.
+fn with_path(place: &Place, path: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = Command::cargo_bin("nerve").unwrap();
+    command.args(args).current_dir(place.path(".")).env("PATH", path).assert()
+}
+
+/// A `rerun` that writes down what it was asked to do.
+#[cfg(unix)]
+fn fake_rerun(place: &Place, version: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let log = place.path("asked");
+    let text = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo rerun-cli {version}; else echo \"$@\" >> {}; fi\n",
+        log.display()
+    );
+    place.write("bin/rerun", &text);
+    std::fs::set_permissions(place.path("bin/rerun"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_finished_run_without_a_recording_gets_one_to_be_viewed() {
+    let place = Place::with_scene(2);
+    train(&place, "run", &[]);
+    let nothing = place.path("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    let said = stderr(&with_path(&place, &nothing, &["view", "run"]).code(1));
+    assert!(said.contains("pip install rerun-sdk==0.36.3") && said.contains("run/recording.rrd"), "{said}");
+    fake_rerun(&place, "0.36.3");
+    let said = stdout(&with_path(&place, &place.path("bin"), &["view", "run"]).success());
+    assert!(said.contains("run/recording.rrd"), "{said}");
+    let start = Instant::now();
+    while !place.path("asked").exists() {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let found = contents(&place.path("run/recording.rrd")).unwrap();
+    assert_eq!(found.entities["/numbers/loss"].rows, 6);
+    for entity in ["/views/r_0/rendering", "/views/r_1/depth", "/world/cells/occupancy/0"] {
+        assert!(found.entities.contains_key(entity), "{entity}: {:#?}", found.entities.keys());
+    }
+    fake_rerun(&place, "0.35.0");
+    let said = stderr(&with_path(&place, &place.path("bin"), &["view", "run/recording.rrd"]).success());
+    assert!(said.contains("0.35.0") && said.contains("0.36.3"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn doctor_tells_whether_runs_can_be_watched() {
+    let place = Place::new();
+    let nothing = place.path("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    let viewer = |path: &Path| {
+        let told = parse_events(&stdout(&with_path(&place, path, &["doctor", "--json"]).success()));
+        event(&told, "doctor").clone()
+    };
+    assert_eq!(viewer(&nothing)["viewer"], serde_json::Value::Null);
+    assert_eq!(viewer(&nothing)["viewer_wanted"], "0.36.3");
+    fake_rerun(&place, "0.36.3");
+    assert_eq!(viewer(&place.path("bin"))["viewer"]["fits"], true);
+    fake_rerun(&place, "0.35.0");
+    assert_eq!(viewer(&place.path("bin"))["viewer"]["fits"], false);
+    let said = stdout(&with_path(&place, &place.path("bin"), &["doctor"]).success());
+    assert!(said.contains("0.35.0") && said.contains("pip install rerun-sdk==0.36.3"), "{said}");
+}

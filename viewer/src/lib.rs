@@ -1,0 +1,39 @@
+//! The live viewer: a run's events as Rerun entities, laid out by a blueprint.
+//!
+//! [`Viewer`] is a [`Sink`](nerve_core::run::Sink) that shows a run in one place: a viewer that it starts or
+//! connects to, a server that viewers connect to, or a file. Several may listen to one run; each has its own
+//! thread, its own recording stream and its own bounded backlog, so that none can hold up another, let alone the
+//! training. This is the only crate that knows Rerun.
+//!
+//! # Entities
+//!
+//! | entity | what |
+//! |---|---|
+//! | `world/cameras/{training,held_out}/NAME` | a pinhole, with its `photo` |
+//! | `world/path/NAME`, `world/points/NAME`, `world/mesh/NAME` | lines, points and surfaces in space |
+//! | `world/cells/NAME` | the outermost cells of a grid, coloured by their values |
+//! | `views/NAME/{photo,rendering,error,depth}` | a held-out view: what the camera saw and what is rendered |
+//! | `pictures/NAME/{input,ground_truth,prediction,error,...}` | labels, scores and other maps of a picture |
+//! | `classes/NAME`, `classes/confusion` | a bar per class, and which was taken for which |
+//! | `numbers/NAME`, `histograms/NAME` | what the metrics log has |
+//! | `log` | messages |
+//!
+//! Everything is in the world frame, the data's own units and axes. The timelines are `step`, `training_time` and,
+//! for what is shown live, the wall clock (`log_time`).
+
+mod blueprint;
+mod options;
+mod output;
+#[cfg(feature = "web-viewer")]
+mod page;
+mod program;
+mod record;
+mod recording;
+mod replay;
+mod viewer;
+
+pub use options::{Mode, Place, ViewerArgs};
+pub use program::{Program, SDK_VERSION};
+pub use recording::{Contents, Entity, RecordingError, contents};
+pub use replay::{Shown, replay};
+pub use viewer::Viewer;

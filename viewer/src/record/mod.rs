@@ -1,0 +1,233 @@
+//! From events to entities.
+mod cells;
+mod labels;
+mod numbers;
+mod pictures;
+mod space;
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use nerve_core::run::{Event, ImageRole, LabelRole, MapRole, View};
+use re_sdk::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
+
+use crate::blueprint;
+use labels::{Known, Labelled};
+
+/// The timelines that the recorder sets; Rerun adds the wall clock.
+pub(crate) const STEP: &str = "step";
+pub(crate) const TRAINING_TIME: &str = "training_time";
+
+/// Writes events to one recording stream.
+pub(crate) struct Recorder {
+    stream: RecordingStream,
+    /// Longest side of a picture.
+    side: usize,
+    /// Training time so far, for events that only know their step.
+    elapsed: Duration,
+    /// Where the pictures of held-out views go, by the views' names.
+    views: HashMap<String, EntityPath>,
+    /// Photographs that were written.
+    photos: HashSet<EntityPath>,
+    labels: Known,
+    /// Names of pictures that the blueprint of labels shows.
+    laid_out: usize,
+}
+
+impl Recorder {
+    pub(crate) fn new(stream: RecordingStream, side: usize) -> Self {
+        Self {
+            stream,
+            side,
+            elapsed: Duration::ZERO,
+            views: HashMap::new(),
+            photos: HashSet::new(),
+            labels: Known::default(),
+            laid_out: 0,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &RecordingStream {
+        &self.stream
+    }
+
+    /// Hands the stream over; it is the caller's to flush, drop or leak.
+    pub(crate) fn into_stream(self) -> RecordingStream {
+        self.stream
+    }
+
+    /// Writes one event. Blocks for as long as the stream does.
+    pub(crate) fn record(&mut self, event: &Event) -> RecordingStreamResult<()> {
+        match event {
+            Event::Scalars { step, elapsed, values } => {
+                self.elapsed = *elapsed;
+                self.at(*step);
+                numbers::scalars(&self.stream, values)
+            }
+            Event::Histogram { step, elapsed, name, range, counts } => {
+                self.elapsed = *elapsed;
+                self.at(*step);
+                numbers::histogram(&self.stream, name, *range, counts)
+            }
+            Event::PerClass { step, name, values } => {
+                self.at(*step);
+                self.lay_out_labels()?;
+                numbers::per_class(&self.stream, name, values)
+            }
+            Event::Confusion { step, classes, counts } => {
+                self.at(*step);
+                numbers::confusion(&self.stream, *classes, counts)
+            }
+            Event::Text { level, message } => numbers::text(&self.stream, *level, message),
+            Event::Image { step, name, role, width, height, channels, data } => {
+                let Some(leaf) = image_leaf(*role) else { return Ok(()) };
+                let path = self.base(name).join(&leaf.into());
+                // A photograph is the same every time.
+                if *role == ImageRole::GroundTruth && !self.photos.insert(path.clone()) {
+                    return Ok(());
+                }
+                self.at(*step);
+                let picture = pictures::Pixels { width: *width, height: *height, channels: *channels, data };
+                let Some(picture) = pictures::encode(&picture, self.side) else { return Ok(()) };
+                let fixed = matches!(role, ImageRole::GroundTruth | ImageRole::Input);
+                self.stream.log_with_static(path, fixed, &picture)
+            }
+            Event::Map { step, name, role, width, height, values } => {
+                self.at(*step);
+                let Some(map) = pictures::map(*role, [*width, *height], values, self.side) else {
+                    return Ok(());
+                };
+                self.stream.log(self.base(name).join(&map_leaf(*role).into()), &*map)
+            }
+            Event::Classes { classes } => {
+                self.labels.classes = classes.len();
+                labels::classes(&self.stream, classes)
+            }
+            Event::Labels { step, name, role, width, height, labels } => {
+                self.at(*step);
+                let labelled = Labelled { width: *width, height: *height, labels: labels.clone() };
+                self.labels(name, *role, labelled)
+            }
+            Event::Cameras { views } => self.cameras(views),
+            Event::Path { name, points } => space::path(&self.stream, name, points),
+            Event::Points { step, name, positions, colors, radius } => {
+                self.at(step.unwrap_or(0));
+                space::points(&self.stream, name, step.is_none(), positions, colors, *radius)
+            }
+            Event::Mesh { step, name, positions, triangles, colors } => {
+                self.at(*step);
+                space::mesh(&self.stream, name, positions, triangles, colors)
+            }
+            Event::Voxels { step, name, cells, frame, values } => {
+                self.at(*step);
+                cells::cells(&self.stream, name, *cells, *frame, values)
+            }
+            // The end of the stream says it; other kinds of events are for other sinks.
+            _ => Ok(()),
+        }
+    }
+
+    fn at(&self, step: u64) {
+        self.stream.set_time_sequence(STEP, i64::try_from(step).unwrap_or(i64::MAX));
+        self.stream.set_duration_secs(TRAINING_TIME, self.elapsed.as_secs_f64());
+    }
+
+    /// Where the pictures of a view, or of anything else, go.
+    fn base(&self, name: &str) -> EntityPath {
+        let other = || entity("pictures", &flat(name));
+        self.views.get(name).cloned().unwrap_or_else(other)
+    }
+
+    fn cameras(&mut self, views: &Arc<[View]>) -> RecordingStreamResult<()> {
+        let names = short_names(views);
+        self.views = (views.iter().zip(&names))
+            .filter(|(view, _)| view.held_out)
+            .map(|(view, short)| (view.name.clone(), entity("views", short)))
+            .collect();
+        let shown = views.iter().filter(|view| view.held_out && view.photo.is_some());
+        self.photos.extend(shown.filter_map(|view| Some(self.views.get(&view.name)?.join(&"photo".into()))));
+        let held_out: Vec<&str> =
+            views.iter().zip(&names).filter(|(v, _)| v.held_out).map(|(_, n)| n.as_str()).collect();
+        blueprint::scene(&held_out).send(&self.stream, blueprint::ACTIVATION)?;
+        space::cameras(&self.stream, views, &names, self.side)
+    }
+
+    fn labels(&mut self, name: &str, role: LabelRole, labelled: Labelled) -> RecordingStreamResult<()> {
+        let base = self.base(name);
+        labels::labels(&self.stream, &base, role, &labelled, self.side)?;
+        if let Some(error) = self.labels.compare(name, role, labelled) {
+            labels::error(&self.stream, &base, &error, self.side)?;
+        }
+        if self.laid_out == 0 { self.lay_out_labels() } else { Ok(()) }
+    }
+
+    /// Lays out labels when the first are there, and again when more pictures have them.
+    fn lay_out_labels(&mut self) -> RecordingStreamResult<()> {
+        let names = self.labels.names();
+        if names.len() <= self.laid_out {
+            return Ok(());
+        }
+        self.laid_out = names.len();
+        let names: Vec<String> = names.iter().map(|name| flat(name).into_owned()).collect();
+        blueprint::labels(&names).send(&self.stream, blueprint::ACTIVATION)
+    }
+}
+
+/// What an image is called below its view; `None` for those that only other sinks show.
+fn image_leaf(role: ImageRole) -> Option<&'static str> {
+    Some(match role {
+        ImageRole::Input => "input",
+        ImageRole::Prediction => "rendering",
+        ImageRole::GroundTruth => "photo",
+        ImageRole::Error => "error",
+        ImageRole::Depth => "depth_picture",
+        ImageRole::Normals => "normals",
+        // All of it comes in its parts too.
+        _ => return None,
+    })
+}
+
+fn map_leaf(role: MapRole) -> &'static str {
+    match role {
+        MapRole::Depth => "depth",
+        MapRole::Score => "score",
+        MapRole::Saliency => "saliency",
+        _ => "map",
+    }
+}
+
+/// `parent/child` where the child is one part, whatever characters it has.
+pub(crate) fn entity(parent: &str, child: &str) -> EntityPath {
+    EntityPath::parse_forgiving(parent).join(&EntityPath::from(vec![EntityPathPart::new(child)]))
+}
+
+/// A path below `parent`, from a `/`-separated name.
+fn below(parent: &str, name: &str) -> EntityPath {
+    let parts = name.split('/').filter(|part| !part.is_empty()).map(EntityPathPart::new).collect::<Vec<_>>();
+    EntityPath::parse_forgiving(parent).join(&EntityPath::from(parts))
+}
+
+/// A name as one part of a path.
+fn flat(name: &str) -> Cow<'_, str> {
+    if name.contains('/') { name.replace('/', " ").into() } else { name.into() }
+}
+
+/// The views' names without their folders, where they can still be told apart.
+fn short_names(views: &[View]) -> Vec<String> {
+    let last = |view: &View| view.name.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut seen: HashMap<(bool, String), usize> = HashMap::new();
+    views.iter().for_each(|view| *seen.entry((view.held_out, last(view))).or_default() += 1);
+    let short = |view: &View| match seen.get(&(view.held_out, last(view))) {
+        Some(1) => last(view),
+        _ => flat(&view.name).into_owned(),
+    };
+    views.iter().map(short).collect()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
