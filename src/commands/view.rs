@@ -125,7 +125,7 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
         let views = trainer.scene().splits.get(split).to_vec();
         let counter = crate::progress::Counter::new("rendering views");
         let mut done = 0;
-        evaluate_until(&mut trainer, &views, None, &events, cancel, &mut |_| {
+        evaluate_until(&mut trainer, &views, None, None, &events, cancel, &mut |_| {
             done += 1;
             counter.set(done, views.len());
         })?;
