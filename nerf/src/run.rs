@@ -95,6 +95,9 @@ impl Trainer {
         }
         self.checkpoint(checkpoint, events)?;
         self.stop_clock();
+        if show.is_wanted() {
+            self.show(&mut show, events);
+        }
         // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
         self.tell_progress();
         Ok(if self.progress() < 1.0 { DoneReason::Cancelled } else { DoneReason::Finished })

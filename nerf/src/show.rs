@@ -12,8 +12,10 @@ use nerve_data::{Camera, Image8, RayCaster, Scene};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 
-/// A set of pictures is followed by at least so many times what it took: pictures take 2 % of the time.
+/// A set of pictures is followed by so many times what it took, but no longer than `LONGEST`, since the first ones, of
+/// a field that is all fog, take the longest: pictures take 2 % of the time.
 const REST: u32 = 49;
+const LONGEST: Duration = Duration::from_secs(60);
 /// Bytes of all photographs together.
 const PHOTOS: usize = 16 << 20;
 /// Longest side of a picture that surface points are taken from, and from how many cameras they are.
@@ -67,6 +69,11 @@ impl Show {
         show.around = around.filter_map(|v| smaller(&v.camera, factor(&v.camera, POINTS_SIDE))).collect();
         (show.every, show.next) = (Some(wish.every), Instant::now() + wish.every);
         show
+    }
+
+    /// Whether pictures are wished for at all.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.every.is_some()
     }
 
     /// Whether it is time for the next set.
@@ -126,7 +133,7 @@ impl Trainer {
             self.publish_cells(events);
         }
         show.sets += 1;
-        let rest = show.every.unwrap_or_default().max(start.elapsed() * REST);
+        let rest = show.every.unwrap_or_default().max((start.elapsed() * REST).min(LONGEST));
         show.next = Instant::now() + rest;
     }
 

@@ -34,6 +34,7 @@ pub struct ViewArgs {
 /// Shows a recording, or what a run has left.
 pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("view")?;
+    let places = context.common.viewer.places(None).map_err(usage)?;
     let file = if args.what.is_file() {
         args.what.clone()
     } else {
@@ -53,7 +54,6 @@ pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
     let found = contents(&file)?;
     let fields = json!({"file": file, "recording": found.id, "entities": found.entities.len()});
     context.output.line("view", &fields);
-    let places = context.common.viewer.places(None).map_err(usage)?;
     match places.as_slice() {
         [] | [Place::Spawn] => open(context, &file),
         [place @ (Place::Serve(_) | Place::Connect(_))] => show(context, &file, place),
