@@ -97,6 +97,7 @@ impl Trainer {
         self.stop_clock();
         if show.is_wanted() {
             self.show(&mut show, events);
+            self.show_surface(events);
         }
         // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
         self.tell_progress();

@@ -64,9 +64,7 @@ impl Show {
             let photo = flatten(&view.image.downscale(n).ok()?, 1.0);
             Some(Preview { name: view.name.clone(), camera: smaller(&view.camera, n)?, photo })
         });
-        let every = scene.views.len().div_ceil(POINTS_CAMERAS).max(1);
-        let around = scene.views.iter().step_by(every);
-        show.around = around.filter_map(|v| smaller(&v.camera, factor(&v.camera, POINTS_SIDE))).collect();
+        show.around = around(scene);
         (show.every, show.next) = (Some(wish.every), Instant::now() + wish.every);
         show
     }
@@ -112,6 +110,15 @@ impl Trainer {
             let name = "sparse".into();
             events.publish(Event::Points { step: None, name, positions, colors, radius: 0.0 });
         }
+    }
+
+    /// The surface as all of its cameras see it now.
+    pub fn show_surface(&mut self, events: &Events) {
+        self.swap_average();
+        for (number, camera) in around(&self.scene().clone()).iter().enumerate() {
+            self.publish_surface(events, camera, number);
+        }
+        self.swap_average();
     }
 
     /// One set of pictures, and when the next is due.
@@ -234,6 +241,13 @@ impl Trainer {
         let frame = self.scene().frame.inverse().to_homogeneous() * place;
         std::array::from_fn(|r| std::array::from_fn(|c| frame[(r, c)] as f32))
     }
+}
+
+/// Small cameras, evenly chosen, that surface points are taken from.
+fn around(scene: &Scene) -> Vec<Camera> {
+    let every = scene.views.len().div_ceil(POINTS_CAMERAS).max(1);
+    let views = scene.views.iter().step_by(every);
+    views.filter_map(|v| smaller(&v.camera, factor(&v.camera, POINTS_SIDE))).collect()
 }
 
 /// Four times the absolute differences.

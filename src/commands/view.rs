@@ -120,6 +120,7 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
     trainer.show_scene(&events);
     numbers.into_iter().for_each(|event| events.publish(event));
     trainer.publish_cells(&events);
+    trainer.show_surface(&events);
     let cancel: &Cancel = context.interrupt.clean();
     if let Some(split) = held_out(trainer.scene()) {
         let views = trainer.scene().splits.get(split).to_vec();
