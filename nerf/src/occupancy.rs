@@ -6,9 +6,10 @@
 //! steps in between and later, 2^16 cells of each cascade are, half of them uniform and half of them occupied ones.
 //! Only visited cells decay.
 //!
-//! Where more than 6 % of the cells are occupied after the last full refresh, as photographs of a room have it, more of
-//! them are visited: as many as it takes for each to be visited every 64 steps. Otherwise the fog of the first hundred steps stays
-//! in the grid for thousands, and is marched through: on fox 58 % of the cells after 1500 steps, and 84 samples a ray.
+//! Where more than an eighth of the cells are occupied after the last full refresh, as photographs of a room have it,
+//! more of them are visited: as many as it takes for each to be visited every 64 steps. Otherwise the fog of the first
+//! hundred steps stays in the grid for thousands, and is marched through: on fox 58 % of the cells after 1500 steps, and
+//! 84 samples a ray.
 //!
 //! The decay per visit is 0.6 at first and 0.95 in the end. An occupied cell is visited every 60 steps or so: at
 //! 0.95 from the start, what was dense in the first hundred steps stays occupied for a thousand (on lego 6.1 % of
@@ -37,7 +38,9 @@ pub const EVERY_STEERED: u64 = 128;
 const FULL: [u64; 5] = [16, 32, 64, 128, 256];
 /// Cells of each cascade visited by a partial refresh.
 const PARTIAL: usize = 1 << 16;
-/// Steps within which an occupied cell is visited once, on average.
+/// More than one in so many cells occupied is more than the surfaces of a scene.
+const CROWDED: usize = 8;
+/// Steps within which an occupied cell is visited once on average, where there are so many.
 const OCCUPIED_WITHIN: u64 = 64;
 /// Cells whose densities are computed together.
 const BATCH: usize = 1 << 17;
@@ -147,12 +150,9 @@ impl Occupancy {
     ) {
         let full = FULL.contains(&step);
         let partial = PARTIAL * self.bits.cascades();
-        let rounds = (OCCUPIED_WITHIN / EVERY) as usize;
-        let more = if steered || !Self::is_known(step) {
-            0
-        } else {
-            (self.bits.count() / rounds).saturating_sub(partial / 2)
-        };
+        let (rounds, occupied) = ((OCCUPIED_WITHIN / EVERY) as usize, self.bits.count());
+        let crowded = Self::is_known(step) && occupied > self.density.len() / CROWDED;
+        let more = if crowded && !steered { (occupied / rounds).saturating_sub(partial / 2) } else { 0 };
         let total = if full { self.density.len() } else { partial + more };
         let candidates = if full { None } else { Some(Candidates::new(&self.bits, open, partial as u32)) };
         let mut at = 0;

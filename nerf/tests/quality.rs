@@ -31,6 +31,20 @@ fn with_depth(resolution: usize, train: usize) -> Scene {
     scene
 }
 
+/// Eight views can be explained by much that hangs in front of the scene; the others see it.
+#[test]
+fn distortion_takes_floaters_away() {
+    let scene = demo(64, 8);
+    let run = |distortion| {
+        let mut config = config(400);
+        config.train.distortion = distortion;
+        trained(config, &scene).0.psnr
+    };
+    let (without, with) = (run(0.0), run(0.03));
+    println!("without {without:.2}, with {with:.2}");
+    assert!(with > without + 0.3, "{with} {without}");
+}
+
 /// Six views leave depth open; knowing it, as maps or at single points, helps the others.
 #[test]
 fn known_distances_help_where_views_are_few() {
