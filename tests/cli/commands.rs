@@ -2,6 +2,7 @@
 
 use crate::program::{Place, event, events, metric_steps, state, stderr, stdout};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 fn json(path: &std::path::Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -92,7 +93,9 @@ fn json_lines_tell_the_whole_story() {
     let scalars: Vec<&Value> = all.iter().filter(|e| e["event"] == "scalars").collect();
     assert!(scalars.iter().any(|s| s["step"] == 40 && s["loss"].is_number() && s["rays_per_s"].is_number()));
     assert!(scalars.iter().any(|s| s["eval/psnr"].is_number()));
-    assert_eq!(event(&all, "image")["role"], "comparison");
+    let roles: BTreeSet<&str> =
+        all.iter().filter(|e| e["event"] == "image").filter_map(|e| e["role"].as_str()).collect();
+    assert_eq!(roles, BTreeSet::from(["depth", "error", "ground_truth", "prediction"]));
     assert_eq!(event(&all, "done")["reason"], "finished");
     let (eval, summary) = (event(&all, "eval"), event(&all, "summary"));
     assert_eq!(summary["psnr"], eval["psnr"]);
