@@ -148,7 +148,7 @@ mod tests {
         .unwrap();
         let outline = nerve_data::scene::outline(folder.path(), &nerve_data::LoadOptions::default()).unwrap();
         let config = NerfConfig {
-            grid: HashGridConfig { levels: 2, log2_entries: 4, ..HashGridConfig::default() },
+            grid: HashGridConfig { levels: 2, log2_entries: 8, ..HashGridConfig::default() },
             train: crate::config::TrainConfig { batch_samples: 1, ..Default::default() },
             ..NerfConfig::default()
         };

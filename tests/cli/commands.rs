@@ -95,7 +95,7 @@ fn json_lines_tell_the_whole_story() {
     assert!(scalars.iter().any(|s| s["eval/psnr"].is_number()));
     let roles: BTreeSet<&str> =
         all.iter().filter(|e| e["event"] == "image").filter_map(|e| e["role"].as_str()).collect();
-    assert_eq!(roles, BTreeSet::from(["depth", "error", "ground_truth", "prediction"]));
+    assert_eq!(roles, BTreeSet::from(["error", "ground_truth", "prediction"]));
     assert_eq!(event(&all, "done")["reason"], "finished");
     let (eval, summary) = (event(&all, "eval"), event(&all, "summary"));
     assert_eq!(summary["psnr"], eval["psnr"]);
