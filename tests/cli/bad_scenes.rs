@@ -50,7 +50,9 @@ fn transforms() {
     let first = "/frames/0/transform_matrix";
     for (wrong, parts) in [
         (json!({}), &["frames"][..]),
-        (json!([1, 2]), &["the file as a whole"]),
+        (json!([1, 2]), &["the file as a whole", "is a list", "it must be an object", "frames"]),
+        (json!("frames"), &["the file as a whole", "is a text"]),
+        (set("/frames/0", json!(["a.png", []])), &["frames[0]", "is a list", "file_path"]),
         (set("/frames", json!([])), &["frames", "is empty"]),
         (set("/frames", json!(7)), &["frames", "sequence"]),
         (set("/frames/0/file_path", Value::Null), &["frames[0].file_path"]),
@@ -132,6 +134,7 @@ fn masks_and_depth() {
     std::fs::copy(place.path("scene/train/r_0.png"), place.path("scene/mask.png")).unwrap();
     for (bytes, parts) in [
         (b"\x93NUMPY\x01".to_vec(), &["header is damaged"][..]),
+        (b"no array".to_vec(), &["not a .npy file", "numpy.save"]),
         (depth(header("<f4", "False", "40, 40"), 1599), &["[40, 40]", "6396 bytes follow"]),
         (depth(header("<f4", "False", "4000000000, 4000000000"), 9), &["is the file whole"]),
         (depth(header("<f4", "True", "40, 40"), 1600), &["Fortran order"]),

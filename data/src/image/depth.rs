@@ -44,7 +44,10 @@ impl DepthMap {
     /// If the file cannot be read, is damaged, too large, or something else than that.
     pub fn open(path: &Path, unit: f64) -> Result<Self, ImageError> {
         let scaled = |value: f64| (value * unit) as f32;
-        if decode::kind(path)? == FileKind::NumPy {
+        let kind = decode::kind(path)?;
+        // What is neither and is called an array gets an array's error.
+        let array = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+        if kind == FileKind::NumPy || kind == FileKind::Unknown && array {
             let refuse = |reason: String| ImageError::Depth { path: path.to_owned(), reason };
             let io = |source| ImageError::Io { path: path.to_owned(), source };
             if std::fs::metadata(path).map_err(io)?.len() > 8 * MAX_PIXELS {
@@ -191,6 +194,8 @@ mod tests {
         npy::write_f32(&mut bytes, &[0, 2], std::iter::empty()).unwrap();
         message("empty.npy", &bytes);
         message("text.png", b"depth");
+        assert!(message("text.npy", b"depth").contains("not a .npy file; save it with numpy.save"));
+        assert!(message("none.NPY", b"").contains("not a .npy file"));
         let path = folder.path().join("colour.png");
         ::image::RgbImage::new(1, 1).save(&path).unwrap();
         assert!(DepthMap::open(&path, 1.0).unwrap_err().to_string().contains("grey"));

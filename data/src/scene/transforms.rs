@@ -143,6 +143,23 @@ fn placement(path: &Path, head: &Head) -> Result<Placement, SceneError> {
 
 /// Reads some of the fields of a part of the file; `at` is the part's own place, for the error.
 fn part<T: DeserializeOwned>(path: &Path, at: &str, value: &Value) -> Result<T, SceneError> {
+    // Serde would take a list for the fields in their order.
+    if !value.is_object() {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            _ => "a list",
+        };
+        let field = if at.is_empty() { "the file as a whole" } else { at };
+        let keys = if at.is_empty() { "frames" } else { "file_path" };
+        return Err(field_error(
+            path,
+            field,
+            &format!("is {kind}, it must be an object: {{\"{keys}\": ...}}"),
+        ));
+    }
     serde_path_to_error::deserialize(value).map_err(|e| json_error(path, at, &e))
 }
 
