@@ -1,14 +1,17 @@
 //! As much of Python's pickle machine as saved tensors need.
 //!
 //! It has integers, texts, tuples, lists and dictionaries, and it remembers which function was called with what; it
-//! calls nothing. All containers lie in one arena, so that nothing nested or cyclic can exhaust the stack, and what a
-//! pickle builds is at most as large as the pickle. Opcodes: Python's `pickletools`.
+//! calls nothing. All containers lie in one arena, so that nothing nested or cyclic can exhaust the stack. What a pickle
+//! builds grows with its length only: the few operations that copy have a budget. Opcodes: Python's `pickletools`.
 use std::{
     collections::HashMap,
     io::{ErrorKind, Read},
 };
 
 use super::Problem;
+
+/// Values and letters that a pickle may copy. Recalled often enough, a long list makes a small pickle endless.
+const MOST_COPIED: usize = 1 << 20;
 
 /// A value; what is larger than a word is in the arena.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +37,7 @@ pub(super) enum Value {
 pub(super) struct Arena {
     texts: Vec<String>,
     lists: Vec<Vec<Value>>,
+    copied: usize,
 }
 
 impl Arena {
@@ -52,6 +56,12 @@ impl Arena {
             }
             _ => None,
         }
+    }
+
+    /// Before something is copied.
+    fn copy(&mut self, count: usize) -> Result<(), Problem> {
+        self.copied = self.copied.saturating_add(count);
+        if self.copied <= MOST_COPIED { Ok(()) } else { Err(Problem::damaged("the pickle repeats itself")) }
     }
 
     fn list(&mut self, items: Vec<Value>) -> usize {
@@ -157,6 +167,8 @@ impl<R: Read> Machine<'_, R> {
                 b'c' => self.global()?,
                 0x93 => {
                     let (name, module) = (self.pop()?, self.pop()?);
+                    let lengths = [name, module].map(|part| self.arena.text(part).map_or(0, str::len));
+                    self.arena.copy(lengths.iter().sum())?;
                     let (Some(name), Some(module)) = (self.arena.text(name), self.arena.text(module)) else {
                         return Err(Problem::damaged("a function without a name"));
                     };
@@ -169,6 +181,7 @@ impl<R: Read> Machine<'_, R> {
                 b'b' => drop(self.pop()?),
                 b'Q' => {
                     let name = self.pop()?;
+                    self.arena.copy(self.arena.items(name).map_or(0, <[Value]>::len))?;
                     let items = self.arena.items(name).unwrap_or_default().to_vec();
                     let at = self.arena.list(items);
                     self.push(Value::Outside(at));
@@ -291,6 +304,8 @@ impl<R: Read> Machine<'_, R> {
             // Its pairs, if it begins with any, come as a list of tuples.
             Some("collections OrderedDict") => {
                 let first = self.arena.items(arguments).and_then(|a| a.first()).copied();
+                let count = first.and_then(|list| self.arena.items(list)).map_or(0, <[Value]>::len);
+                self.arena.copy(2 * count)?;
                 let pairs = first.and_then(|list| self.arena.items(list)).unwrap_or_default();
                 let items = pairs.iter().filter_map(|pair| self.arena.items(*pair));
                 let items: Vec<Value> = items.filter(|pair| pair.len() == 2).flatten().copied().collect();

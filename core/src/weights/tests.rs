@@ -101,6 +101,26 @@ fn a_pickle_that_promises_too_much_allocates_nothing() {
     }
 }
 
+#[test]
+fn a_pickle_that_repeats_itself_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pth");
+    let head = fs::read(fixture("weights_legacy.pth")).unwrap();
+    let repeated = |part: &[u8]| part.repeat(3000);
+    // A list of 3000, named as a storage 3000 times; a text of 3000, as a function's name; a dictionary of 3000 pairs.
+    let list = [&b"("[..], &repeated(b"N"), b"tq\0"].concat();
+    let storages = [&list[..], &repeated(b"h\0Q"), b"."].concat();
+    let functions = [&b"X\xb8\x0b\0\0"[..], &repeated(b"x"), b"q\0", &repeated(b"h\0h\0\x93"), b"."].concat();
+    let pairs =
+        [&b"NN\x86q\x01("[..], &repeated(b"h\x01"), b"t\x85q\0ccollections\nOrderedDict\nq\x02"].concat();
+    let dictionaries = [&pairs[..], &repeated(b"h\x02h\0R"), b"."].concat();
+    for pickle in [storages, functions, dictionaries] {
+        fs::write(&path, [&head[..15], &pickle, &pickle, &pickle, &pickle].concat()).unwrap();
+        let error = WeightFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains("repeats itself"), "{error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

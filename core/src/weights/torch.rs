@@ -17,7 +17,11 @@ use super::{
 };
 
 /// A pickle of names is never larger.
-const MOST_PICKLE: u64 = 64 << 20;
+const MOST_PICKLE: u64 = 4 << 20;
+/// Nor is a name, or have tensors more sides; an entry copies both.
+const LONGEST_NAME: usize = 1024;
+/// See [`LONGEST_NAME`].
+const MOST_SIDES: usize = 16;
 
 /// A tensor as the pickle has it.
 struct Tensor {
@@ -118,6 +122,9 @@ fn tensors(arena: &Arena, root: Value) -> Result<Vec<(String, Tensor)>, Problem>
     let (pairs, _) = arena.items(root).unwrap_or_default().as_chunks::<2>();
     let named = pairs.iter().map(|[name, value]| {
         let name = arena.text(*name).ok_or_else(|| Problem::Unsupported("a key that is no text".into()))?;
+        if name.len() > LONGEST_NAME {
+            return Err(Problem::damaged(format!("a name of {} letters", name.len())));
+        }
         let tensor = tensor(arena, *value)
             .ok_or_else(|| Problem::Unsupported(format!("'{name}', which is no plain dense tensor")))?;
         Ok((name.to_owned(), tensor))
@@ -151,6 +158,9 @@ fn bare(arena: &Arena, value: Value) -> Option<Tensor> {
         Value::Int(n) => u64::try_from(*n).ok(),
         _ => None,
     };
+    if arena.items(*size)?.len() > MOST_SIDES {
+        return None;
+    }
     let shape: Vec<usize> =
         arena.items(*size)?.iter().map(|n| usize::try_from(whole(n)?).ok()).collect::<Option<_>>()?;
     let strides: Vec<u64> = arena.items(*stride)?.iter().map(whole).collect::<Option<_>>()?;
@@ -178,7 +188,7 @@ fn bare(arena: &Arena, value: Value) -> Option<Tensor> {
     let same = strides.len() == shape.len();
     let tensor = Tensor {
         number,
-        storage: arena.text(*key)?.to_owned(),
+        storage: arena.text(*key).filter(|key| key.len() <= LONGEST_NAME)?.to_owned(),
         elements: whole(elements)?,
         offset: u64::try_from(*offset).ok()?,
         shape,
