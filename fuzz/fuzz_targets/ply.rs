@@ -1,0 +1,10 @@
+//! PLY files' points.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use nerve_data::scene::ply;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(points) = ply::parse(data) {
+        assert!(points.iter().all(|point| point.position.iter().all(|v| v.is_finite())));
+    }
+});
