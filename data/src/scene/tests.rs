@@ -264,6 +264,9 @@ fn malformed_json_names_file_and_field() {
     assert_has(&ngp_error(|j| j["fl_x"] = json!("wide")), &["fl_x", "string"]);
     assert_has(&ngp_error(|j| j["frames"] = json!([])), &["frames", "empty"]);
     assert_has(&ngp_error(|j| _ = j.as_object_mut().unwrap().remove("frames")), &["frames", "missing"]);
+    assert_has(&ngp_error(|j| *j = json!([1, 2])), &["as a whole", "is a list", "an object", "frames"]);
+    assert_has(&ngp_error(|j| *j = json!("frames")), &["as a whole", "is a text"]);
+    assert_has(&ngp_error(|j| j["frames"][0] = json!(["a.png", []])), &["frames[0]: is a list", "file_path"]);
     for bad in [json!(3), json!(0), json!(-2), json!(256), json!(0.5)] {
         assert_has(&ngp_error(|j| j["aabb_scale"] = bad), &["aabb_scale", "power of two"]);
     }
