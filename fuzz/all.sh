@@ -11,6 +11,6 @@ failed=0
 for target; do
     mkdir -p "corpus/$target"
     cargo fuzz run --fuzz-dir . --sanitizer none "$target" "corpus/$target" "seeds/$target" -- \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 || failed=1
+        -max_total_time="$seconds" -timeout=30 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 || failed=1
 done
 exit $failed
