@@ -50,7 +50,8 @@ static ALLOCATOR: Limited = Limited;
 /// One of the committed seeds.
 pub fn seed(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
-    fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; write it with `cargo run --example seeds`", path.display()))
+    fs::read(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; write it with `cargo run --example seeds`", path.display()))
 }
 
 /// A picture of 4 x 4 pixels.
