@@ -12,10 +12,12 @@ use nerve_data::{Camera, Image8, RayCaster, Scene};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 
-/// A set of pictures is followed by so many times what it took, but no longer than `LONGEST`, since the first ones, of
-/// a field that is all fog, take the longest: pictures take 2 % of the time.
+/// A set of pictures is followed by so many times what it took: pictures take 2 % of the time.
 const REST: u32 = 49;
+/// The first sets, of a field that is all fog, take the longest and must not put off the next ones: after this long
+/// one may come that takes up to 5 % of the time.
 const LONGEST: Duration = Duration::from_secs(60);
+const LEAST: u32 = 19;
 /// Bytes of all photographs together.
 const PHOTOS: usize = 16 << 20;
 /// Longest side of a picture that surface points are taken from, and from how many cameras they are.
@@ -140,8 +142,7 @@ impl Trainer {
             self.publish_cells(events);
         }
         show.sets += 1;
-        let rest = show.every.unwrap_or_default().max((start.elapsed() * REST).min(LONGEST));
-        show.next = Instant::now() + rest;
+        show.next = Instant::now() + rest(show.every.unwrap_or_default(), start.elapsed());
     }
 
     /// A rendering, what it is compared to, and its depth in the world.
@@ -243,6 +244,11 @@ impl Trainer {
     }
 }
 
+/// How long after a set that took so long the next is due.
+fn rest(every: Duration, took: Duration) -> Duration {
+    every.max((took * REST).min(LONGEST.max(took * LEAST)))
+}
+
 /// Small cameras, evenly chosen, that surface points are taken from.
 fn around(scene: &Scene) -> Vec<Camera> {
     let every = scene.views.len().div_ceil(POINTS_CAMERAS).max(1);
@@ -283,4 +289,25 @@ fn way(scene: &Scene) -> Option<Vec<[f32; 3]>> {
     let random = sum / count.max(1) as f64 * (centres.len().max(1) - 1) as f64;
     (centres.len() > 2 && length < A_WAY * random)
         .then(|| centres.iter().map(|c| c.coords.cast().into()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_take_a_fiftieth_of_the_time_and_slow_ones_a_twentieth_at_most() {
+        let share = |took: f64| {
+            let rest = rest(Duration::from_secs(5), Duration::from_secs_f64(took)).as_secs_f64();
+            took / (took + rest)
+        };
+        assert!((share(0.01) - 0.01 / 5.01).abs() < 1e-6, "as often as asked for");
+        for took in [0.2, 1.0, 60.0 / 49.0] {
+            assert!((share(took) - 0.02).abs() < 1e-6, "{took}: {}", share(took));
+        }
+        assert!((share(2.0) - 2.0 / 62.0).abs() < 1e-6, "a minute is long enough");
+        for took in [4.0, 600.0] {
+            assert!((share(took) - 0.05).abs() < 1e-6, "{took}: {}", share(took));
+        }
+    }
 }

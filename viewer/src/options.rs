@@ -87,7 +87,7 @@ pub struct ViewerArgs {
         help_heading = "Viewer"
     )]
     pub viewer: Vec<Mode>,
-    /// Seconds between two sets of pictures; more where they would cost over 2 % of the time
+    /// Seconds between two sets of pictures; more where they would take over 2 % of the time, 5 % for slow ones
     #[arg(
         long,
         global = true,
