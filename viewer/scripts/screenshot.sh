@@ -20,7 +20,8 @@ done
 # A server and a home of its own: the user's window, settings and consent to analytics stay as they are.
 folder=$(mktemp -d)
 mkdir -p "$folder/home/.config/rerun" "$folder/home/.local/share"
-Xvfb -displayfd 3 -screen 0 1600x900x24 3>"$folder/display" 2>/dev/null &
+# It lives on between two clients, or the pointer would go back to the middle.
+Xvfb -noreset -displayfd 3 -screen 0 3200x1800x24 3>"$folder/display" 2>/dev/null &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
 for _ in $(seq 100); do [[ -s $folder/display ]] && break; sleep 0.1; done
@@ -28,7 +29,7 @@ export DISPLAY=":$(<"$folder/display")" HOME="$folder/home" WINIT_X11_SCALE_FACT
 unset WAYLAND_DISPLAY XDG_CONFIG_HOME XDG_DATA_HOME
 rerun analytics disable >/dev/null 2>&1 || true
 # Out of the way of what would light up under it.
-xdotool mousemove 1599 899
+xdotool mousemove 3199 1799
 
 rm -f "$png"
 # The viewer panics at its end, after the picture has been written: the picture is what counts.

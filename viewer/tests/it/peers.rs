@@ -1,6 +1,7 @@
 //! The other end of a connection: viewers that read, and peers that never do.
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use re_sdk::external::re_log_encoding::Encoder;
@@ -59,7 +60,9 @@ impl Listener {
 
 /// A viewer that connects to a server and keeps what it is told.
 pub struct Reader {
-    _runtime: Runtime,
+    /// Dropped first: it ends a freeze, and the runtime's end waits for that.
+    frozen: Option<Sender<()>>,
+    runtime: Runtime,
     messages: re_log_channel::LogReceiver,
 }
 
@@ -71,7 +74,28 @@ impl Reader {
             let handle = re_async::AsyncRuntimeHandle::from_current_tokio_runtime_or_wasmbindgen().unwrap();
             re_grpc_client::stream(&handle, url(port).parse().unwrap())
         };
-        Self { _runtime: runtime, messages }
+        Self { frozen: None, runtime, messages }
+    }
+
+    /// Waits until something was told.
+    pub fn wait(&self) {
+        let start = Instant::now();
+        while self.messages.try_recv().is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "nothing was told");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// From now on nothing more is read, as if the process were stopped: its only thread does something else.
+    pub fn freeze(&mut self) {
+        let (frozen, thaw) = channel();
+        let (begin, begun) = channel();
+        self.runtime.spawn(async move {
+            let _ = begin.send(());
+            let _ = thaw.recv();
+        });
+        begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        self.frozen = Some(frozen);
     }
 
     pub fn save(&self, path: &Path) {
