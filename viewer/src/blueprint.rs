@@ -1,26 +1,109 @@
 //! Layouts: what a person wants to see first, the rest a click away.
-use re_sdk::EntityPath;
 use re_sdk::blueprint::{BarChartView, TensorView};
 use re_sdk::blueprint::{
     Blueprint, BlueprintActivation, BlueprintPanel, ContainerLike, Grid, Horizontal, SelectionPanel,
     Spatial2DView, Spatial3DView, Tabs, TextLogView, TimePanel, TimeSeriesView, Vertical,
 };
-use re_sdk_types::blueprint::components::{PanelState, PlayState};
+use re_sdk::external::re_log_types::BlueprintActivationCommand;
+use re_sdk::log::LogMsg;
+use re_sdk::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult, StoreKind};
+use re_sdk_types::archetypes::TransformAxes3D;
+use re_sdk_types::blueprint::archetypes::{
+    Background, EyeControls3D, LineGrid3D, PlotLegend, TensorScalarMapping,
+};
+use re_sdk_types::blueprint::components::{BackgroundKind, PanelState, PlayState};
+use re_sdk_types::components::{Color, Colormap};
 
-use crate::record::{STEP, entity};
+use crate::record::{Eye, STEP, below, entity};
 
-/// A run's layout is shown at once, and is what the viewer goes back to.
-pub(crate) const ACTIVATION: BlueprintActivation =
-    BlueprintActivation { make_active: true, make_default: true };
+/// Behind scenes, and the ground's lines.
+const BACKGROUND: [u8; 3] = [20, 23, 29];
+const GROUND: [u8; 4] = [255, 255, 255, 24];
+
+/// A blueprint, and what its views of space are like: Rerun's builder has no words for that.
+pub(crate) struct Layout {
+    blueprint: Blueprint,
+    /// Paths of the views of space, within the blueprint.
+    spaces: Vec<EntityPath>,
+    eye: Option<Eye>,
+    /// Paths of the classes' bars.
+    charts: Vec<EntityPath>,
+    /// Path of the confusion matrix.
+    matrix: Option<EntityPath>,
+}
+
+impl Layout {
+    /// Shows it at once, and whenever the viewer goes back to its default.
+    pub(crate) fn send(&self, stream: &RecordingStream) -> RecordingStreamResult<()> {
+        let Some(application) = stream.store_info().map(|info| info.application_id().clone()) else {
+            return Ok(());
+        };
+        // Rerun's builder heeds RERUN=off, unlike a stream that was asked for by a flag, and would panic.
+        if !re_sdk::decide_logging_enabled(true) {
+            return Ok(());
+        }
+        let (draft, written) = RecordingStreamBuilder::new(application.clone()).memory()?;
+        self.blueprint.send(&draft, BlueprintActivation { make_active: true, make_default: true })?;
+        let of_blueprint = |message: &LogMsg| {
+            message.store_id().kind() == StoreKind::Blueprint
+                && !matches!(message, LogMsg::BlueprintActivationCommand(_))
+        };
+        let mut messages: Vec<LogMsg> = written.take().into_iter().filter(of_blueprint).collect();
+        let Some(blueprint_id) = messages.first().map(|message| message.store_id().clone()) else {
+            return Ok(());
+        };
+        let more = RecordingStreamBuilder::new(application).recording_id(blueprint_id.recording_id().clone());
+        let (draft, written) = more.blueprint().memory()?;
+        draft.set_time_sequence("blueprint", 0);
+        self.log_properties(&draft)?;
+        messages.extend(written.take().into_iter().filter(|m| matches!(m, LogMsg::ArrowMsg(..))));
+        let activation = BlueprintActivationCommand { blueprint_id, make_active: true, make_default: true };
+        stream.send_blueprint(messages, activation);
+        Ok(())
+    }
+
+    fn log_properties(&self, draft: &RecordingStream) -> RecordingStreamResult<()> {
+        let background = Background::new(BackgroundKind::SolidColor).with_color(Color::from(BACKGROUND));
+        let ground = LineGrid3D::new().with_color(Color::from(GROUND));
+        for space in &self.spaces {
+            let property = |name: &str| space.join(&name.into());
+            draft.log(property("Background"), &background)?;
+            draft.log(property("LineGrid3D"), &ground)?;
+            if let Some(Eye { position, target, up }) = self.eye {
+                let single = |v: [f64; 3]| v.map(|x| x as f32);
+                let eye = EyeControls3D::new().with_position(single(position));
+                let eye = eye.with_look_target(single(target)).with_eye_up(single(up));
+                draft.log(property("EyeControls3D"), &eye)?;
+            }
+        }
+        // A legend would lie on the bars; their names appear under the pointer.
+        let legend = PlotLegend::new().with_visible(false);
+        for chart in &self.charts {
+            draft.log(chart.join(&"PlotLegend".into()), &legend)?;
+        }
+        if let Some(matrix) = &self.matrix {
+            let colours = TensorScalarMapping::new().with_colormap(Colormap::Viridis);
+            draft.log(matrix.join(&"TensorScalarMapping".into()), &colours)?;
+        }
+        Ok(())
+    }
+}
 
 /// Held-out views, or labelled pictures, that have a place of their own.
 const MOST: usize = 12;
 
 /// Of a scene: the world beside a held-out view, and how well it goes.
-pub(crate) fn scene(held_out: &[&str]) -> Blueprint {
-    let space = |name: &str, contents: &[&str]| -> ContainerLike {
+pub(crate) fn scene(held_out: &[&str], eye: Option<Eye>) -> Layout {
+    let mut spaces = Vec::new();
+    let mut space = |name: &str, contents: &[&str]| -> ContainerLike {
         let view = Spatial3DView::new(name).with_origin("world");
-        view.with_contents(contents.iter().copied()).into()
+        // Cameras have frustums; the axes of each would only hide them.
+        let view = view.with_defaults(&TransformAxes3D::new(0.0));
+        let view = view.with_contents(contents.iter().copied()).into();
+        if let ContainerLike::View(view) = &view {
+            spaces.push(view.blueprint_path());
+        }
+        view
     };
     let all = ["+ world/**"];
     let bare = ["+ world/points/**", "+ world/mesh/**"];
@@ -66,11 +149,11 @@ pub(crate) fn scene(held_out: &[&str]) -> Blueprint {
     pages.extend(tabs);
     pages.push(Grid::new(plots).with_name("Numbers").into());
     pages.push(log());
-    framed(Tabs::new(pages))
+    Layout { blueprint: framed(Tabs::new(pages)), spaces, eye, charts: Vec::new(), matrix: None }
 }
 
 /// Of labels: a picture with its labels, and how well each class is found.
-pub(crate) fn labels(pictures: &[String]) -> Blueprint {
+pub(crate) fn labels(pictures: &[String], bars: &[String]) -> Layout {
     let pages = pictures.iter().take(MOST).map(|name| -> ContainerLike {
         let base = entity("pictures", name);
         let top = [
@@ -85,12 +168,31 @@ pub(crate) fn labels(pictures: &[String]) -> Blueprint {
         let more = Horizontal::new(grid(more));
         Vertical::new([top.into(), more.into()]).with_row_shares(vec![4.0, 1.3]).with_name(name).into()
     });
-    let bars: ContainerLike = BarChartView::new("Classes").with_origin("classes").into();
+    let mut charts = Vec::new();
+    let mut chart = |name: &String| -> ContainerLike {
+        let view = BarChartView::new(format!("Classes: {name}")).with_origin(below("classes", name)).into();
+        if let ContainerLike::View(view) = &view {
+            charts.push(view.blueprint_path());
+        }
+        view
+    };
+    let bars: Vec<ContainerLike> = bars.iter().map(&mut chart).collect();
     let confusion: ContainerLike = TensorView::new("Confusion").with_origin("classes/confusion").into();
+    let matrix = match &confusion {
+        ContainerLike::View(view) => Some(view.blueprint_path()),
+        _ => None,
+    };
     let numbers = Tabs::new([plot("All numbers", &["+ numbers/**"]), log()]);
-    let side = Vertical::new([bars, confusion, numbers.into()]).with_row_shares(vec![1.0, 1.4, 1.0]);
+    let mut side = vec![confusion, numbers.into()];
+    let mut shares = vec![1.4, 1.0];
+    if !bars.is_empty() {
+        side.insert(0, Tabs::new(bars).into());
+        shares.insert(0, 1.0);
+    }
+    let side = Vertical::new(side).with_row_shares(shares);
     let pictures = Tabs::new(pages);
-    framed(Horizontal::new([pictures.into(), side.into()]).with_column_shares(vec![2.0, 1.0]))
+    let root = Horizontal::new([pictures.into(), side.into()]).with_column_shares(vec![2.0, 1.0]);
+    Layout { blueprint: framed(root), spaces: Vec::new(), eye: None, charts, matrix }
 }
 
 fn picture(title: &str, base: &EntityPath, leaf: &str) -> ContainerLike {

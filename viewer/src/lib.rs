@@ -14,7 +14,7 @@
 //! | `world/cells/NAME` | the outermost cells of a grid, coloured by their values |
 //! | `views/NAME/{photo,rendering,error,depth}` | a held-out view: what the camera saw and what is rendered |
 //! | `pictures/NAME/{input,ground_truth,prediction,error,...}` | labels, scores and other maps of a picture |
-//! | `classes/NAME`, `classes/confusion` | a bar per class, and which was taken for which |
+//! | `classes/NAME/CLASS`, `classes/confusion` | a bar per class, and which was taken for which |
 //! | `numbers/NAME`, `histograms/NAME` | what the metrics log has |
 //! | `log` | messages |
 //!

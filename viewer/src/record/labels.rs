@@ -85,7 +85,12 @@ pub(super) fn classes(stream: &RecordingStream, classes: &[Class]) -> RecordingS
         let id = u16::try_from(id).ok()?;
         Some(ClassDescription::from((id, class.name.as_str(), Rgba32::from(class.color))))
     };
-    let context = AnnotationContext::new(classes.iter().enumerate().filter_map(describe).collect::<Vec<_>>());
+    let mut described: Vec<ClassDescription> = classes.iter().enumerate().filter_map(describe).collect();
+    // Rerun would give labels without a class colours of their own.
+    if let Ok(next) = u16::try_from(classes.len()) {
+        described.push(ClassDescription::from((next, "no class", Rgba32::from_rgb(0, 0, 0))));
+    }
+    let context = AnnotationContext::new(described);
     for root in ["pictures", "views", "classes"] {
         stream.log_static(root, &context)?;
     }
@@ -97,6 +102,7 @@ pub(super) fn labels(
     base: &EntityPath,
     role: LabelRole,
     labelled: &Labelled,
+    classes: usize,
     side: usize,
 ) -> RecordingStreamResult<()> {
     if !labelled.fits() {
@@ -104,8 +110,11 @@ pub(super) fn labels(
     }
     let size = [labelled.width, labelled.height];
     let small = shrunk(size, side);
-    let bytes: Vec<u8> =
-        nearest(&labelled.labels, size, small).iter().flat_map(|l| l.to_le_bytes()).collect();
+    // All labels without a class are the first that has none.
+    let most = u16::try_from(classes).ok().filter(|n| *n > 0).unwrap_or(u16::MAX);
+    let known = |label: &u16| (*label).min(most);
+    let labels = nearest(&labelled.labels, size, small);
+    let bytes: Vec<u8> = labels.iter().flat_map(|label| known(label).to_le_bytes()).collect();
     let format = ImageFormat::segmentation(small.map(|v| v as u32), ChannelDatatype::U16);
     let (leaf, fixed) = match role {
         LabelRole::GroundTruth => ("ground_truth", true),

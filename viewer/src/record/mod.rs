@@ -1,5 +1,6 @@
 //! From events to entities.
 mod cells;
+mod eye;
 mod labels;
 mod numbers;
 mod pictures;
@@ -12,10 +13,11 @@ use std::{
     time::Duration,
 };
 
-use nerve_core::run::{Event, ImageRole, LabelRole, MapRole, View};
+use nerve_core::run::{Class, Event, ImageRole, LabelRole, MapRole, View};
 use re_sdk::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
 
 use crate::blueprint;
+pub(crate) use eye::Eye;
 use labels::{Known, Labelled};
 
 /// The timelines that the recorder sets; Rerun adds the wall clock.
@@ -34,8 +36,11 @@ pub(crate) struct Recorder {
     /// Photographs that were written.
     photos: HashSet<EntityPath>,
     labels: Known,
-    /// Names of pictures that the blueprint of labels shows.
-    laid_out: usize,
+    classes: Arc<[Class]>,
+    /// Numbers that each class has.
+    bars: Vec<String>,
+    /// How many pictures, and of those numbers, the blueprint of labels shows.
+    laid_out: [usize; 2],
 }
 
 impl Recorder {
@@ -47,7 +52,9 @@ impl Recorder {
             views: HashMap::new(),
             photos: HashSet::new(),
             labels: Known::default(),
-            laid_out: 0,
+            classes: Arc::new([]),
+            bars: Vec::new(),
+            laid_out: [0; 2],
         }
     }
 
@@ -75,8 +82,11 @@ impl Recorder {
             }
             Event::PerClass { step, name, values } => {
                 self.at(*step);
+                if !self.bars.iter().any(|bars| bars == name) {
+                    self.bars.push(name.to_string());
+                }
                 self.lay_out_labels()?;
-                numbers::per_class(&self.stream, name, values)
+                numbers::per_class(&self.stream, name, &self.classes, values)
             }
             Event::Confusion { step, classes, counts } => {
                 self.at(*step);
@@ -105,6 +115,7 @@ impl Recorder {
             }
             Event::Classes { classes } => {
                 self.labels.classes = classes.len();
+                self.classes = classes.clone();
                 labels::classes(&self.stream, classes)
             }
             Event::Labels { step, name, role, width, height, labels } => {
@@ -152,28 +163,29 @@ impl Recorder {
         self.photos.extend(shown.filter_map(|view| Some(self.views.get(&view.name)?.join(&"photo".into()))));
         let held_out: Vec<&str> =
             views.iter().zip(&names).filter(|(v, _)| v.held_out).map(|(_, n)| n.as_str()).collect();
-        blueprint::scene(&held_out).send(&self.stream, blueprint::ACTIVATION)?;
+        blueprint::scene(&held_out, Eye::of(views)).send(&self.stream)?;
         space::cameras(&self.stream, views, &names, self.side)
     }
 
     fn labels(&mut self, name: &str, role: LabelRole, labelled: Labelled) -> RecordingStreamResult<()> {
         let base = self.base(name);
-        labels::labels(&self.stream, &base, role, &labelled, self.side)?;
+        labels::labels(&self.stream, &base, role, &labelled, self.labels.classes, self.side)?;
         if let Some(error) = self.labels.compare(name, role, labelled) {
             labels::error(&self.stream, &base, &error, self.side)?;
         }
-        if self.laid_out == 0 { self.lay_out_labels() } else { Ok(()) }
+        if self.laid_out[0] == 0 { self.lay_out_labels() } else { Ok(()) }
     }
 
     /// Lays out labels when the first are there, and again when more pictures have them.
     fn lay_out_labels(&mut self) -> RecordingStreamResult<()> {
         let names = self.labels.names();
-        if names.len() <= self.laid_out {
+        let known = [names.len(), self.bars.len()];
+        if known == self.laid_out {
             return Ok(());
         }
-        self.laid_out = names.len();
+        self.laid_out = known;
         let names: Vec<String> = names.iter().map(|name| flat(name).into_owned()).collect();
-        blueprint::labels(&names).send(&self.stream, blueprint::ACTIVATION)
+        blueprint::labels(&names, &self.bars).send(&self.stream)
     }
 }
 
@@ -206,7 +218,7 @@ pub(crate) fn entity(parent: &str, child: &str) -> EntityPath {
 }
 
 /// A path below `parent`, from a `/`-separated name.
-fn below(parent: &str, name: &str) -> EntityPath {
+pub(crate) fn below(parent: &str, name: &str) -> EntityPath {
     let parts = name.split('/').filter(|part| !part.is_empty()).map(EntityPathPart::new).collect::<Vec<_>>();
     EntityPath::parse_forgiving(parent).join(&EntityPath::from(parts))
 }

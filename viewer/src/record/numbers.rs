@@ -1,13 +1,16 @@
 //! Scalars, histograms, bars, matrices and messages.
 use std::borrow::Cow;
 
-use nerve_core::run::Level;
-use re_sdk::{EntityPath, RecordingStream, RecordingStreamResult};
+use nerve_core::run::{Class, Level};
+use re_sdk::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
 use re_sdk_types::archetypes::{BarChart, Scalars, Tensor, TextLog};
-use re_sdk_types::components::TextLogLevel;
+use re_sdk_types::components::{Color, TextLogLevel};
 use re_sdk_types::datatypes::{TensorBuffer, TensorData};
 
 use super::below;
+
+/// Classes that have a bar with a name each.
+const NAMED: usize = 40;
 
 pub(super) fn scalars(
     stream: &RecordingStream,
@@ -32,10 +35,26 @@ pub(super) fn histogram(
     stream.log(below("histograms", name), &bars)
 }
 
-/// A bar per class; an absent class has none.
-pub(super) fn per_class(stream: &RecordingStream, name: &str, values: &[f64]) -> RecordingStreamResult<()> {
+/// A bar per class, in its colour and with its name as long as a legend has room for them; an absent class has none.
+pub(super) fn per_class(
+    stream: &RecordingStream,
+    name: &str,
+    classes: &[Class],
+    values: &[f64],
+) -> RecordingStreamResult<()> {
     let bars: Vec<f64> = values.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
-    stream.log(below("classes", name), &BarChart::new(TensorData::from(bars)))
+    let path = below("classes", name);
+    if classes.len() != values.len() || classes.len() > NAMED {
+        return stream.log(path, &BarChart::new(TensorData::from(bars)));
+    }
+    for (i, (class, bar)) in classes.iter().zip(bars).enumerate() {
+        let chart = BarChart::new(TensorData::from(vec![bar]))
+            .with_abscissa(TensorData::from(vec![i as f64]))
+            .with_widths([0.9])
+            .with_color(Color::from(class.color));
+        stream.log(path.join(&EntityPath::from(vec![EntityPathPart::new(&*class.name)])), &chart)?;
+    }
+    Ok(())
 }
 
 /// Each row, the pixels of a true class, as shares of itself: rare classes are seen as well as frequent ones.

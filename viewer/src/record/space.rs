@@ -2,14 +2,14 @@
 use nerve_core::run::View;
 use re_sdk::{EntityPath, RecordingStream, RecordingStreamResult};
 use re_sdk_types::archetypes::{LineStrips3D, Mesh3D, Pinhole, Points3D, Transform3D, ViewCoordinates};
-use re_sdk_types::components::{Color, PinholeProjection, Radius, TriangleIndices};
+use re_sdk_types::components::{self, Color, PinholeProjection, Radius, TriangleIndices};
 use re_sdk_types::datatypes::UVec3D;
 use re_sdk_types::view_coordinates::{Axis3, Handedness, Sign, SignedAxis3};
 
 use super::{below, entity, pictures};
 
 /// Frustums are this long, as a share of the cameras' mean distance from their middle.
-const FRUSTUM: f64 = 0.12;
+const FRUSTUM: f64 = 0.1;
 /// Colours of cameras that are trained on, of those that are held out, and of paths.
 const TRAINING: [u8; 3] = [120, 140, 160];
 const HELD_OUT: [u8; 3] = [255, 170, 60];
@@ -24,7 +24,10 @@ pub(super) fn cameras(
     names: &[String],
     side: usize,
 ) -> RecordingStreamResult<()> {
-    if let Some(up) = up(views) {
+    if let Some((axis, sign)) = up(views) {
+        let sign = if sign > 0.0 { Sign::Positive } else { Sign::Negative };
+        let up = SignedAxis3 { sign, axis: [Axis3::X, Axis3::Y, Axis3::Z][axis] };
+        let up = components::ViewCoordinates::from_up_and_handedness(up, Handedness::Right);
         stream.log_static("world", &ViewCoordinates::new(up))?;
     }
     let length = FRUSTUM * spread(views);
@@ -45,7 +48,7 @@ pub(super) fn cameras(
         let projection = PinholeProjection::from([[fx, 0.0, 0.0], [0.0, fy, 0.0], [cx, cy, 1.0]]);
         let pinhole = Pinhole::new(projection)
             .with_resolution(scaled(view.resolution))
-            .with_camera_xyz(re_sdk_types::components::ViewCoordinates::RUB)
+            .with_camera_xyz(components::ViewCoordinates::RUB)
             .with_image_plane_distance(length as f32)
             .with_color(Color::from(color));
         stream.log_static(path.clone(), &pinhole)?;
@@ -61,20 +64,15 @@ pub(super) fn cameras(
     Ok(())
 }
 
-/// The signed axis that is up for the cameras on average, if any is.
-fn up(views: &[View]) -> Option<re_sdk_types::components::ViewCoordinates> {
+/// The axis that is up for the cameras on average, and its sign, if any is.
+pub(super) fn up(views: &[View]) -> Option<(usize, f64)> {
     let mean = [0, 1, 2].map(|r| views.iter().map(|v| v.pose[r][1]).sum::<f64>());
     let axis = (0..3).max_by(|a, b| mean[*a].abs().total_cmp(&mean[*b].abs()))?;
-    if mean[axis] == 0.0 || !mean[axis].is_finite() {
-        return None;
-    }
-    let sign = if mean[axis] > 0.0 { Sign::Positive } else { Sign::Negative };
-    let up = SignedAxis3 { sign, axis: [Axis3::X, Axis3::Y, Axis3::Z][axis] };
-    Some(re_sdk_types::components::ViewCoordinates::from_up_and_handedness(up, Handedness::Right))
+    (mean[axis] != 0.0 && mean[axis].is_finite()).then(|| (axis, mean[axis].signum()))
 }
 
 /// The cameras' mean distance from their middle, in world units; of one camera, 1.
-fn spread(views: &[View]) -> f64 {
+pub(super) fn spread(views: &[View]) -> f64 {
     let n = views.len().max(1) as f64;
     let middle = [0, 1, 2].map(|r| views.iter().map(|v| v.pose[r][3]).sum::<f64>() / n);
     let distance = |v: &View| (0..3).map(|r| (v.pose[r][3] - middle[r]).powi(2)).sum::<f64>().sqrt();

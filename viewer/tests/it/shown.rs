@@ -64,7 +64,9 @@ pub fn labels(contents: &Contents) {
     timed(contents, "/pictures/street/saliency", "EncodedImage", 1);
     timed(contents, "/pictures/street/depth", "DepthImage", 1);
     timed(contents, "/pictures/street/normals", "EncodedImage", 1);
-    timed(contents, "/classes/iou", "BarChart", 1);
+    for class in ["sky", "road", "car"] {
+        timed(contents, &format!("/classes/iou/{class}"), "BarChart", 1);
+    }
     timed(contents, "/classes/confusion", "Tensor", 1);
     timed(contents, "/numbers/loss", "Scalars", 1);
 }
