@@ -145,7 +145,7 @@ fn main() {
     let message = "class 6, bicycle, has no pixel in these pictures".to_owned();
     events.publish(Event::Text { level: Level::Warning, message });
     events.publish(Event::Done { reason: DoneReason::Finished });
-    for failure in events.close(Duration::from_secs(20)).into_iter().filter_map(|sink| sink.failure) {
+    if let Some(failure) = events.close(Duration::from_secs(20)).into_iter().find_map(|sink| sink.failure) {
         eprintln!("{failure}");
         std::process::exit(1);
     }
