@@ -148,6 +148,13 @@ impl<'a> Session<'a> {
             parts.join(", "),
             run.display()
         ));
+        let points = self.trainer.scene().points.len();
+        if step == 0 && train.depth == 0.0 && points > 0 {
+            remark(format_args!(
+                "the scene has {} points from structure from motion; --depth 0.1 learns from them too",
+                format::whole(points)
+            ));
+        }
         let fields = json!({
             "run": run, "kind": KIND, "step": step, "steps": train.steps,
             "seconds": train.time.map(|time| time.as_secs_f64()), "parameters": self.trainer.parameters(),
