@@ -149,9 +149,9 @@ impl<'a> Session<'a> {
             run.display()
         ));
         let points = self.trainer.scene().points.len();
-        if step == 0 && train.depth == 0.0 && points > 0 {
+        if train.depth_weight() > 0.0 && points > 0 {
             remark(format_args!(
-                "the scene has {} points from structure from motion; --depth 0.1 learns from them too",
+                "learning from the distances of {} structure-from-motion points too; --depth 0 does not",
                 format::whole(points)
             ));
         }

@@ -116,7 +116,8 @@ pub fn build(
     if let Some(decay) = config.train.ema {
         params.average(decay);
     }
-    let objective = Box::new(Photometric { loss: config.train.loss, distances: config.train.depth > 0.0 });
+    let objective =
+        Box::new(Photometric { loss: config.train.loss, distances: config.train.depth_weight() > 0.0 });
     let shrink = 1.0 / box_side as f32;
     Ok((
         params,
@@ -140,7 +141,7 @@ fn spread(config: &NerfConfig, box_side: u32) -> Spread {
     let steps = Steps::new(config.march.steps_per_unit, box_side);
     let (knee, longest) = (steps.min / steps.cone, 3f32.sqrt() * box_side as f32);
     let scale = Scale::new(knee, longest);
-    Spread { distortion: config.train.distortion, depth: config.train.depth, scale }
+    Spread { distortion: config.train.distortion, depth: config.train.depth_weight(), scale }
 }
 
 /// One block per level.

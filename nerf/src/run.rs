@@ -155,7 +155,7 @@ impl Trainer {
             ("ms/step".into(), seconds * 1e3 / n),
         ];
         let names = ["distortion", "depth_deviation"];
-        let weights = [self.config().train.distortion, self.config().train.depth];
+        let weights = [self.config().train.distortion, self.config().train.depth_weight()];
         for ((name, weight), sum) in names.into_iter().zip(weights).zip(window.sum.spread) {
             if weight > 0.0 {
                 values.push((name.into(), sum / n));

@@ -1,7 +1,7 @@
 //! The training loop.
 
 use crate::cameras::Gauge;
-use crate::config::{ConfigError, NerfConfig};
+use crate::config::{ConfigError, NerfConfig, TrainConfig};
 use crate::field::{self, SALIENCY};
 use crate::frustum;
 use crate::hollow::Pruner;
@@ -104,20 +104,25 @@ impl Trainer {
     /// Rays per step, at most.
     pub(crate) const MOST_RAYS: usize = 1 << 18;
 
-    /// A field with fresh weights for `scene`, on `threads` workers (0: one per core).
+    /// A field with fresh weights for `scene`, on `threads` workers (0: one per core). Where the configuration leaves
+    /// open whether known distances are learnt from, the scene's points decide.
     ///
     /// # Errors
     /// If a setting is out of range or the scene has no training view.
-    pub fn new(config: NerfConfig, scene: Arc<Scene>, threads: usize) -> Result<Self, NerfError> {
+    pub fn new(mut config: NerfConfig, scene: Arc<Scene>, threads: usize) -> Result<Self, NerfError> {
         config.validate()?;
         config.schedule.validate()?;
         let mut views = TrainingViews::new(&scene);
         if views.is_empty() {
             return Err(NerfError::NoViews { what: "training", scene: scene.source.clone() });
         }
-        if config.train.depth > 0.0 && !views.find_points(&scene) {
+        let asked = config.train.depth;
+        let wanted = asked.map_or(!scene.points.is_empty(), |weight| weight > 0.0);
+        let known = wanted && views.find_points(&scene);
+        if wanted && !known && asked.is_some() {
             return Err(NerfError::NoDepth { scene: scene.source.clone() });
         }
+        config.train.depth = Some(if known { asked.unwrap_or(TrainConfig::POINTS) } else { 0.0 });
         let side = scene.aabb_scale;
         let steps = Steps::new(config.march.steps_per_unit, side);
         let (params, field) = field::build(&config, side, views.len())?;

@@ -69,9 +69,12 @@ fn known_distances_help_where_views_are_few() {
         }
         scene
     };
+    // Where nothing is asked for, points decide: they tell where surfaces are, maps may be of any quality.
+    let unasked = |scene: Scene| Trainer::new(config(10), Arc::new(scene), 1).unwrap().config().train.depth;
+    assert_eq!([unasked(points(&scene)), unasked(scene.clone())], [Some(0.1), Some(0.0)]);
     let run = |scene: &Scene, depth| {
         let mut config = config(400);
-        config.train.depth = depth;
+        config.train.depth = Some(depth);
         trained(config, &Arc::new(scene.clone())).0.psnr
     };
     let (without, maps, sparse) = (run(&scene, 0.0), run(&scene, 0.1), run(&points(&scene), 0.1));
@@ -83,7 +86,7 @@ fn known_distances_help_where_views_are_few() {
 #[test]
 fn distances_that_nobody_knows_are_refused() {
     let mut config = config(10);
-    config.train.depth = 0.1;
+    config.train.depth = Some(0.1);
     let error = Trainer::new(config, demo(32, 4), 1).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("--depth"), "{error}");
 }
@@ -129,7 +132,7 @@ fn everything() -> (NerfConfig, Arc<Scene>) {
         Some(Mask::new(32, 32, (0..32 * 32).map(|i| i % 32 > 3).collect::<Vec<bool>>()).unwrap());
     let mut config = config(60);
     (config.cameras.refine_poses, config.cameras.appearance) = (true, true);
-    (config.train.distortion, config.train.depth, config.train.ema) = (0.01, 0.1, Some(0.9));
+    (config.train.distortion, config.train.depth, config.train.ema) = (0.01, Some(0.1), Some(0.9));
     config.train.batch_samples = 4096;
     (config, Arc::new(scene))
 }

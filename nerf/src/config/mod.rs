@@ -216,9 +216,10 @@ pub struct TrainConfig {
     /// Weight of the distortion loss, which pulls what a ray meets together, against floaters; such as 0.01
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
     pub distortion: f32,
-    /// Weight of known distances, from depth maps or structure-from-motion points, where the scene has any; such as 0.1
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
-    pub depth: f32,
+    /// Weight of known distances, from structure-from-motion points or depth maps; 0 ignores them [default: 0.1 where
+    /// the scene has points, else 0]
+    #[arg(long, value_name = "WEIGHT")]
+    pub depth: Option<f32>,
     /// Update all of the tables at every step instead of touched entries only
     #[arg(long)]
     pub dense_adam: bool,
@@ -240,6 +241,17 @@ pub struct TrainConfig {
     pub seed: u64,
 }
 
+impl TrainConfig {
+    /// The weight of known distances where a scene has structure-from-motion points and nothing is asked for: it
+    /// helped on every real scene that has them.
+    pub const POINTS: f32 = 0.1;
+
+    /// The weight of known distances, 0 for none; what is left open is decided by the [trainer](crate::Trainer::new).
+    pub fn depth_weight(&self) -> f32 {
+        self.depth.unwrap_or(0.0)
+    }
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
@@ -250,7 +262,7 @@ impl Default for TrainConfig {
             background: Background::default(),
             loss: Loss::default(),
             distortion: 0.0,
-            depth: 0.0,
+            depth: None,
             dense_adam: false,
             precision: Precision::default(),
             ema: None,

@@ -107,7 +107,7 @@ impl NerfConfig {
         check((0.0..0.5).contains(&m.cut), "--cut", m.cut.to_string(), "use 0 to 0.5, such as 5e-3")?;
         self.validate_cameras()?;
         let t = &self.train;
-        for (field, weight) in [("--distortion", t.distortion), ("--depth", t.depth)] {
+        for (field, weight) in [("--distortion", t.distortion), ("--depth", t.depth_weight())] {
             let ok = (0.0..=1e3).contains(&weight);
             check(ok, field, weight.to_string(), "use a small weight, such as 0.01; 0 turns it off")?;
         }
