@@ -3,7 +3,7 @@
 use crate::program::{Place, SMALL, metric_steps, state};
 use serde_json::Value;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const STEPS: &str = "300";
 
@@ -27,11 +27,14 @@ fn outcome(place: &Place, run: &str) -> ((Value, Vec<u8>), Vec<u64>) {
     (state(&run.join("checkpoint.safetensors")), metric_steps(&run.join("metrics.jsonl")))
 }
 
-/// Kills the program `kills` times, in as many runs as it takes, and compares each with the uninterrupted one.
-fn kill(place: &Place, threads: &str, kills: usize, wanted: &((Value, Vec<u8>), Vec<u64>)) {
+/// Kills the program `kills` times or more, until a third of them have hit a run with a checkpoint, in as many runs as
+/// it takes, and compares each with the uninterrupted one, which takes about `whole` on this machine, as busy as it is.
+fn kill(place: &Place, threads: &str, kills: usize, whole: Duration, wanted: &((Value, Vec<u8>), Vec<u64>)) {
     let mut random = Random(threads.parse().unwrap());
     let (mut killed, mut resumed, mut round) = (0, 0, 0);
-    while killed < kills {
+    let enough = |killed: usize, resumed: usize| killed >= kills && resumed * 3 >= kills;
+    while !enough(killed, resumed) {
+        assert!(killed < 20 * kills, "too few kills hit a run in progress");
         round += 1;
         let out = format!("threads-{threads}-{round}");
         let train =
@@ -42,10 +45,11 @@ fn kill(place: &Place, threads: &str, kills: usize, wanted: &((Value, Vec<u8>), 
             // Killed before its folder was complete, a run has not begun.
             let begun = place.path(&out).join("config.toml").exists();
             let mut child = place.spawn(if begun { &resume } else { &train });
-            if killed < kills {
-                sleep(Duration::from_secs_f64(0.5 * random.next()));
+            let more = !enough(killed, resumed) && killed < 20 * kills;
+            if more {
+                sleep(whole.mul_f64(random.next()));
             }
-            if killed < kills && child.try_wait().unwrap().is_none() {
+            if more && child.try_wait().unwrap().is_none() {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 killed += 1;
@@ -63,14 +67,15 @@ fn kill(place: &Place, threads: &str, kills: usize, wanted: &((Value, Vec<u8>), 
     eprintln!(
         "{threads} threads: {killed} kills in {round} runs, {resumed} of them with a checkpoint: all the same"
     );
-    assert!(resumed * 3 >= kills, "too few kills hit a run in progress");
 }
 
 fn kill_on_each_thread_count(kills: usize) {
     let place = Place::with_scene(1);
+    let mut whole = Duration::ZERO;
     for threads in ["1", "2", "3"] {
-        let out = format!("whole-{threads}");
+        let (out, start) = (format!("whole-{threads}"), Instant::now());
         place.train(&["--steps", STEPS, "--no-eval", "--threads", threads, "--out", &out]).success();
+        whole = whole.max(start.elapsed());
     }
     let wanted = outcome(&place, "whole-1");
     assert_eq!(wanted.0.0["__metadata__"]["step"], STEPS);
@@ -78,7 +83,7 @@ fn kill_on_each_thread_count(kills: usize) {
         assert!(outcome(&place, &format!("whole-{threads}")) == wanted, "{threads} threads differ from one");
     }
     for threads in ["1", "2", "3"] {
-        kill(&place, threads, kills, &wanted);
+        kill(&place, threads, kills, whole, &wanted);
     }
 }
 
