@@ -11,14 +11,15 @@ nerve=${NERVE:-target/release/nerve}
 out=$1 scene=$2
 shift 2
 
+# Each option alone: the points of a scene that has them are learnt from by default.
 flags() {
     case $1 in
-        plain) ;;
-        appearance) echo --appearance ;;
-        refine-poses) echo --refine-poses ;;
-        distortion) echo --distortion 0.01 ;;
+        plain) echo --depth 0 ;;
+        appearance) echo --depth 0 --appearance ;;
+        refine-poses) echo --depth 0 --refine-poses ;;
+        distortion) echo --depth 0 --distortion 0.01 ;;
         depth) echo --depth 0.1 ;;
-        all) echo --appearance --refine-poses --distortion 0.01 ;;
+        all) echo --depth 0 --appearance --refine-poses --distortion 0.01 ;;
         *) echo "unknown option $1" >&2; exit 2 ;;
     esac
 }
