@@ -127,7 +127,8 @@ mod tests {
         fn jacobians_match_finite_differences(
             above in prop::array::uniform4(-0.3..0.3f64), below in prop::array::uniform3(-0.1..0.1f64),
             p in prop::array::uniform2(-0.05..0.05f64), s in prop::array::uniform2(-0.05..0.05f64),
-            x in -1.0..1.0f64, y in -1.0..1.0f64,
+            // The denominator stays above 0.7: near a pole finite differences say nothing.
+            x in -0.7..0.7f64, y in -0.7..0.7f64,
         ) {
             let h = 1e-6;
             let k3 = [above[0], above[1], above[2]];
