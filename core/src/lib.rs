@@ -2,6 +2,8 @@
 pub mod checkpoint;
 pub mod device;
 pub mod engine;
+pub mod graph;
+pub mod layers;
 pub mod metrics;
 pub mod ops;
 pub mod params;

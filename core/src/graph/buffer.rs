@@ -1,0 +1,52 @@
+//! Tensors as slices.
+use std::ops::Deref;
+use std::sync::RwLockReadGuard;
+
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
+
+/// The values of contiguous f32 storage: what an op's forward pass is given.
+///
+/// # Errors
+/// If the layout is not contiguous or the values are not f32; names the op.
+pub fn values<'a>(storage: &'a CpuStorage, layout: &Layout, op: &'static str) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("{op}: an input is not contiguous");
+    };
+    Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+/// A tensor's values, borrowed for as long as this lives.
+pub struct Reader<'a> {
+    storage: RwLockReadGuard<'a, Storage>,
+    start: usize,
+    end: usize,
+}
+
+impl Deref for Reader<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &*self.storage {
+            Storage::Cpu(CpuStorage::F32(values)) => &values[self.start..self.end],
+            _ => &[],
+        }
+    }
+}
+
+/// Borrows the values of a contiguous f32 tensor in main memory: what an op's backward pass is given.
+///
+/// # Errors
+/// If the tensor is anything else.
+pub fn read(tensor: &Tensor) -> Result<Reader<'_>> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("a tensor of shape {:?} is not contiguous", tensor.shape());
+    };
+    match &*storage {
+        Storage::Cpu(CpuStorage::F32(_)) => {}
+        _ => {
+            bail!("a tensor of type {:?} on {:?}: f32 on the CPU is needed", tensor.dtype(), tensor.device())
+        }
+    }
+    Ok(Reader { storage, start, end })
+}

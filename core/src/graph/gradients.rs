@@ -1,0 +1,114 @@
+//! Gradients of variables, in buffers of our own.
+//!
+//! candle adds every gradient to one of zeros that it has just filled. For the activations of a step that is bearable;
+//! for weights it is four more passes over the whole model, and an allocation of its size, in every step. So while
+//! [`backward`] runs, ops write the gradients of variables straight into [`Gradients`], which keeps its buffers from step
+//! to step, and hand candle nothing. Under candle's own `Tensor::backward` the same ops return their gradients as
+//! candle expects.
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use candle_core::{Result, Tensor, TensorId, Var};
+
+use super::read;
+
+struct Buffer {
+    values: Vec<f32>,
+    /// Holds a gradient (else whatever the last step left).
+    filled: bool,
+}
+
+/// Gradients of variables by their identity, summed over backward passes until [`Gradients::clear`].
+#[derive(Default)]
+pub struct Gradients {
+    buffers: HashMap<TensorId, Buffer>,
+}
+
+impl Gradients {
+    /// The gradient of `var`, row-major, if anything reached it.
+    #[must_use]
+    pub fn get(&self, var: &Var) -> Option<&[f32]> {
+        self.buffers.get(&var.id()).filter(|b| b.filled).map(|b| &*b.values)
+    }
+
+    /// The same, to be changed (clipped, or consumed by an optimiser).
+    pub fn get_mut(&mut self, var: &Var) -> Option<&mut [f32]> {
+        self.buffers.get_mut(&var.id()).filter(|b| b.filled).map(|b| &mut *b.values)
+    }
+
+    /// Forgets all gradients and keeps their memory.
+    pub fn clear(&mut self) {
+        self.buffers.values_mut().for_each(|b| b.filled = false);
+    }
+
+    /// Gives `add` the buffer of tensor `id` and whether it must add to it rather than overwrite it.
+    fn with(&mut self, id: TensorId, len: usize, add: impl FnOnce(&mut [f32], bool)) {
+        let mut buffer = self.take(id, len);
+        add(&mut buffer.values, buffer.filled);
+        self.put(id, buffer);
+    }
+
+    fn take(&mut self, id: TensorId, len: usize) -> Buffer {
+        self.buffers.remove(&id).unwrap_or_else(|| Buffer { values: vec![0.0; len], filled: false })
+    }
+
+    fn put(&mut self, id: TensorId, mut buffer: Buffer) {
+        buffer.filled = true;
+        self.buffers.insert(id, buffer);
+    }
+}
+
+thread_local! {
+    /// Where ops put gradients of variables while [`backward`] runs on this thread.
+    static SINK: RefCell<Option<Gradients>> = const { RefCell::new(None) };
+}
+
+/// Gradients of the scalar `loss` with respect to all variables it depends on, added to what `gradients` holds.
+///
+/// # Errors
+/// If an op on the way has no gradient.
+pub fn backward(loss: &Tensor, gradients: &mut Gradients) -> Result<()> {
+    SINK.with_borrow_mut(|sink| *sink = Some(std::mem::take(gradients)));
+    let rest = loss.backward();
+    *gradients = SINK.with_borrow_mut(Option::take).unwrap_or_default();
+    let rest = rest?;
+    // What candle's own ops found: small parameters, as a rule.
+    for id in rest.get_ids().copied().collect::<Vec<_>>() {
+        let Some(gradient) = rest.get_id(id) else { continue };
+        let gradient = gradient.contiguous()?;
+        let values = read(&gradient)?;
+        gradients.with(id, values.len(), |buffer, accumulate| {
+            if accumulate {
+                buffer.iter_mut().zip(&*values).for_each(|(b, v)| *b += v);
+            } else {
+                buffer.copy_from_slice(&values);
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The gradient of a weight, from an op's backward pass. `add(buffer, accumulate)` computes it: it adds to the buffer
+/// if `accumulate`, else it overwrites it.
+///
+/// None if nothing depends on it, or if it went where [`backward`] collects; else the gradient, for candle.
+///
+/// # Errors
+/// If the gradient cannot become a tensor.
+pub fn weight_gradient(weight: &Tensor, add: impl FnOnce(&mut [f32], bool)) -> Result<Option<Tensor>> {
+    if !weight.track_op() {
+        return Ok(None);
+    }
+    let len = weight.elem_count();
+    // The buffer is taken out meanwhile: `add` may wait for other threads and work for them.
+    let take = |sink: &mut Option<Gradients>| sink.as_mut().map(|sink| sink.take(weight.id(), len));
+    let buffer = if weight.is_variable() { SINK.with_borrow_mut(take) } else { None };
+    if let Some(mut buffer) = buffer {
+        add(&mut buffer.values, buffer.filled);
+        SINK.with_borrow_mut(|sink| sink.as_mut().map(|sink| sink.put(weight.id(), buffer)));
+        return Ok(None);
+    }
+    let mut values = vec![0.0; len];
+    add(&mut values, false);
+    Tensor::from_vec(values, weight.shape(), weight.device()).map(Some)
+}

@@ -1,0 +1,27 @@
+//! Whether a model learns or answers.
+
+/// What randomness in a training step depends on, beside the place that draws it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Randomness {
+    /// The run's seed.
+    pub seed: u64,
+    /// The step.
+    pub step: u64,
+}
+
+/// How a forward pass treats what differs between training and inference: dropout, drop path, batch statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is dropped, normalisation uses running statistics.
+    Eval,
+    /// Layers drop, normalisation uses the batch's statistics and updates the running ones.
+    Train(Randomness),
+}
+
+impl Mode {
+    /// Whether the model is in training.
+    #[must_use]
+    pub fn training(self) -> bool {
+        matches!(self, Self::Train(_))
+    }
+}

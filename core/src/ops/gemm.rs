@@ -1,0 +1,163 @@
+//! Large dense products, `C = A B` or `C += A B`, on all threads: the `gemm` crate behind checked slices.
+//!
+//! A operand is a [`View`] with any strides, so that transposes cost nothing here. Products that are split over threads
+//! are split over rows and columns, never over the depth: results do not depend on the number of threads.
+//! Small products inside one thread's cache are [`crate::ops::matmul`]'s.
+use gemm::Parallelism;
+
+/// A matrix in memory: element (i, j) at `i * row + j * col`.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    values: &'a [f32],
+    row: usize,
+    col: usize,
+}
+
+impl<'a> View<'a> {
+    /// Row-major with rows `stride` apart.
+    pub fn rows(values: &'a [f32], stride: usize) -> Self {
+        Self { values, row: stride, col: 1 }
+    }
+
+    /// The transpose.
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self { row: self.col, col: self.row, ..self }
+    }
+
+    fn covers(&self, rows: usize, cols: usize) -> bool {
+        rows == 0 || cols == 0 || self.values.len() > (rows - 1) * self.row + (cols - 1) * self.col
+    }
+}
+
+/// Below this many multiplications a second thread costs more than it brings.
+const PARALLEL: usize = 1 << 17;
+
+/// `C = A B`, or `C += A B` with `accumulate`: A is `m x k`, B is `k x n`, C is row-major with rows `ldc` apart.
+///
+/// # Panics
+/// If a slice is too short for the extents and strides.
+pub fn gemm([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>, c: &mut [f32], ldc: usize, accumulate: bool) {
+    let threads = rayon::current_num_threads();
+    let parallel = threads > 1 && m * n * k >= PARALLEL;
+    let parallelism = if parallel { Parallelism::Rayon(threads) } else { Parallelism::None };
+    run([m, n, k], a, b, c, ldc, accumulate, parallelism);
+}
+
+/// The same on the calling thread.
+///
+/// # Panics
+/// See [`gemm`].
+pub fn gemm_here(
+    [m, n, k]: [usize; 3],
+    a: View<'_>,
+    b: View<'_>,
+    c: &mut [f32],
+    ldc: usize,
+    accumulate: bool,
+) {
+    run([m, n, k], a, b, c, ldc, accumulate, Parallelism::None);
+}
+
+fn run(
+    [m, n, k]: [usize; 3],
+    a: View<'_>,
+    b: View<'_>,
+    c: &mut [f32],
+    ldc: usize,
+    accumulate: bool,
+    parallelism: Parallelism,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(a.covers(m, k), "gemm: A is too short for {m} x {k}");
+    assert!(b.covers(k, n), "gemm: B is too short for {k} x {n}");
+    assert!(ldc >= n && c.len() >= (m - 1) * ldc + n, "gemm: C is too short for {m} x {n}");
+    // SAFETY: every extent was checked against its slice right above; C is borrowed exclusively, so that it overlaps
+    // neither A nor B, and its rows do not overlap each other.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            1,
+            ldc as isize,
+            accumulate,
+            a.values.as_ptr(),
+            a.col as isize,
+            a.row as isize,
+            b.values.as_ptr(),
+            b.col as isize,
+            b.row as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::check::{TestRng, narrow};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn agrees_with_f64_in_every_layout(
+            m in 1usize..40, n in 1usize..40, k in 0usize..40, pad in 0usize..3, mode in 0..8,
+        ) {
+            let (ta, tb, accumulate) = (mode & 1 == 1, mode & 2 == 2, mode & 4 == 4);
+            let mut rng = TestRng::new(mode as u64);
+            let a = narrow(&rng.normals((m + pad) * (k + pad), 1.0));
+            let b = narrow(&rng.normals((n + pad) * (k + pad), 1.0));
+            let start = narrow(&rng.normals(m * (n + pad), 1.0));
+            let va = if ta { View::rows(&a, m + pad).t() } else { View::rows(&a, k + pad) };
+            let vb = if tb { View::rows(&b, k + pad).t() } else { View::rows(&b, n + pad) };
+            let mut c = start.clone();
+            gemm([m, n, k], va, vb, &mut c, n + pad, accumulate);
+            for i in 0..m {
+                for j in 0..n + pad {
+                    let at = i * (n + pad) + j;
+                    if j >= n {
+                        prop_assert_eq!(c[at], start[at]);
+                        continue;
+                    }
+                    let mut want = if accumulate { f64::from(start[at]) } else { 0.0 };
+                    for l in 0..k {
+                        want += f64::from(a[i * va.row + l * va.col]) * f64::from(b[l * vb.row + j * vb.col]);
+                    }
+                    prop_assert!((f64::from(c[at]) - want).abs() < 1e-4);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let mut rng = TestRng::new(1);
+        let [m, n, k] = [150, 200, 700];
+        let (a, b) = (narrow(&rng.normals(m * k, 1.0)), narrow(&rng.normals(k * n, 1.0)));
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let mut c = vec![0.0; m * n];
+            pool.install(|| gemm([m, n, k], View::rows(&a, k), View::rows(&b, n), &mut c, n, false));
+            c
+        };
+        let one = run(1);
+        assert!(run(2) == one && run(3) == one && run(7) == one);
+    }
+
+    #[test]
+    #[should_panic(expected = "B is too short")]
+    fn a_short_operand_is_refused() {
+        gemm([1, 2, 2], View::rows(&[0.0; 2], 2), View::rows(&[0.0; 3], 2), &mut [0.0; 2], 2, false);
+    }
+}

@@ -1,0 +1,56 @@
+//! On large products.
+use rayon::prelude::*;
+
+use crate::ops::gemm::{View, gemm};
+
+/// `y = x W^T + b`; y is overwritten.
+///
+/// # Panics
+/// If extents do not fit.
+pub fn forward(x: &[f32], w: &[f32], b: Option<&[f32]>, inputs: usize, y: &mut [f32]) {
+    let (rows, outputs) = (x.len() / inputs, w.len() / inputs);
+    if let Some(b) = b {
+        y.par_chunks_mut(outputs * ROWS)
+            .for_each(|y| y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(b)));
+    }
+    gemm([rows, outputs, inputs], View::rows(x, inputs), View::rows(w, inputs).t(), y, outputs, b.is_some());
+}
+
+/// Rows that a thread takes at a time where work is by rows.
+const ROWS: usize = 64;
+
+/// `dx = dy W`, overwritten.
+pub fn backward_input(dy: &[f32], w: &[f32], inputs: usize, dx: &mut [f32]) {
+    let outputs = w.len() / inputs;
+    let rows = dy.len() / outputs;
+    gemm([rows, inputs, outputs], View::rows(dy, outputs), View::rows(w, inputs), dx, inputs, false);
+}
+
+/// `dW = dy^T x`, added or overwritten.
+pub fn backward_weight(dy: &[f32], x: &[f32], inputs: usize, dw: &mut [f32], accumulate: bool) {
+    let outputs = dw.len() / inputs;
+    let rows = x.len() / inputs;
+    gemm([outputs, inputs, rows], View::rows(dy, outputs).t(), View::rows(x, inputs), dw, inputs, accumulate);
+}
+
+/// `db = sum of dy's rows`, added or overwritten: parts of a fixed number of rows, summed in order, so that the result
+/// does not depend on the number of threads.
+pub fn backward_bias(dy: &[f32], db: &mut [f32], accumulate: bool) {
+    let outputs = db.len();
+    let parts: Vec<Vec<f32>> = dy
+        .par_chunks(outputs * 4 * ROWS)
+        .map(|dy| {
+            let mut sum = vec![0.0; outputs];
+            for dy in dy.chunks_exact(outputs) {
+                sum.iter_mut().zip(dy).for_each(|(s, dy)| *s += dy);
+            }
+            sum
+        })
+        .collect();
+    if !accumulate {
+        db.fill(0.0);
+    }
+    for part in parts {
+        db.iter_mut().zip(part).for_each(|(db, part)| *db += part);
+    }
+}

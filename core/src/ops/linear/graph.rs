@@ -1,0 +1,121 @@
+//! The candle op.
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use super::cpu;
+use crate::graph::{count, read, values, weight_gradient};
+
+/// `y = x W^T + b`: x is `(..., inputs)`, `w` is `(outputs, inputs)`, `b` is `(outputs)`; y is `(..., outputs)`.
+///
+/// # Errors
+/// If shapes do not fit.
+pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    let (outputs, inputs) = w.dims2()?;
+    if x.dims().last() != Some(&inputs) {
+        bail!("linear: x has the shape {:?}, its last extent must be {inputs}", x.dims());
+    }
+    if let Some(b) = b
+        && b.dims() != [outputs]
+    {
+        bail!("linear: b has the shape {:?}, not [{outputs}]", b.dims());
+    }
+    let (x, w) = (x.contiguous()?, w.contiguous()?);
+    match b {
+        Some(b) => x.apply_op3(&w, &b.contiguous()?, Linear),
+        None => x.apply_op2(&w, Linear),
+    }
+}
+
+struct Linear;
+
+impl Linear {
+    fn run(
+        x: (&CpuStorage, &Layout),
+        w: (&CpuStorage, &Layout),
+        b: Option<&[f32]>,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (outputs, inputs) = w.1.shape().dims2()?;
+        let mut shape = x.1.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        let (x, w) = (values(x.0, x.1, "linear")?, values(w.0, w.1, "linear")?);
+        let mut y = vec![0.0; x.len() / inputs * outputs];
+        cpu::forward(x, w, b, inputs, &mut y);
+        count(x.len() * outputs, y.len());
+        Ok((CpuStorage::F32(y), shape.into()))
+    }
+
+    fn gradients(x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (inputs, dy) = (w.dim(1)?, read(dy)?);
+        let dx = if x.track_op() {
+            let mut dx = vec![0.0; x.elem_count()];
+            cpu::backward_input(&dy, &*read(w)?, inputs, &mut dx);
+            Some(Tensor::from_vec(dx, x.shape(), x.device())?)
+        } else {
+            None
+        };
+        let values = read(x)?;
+        let dw =
+            weight_gradient(w, |dw, accumulate| cpu::backward_weight(&dy, &values, inputs, dw, accumulate))?;
+        Ok((dx, dw))
+    }
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Self::run((x, lx), (w, lw), None)
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        Self::gradients(x, w, &dy.contiguous()?)
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Self::run((x, lx), (w, lw), Some(values(b, lb, "linear")?))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let (dx, dw) = Self::gradients(x, w, &dy)?;
+        let dy = read(&dy)?;
+        let db = weight_gradient(b, |db, accumulate| cpu::backward_bias(&dy, db, accumulate))?;
+        Ok((dx, dw, db))
+    }
+}
