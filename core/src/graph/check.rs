@@ -4,6 +4,8 @@ use candle_core::{Device, Result, Tensor, Var};
 use super::{Gradients, backward, read};
 use crate::ops::check::{PARITY_L2, PARITY_MAX, TestRng, close, narrow, widen};
 
+type Backward<'a> = &'a dyn Fn(&[Vec<f64>], &[f64]) -> Vec<Vec<f64>>;
+
 /// An op and its reference.
 pub(crate) struct Case<'a> {
     /// Values and shapes of the inputs that have gradients.
@@ -13,7 +15,7 @@ pub(crate) struct Case<'a> {
     /// The reference: the output for inputs.
     pub(crate) forward: &'a dyn Fn(&[Vec<f64>]) -> Vec<f64>,
     /// The reference: gradients of all inputs for a gradient of the output.
-    pub(crate) backward: &'a dyn Fn(&[Vec<f64>], &[f64]) -> Vec<Vec<f64>>,
+    pub(crate) backward: Backward<'a>,
 }
 
 /// Asserts that output and gradients of all inputs agree: with inputs that are variables, under [`backward`] and under

@@ -49,7 +49,7 @@ impl Linear {
         let (inputs, dy) = (w.dim(1)?, read(dy)?);
         let dx = if x.track_op() {
             let mut dx = vec![0.0; x.elem_count()];
-            cpu::backward_input(&dy, &*read(w)?, inputs, &mut dx);
+            cpu::backward_input(&dy, &read(w)?, inputs, &mut dx);
             Some(Tensor::from_vec(dx, x.shape(), x.device())?)
         } else {
             None
