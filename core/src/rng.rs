@@ -60,6 +60,10 @@ pub enum Stream {
     Occupancy = 4,
     /// Initial weights.
     Init = 5,
+    /// Which samples of a batch skip a residual branch.
+    DropPath = 6,
+    /// Which activations are zeroed.
+    Dropout = 7,
 }
 
 /// The random function of one run: a seed and nothing else.

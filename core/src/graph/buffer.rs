@@ -50,3 +50,12 @@ pub fn read(tensor: &Tensor) -> Result<Reader<'_>> {
     }
     Ok(Reader { storage, start, end })
 }
+
+/// `sum += part` or `sum = part`: how small gradients reach their buffer.
+pub fn add_or_copy(sum: &mut [f32], part: &[f32], accumulate: bool) {
+    if accumulate {
+        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+    } else {
+        sum.copy_from_slice(part);
+    }
+}

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, TensorId, Var};
 
-use super::read;
+use super::{add_or_copy, read};
 
 struct Buffer {
     values: Vec<f32>,
@@ -77,13 +77,7 @@ pub fn backward(loss: &Tensor, gradients: &mut Gradients) -> Result<()> {
         let Some(gradient) = rest.get_id(id) else { continue };
         let gradient = gradient.contiguous()?;
         let values = read(&gradient)?;
-        gradients.with(id, values.len(), |buffer, accumulate| {
-            if accumulate {
-                buffer.iter_mut().zip(&*values).for_each(|(b, v)| *b += v);
-            } else {
-                buffer.copy_from_slice(&values);
-            }
-        });
+        gradients.with(id, values.len(), |buffer, accumulate| add_or_copy(buffer, &values, accumulate));
     }
     Ok(())
 }

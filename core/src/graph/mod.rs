@@ -13,7 +13,7 @@ mod mode;
 mod tally;
 mod variables;
 
-pub use buffer::{Reader, read, values};
+pub use buffer::{Reader, add_or_copy, read, values};
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 pub use gradients::{Gradients, backward, weight_gradient};
 pub use init::Init;

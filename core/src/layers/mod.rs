@@ -1,4 +1,6 @@
 //! Layers: an op with its variables, made in a [`crate::graph::Scope`] under PyTorch's names of them.
+mod layer_norm;
 mod linear;
 
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;

@@ -1,0 +1,129 @@
+//! In lanes; values beyond whole registers go through a padded one.
+use rayon::prelude::*;
+
+use super::Form;
+use crate::simd::{Isa, Kernel, Simd, math};
+
+/// Values that a thread takes at a time.
+const CHUNK: usize = 1 << 14;
+
+/// `y = gelu(x)`.
+pub fn forward(isa: Isa, form: Form, x: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), y.len(), "gelu: extents");
+    let chunks = x.par_chunks(CHUNK).zip(y.par_chunks_mut(CHUNK));
+    chunks.for_each(|(x, y)| isa.run(Forward { form, x, y }));
+}
+
+/// `dx = dy gelu'(x)`.
+pub fn backward(isa: Isa, form: Form, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    assert!(x.len() == dy.len() && x.len() == dx.len(), "gelu: extents");
+    let chunks = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK)).zip(dx.par_chunks_mut(CHUNK));
+    chunks.for_each(|((x, dy), dx)| isa.run(Backward { form, x, dy, dx }));
+}
+
+/// `sqrt(2 / pi)`.
+const TANH_SCALE: f32 = 0.797_884_6;
+const TANH_CUBE: f32 = 0.044_715;
+const QUICK: f32 = 1.702;
+
+/// `v(x)` of the sigmoid forms and its derivative.
+#[inline(always)]
+fn inner<S: Simd>(s: S, form: Form, x: S::F) -> (S::F, S::F) {
+    if form == Form::Quick {
+        return (s.mul(x, s.splat(QUICK)), s.splat(QUICK));
+    }
+    let square = s.mul(x, x);
+    let two = s.splat(2.0 * TANH_SCALE);
+    let v = s.mul(s.mul(x, two), s.fma(square, s.splat(TANH_CUBE), s.splat(1.0)));
+    (v, s.mul(two, s.fma(square, s.splat(3.0 * TANH_CUBE), s.splat(1.0))))
+}
+
+/// The distribution function of the normal distribution.
+#[inline(always)]
+fn phi<S: Simd>(s: S, x: S::F) -> S::F {
+    let erf = math::erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2)));
+    s.fma(erf, s.splat(0.5), s.splat(0.5))
+}
+
+#[inline(always)]
+fn value<S: Simd>(s: S, form: Form, x: S::F) -> S::F {
+    match form {
+        Form::Exact => s.mul(x, phi(s, x)),
+        _ => s.mul(x, math::sigmoid(s, inner(s, form, x).0)),
+    }
+}
+
+#[inline(always)]
+fn derivative<S: Simd>(s: S, form: Form, x: S::F) -> S::F {
+    match form {
+        Form::Exact => {
+            let half = s.mul(s.mul(x, x), s.splat(-0.5));
+            let density = s.mul(math::exp(s, half), s.splat(0.398_942_3));
+            s.fma(x, density, phi(s, x))
+        }
+        _ => {
+            let (v, slope) = inner(s, form, x);
+            let sigmoid = math::sigmoid(s, v);
+            let rest = s.mul(s.mul(x, slope), s.sub(s.splat(1.0), sigmoid));
+            s.fma(sigmoid, rest, sigmoid)
+        }
+    }
+}
+
+struct Forward<'a> {
+    form: Form,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let whole = self.x.len() - self.x.len() % S::LANES;
+        for i in (0..whole).step_by(S::LANES) {
+            // SAFETY: i + LANES <= len of both.
+            unsafe {
+                s.store(self.y.as_mut_ptr().add(i), value(s, self.form, s.load(self.x.as_ptr().add(i))))
+            };
+        }
+        let mut last = [0.0; 16];
+        let rest = self.x.len() - whole;
+        last[..rest].copy_from_slice(&self.x[whole..]);
+        // SAFETY: a register is at most 16 values.
+        unsafe { s.store(last.as_mut_ptr(), value(s, self.form, s.load(last.as_ptr()))) };
+        self.y[whole..].copy_from_slice(&last[..rest]);
+    }
+}
+
+struct Backward<'a> {
+    form: Form,
+    x: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let whole = self.x.len() - self.x.len() % S::LANES;
+        for i in (0..whole).step_by(S::LANES) {
+            // SAFETY: i + LANES <= len of all three.
+            unsafe {
+                let slope = derivative(s, self.form, s.load(self.x.as_ptr().add(i)));
+                s.store(self.dx.as_mut_ptr().add(i), s.mul(slope, s.load(self.dy.as_ptr().add(i))));
+            }
+        }
+        let mut last = [0.0; 16];
+        let rest = self.x.len() - whole;
+        last[..rest].copy_from_slice(&self.x[whole..]);
+        // SAFETY: a register is at most 16 values.
+        unsafe { s.store(last.as_mut_ptr(), derivative(s, self.form, s.load(last.as_ptr()))) };
+        for i in 0..rest {
+            self.dx[whole + i] = last[i] * self.dy[whole + i];
+        }
+    }
+}
