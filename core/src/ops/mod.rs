@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod adam;
 pub mod affine_color;
+pub mod attention;
 pub mod check;
 pub mod composite;
 pub mod distortion;

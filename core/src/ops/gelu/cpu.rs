@@ -122,8 +122,7 @@ impl Kernel for Backward<'_> {
         last[..rest].copy_from_slice(&self.x[whole..]);
         // SAFETY: a register is at most 16 values.
         unsafe { s.store(last.as_mut_ptr(), derivative(s, self.form, s.load(last.as_ptr()))) };
-        for i in 0..rest {
-            self.dx[whole + i] = last[i] * self.dy[whole + i];
-        }
+        let tail = self.dx[whole..].iter_mut().zip(&self.dy[whole..]);
+        tail.zip(last).for_each(|((dx, dy), slope)| *dx = slope * dy);
     }
 }
