@@ -1,9 +1,11 @@
-//! Image quality: PSNR, SSIM and LPIPS of 8-bit images, interleaved channels, row by row.
+//! Image quality: PSNR, SSIM and LPIPS of 8-bit images, interleaved channels, row by row. Label maps have their own
+//! in [`segmentation`].
 //!
 //! The protocol (also of the numbers in papers): predictions are rounded to 8 bit ([`quantize`]) before they
 //! are compared, a set's figure is the mean over its views of the per-view figure.
 pub mod lpips;
 mod psnr;
+pub mod segmentation;
 mod ssim;
 
 pub use psnr::{psnr_from_mse, psnr_u8, psnr_where};
