@@ -1,0 +1,117 @@
+//! Weights that others have published, into a model's variables.
+//!
+//! A [`Source`] is a file, or a folder as Hugging Face lays them out, or a model's name on the hub. [`load`] asks a
+//! model's [`Keys`] where each array of the source belongs, and writes values in place; the [`Report`] lists what did not
+//! fit, and [`Report::strict`] makes an error of it.
+mod error;
+mod hub;
+mod keys;
+mod report;
+mod source;
+
+use std::collections::BTreeMap;
+
+use nerve_core::graph::{Tensor, Variables};
+
+pub use error::LoadError;
+pub use hub::{Access, hub_folder};
+pub use keys::{Keys, Place, renamed};
+pub use report::{Mismatch, Report};
+pub use source::Source;
+
+/// Loads what `source` holds into the variables whose keys begin with `prefix` (which `keys` does not know of).
+///
+/// Variables that nothing is found for, or whose parts are not all there, keep their values and are reported as missing.
+///
+/// # Errors
+/// If the source cannot be read. What does not fit is in the report.
+pub fn load(
+    variables: &Variables,
+    prefix: &str,
+    source: &mut Source,
+    keys: &dyn Keys,
+) -> Result<Report, LoadError> {
+    let mut report = Report { source: source.origin().to_owned(), ..Report::default() };
+    let mut missing: BTreeMap<String, nerve_core::graph::Var> = BTreeMap::new();
+    for (key, variable) in variables.all() {
+        if let Some(key) = key.strip_prefix(prefix) {
+            missing.insert(key.to_owned(), variable.var);
+        }
+    }
+    let mut parts: BTreeMap<String, Vec<Option<Vec<f32>>>> = BTreeMap::new();
+    let names: Vec<(String, Vec<usize>)> =
+        source.shapes().map(|(n, s)| (n.to_owned(), s.to_owned())).collect();
+    for (name, shape) in names {
+        let (key, part) = match keys.place(&name) {
+            Place::Variable(key) => (key, None),
+            Place::Part { key, part, parts } => (key, Some((part, parts))),
+            Place::Ignored => {
+                report.ignored.push(name);
+                continue;
+            }
+            Place::Unknown => {
+                report.unexpected.push(name);
+                continue;
+            }
+        };
+        let Some(var) = variables.get(&format!("{prefix}{key}")).map(|v| v.var) else {
+            report.unexpected.push(name);
+            continue;
+        };
+        let wanted = match part {
+            None => var.dims().to_vec(),
+            Some((_, parts)) => share(var.dims(), parts),
+        };
+        let values = source.read(&name)?;
+        let values = if same(&shape, &wanted) {
+            values
+        } else if let Some(values) = keys.resize(&key, &values, &shape, &wanted) {
+            report.resized.push(name);
+            values
+        } else {
+            missing.remove(&key);
+            report.mismatched.push(Mismatch { key: name, file: shape, model: wanted });
+            continue;
+        };
+        match part {
+            None => {
+                var.set(&Tensor::from_vec(values, var.dims(), var.device())?)?;
+                missing.remove(&key);
+                report.loaded += 1;
+            }
+            Some((part, count)) => {
+                let slots = parts.entry(key).or_insert_with(|| vec![None; count]);
+                if let Some(slot) = slots.get_mut(part) {
+                    *slot = Some(values);
+                }
+            }
+        }
+    }
+    for (key, slots) in parts {
+        let Some(whole) = slots.into_iter().collect::<Option<Vec<_>>>() else { continue };
+        if let Some(var) = missing.remove(&key) {
+            var.set(&Tensor::from_vec(whole.concat(), var.dims(), var.device())?)?;
+            report.loaded += 1;
+        }
+    }
+    report.missing = missing.into_keys().map(|key| format!("{prefix}{key}")).collect();
+    Ok(report)
+}
+
+/// The shape of one of so many equal parts along the first extent.
+fn share(shape: &[usize], parts: usize) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    if let Some(first) = shape.first_mut() {
+        *first /= parts.max(1);
+    }
+    shape
+}
+
+/// Equal but for extents of one: a linear layer may be stored as a 1x1 convolution, a token with leading ones.
+fn same(a: &[usize], b: &[usize]) -> bool {
+    let extents = |shape: &[usize]| shape.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
+    extents(a) == extents(b)
+}
+
+#[cfg(test)]
+mod tests;
