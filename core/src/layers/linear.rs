@@ -1,6 +1,7 @@
 //! An affine map with its variables.
 use crate::graph::{Init, Result, Scope, Tensor};
-use crate::ops::linear::linear;
+use crate::ops::gelu::Form;
+use crate::ops::linear::{linear, linear_of_gelu};
 
 /// `y = x W^T + b`; keys `weight` `(outputs, inputs)` and `bias` `(outputs)`.
 #[derive(Clone, Debug)]
@@ -33,6 +34,14 @@ impl Linear {
     /// If the last extent of x is another.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         linear(x, &self.weight, self.bias.as_ref())
+    }
+
+    /// Of `gelu(x)`, in one op that keeps x alone.
+    ///
+    /// # Errors
+    /// See [`Self::forward`].
+    pub fn forward_gelu(&self, x: &Tensor, form: Form) -> Result<Tensor> {
+        linear_of_gelu(x, form, &self.weight, self.bias.as_ref())
     }
 
     /// The bias, if it has one.

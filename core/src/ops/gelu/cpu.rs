@@ -18,7 +18,17 @@ pub fn forward(isa: Isa, form: Form, x: &[f32], y: &mut [f32]) {
 pub fn backward(isa: Isa, form: Form, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     assert!(x.len() == dy.len() && x.len() == dx.len(), "gelu: extents");
     let chunks = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK)).zip(dx.par_chunks_mut(CHUNK));
-    chunks.for_each(|((x, dy), dx)| isa.run(Backward { form, x, dy, dx }));
+    chunks.for_each(|((x, dy), dx)| {
+        dx.copy_from_slice(dy);
+        isa.run(Backward { form, x, d: dx });
+    });
+}
+
+/// `d <- d gelu'(x)`.
+pub fn backward_in_place(isa: Isa, form: Form, x: &[f32], d: &mut [f32]) {
+    assert_eq!(x.len(), d.len(), "gelu: extents");
+    let chunks = x.par_chunks(CHUNK).zip(d.par_chunks_mut(CHUNK));
+    chunks.for_each(|(x, d)| isa.run(Backward { form, x, d }));
 }
 
 /// `sqrt(2 / pi)`.
@@ -100,8 +110,7 @@ impl Kernel for Forward<'_> {
 struct Backward<'a> {
     form: Form,
     x: &'a [f32],
-    dy: &'a [f32],
-    dx: &'a mut [f32],
+    d: &'a mut [f32],
 }
 
 impl Kernel for Backward<'_> {
@@ -111,10 +120,11 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, s: S) {
         let whole = self.x.len() - self.x.len() % S::LANES;
         for i in (0..whole).step_by(S::LANES) {
-            // SAFETY: i + LANES <= len of all three.
+            // SAFETY: i + LANES <= len of both.
             unsafe {
                 let slope = derivative(s, self.form, s.load(self.x.as_ptr().add(i)));
-                s.store(self.dx.as_mut_ptr().add(i), s.mul(slope, s.load(self.dy.as_ptr().add(i))));
+                let d = self.d.as_mut_ptr().add(i);
+                s.store(d, s.mul(slope, s.load(d)));
             }
         }
         let mut last = [0.0; 16];
@@ -122,7 +132,6 @@ impl Kernel for Backward<'_> {
         last[..rest].copy_from_slice(&self.x[whole..]);
         // SAFETY: a register is at most 16 values.
         unsafe { s.store(last.as_mut_ptr(), derivative(s, self.form, s.load(last.as_ptr()))) };
-        let tail = self.dx[whole..].iter_mut().zip(&self.dy[whole..]);
-        tail.zip(last).for_each(|((dx, dy), slope)| *dx = slope * dy);
+        self.d[whole..].iter_mut().zip(last).for_each(|(d, slope)| *d *= slope);
     }
 }

@@ -12,7 +12,7 @@ mod cpu;
 mod graph;
 pub mod reference;
 
-pub use cpu::{backward, forward};
+pub use cpu::{backward, backward_in_place, forward};
 pub use graph::{gelu, gelu_tanh, quick_gelu};
 
 /// Which formula.

@@ -1,7 +1,7 @@
 //! On large products.
 use rayon::prelude::*;
 
-use crate::ops::gemm::{View, gemm};
+use crate::ops::gemm::{View, gemm, gemm_by_rows};
 
 /// `y = x W^T + b`; y is overwritten.
 ///
@@ -13,7 +13,7 @@ pub fn forward(x: &[f32], w: &[f32], b: Option<&[f32]>, inputs: usize, y: &mut [
         y.par_chunks_mut(outputs * ROWS)
             .for_each(|y| y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(b)));
     }
-    gemm([rows, outputs, inputs], View::rows(x, inputs), View::rows(w, inputs).t(), y, outputs, b.is_some());
+    gemm_by_rows([rows, outputs, inputs], View::rows(x, inputs), w, y, outputs, b.is_some());
 }
 
 /// Rows that a thread takes at a time where work is by rows.

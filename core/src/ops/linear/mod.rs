@@ -6,7 +6,7 @@ mod graph;
 pub mod reference;
 
 pub use cpu::{backward_bias, backward_input, backward_weight, forward};
-pub use graph::linear;
+pub use graph::{linear, linear_of_gelu};
 
 #[cfg(test)]
 mod tests;

@@ -37,3 +37,26 @@ fn the_op_matches_the_reference() {
         });
     }
 }
+
+#[test]
+fn a_gelu_before_it_is_the_same_as_apart() {
+    use crate::ops::gelu::{Form, reference as gelu};
+    let (rows, inputs, outputs) = (37, 20, 9);
+    let mut rng = TestRng::new(5);
+    let (x, w, b) =
+        (rng.normals(rows * inputs, 1.0), rng.normals(outputs * inputs, 1.0), rng.normals(outputs, 1.0));
+    for form in [Form::Exact, Form::Quick] {
+        let map =
+            |f: fn(Form, f64) -> f64, x: &[f64]| -> Vec<f64> { x.iter().map(|x| f(form, *x)).collect() };
+        agrees(Case {
+            inputs: &[(&x, &[rows, inputs]), (&w, &[outputs, inputs]), (&b, &[outputs])],
+            op: &|t| linear_of_gelu(&t[0], form, &t[1], Some(&t[2])),
+            forward: &|v| reference::forward(&map(gelu::forward, &v[0]), &v[1], Some(&v[2]), inputs),
+            backward: &|v, dy| {
+                let [mut dx, dw, db] = reference::backward(&map(gelu::forward, &v[0]), &v[1], dy, inputs);
+                dx.iter_mut().zip(map(gelu::derivative, &v[0])).for_each(|(d, slope)| *d *= slope);
+                vec![dx, dw, db]
+            },
+        });
+    }
+}
