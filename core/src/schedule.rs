@@ -20,7 +20,14 @@ pub enum Decay {
     Exponential,
     /// Along half a cosine, down to the final factor.
     Cosine,
+    /// As `(1 - x)^0.9` of the remaining progress x, down to the final factor (DeepLab's, usual in segmentation).
+    Poly,
+    /// Evenly, down to the final factor. With a long hold this is warm-up, stable, decay (WSD).
+    Linear,
 }
+
+/// The exponent of [`Decay::Poly`].
+const POLY: f64 = 0.9;
 
 /// A learning-rate schedule: linear warm-up, hold at the base rate, then decay until the end.
 #[derive(Clone, Copy, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -101,8 +108,15 @@ impl Schedule {
         match self.decay {
             Decay::Constant => 1.0,
             Decay::Exponential => self.final_factor.powf(x),
-            Decay::Cosine => self.final_factor + (1.0 - self.final_factor) * 0.5 * (1.0 + (PI * x).cos()),
+            Decay::Cosine => self.between(0.5 * (1.0 + (PI * x).cos())),
+            Decay::Poly => self.between((1.0 - x).powf(POLY)),
+            Decay::Linear => self.between(1.0 - x),
         }
+    }
+
+    /// Between the final factor (0) and the base rate (1).
+    fn between(&self, share: f64) -> f64 {
+        self.final_factor + (1.0 - self.final_factor) * share
     }
 }
 
@@ -113,7 +127,8 @@ mod tests {
     use clap::Parser;
     use proptest::prelude::*;
 
-    const DECAYS: [Decay; 3] = [Decay::Constant, Decay::Exponential, Decay::Cosine];
+    const DECAYS: [Decay; 5] =
+        [Decay::Constant, Decay::Exponential, Decay::Cosine, Decay::Poly, Decay::Linear];
 
     fn schedule(decay: Decay) -> Schedule {
         Schedule { decay, warmup: 0.1, hold: 0.4, final_factor: 0.02 }
@@ -137,6 +152,8 @@ mod tests {
         assert!(close(schedule(Decay::Exponential).factor(1.0), 0.02));
         assert!(close(schedule(Decay::Cosine).factor(0.75), 0.51));
         assert!(close(schedule(Decay::Cosine).factor(1.0), 0.02));
+        assert!(close(schedule(Decay::Poly).factor(0.75), 0.02 + 0.98 * 0.5f64.powf(0.9)));
+        assert!(close(schedule(Decay::Linear).factor(0.75), 0.51));
     }
 
     #[test]
@@ -179,7 +196,7 @@ mod tests {
     proptest! {
         #[test]
         fn factor_stays_between_final_and_one_and_falls_after_warmup(
-            kind in 0usize..3, warmup in 0.0..0.5, hold in 0.0..0.5, p in 0.0..1.0, q in 0.0..1.0,
+            kind in 0usize..5, warmup in 0.0..0.5, hold in 0.0..0.5, p in 0.0..1.0, q in 0.0..1.0,
         ) {
             let s = Schedule { decay: DECAYS[kind], warmup, hold, final_factor: 0.05 };
             let (p, q) = if p < q { (p, q) } else { (q, p) };

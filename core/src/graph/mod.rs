@@ -10,6 +10,7 @@ pub(crate) mod check;
 mod gradients;
 mod init;
 mod mode;
+mod optimizer;
 mod tally;
 mod variables;
 
@@ -18,5 +19,6 @@ pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 pub use gradients::{Gradients, backward, weight_gradient};
 pub use init::Init;
 pub use mode::{Mode, Randomness};
+pub use optimizer::{Optimizer, Rule, change, values as values_of};
 pub use tally::{Cost, count, tally};
 pub use variables::{Scope, Variable, Variables};
