@@ -8,6 +8,7 @@ pub mod affine_color;
 pub mod attention;
 pub mod check;
 pub mod composite;
+pub mod conv2d;
 pub mod cross_entropy;
 pub mod distortion;
 pub mod drop_path;

@@ -1,0 +1,25 @@
+//! Dense convolutions of maps: x `(batch, height, width, inputs)`, weights `(outputs, inputs, kernel rows, kernel
+//! columns)` as PyTorch stores them, b `(outputs)`, y `(batch, rows, columns, outputs)`:
+//!
+//! `y[n, r, c, o] = b[o] + sum over i, j, k of w[o, i, j, k] x[n, r s - p + j, c s - p + k, i]`,
+//!
+//! with stride s and padding p of each axis; beyond the map x is zero.
+//!
+//! What the kernel sees at some outputs is written down as a matrix with a row for each (`windows.rs`), small enough
+//! to stay in a cache, and multiplied with the weights. The gradient of x is such a product too, or as many as the
+//! stride has phases (`input.rs`); that of the weights is the product of the same matrix with the gradient of y.
+mod cpu;
+mod graph;
+mod input;
+pub mod reference;
+mod weights;
+mod window;
+mod windows;
+
+pub use cpu::{Geometry, backward_weight, forward};
+pub use graph::conv2d;
+pub use input::backward_input;
+pub use window::Window;
+
+#[cfg(test)]
+mod tests;
