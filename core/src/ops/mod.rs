@@ -10,6 +10,7 @@ pub mod check;
 pub mod composite;
 pub mod conv2d;
 pub mod cross_entropy;
+pub mod depthwise;
 pub mod distortion;
 pub mod drop_path;
 pub mod field_reference;

@@ -1,0 +1,89 @@
+//! All rows of a batch, on all threads.
+use rayon::prelude::*;
+
+use super::{Plan, gradient, sum};
+use crate::ops::conv2d::Window;
+use crate::simd::Isa;
+
+/// Extents of a depthwise convolution whose window fits.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Height and width of x.
+    pub size: [usize; 2],
+    /// Height and width of y.
+    pub places: [usize; 2],
+    /// Channels of both.
+    pub channels: usize,
+    /// The kernel.
+    pub window: Window,
+}
+
+/// Pixels whose gradients of the weights a thread sums before they are added to those of others.
+const PART: usize = 1024;
+
+/// `(channels, taps)` as `(taps, channels)`.
+fn taps_first(w: &[f32], channels: usize) -> Vec<f32> {
+    let taps = w.len() / channels;
+    (0..w.len()).map(|at| w[at % channels * taps + at / channels]).collect()
+}
+
+/// `y = conv(x, w) + b`; y is overwritten.
+///
+/// # Panics
+/// If extents do not fit.
+pub fn forward(isa: Isa, g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, y: &mut [f32]) {
+    rows(isa, &Plan::outputs(&g.window, g.size, g.places), g.channels, x, w, b, y);
+}
+
+/// `dx` for `dy`, overwritten.
+///
+/// # Panics
+/// If extents do not fit.
+pub fn backward_input(isa: Isa, g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    rows(isa, &Plan::inputs(&g.window, g.size, g.places), g.channels, dy, w, None, dx);
+}
+
+fn rows(
+    isa: Isa,
+    plan: &Plan,
+    channels: usize,
+    source: &[f32],
+    w: &[f32],
+    b: Option<&[f32]>,
+    to: &mut [f32],
+) {
+    let (weights, image) = (taps_first(w, channels), plan.source[0] * plan.source[1] * channels);
+    to.par_chunks_exact_mut(plan.width * channels).enumerate().for_each(|(row, to)| {
+        let source = &source[row / plan.rows.len() * image..][..image];
+        sum::sum(isa, plan, row % plan.rows.len(), source, &weights, b, to);
+    });
+}
+
+/// The gradient of the weights for `dy`, added or overwritten: parts of a fixed number of rows, summed in order.
+///
+/// # Panics
+/// If extents do not fit.
+pub fn backward_weight(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32], accumulate: bool) {
+    let plan = Plan::outputs(&g.window, g.size, g.places);
+    let (pitch, image) = (g.places[1] * g.channels, g.size[0] * g.size[1] * g.channels);
+    let rows = PART.div_ceil(g.places[1]);
+    let parts: Vec<Vec<f32>> = dy
+        .par_chunks(rows * pitch)
+        .enumerate()
+        .map(|(part, dy)| {
+            let mut sums = vec![0.0; dw.len()];
+            for (at, dy) in dy.chunks_exact(pitch).enumerate() {
+                let row = part * rows + at;
+                let x = &x[row / g.places[0] * image..][..image];
+                gradient::add(isa, &plan, row % g.places[0], x, dy, &mut sums);
+            }
+            sums
+        })
+        .collect();
+    let taps = g.window.area();
+    for (at, dw) in dw.iter_mut().enumerate() {
+        let from = at % taps * g.channels + at / taps;
+        let sum: f32 = parts.iter().map(|p| p[from]).sum();
+        *dw = if accumulate { *dw + sum } else { sum };
+    }
+}

@@ -1,0 +1,99 @@
+//! One row of sums.
+use super::Plan;
+use super::plan::{Block, PIXELS, Tap};
+use crate::simd::{Isa, Kernel, Simd};
+
+/// Writes row `row` of the map of sums: `to` is `(plan.width, channels)`, `source` the map that is summed, `weights`
+/// `(kernel rows, kernel columns, channels)`. Sums begin with the bias.
+///
+/// # Panics
+/// If a slice has another length than the plan says.
+pub(super) fn sum(
+    isa: Isa,
+    plan: &Plan,
+    row: usize,
+    source: &[f32],
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    to: &mut [f32],
+) {
+    let channels = to.len() / plan.width;
+    assert!(to.len() == plan.width * channels && source.len() == plan.source[0] * plan.source[1] * channels);
+    assert!(bias.is_none_or(|b| b.len() == channels));
+    let rows = &plan.rows[row];
+    assert!(rows.iter().all(|t| (t.tap + 1) * plan.kernel * channels <= weights.len()));
+    isa.run(Sum { plan, rows, source, weights, bias, to, channels });
+}
+
+struct Sum<'a> {
+    plan: &'a Plan,
+    rows: &'a [Tap],
+    source: &'a [f32],
+    weights: &'a [f32],
+    bias: Option<&'a [f32]>,
+    to: &'a mut [f32],
+    channels: usize,
+}
+
+impl Kernel for Sum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for block in &self.plan.blocks {
+            if block.many == PIXELS {
+                self.block::<S, PIXELS>(s, block);
+            } else {
+                self.block::<S, 1>(s, block);
+            }
+        }
+    }
+}
+
+impl Sum<'_> {
+    /// `P` pixels, a register of channels at a time.
+    #[inline(always)]
+    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &Block) {
+        let (channels, plan) = (self.channels, self.plan);
+        let whole = channels - channels % S::LANES;
+        let source_step = plan.source_step * channels;
+        let pixel = |p: usize| (block.first + p * plan.step) * channels;
+        let tap = |y: &Tap, x: &Tap| {
+            let source = (y.at * plan.source[1] + x.at) * channels;
+            (source, (y.tap * plan.kernel + x.tap) * channels)
+        };
+        for c in (0..whole).step_by(S::LANES) {
+            // SAFETY: a plan's taps lie inside the source, and so do those of the block's other pixels; its columns are
+            // below its width; the lengths of all slices were checked against the plan; c leaves room for a register.
+            unsafe {
+                let start = self.bias.map_or(s.splat(0.0), |b| s.load(b.as_ptr().add(c)));
+                let mut sums = [start; P];
+                for y in self.rows {
+                    for x in &block.taps {
+                        let (source, weight) = tap(y, x);
+                        let weight = s.load(self.weights.as_ptr().add(weight + c));
+                        let source = self.source.as_ptr().add(source + c);
+                        for (p, sum) in sums.iter_mut().enumerate() {
+                            *sum = s.fma(weight, s.load(source.add(p * source_step)), *sum);
+                        }
+                    }
+                }
+                for (p, sum) in sums.into_iter().enumerate() {
+                    s.store(self.to.as_mut_ptr().add(pixel(p) + c), sum);
+                }
+            }
+        }
+        for c in whole..channels {
+            for p in 0..P {
+                let mut sum = self.bias.map_or(0.0, |b| b[c]);
+                for y in self.rows {
+                    for x in &block.taps {
+                        let (source, weight) = tap(y, x);
+                        sum += self.weights[weight + c] * self.source[source + p * source_step + c];
+                    }
+                }
+                self.to[pixel(p) + c] = sum;
+            }
+        }
+    }
+}
