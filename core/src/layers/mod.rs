@@ -1,8 +1,10 @@
 //! Layers: an op with its variables, made in a [`crate::graph::Scope`] under PyTorch's names of them.
+mod batch_norm;
 mod conv;
 mod layer_norm;
 mod linear;
 
+pub use batch_norm::BatchNorm2d;
 pub use conv::{Conv2d, ConvConfig};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;

@@ -6,6 +6,7 @@ pub mod activation;
 pub mod adam;
 pub mod affine_color;
 pub mod attention;
+pub mod batch_norm;
 pub mod check;
 pub mod composite;
 pub mod conv2d;

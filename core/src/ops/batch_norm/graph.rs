@@ -1,0 +1,113 @@
+//! The candle op.
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use super::{Statistics, cpu};
+use crate::graph::{count, read, values, weight_gradient};
+use crate::simd::Isa;
+
+/// Normalises x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
+/// `(channels)`.
+///
+/// # Errors
+/// If shapes do not fit, or x has less than two rows.
+pub fn batch_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<(Tensor, Arc<Statistics>)> {
+    let channels = check(x, w, b)?;
+    let x = x.contiguous()?;
+    let rows = x.elem_count() / channels.max(1);
+    if rows < 2 {
+        bail!("batch_norm: {rows} values of each channel have no variance to train with");
+    }
+    let of = Arc::new(cpu::statistics(Isa::best(), &read(&x)?, channels));
+    let y = x.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of: of.clone(), eps })?;
+    Ok((y, of))
+}
+
+/// Normalises x `(..., channels)` by given means and variances, as in evaluation.
+///
+/// # Errors
+/// If shapes do not fit.
+pub fn normalize(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    mean: &[f32],
+    variance: &[f32],
+    eps: f64,
+) -> Result<Tensor> {
+    let channels = check(x, w, b)?;
+    if mean.len() != channels || variance.len() != channels {
+        bail!("batch_norm: {} means, {} variances, {channels} channels", mean.len(), variance.len());
+    }
+    let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect();
+    let of = Arc::new(Statistics { mean: wide(mean), variance: wide(variance), rows: None });
+    x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of, eps })
+}
+
+fn check(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<usize> {
+    let channels = w.dims1()?;
+    if x.dims().last() != Some(&channels) || b.dims() != [channels] {
+        bail!("batch_norm: x {:?}, w {:?} and b {:?} do not fit", x.dims(), w.dims(), b.dims());
+    }
+    Ok(channels)
+}
+
+struct BatchNorm {
+    of: Arc<Statistics>,
+    eps: f64,
+}
+
+impl CustomOp3 for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let name = "batch_norm";
+        let (x, w, b) = (values(x, lx, name)?, values(w, lw, name)?, values(b, lb, name)?);
+        let mut y = vec![0.0; x.len()];
+        cpu::apply(Isa::best(), x, &self.of, self.eps, w, b, &mut y);
+        count(0, y.len());
+        Ok((CpuStorage::F32(y), lx.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let mut dx = if x.track_op() { Some(vec![0.0; x.elem_count()]) } else { None };
+        let [dw, db] = cpu::backward(
+            Isa::best(),
+            &read(x)?,
+            &self.of,
+            self.eps,
+            &read(w)?,
+            &read(&dy)?,
+            dx.as_deref_mut(),
+        );
+        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
+        Ok((dx, weight_gradient(w, put(&dw))?, weight_gradient(b, put(&db))?))
+    }
+}
+
+fn put(gradient: &[f32]) -> impl FnOnce(&mut [f32], bool) + '_ {
+    move |buffer, accumulate| {
+        for (buffer, g) in buffer.iter_mut().zip(gradient) {
+            *buffer = if accumulate { *buffer + g } else { *g };
+        }
+    }
+}

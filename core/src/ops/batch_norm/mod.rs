@@ -1,0 +1,22 @@
+//! Batch normalisation (Ioffe and Szegedy 2015) of rows of channels, x `(..., channels)`:
+//!
+//! `y = (x - mean) / sqrt(variance + eps) * w + b`, channel by channel.
+//!
+//! In training mean and variance are those of the batch, the variance divided by the number N of rows; with
+//! `h = (x - mean) / sqrt(variance + eps)` the gradients for `dy` are
+//!
+//! `db = sum of dy`, `dw = sum of dy h`, `dx = w / sqrt(variance + eps) (dy - db / N - h dw / N)`.
+//!
+//! In evaluation they are given, and `dx = w / sqrt(variance + eps) dy`.
+//!
+//! Sums are taken over a fixed number of rows in f32, each about their own mean so that a mean much larger
+//! than the deviation costs no digits, and combined in f64. Means are kept in f64 and subtracted in two parts.
+mod cpu;
+mod graph;
+pub mod reference;
+
+pub use cpu::{Statistics, apply, backward, statistics};
+pub use graph::{batch_norm, normalize};
+
+#[cfg(test)]
+mod tests;
