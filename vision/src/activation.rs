@@ -1,6 +1,6 @@
 //! Activation functions by the names that published configurations use.
 use nerve_core::graph::{Result, Tensor};
-use nerve_core::ops::gelu;
+use nerve_core::ops::gelu::{self, Form};
 use serde::{Deserialize, Serialize};
 
 /// The activation of a model's MLPs.
@@ -32,6 +32,17 @@ impl Activation {
             Self::GeluTanh => gelu::gelu_tanh(x),
             Self::QuickGelu => gelu::quick_gelu(x),
             Self::Relu => x.relu(),
+        }
+    }
+
+    /// Which GELU it is, if it is one.
+    #[must_use]
+    pub fn gelu(self) -> Option<Form> {
+        match self {
+            Self::Gelu => Some(Form::Exact),
+            Self::GeluTanh => Some(Form::Tanh),
+            Self::QuickGelu => Some(Form::Quick),
+            Self::Relu => None,
         }
     }
 }

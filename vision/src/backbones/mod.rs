@@ -2,6 +2,11 @@
 //!
 //! Images are `(batch, height, width, 3)`, normalised as the checkpoint's authors did; maps are
 //! `(batch, height, width, channels)`, finest first.
+pub mod grid;
+pub mod parts;
+pub mod swin;
+pub mod vit;
+
 use nerve_core::graph::{Mode, Result, Tensor};
 
 /// One of the maps that a backbone puts out.

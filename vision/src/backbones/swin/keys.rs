@@ -1,0 +1,134 @@
+//! Keys of published Swin transformers.
+use crate::backbones::grid::{Resampling, square};
+use crate::load::{Keys, Place, Source, renamed};
+
+use super::{SwinConfig, SwinForm};
+
+/// How a file names what a Swin transformer is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// timm's, which are ours.
+    Timm,
+    /// The same with the merging counted to the stage before: the authors' files, and timm's before 2023.
+    Authors,
+    /// Hugging Face's.
+    HuggingFace,
+}
+
+/// Translates the keys of a file; see [`SwinKeys::of`].
+#[derive(Clone, Copy, Debug)]
+pub struct SwinKeys {
+    style: Style,
+    form: SwinForm,
+}
+
+/// Hugging Face's names within a block, those of published files and those of its present program.
+const BLOCK: [(&str, &str); 10] = [
+    ("attention.self.relative_position_bias_table", "attn.relative_position_bias_table"),
+    ("attention.relative_position_bias.relative_position_bias_table", "attn.relative_position_bias_table"),
+    ("attention.output.dense", "attn.proj"),
+    ("attention.o_proj", "attn.proj"),
+    ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"),
+    ("layernorm_before", "norm1"),
+    ("layernorm_after", "norm2"),
+    ("patch_embeddings.projection", "proj"),
+    ("layernorm", "norm"),
+];
+
+/// And those of what is one in ours.
+const QKV: [(&str, usize); 6] = [
+    ("attention.self.query", 0),
+    ("attention.self.key", 1),
+    ("attention.self.value", 2),
+    ("attention.q_proj", 0),
+    ("attention.k_proj", 1),
+    ("attention.v_proj", 2),
+];
+
+impl SwinKeys {
+    /// For the style of this file (whose keys of the transformer begin with `prefix`) and a model of this configuration.
+    #[must_use]
+    pub fn of(source: &Source, prefix: &str, config: &SwinConfig) -> Self {
+        let is = |key: &str| source.shape(&format!("{prefix}{key}")).is_some();
+        let style = if source.shapes().any(|(name, _)| name.contains("patch_embeddings.projection")) {
+            Style::HuggingFace
+        } else if is("layers.0.downsample.reduction.weight") {
+            Style::Authors
+        } else {
+            Style::Timm
+        };
+        Self { style, form: config.form }
+    }
+
+    fn hugging_face(name: &str) -> Place {
+        let name = name.strip_prefix("swin.").unwrap_or(name);
+        for (part, number) in QKV {
+            let key = renamed(name, &[(part, "attn.qkv")]);
+            if key != name {
+                let key = key.replacen("encoder.", "", 1);
+                return Place::Part { key, part: number, parts: 3 };
+            }
+        }
+        let mut key = renamed(name, &BLOCK);
+        if let Some(rest) = key.strip_prefix("embeddings.") {
+            key = format!("patch_embed.{rest}");
+        } else if let Some(rest) = key.strip_prefix("encoder.") {
+            key = next_stage(rest);
+        } else if let Some(rest) = key.strip_prefix("hidden_states_norms.stage") {
+            let (stage, rest) = rest.split_once('.').unwrap_or((rest, ""));
+            let Some(stage) = stage.parse::<usize>().ok().and_then(|stage| stage.checked_sub(1)) else {
+                return Place::Unknown;
+            };
+            key = format!("norm{stage}.{rest}");
+        }
+        Place::Variable(key)
+    }
+}
+
+/// The merging counted to the stage that it leads to.
+fn next_stage(key: &str) -> String {
+    let parts: Vec<&str> = key.splitn(4, '.').collect();
+    match parts[..] {
+        ["layers", stage, "downsample", rest] => match stage.parse::<usize>() {
+            Ok(stage) => format!("layers.{}.downsample.{rest}", stage + 1),
+            Err(_) => key.to_owned(),
+        },
+        _ => key.to_owned(),
+    }
+}
+
+impl Keys for SwinKeys {
+    fn place(&self, name: &str) -> Place {
+        let known = ["relative_position_index", "attn_mask", "mask_token"];
+        if known.iter().any(|known| name.ends_with(known)) {
+            return Place::Ignored;
+        }
+        // What follows the backbone in a classifier.
+        if ["head.", "classifier.", "pooler.", "decoder."].iter().any(|head| name.starts_with(head)) {
+            return Place::Ignored;
+        }
+        let place = match self.style {
+            Style::Timm => Place::Variable(name.to_owned()),
+            Style::Authors => Place::Variable(next_stage(name)),
+            Style::HuggingFace => Self::hugging_face(name),
+        };
+        match &place {
+            // The norm of the other forms.
+            Place::Variable(key) if self.form == SwinForm::Dense && key.starts_with("norm.") => {
+                Place::Ignored
+            }
+            _ => place,
+        }
+    }
+
+    /// Tables of relative positions to another window, as in the authors' code.
+    fn resize(&self, key: &str, values: &[f32], from: &[usize], to: &[usize]) -> Option<Vec<f32>> {
+        let ([old, heads], [new, same]) = (from, to) else { return None };
+        if !key.ends_with("relative_position_bias_table") || heads != same {
+            return None;
+        }
+        let (old, new) = (square(*old)?, square(*new)?);
+        Some(Resampling::Bicubic.resize_values(values, [old; 2], [new; 2]))
+    }
+}

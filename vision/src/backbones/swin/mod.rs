@@ -1,0 +1,213 @@
+//! Swin transformers (Liu et al. 2021, "Hierarchical Vision Transformer using Shifted Windows").
+//!
+//! Patches of 4x4 pixels go through four stages of blocks; between stages 2x2 cells become one of twice the channels. In a
+//! block, tokens attend to those of their window, which in every second block is shifted by half its side. Images may
+//! have any size: patches are padded, maps of odd sides are padded before they are merged, and windows at the border
+//! are filled up.
+//!
+//! Keys are timm's: `patch_embed.{proj,norm}`, `layers.I.downsample.{norm,reduction}` (of the stage that it leads to),
+//! `layers.I.blocks.J.{norm1,attn,norm2,mlp}`, and `norm` of the last stage or, in the dense form, `normI` of each stage
+//! that is put out. [`SwinKeys`] reads timm's, Hugging Face's and the authors' files.
+mod attention;
+mod config;
+mod keys;
+
+use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::drop_path::drop_path;
+
+pub use config::{SwinConfig, SwinForm};
+pub use keys::SwinKeys;
+
+use super::parts::{Edge, Mlp, Patches, drop_path_rates};
+use super::{Backbone, Level};
+use attention::Attention;
+
+/// The epsilon of norms that configurations leave out.
+const EPS: f64 = 1e-5;
+
+#[derive(Clone, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    attn: Attention,
+    norm2: LayerNorm,
+    mlp: Mlp,
+    rate: f32,
+    /// Its number among all blocks: what it drops depends on it.
+    number: u32,
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let branch = self.attn.forward(&self.norm1.forward(x)?)?;
+        let x = (x + drop_path(&branch, self.rate, mode, 2 * self.number)?)?;
+        let branch = self.mlp.forward(&self.norm2.forward(&x)?)?;
+        &x + drop_path(&branch, self.rate, mode, 2 * self.number + 1)?
+    }
+}
+
+/// Makes one cell of 2x2, with twice the channels.
+#[derive(Clone, Debug)]
+struct Merging {
+    norm: LayerNorm,
+    reduction: Linear,
+}
+
+impl Merging {
+    fn new(scope: &Scope, channels: usize) -> Result<Self> {
+        Ok(Self {
+            norm: LayerNorm::new(&scope.at("norm"), 4 * channels, EPS)?,
+            reduction: Linear::without_bias(&scope.at("reduction"), 4 * channels, 2 * channels)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, height, width, channels) = x.dims4()?;
+        let x = x.pad_with_zeros(1, 0, height % 2)?.pad_with_zeros(2, 0, width % 2)?;
+        let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
+        // The four cells in columns: upper left, lower left, upper right, lower right.
+        let x = x.reshape(vec![batch, rows, 2, columns, 2, channels])?.permute([0, 1, 3, 4, 2, 5])?;
+        let x = x.contiguous()?.reshape((batch, rows, columns, 4 * channels))?;
+        self.reduction.forward(&self.norm.forward(&x)?)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Stage {
+    merging: Option<Merging>,
+    blocks: Vec<Block>,
+}
+
+/// A Swin transformer.
+#[derive(Clone, Debug)]
+pub struct Swin {
+    config: SwinConfig,
+    patches: Patches,
+    patch_norm: LayerNorm,
+    stages: Vec<Stage>,
+    /// The stages that are put out, and their norms in the dense form.
+    outputs: Vec<(usize, Option<LayerNorm>)>,
+    /// After the last stage, in the other forms.
+    norm: Option<LayerNorm>,
+}
+
+/// What a Swin transformer puts out.
+#[derive(Clone, Debug)]
+pub struct SwinFeatures {
+    /// Of each stage that is put out, `(batch, height, width, channels)`: normed in the dense form, else plain.
+    pub maps: Vec<Tensor>,
+    /// The last stage's after the norm, in the other forms.
+    pub last: Option<Tensor>,
+}
+
+impl Swin {
+    /// Builds it over the variables of `scope`.
+    ///
+    /// # Errors
+    /// If the configuration is not consistent, or variables are there with other shapes.
+    pub fn new(scope: &Scope, config: &SwinConfig) -> Result<Self> {
+        config.check()?;
+        let embed = scope.at("patch_embed");
+        let proj = embed.at("proj");
+        let patches =
+            Patches::new(&proj, config.num_channels, config.embed_dim, config.patch_size, true, Edge::Pad)?;
+        let rates = drop_path_rates(config.drop_path_rate, config.depths.iter().sum());
+        let mut number = 0;
+        let mut stages = Vec::new();
+        for (i, depth) in config.depths.iter().enumerate() {
+            let scope = scope.at("layers").at(i);
+            let merging = match i.checked_sub(1) {
+                Some(before) => Some(Merging::new(&scope.at("downsample"), config.channels(before))?),
+                None => None,
+            };
+            let mut blocks = Vec::new();
+            for j in 0..*depth {
+                let (scope, channels) = (scope.at("blocks").at(j), config.channels(i));
+                blocks.push(Block {
+                    norm1: LayerNorm::new(&scope.at("norm1"), channels, config.layer_norm_eps)?,
+                    attn: Attention::new(&scope.at("attn"), config, i, j % 2 == 1)?,
+                    norm2: LayerNorm::new(&scope.at("norm2"), channels, config.layer_norm_eps)?,
+                    mlp: Mlp::new(
+                        &scope.at("mlp"),
+                        channels,
+                        (config.mlp_ratio * channels as f64) as usize,
+                        config.hidden_act,
+                    )?,
+                    rate: rates[number],
+                    number: number as u32,
+                });
+                number += 1;
+            }
+            stages.push(Stage { merging, blocks });
+        }
+        let dense = config.form == SwinForm::Dense;
+        let norm =
+            |stage: usize| LayerNorm::new(&scope.at(format!("norm{stage}")), config.channels(stage), EPS);
+        let outputs = config.outputs()?;
+        let outputs = outputs.into_iter().map(|i| Ok((i, if dense { Some(norm(i)?) } else { None })));
+        let outputs = outputs.collect::<Result<Vec<_>>>()?;
+        let last = config.channels(stages.len() - 1);
+        let norm =
+            if dense { None } else { Some(LayerNorm::new(&scope.at("norm"), last, config.layer_norm_eps)?) };
+        let patch_norm = LayerNorm::new(&embed.at("norm"), config.embed_dim, EPS)?;
+        Ok(Self { config: config.clone(), patches, patch_norm, stages, outputs, norm })
+    }
+
+    /// Of images `(batch, height, width, 3)`. A stage's map has the sides of the one before, halved and rounded up; the
+    /// first's are those of the image over the patch's, rounded up.
+    ///
+    /// # Errors
+    /// If the images have another number of channels.
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<SwinFeatures> {
+        let mut x = self.patch_norm.forward(&self.patches.forward(images)?)?;
+        let mut maps = Vec::new();
+        let end = if self.norm.is_some() { self.stages.len() } else { self.last_output() + 1 };
+        for (i, stage) in self.stages.iter().enumerate().take(end) {
+            if let Some(merging) = &stage.merging {
+                x = merging.forward(&x)?;
+            }
+            for block in &stage.blocks {
+                x = block.forward(&x, mode)?;
+            }
+            if let Some((_, norm)) = self.outputs.iter().find(|(stage, _)| *stage == i) {
+                maps.push(norm.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(&x))?);
+            }
+        }
+        let last = self.norm.as_ref().map(|norm| norm.forward(&x)).transpose()?;
+        Ok(SwinFeatures { maps, last })
+    }
+
+    fn last_output(&self) -> usize {
+        self.outputs.last().map_or(0, |(stage, _)| *stage)
+    }
+
+    /// What it was built from.
+    #[must_use]
+    pub fn config(&self) -> &SwinConfig {
+        &self.config
+    }
+}
+
+impl Backbone for Swin {
+    fn levels(&self) -> Vec<Level> {
+        let level = |(stage, _): &(usize, _)| Level {
+            channels: self.config.channels(*stage),
+            stride: self.config.patch_size << stage,
+        };
+        self.outputs.iter().map(level).collect()
+    }
+
+    /// In the forms with one norm, the last stage's map is the normed one.
+    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        let SwinFeatures { mut maps, last } = self.forward(images, mode)?;
+        if let (Some(last), Some(map)) = (last, maps.last_mut())
+            && self.last_output() + 1 == self.stages.len()
+        {
+            *map = last;
+        }
+        Ok(maps)
+    }
+}
+
+#[cfg(test)]
+mod tests;

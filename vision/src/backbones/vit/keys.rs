@@ -1,0 +1,98 @@
+//! Keys of published vision transformers.
+use crate::backbones::grid::square;
+use crate::load::{Keys, Place, Source, renamed};
+
+use super::VitConfig;
+
+/// Translates the keys of a file; see [`VitKeys::of`].
+#[derive(Clone, Debug)]
+pub struct VitKeys {
+    hugging_face: bool,
+    config: VitConfig,
+}
+
+/// Hugging Face's names, those of published files and those of its present program.
+const NAMES: [(&str, &str); 18] = [
+    ("attention.output.dense", "attn.proj"),
+    ("attention.o_proj", "attn.proj"),
+    ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"),
+    ("layernorm_before", "norm1"),
+    ("layernorm_after", "norm2"),
+    ("layer_scale1.lambda1", "ls1.gamma"),
+    ("layer_scale2.lambda1", "ls2.gamma"),
+    ("embeddings.patch_embeddings.projection", "patch_embed.proj"),
+    ("embeddings.cls_token", "cls_token"),
+    ("embeddings.register_tokens", "reg_token"),
+    ("embeddings.position_embeddings", "pos_embed"),
+    // Within a block of DINOv2, which has the names that are ours.
+    ("norm1", "norm1"),
+    ("norm2", "norm2"),
+    ("mlp.fc1", "mlp.fc1"),
+    ("mlp.fc2", "mlp.fc2"),
+    // Last, after `layernorm_before`.
+    ("layernorm", "norm"),
+    ("register_tokens", "reg_token"),
+];
+
+const QKV: [(&str, usize); 6] = [
+    ("attention.attention.query", 0),
+    ("attention.attention.key", 1),
+    ("attention.attention.value", 2),
+    ("attention.q_proj", 0),
+    ("attention.k_proj", 1),
+    ("attention.v_proj", 2),
+];
+
+impl VitKeys {
+    /// For the style of this file and a model of this configuration.
+    #[must_use]
+    pub fn of(source: &Source, config: &VitConfig) -> Self {
+        let hugging_face = source.shapes().any(|(name, _)| name.contains("patch_embeddings.projection"));
+        Self { hugging_face, config: config.clone() }
+    }
+}
+
+/// Blocks under the name that is ours.
+fn blocks(key: &str) -> String {
+    renamed(key, &[("encoder.layer", "blocks"), ("encoder.layers", "blocks"), ("layers", "blocks")])
+}
+
+impl Keys for VitKeys {
+    fn place(&self, name: &str) -> Place {
+        if name.ends_with("mask_token") {
+            return Place::Ignored;
+        }
+        // What follows the backbone in a classifier.
+        let heads = ["head.", "head_dist.", "fc_norm.", "pre_logits.", "classifier.", "pooler.", "decoder."];
+        let bare = ["vit.", "dinov2.", "dinov2_with_registers.", "backbone."];
+        let name = bare.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        if heads.iter().any(|head| name.starts_with(head)) {
+            return Place::Ignored;
+        }
+        if !self.hugging_face {
+            // DINOv2's own name of it.
+            return Place::Variable(renamed(name, &[("register_tokens", "reg_token")]));
+        }
+        for (part, number) in QKV {
+            let key = renamed(name, &[(part, "attn.qkv")]);
+            if key != name {
+                return Place::Part { key: blocks(&key), part: number, parts: 3 };
+            }
+        }
+        Place::Variable(blocks(&renamed(name, &NAMES)))
+    }
+
+    /// The grid of positions, as the model resamples it.
+    fn resize(&self, key: &str, values: &[f32], from: &[usize], to: &[usize]) -> Option<Vec<f32>> {
+        let ([1, old, dim], [1, _, same]) = (from, to) else { return None };
+        if key != "pos_embed" || dim != same {
+            return None;
+        }
+        let placed = self.config.placed();
+        let side = square(old.checked_sub(placed)?)?;
+        let (prefix, grid) = values.split_at_checked(placed * dim)?;
+        let grid = self.config.resampling.resize_values(grid, [side; 2], self.config.grid());
+        Some([prefix, &grid].concat())
+    }
+}

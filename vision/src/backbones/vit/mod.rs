@@ -1,0 +1,202 @@
+//! Vision transformers (Dosovitskiy et al. 2020): ViT as timm and Hugging Face have it, and DINOv2 (Oquab et al. 2023).
+//!
+//! Patches become tokens, to which a class token and registers may be added, with learnt positions; blocks of attention
+//! over all tokens follow, each branch normed before it. The grid of positions is resampled where an image has another
+//! one. Pixels that do not fill a patch are left out.
+//!
+//! Keys are timm's: `patch_embed.proj`, `cls_token`, `reg_token`, `pos_embed`, `norm_pre`, `blocks.I.{norm1,attn.qkv,
+//! attn.proj,ls1.gamma,norm2,mlp.fc1,mlp.fc2,ls2.gamma}`, `norm`. [`VitKeys`] reads timm's, Hugging Face's and
+//! DINOv2's files.
+mod config;
+mod keys;
+
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
+use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::attention::self_attention;
+use nerve_core::ops::drop_path::drop_path;
+
+pub use config::{Positions, PublishedVit, VitConfig};
+pub use keys::VitKeys;
+
+use super::parts::{Edge, Mlp, Patches, drop_path_rates};
+use super::{Backbone, Level};
+
+#[derive(Clone, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    scale1: Option<Tensor>,
+    norm2: LayerNorm,
+    mlp: Mlp,
+    scale2: Option<Tensor>,
+    heads: usize,
+    rate: f32,
+    number: u32,
+}
+
+impl Block {
+    fn new(scope: &Scope, config: &VitConfig, number: usize, rate: f32) -> Result<Self> {
+        let attn = scope.at("attn");
+        let qkv = if config.qkv_bias { Linear::new } else { Linear::without_bias };
+        let gamma = |name: &str| match config.layer_scale {
+            Some(value) => scope.at(name).weight("gamma", &[config.dim], Init::Constant(value)).map(Some),
+            None => Ok(None),
+        };
+        Ok(Self {
+            norm1: LayerNorm::new(&scope.at("norm1"), config.dim, config.eps)?,
+            qkv: qkv(&attn.at("qkv"), config.dim, 3 * config.dim)?,
+            proj: Linear::new(&attn.at("proj"), config.dim, config.dim)?,
+            scale1: gamma("ls1")?,
+            norm2: LayerNorm::new(&scope.at("norm2"), config.dim, config.eps)?,
+            mlp: Mlp::new(&scope.at("mlp"), config.dim, config.hidden, config.activation)?,
+            scale2: gamma("ls2")?,
+            heads: config.heads,
+            rate,
+            number: number as u32,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let scaled = |branch: Tensor, scale: &Option<Tensor>| match scale {
+            Some(scale) => branch.broadcast_mul(scale),
+            None => Ok(branch),
+        };
+        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
+        let scale = ((x.dim(2)? / self.heads) as f32).powf(-0.5);
+        let branch = self.proj.forward(&self_attention(&qkv, self.heads, scale, None)?)?;
+        let x = (x + drop_path(&scaled(branch, &self.scale1)?, self.rate, mode, 2 * self.number)?)?;
+        let branch = scaled(self.mlp.forward(&self.norm2.forward(&x)?)?, &self.scale2)?;
+        &x + drop_path(&branch, self.rate, mode, 2 * self.number + 1)?
+    }
+}
+
+/// A vision transformer.
+#[derive(Clone, Debug)]
+pub struct Vit {
+    config: VitConfig,
+    patches: Patches,
+    class: Option<Tensor>,
+    registers: Option<Tensor>,
+    positions: Tensor,
+    norm_pre: Option<LayerNorm>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    outputs: Vec<usize>,
+}
+
+/// What a vision transformer puts out.
+#[derive(Clone, Debug)]
+pub struct VitFeatures {
+    /// The patches after the chosen blocks, `(batch, rows, columns, channels)`.
+    pub maps: Vec<Tensor>,
+    /// All tokens after the last norm, `(batch, tokens, channels)`: class token, registers, patches.
+    pub tokens: Tensor,
+}
+
+impl Vit {
+    /// Builds it over the variables of `scope`.
+    ///
+    /// # Errors
+    /// If the configuration is not consistent, or variables are there with other shapes.
+    pub fn new(scope: &Scope, config: &VitConfig) -> Result<Self> {
+        config.check()?;
+        let dim = config.dim;
+        let token = |name: &str, count: usize| {
+            let make = || scope.weight(name, &[1, count, dim], Init::Normal(0.02));
+            (count > 0).then(make).transpose()
+        };
+        let [rows, columns] = config.grid();
+        let placed = config.placed() + rows * columns;
+        let proj = scope.at("patch_embed").at("proj");
+        let rates = drop_path_rates(config.drop_path, config.depth);
+        let blocks = rates.iter().enumerate();
+        let blocks = blocks.map(|(i, rate)| Block::new(&scope.at("blocks").at(i), config, i, *rate));
+        let norm_pre = config.pre_norm.then(|| LayerNorm::new(&scope.at("norm_pre"), dim, config.eps));
+        Ok(Self {
+            patches: Patches::new(&proj, config.channels, dim, config.patch, !config.pre_norm, Edge::Cut)?,
+            class: token("cls_token", usize::from(config.class_token))?,
+            registers: token("reg_token", config.registers)?,
+            positions: scope.weight("pos_embed", &[1, placed, dim], Init::Normal(0.02))?,
+            norm_pre: norm_pre.transpose()?,
+            blocks: blocks.collect::<Result<_>>()?,
+            norm: LayerNorm::new(&scope.at("norm"), dim, config.eps)?,
+            outputs: config.outputs(),
+            config: config.clone(),
+        })
+    }
+
+    /// Patches `(batch, rows, columns, channels)` as tokens, with the others before them and positions added.
+    fn tokens(&self, patches: &Tensor) -> Result<Tensor> {
+        let (batch, rows, columns, dim) = patches.dims4()?;
+        let ([own_rows, own_columns], placed) = (self.config.grid(), self.config.placed());
+        let grid = self.positions.narrow(1, placed, own_rows * own_columns)?;
+        let grid = grid.reshape((own_rows, own_columns, dim))?;
+        let grid = self.config.resampling.resize(&grid, [rows, columns])?;
+        let patches = patches.broadcast_add(&grid)?.reshape((batch, rows * columns, dim))?;
+        let prefix: Vec<&Tensor> = self.class.iter().chain(&self.registers).collect();
+        if prefix.is_empty() {
+            return Ok(patches);
+        }
+        let prefix = Tensor::cat(&prefix, 1)?;
+        let bare = self.config.prefix() - placed;
+        let mut parts = Vec::new();
+        if placed > 0 {
+            parts.push((prefix.narrow(1, 0, placed)? + self.positions.narrow(1, 0, placed)?)?);
+        }
+        if bare > 0 {
+            parts.push(prefix.narrow(1, placed, bare)?);
+        }
+        let prefix = Tensor::cat(&parts, 1)?.broadcast_as((batch, placed + bare, dim))?.contiguous()?;
+        Tensor::cat(&[&prefix, &patches], 1)
+    }
+
+    /// Of images `(batch, height, width, 3)`.
+    ///
+    /// # Errors
+    /// If the images have another number of channels, or not a single patch.
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<VitFeatures> {
+        let patches = self.patches.forward(images)?;
+        let (batch, rows, columns, dim) = patches.dims4()?;
+        let mut x = self.tokens(&patches)?;
+        if let Some(norm) = &self.norm_pre {
+            x = norm.forward(&x)?;
+        }
+        let (prefix, count) = (self.config.prefix(), rows * columns);
+        let map = |x: &Tensor| x.narrow(1, prefix, count)?.reshape((batch, rows, columns, dim));
+        let mut maps = Vec::new();
+        for (i, block) in self.blocks.iter().enumerate() {
+            x = block.forward(&x, mode)?;
+            let last = i + 1 == self.blocks.len();
+            // The last one's normed map is taken from the normed tokens.
+            if self.outputs.contains(&i) && !(last && self.config.norm_maps) {
+                let y = map(&x)?;
+                maps.push(if self.config.norm_maps { self.norm.forward(&y)? } else { y });
+            }
+        }
+        let tokens = self.norm.forward(&x)?;
+        if self.config.norm_maps && self.outputs.contains(&(self.blocks.len() - 1)) {
+            maps.push(map(&tokens)?);
+        }
+        Ok(VitFeatures { maps, tokens })
+    }
+
+    /// What it was built from.
+    #[must_use]
+    pub fn config(&self) -> &VitConfig {
+        &self.config
+    }
+}
+
+impl Backbone for Vit {
+    fn levels(&self) -> Vec<Level> {
+        vec![Level { channels: self.config.dim, stride: self.config.patch }; self.outputs.len()]
+    }
+
+    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        Ok(self.forward(images, mode)?.maps)
+    }
+}
+
+#[cfg(test)]
+mod tests;

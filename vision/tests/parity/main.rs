@@ -1,0 +1,5 @@
+//! Models against their published programs, on random weights. `../fixtures/make_*.py` say how each file was made.
+mod common;
+mod grids;
+mod swin;
+mod vit;
