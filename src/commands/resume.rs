@@ -21,7 +21,7 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "N", conflicts_with = "time")]
     steps: Option<u64>,
     /// Train until so much time is spent in all, such as 10m
-    #[arg(long, value_name = "DURATION", value_parser = nerve_nerf::config::parse_time)]
+    #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
     time: Option<Duration>,
     /// Do not evaluate at the end
     #[arg(long)]

@@ -198,8 +198,8 @@ pub struct TrainConfig {
     #[arg(long, value_name = "N", conflicts_with = "time")]
     pub steps: Option<u64>,
     /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock [default without --steps: 5m, demo: 45s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
-    #[serde(with = "seconds")]
+    #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
+    #[serde(with = "nerve_core::run::seconds")]
     pub time: Option<Duration>,
     /// Samples per step: the number of rays adapts to it
     #[arg(long, value_name = "N", default_value_t = 65_536)]
@@ -270,32 +270,5 @@ impl Default for TrainConfig {
             save_every: 60.0,
             seed: 0,
         }
-    }
-}
-
-/// A duration as on the command line: `90`, `90s`, `5m`, `1h 30m`.
-///
-/// # Errors
-/// If it is none, or zero; the message shows how to write one.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
-    match seconds.map_or_else(|| humantime::parse_duration(text), Ok) {
-        Ok(time) if time.is_zero() => Err("a run needs some time".into()),
-        Ok(time) => Ok(time),
-        Err(e) => Err(format!("{e}; use 90s, 5m or 1h")),
-    }
-}
-
-mod seconds {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::time::Duration;
-
-    pub fn serialize<S: Serializer>(time: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-        time.map(|t| t.as_secs_f64()).serialize(s)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
-        let seconds = Option::<f64>::deserialize(d)?;
-        seconds.map(|s| Duration::try_from_secs_f64(s).map_err(serde::de::Error::custom)).transpose()
     }
 }
