@@ -1,7 +1,7 @@
 //! Models on the Hugging Face hub, by name.
 //!
 //! The cache that its own programs use is looked into first: `hub/models--OWNER--NAME/snapshots/COMMIT/`, with the
-//! commit of the branch in `refs/main`.
+//! commit of the branch in `refs/main`. Fetching what is not there needs the feature `hub`.
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -41,8 +41,22 @@ fn find(name: &str, cache: Option<&Path>, offline: bool) -> Result<PathBuf, Load
         return Ok(folder);
     }
     let place = cache.map_or_else(|| "no folder for a cache".into(), |cache| cache.display().to_string());
-    let reason = if offline { ", and the hub must not be asked (offline)" } else { "" };
-    Err(failed(format!("not in the cache ({place}){reason}; give a folder")))
+    if offline {
+        return Err(failed(format!(
+            "not in the cache ({place}), and the hub must not be asked (offline); give a folder"
+        )));
+    }
+    fetch(name, cache).map_err(|problem| failed(format!("not in the cache ({place}): {problem}")))
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(_: &str, _: Option<&Path>) -> Result<PathBuf, String> {
+    Err("this build cannot fetch models; build with `--features hub`, or give a folder".into())
+}
+
+#[cfg(feature = "hub")]
+fn fetch(name: &str, cache: Option<&Path>) -> Result<PathBuf, String> {
+    super::fetch::fetch(name, cache)
 }
 
 /// Two words of letters, digits, `-`, `_` and `.`.
@@ -106,5 +120,12 @@ mod tests {
             let error = find(bad).expect_err("no name").to_string();
             assert!(error.contains("no such file or folder"), "{error}");
         }
+    }
+
+    #[cfg(not(feature = "hub"))]
+    #[test]
+    fn a_build_that_cannot_fetch_says_how() {
+        let error = find("owner/name", None, false).expect_err("not there").to_string();
+        assert!(error.contains("--features hub"), "{error}");
     }
 }

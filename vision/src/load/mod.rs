@@ -4,6 +4,8 @@
 //! model's [`Keys`] where each array of the source belongs, and writes values in place; the [`Report`] lists what did not
 //! fit, and [`Report::strict`] makes an error of it.
 mod error;
+#[cfg(feature = "hub")]
+mod fetch;
 mod hub;
 mod keys;
 mod report;

@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use super::{Access, LoadError, hub_folder};
 
 /// Names of a single file of weights, the better first.
-const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+pub(super) const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// Names of an index of several.
-const INDEX: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
+pub(super) const INDEX: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
 
 /// Named arrays in one file or several, and the configuration beside them.
 #[derive(Debug)]
