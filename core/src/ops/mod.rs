@@ -25,6 +25,8 @@ pub mod loss;
 pub mod march;
 pub mod matmul;
 pub mod mlp;
+pub mod pool;
+pub mod resize;
 pub mod rigid;
 pub mod saliency;
 pub mod sh;
