@@ -8,3 +8,6 @@ pub use batch_norm::BatchNorm2d;
 pub use conv::{Conv2d, ConvConfig};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+
+#[cfg(test)]
+mod parity;
