@@ -23,6 +23,7 @@
 //! | [`image`] | uint8 images with straight alpha, masks, depth maps: decoding, downscaling |
 //! | [`npy`] | NumPy's array files |
 //! | [`scene`] | posed images: format detection and readers, one file a format |
+//! | [`labels`] | images with a class for every pixel: format detection and readers, one file a format |
 //! | [`inspect`](mod@inspect) | what is wrong with a scene, before any training |
 //! | [`photos`] | bare photos: COLMAP finds their poses |
 //! | [`write`](mod@write) | PNGs and Blender layouts, written atomically |
@@ -31,6 +32,7 @@ pub mod camera;
 pub mod demo;
 pub mod image;
 pub mod inspect;
+pub mod labels;
 pub mod npy;
 pub mod photos;
 pub mod scene;

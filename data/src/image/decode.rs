@@ -127,7 +127,7 @@ pub(super) fn dynamic(path: &Path) -> Result<(ImageHeader, DynamicImage), ImageE
 }
 
 /// What a file is, by its content.
-pub(super) fn kind(path: &Path) -> Result<FileKind, ImageError> {
+pub(crate) fn kind(path: &Path) -> Result<FileKind, ImageError> {
     FileKind::of(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })
 }
 
@@ -241,7 +241,8 @@ impl<'a> Opened<'a> {
     }
 }
 
-fn check_size(path: &Path, width: u32, height: u32) -> Result<(), ImageError> {
+/// Refuses what has no pixels, or more than are accepted.
+pub(crate) fn check_size(path: &Path, width: u32, height: u32) -> Result<(), ImageError> {
     if width == 0 || height == 0 {
         return Err(ImageError::Empty { path: path.to_owned(), width, height });
     }

@@ -9,6 +9,8 @@ mod mask;
 
 use std::sync::Arc;
 
+pub(crate) use decode::check_size;
+pub(crate) use decode::kind as kind_of;
 pub use decode::{ImageHeader, Orientation, Turn};
 pub use depth::DepthMap;
 pub use error::ImageError;

@@ -22,6 +22,7 @@ use crate::scene::{self, LoadOptions, MemoryEstimate, Outline, SceneError, Scene
 pub use geometry::Extent;
 use geometry::attention;
 pub use picture::picture;
+pub(crate) use pixel_problems::listed;
 pub use pixel_problems::pixel_problems;
 pub use pixels::{ImagePixels, Pixels};
 pub use problems::{Problem, Severity};

@@ -77,7 +77,7 @@ fn pairs(count: usize) -> String {
 }
 
 /// The first few of some names.
-pub(super) fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     let more = if names.len() > NAMED { ", ..." } else { "" };
     format!("{}{more}", names[..names.len().min(NAMED)].join(", "))
 }

@@ -1,0 +1,187 @@
+//! From what a mask's file holds to classes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::mask::{Pixels, RawMask};
+use super::{IGNORE, LabelError};
+
+/// Which class a number or a colour in a mask's file is. Grey and palette masks go by their numbers where these are
+/// known, colour masks by their colours; if only the other is known, palettes are looked up and greys taken as ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Coding {
+    /// By number; what is not there is an error.
+    ids: BTreeMap<u16, u8>,
+    /// By colour; what is not there is an error.
+    colours: BTreeMap<[u8; 3], u8>,
+}
+
+/// What a pixel of a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Value {
+    Id(u16),
+    Colour([u8; 3]),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "id {id}"),
+            Self::Colour([r, g, b]) => write!(f, "colour ({r}, {g}, {b})"),
+        }
+    }
+}
+
+/// Distinct values that are counted one by one: more are no labels, but a picture or a disturbed mask.
+const MOST_VALUES: usize = 4096;
+
+impl Coding {
+    /// Numbers `0..classes`, and 255 for what is ignored.
+    pub fn numbers(classes: usize) -> Self {
+        let ids = (0..classes).map(|class| (class as u16, class as u8));
+        Self::ids(ids.chain([(u16::from(IGNORE), IGNORE)]))
+    }
+
+    /// These numbers and their classes, or [`IGNORE`].
+    pub fn ids(ids: impl IntoIterator<Item = (u16, u8)>) -> Self {
+        Self { ids: ids.into_iter().collect(), colours: BTreeMap::new() }
+    }
+
+    /// The same, and these colours.
+    pub fn with_colours(self, colours: impl IntoIterator<Item = ([u8; 3], u8)>) -> Self {
+        Self { colours: colours.into_iter().collect(), ..self }
+    }
+
+    /// The class of a value.
+    pub fn class(&self, value: Value) -> Option<u8> {
+        match value {
+            Value::Id(id) => self.ids.get(&id).copied(),
+            Value::Colour(colour) => self.colours.get(&colour).copied(),
+        }
+    }
+
+    /// The number that stands for a class, if one does.
+    pub fn id_of(&self, class: u8) -> Option<u16> {
+        self.ids.iter().find(|(_, c)| **c == class).map(|(id, _)| *id)
+    }
+
+    /// Each pixel's value, as this coding understands the file.
+    fn values<'a>(&'a self, mask: &'a RawMask) -> Box<dyn Iterator<Item = Value> + 'a> {
+        let by_id = !self.ids.is_empty();
+        match &mask.pixels {
+            Pixels::Grey(values) if by_id => Box::new(values.iter().map(|&id| Value::Id(id))),
+            // A palette's grey of more than 8 bits is no colour.
+            Pixels::Grey(values) => Box::new(values.iter().map(|&v| match u8::try_from(v) {
+                Ok(v) => Value::Colour([v; 3]),
+                Err(_) => Value::Id(v),
+            })),
+            Pixels::Indexed(indices, _) if by_id => Box::new(indices.iter().map(|&id| Value::Id(id))),
+            Pixels::Indexed(indices, palette) => Box::new(indices.iter().map(|&id| {
+                palette.get(usize::from(id)).map_or(Value::Id(id), |&colour| Value::Colour(colour))
+            })),
+            Pixels::Colours(colours) if self.colours.is_empty() => {
+                Box::new(colours.iter().map(|&[r, g, b]| {
+                    if r == g && g == b { Value::Id(u16::from(r)) } else { Value::Colour([r, g, b]) }
+                }))
+            }
+            Pixels::Colours(colours) => Box::new(colours.iter().map(|&colour| Value::Colour(colour))),
+        }
+    }
+
+    /// The mask's classes, rows from the top.
+    ///
+    /// # Errors
+    /// [`LabelError::Value`] at the first pixel that is neither a class nor ignored.
+    pub fn decode(&self, mask: &RawMask, path: &Path) -> Result<Array2<u8>, LabelError> {
+        let (width, height) = (mask.width as usize, mask.height as usize);
+        let mut labels = Vec::with_capacity(width * height);
+        // Neighbours are mostly alike.
+        let mut last: Option<(Value, u8)> = None;
+        for (at, value) in self.values(mask).enumerate() {
+            let class = match last {
+                Some((known, class)) if known == value => class,
+                _ => self.class(value).ok_or_else(|| LabelError::Value {
+                    path: path.to_owned(),
+                    value: value.to_string(),
+                    x: at % width,
+                    y: at / width,
+                    known: self.known(value),
+                })?,
+            };
+            last = Some((value, class));
+            labels.push(class);
+        }
+        let expected = width * height;
+        let found = labels.len();
+        Array2::from_shape_vec((height, width), labels).map_err(|_| LabelError::Mask {
+            path: path.to_owned(),
+            what: format!("{found} pixels instead of {expected}"),
+            remedy: "copy it again",
+        })
+    }
+
+    /// How many pixels have each value; those beyond the first few thousand values are left out.
+    pub fn tally(&self, mask: &RawMask) -> BTreeMap<Value, u64> {
+        let mut counts = BTreeMap::new();
+        let mut add = |value: Value, count: u64| {
+            if counts.len() < MOST_VALUES || counts.contains_key(&value) {
+                *counts.entry(value).or_insert(0) += count;
+            }
+        };
+        let mut run: Option<(Value, u64)> = None;
+        for value in self.values(mask) {
+            match &mut run {
+                Some((known, count)) if *known == value => *count += 1,
+                _ => {
+                    if let Some((known, count)) = run.replace((value, 1)) {
+                        add(known, count);
+                    }
+                }
+            }
+        }
+        if let Some((value, count)) = run {
+            add(value, count);
+        }
+        counts
+    }
+
+    /// What there is instead of a value, and what to do.
+    fn known(&self, value: Value) -> String {
+        match value {
+            Value::Id(id) if self.ids.is_empty() => {
+                format!("the classes are known by colour only: give `id`s in classes.json, one of them {id}")
+            }
+            Value::Colour(_) if self.colours.is_empty() => {
+                "no colours are known: give each class its `color` in classes.json, or save class numbers as grey"
+                    .to_owned()
+            }
+            Value::Id(_) => format!(
+                "ids are {}; is the class file that of these masks?",
+                ranges(self.ids.iter().map(|(id, class)| (*id, *class == IGNORE)))
+            ),
+            Value::Colour(_) => {
+                let count = self.colours.len();
+                format!("{count} colours are known; was the mask resized or compressed, or has it other classes?")
+            }
+        }
+    }
+}
+
+/// Numbers as people write them: `0 to 10, 255 (ignored)`.
+fn ranges(ids: impl Iterator<Item = (u16, bool)>) -> String {
+    let mut runs: Vec<(u16, u16, bool)> = Vec::new();
+    for (id, ignored) in ids {
+        match runs.last_mut() {
+            Some((_, last, same)) if *last + 1 == id && *same == ignored => *last = id,
+            _ => runs.push((id, id, ignored)),
+        }
+    }
+    let text = |&(first, last, ignored): &(u16, u16, bool)| {
+        let ids = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        if ignored { format!("{ids} (ignored)") } else { ids }
+    };
+    runs.iter().map(text).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,224 @@
+//! What a label set holds and what is wrong with it, before any training: every mask is decoded.
+
+mod display;
+mod problems;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::coding::Value;
+use super::load::fitting_turn;
+use super::{IGNORE, LabelError, LabelFormat, LabelSet, LabelSplit, Pair, mask};
+use crate::inspect::Problem;
+
+/// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelReport {
+    /// The set's name.
+    pub name: String,
+    /// The folder that was read.
+    pub source: PathBuf,
+    /// Its format.
+    pub format: LabelFormat,
+    /// Class names, in the order of their numbers.
+    pub classes: Vec<String>,
+    /// Each split.
+    pub splits: Vec<SplitReport>,
+    /// What the reader remarked.
+    pub warnings: Vec<String>,
+    /// What is wrong, the worst first.
+    pub problems: Vec<Problem>,
+}
+
+/// A split's labels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SplitReport {
+    /// The split.
+    pub name: String,
+    /// Images with masks.
+    pub pairs: usize,
+    /// What a list names that does not exist.
+    pub missing: Vec<PathBuf>,
+    /// Images without a mask.
+    pub unlabelled: Vec<PathBuf>,
+    /// Masks without an image.
+    pub unpictured: Vec<PathBuf>,
+    /// Sizes of masks, the most frequent first.
+    pub sizes: Vec<LabelResolution>,
+    /// Pixels of all masks that could be read.
+    pub pixels: u64,
+    /// Those of them that are ignored.
+    pub ignored: u64,
+    /// Images of which nothing but ignored pixels is left.
+    pub all_ignored: usize,
+    /// Each class, in the order of their numbers.
+    pub classes: Vec<ClassShare>,
+    /// What masks hold that is no class, the most frequent first.
+    pub unknown: Vec<UnknownValue>,
+    /// Pairs that cannot be read or do not fit: the mask, and why.
+    pub damaged: Vec<[String; 2]>,
+    /// Part of the pixels of id 0 that have a neighbour of another id: near 1 for outlines. `None` without such pixels.
+    pub zero_on_edges: Option<f64>,
+}
+
+/// How much there is of a class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassShare {
+    /// The class.
+    pub name: String,
+    /// Its pixels.
+    pub pixels: u64,
+    /// Its part of all pixels that have a class.
+    pub share: f64,
+    /// Images that show it.
+    pub images: usize,
+}
+
+/// Something in masks that is no class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownValue {
+    /// `id 12` or `colour (1, 2, 3)`.
+    pub value: String,
+    /// The number, of an id.
+    pub id: Option<u16>,
+    /// Pixels that hold it.
+    pub pixels: u64,
+    /// Masks that do.
+    pub images: usize,
+}
+
+/// A size and how many masks have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LabelResolution {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// How many masks.
+    pub count: usize,
+}
+
+/// Decodes every mask, in parallel on the current rayon pool, and reports what they hold; `progress` is told how many
+/// of how many are done, from any thread.
+pub fn inspect(set: &LabelSet, progress: &(dyn Fn(usize, usize) + Sync)) -> LabelReport {
+    let total: usize = set.splits.iter().map(|split| split.pairs.len()).sum();
+    let mut before = 0;
+    let mut splits = Vec::new();
+    for split in &set.splits {
+        splits.push(inspect_split(set, split, &|done, _| progress(before + done, total)));
+        before += split.pairs.len();
+    }
+    let problems = problems::find(set, &splits);
+    LabelReport {
+        name: set.name.clone(),
+        source: set.source.clone(),
+        format: set.format,
+        classes: set.class_names(),
+        splits,
+        warnings: set.warnings.clone(),
+        problems,
+    }
+}
+
+/// What one mask gives.
+struct Tally {
+    size: (u32, u32),
+    counts: BTreeMap<Value, u64>,
+    /// Pixels of id 0, and those of them beside another id.
+    zero: (u64, u64),
+}
+
+/// Decodes the masks of one split, in parallel on the current rayon pool: the histogram over classes and more.
+pub fn inspect_split(
+    set: &LabelSet,
+    split: &LabelSplit,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> SplitReport {
+    let done = AtomicUsize::new(0);
+    let tallies: Vec<Result<Tally, LabelError>> = split
+        .pairs
+        .par_iter()
+        .map(|pair| {
+            let tally = tally(set, pair);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, split.pairs.len());
+            tally
+        })
+        .collect();
+    let mut report = SplitReport {
+        name: split.name.clone(),
+        pairs: split.pairs.len(),
+        missing: split.missing.clone(),
+        unlabelled: split.unlabelled.clone(),
+        unpictured: split.unpictured.clone(),
+        ..SplitReport::default()
+    };
+    let mut classes = vec![(0u64, 0usize); set.classes.len()];
+    let mut sizes: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    let mut unknown: BTreeMap<Value, (u64, usize)> = BTreeMap::new();
+    let mut zero = (0, 0);
+    for (pair, tally) in split.pairs.iter().zip(tallies) {
+        let tally = match tally {
+            Ok(tally) => tally,
+            Err(error) => {
+                report.damaged.push([pair.mask.display().to_string(), error.to_string()]);
+                continue;
+            }
+        };
+        *sizes.entry(tally.size).or_default() += 1;
+        zero = (zero.0 + tally.zero.0, zero.1 + tally.zero.1);
+        let pixels = u64::from(tally.size.0) * u64::from(tally.size.1);
+        report.pixels += pixels;
+        let (mut ignored, mut seen) = (0, BTreeSet::new());
+        for (value, count) in tally.counts {
+            match set.coding.class(value) {
+                Some(IGNORE) => ignored += count,
+                Some(class) => {
+                    // Several values may be one class.
+                    let sum = &mut classes[usize::from(class)];
+                    *sum = (sum.0 + count, sum.1 + usize::from(seen.insert(class)));
+                }
+                None => {
+                    let sum = unknown.entry(value).or_default();
+                    *sum = (sum.0 + count, sum.1 + 1);
+                }
+            }
+        }
+        report.ignored += ignored;
+        report.all_ignored += usize::from(ignored == pixels);
+    }
+    let counted: u64 = classes.iter().map(|(pixels, _)| pixels).sum();
+    let share = |pixels: u64| if counted == 0 { 0.0 } else { pixels as f64 / counted as f64 };
+    report.classes = std::iter::zip(&set.classes, classes)
+        .map(|(class, (pixels, images))| ClassShare {
+            name: class.name.clone(),
+            pixels,
+            share: share(pixels),
+            images,
+        })
+        .collect();
+    report.unknown = unknown
+        .into_iter()
+        .map(|(value, (pixels, images))| UnknownValue {
+            value: value.to_string(),
+            id: if let Value::Id(id) = value { Some(id) } else { None },
+            pixels,
+            images,
+        })
+        .collect();
+    report.unknown.sort_by_key(|unknown| std::cmp::Reverse(unknown.pixels));
+    report.sizes =
+        sizes.into_iter().map(|((width, height), count)| LabelResolution { width, height, count }).collect();
+    report.sizes.sort_by_key(|size| std::cmp::Reverse(size.count));
+    report.zero_on_edges = (zero.0 > 0).then(|| zero.1 as f64 / zero.0 as f64);
+    report
+}
+
+fn tally(set: &LabelSet, pair: &Pair) -> Result<Tally, LabelError> {
+    let raw = mask::read(&pair.mask)?;
+    fitting_turn(pair, &raw)?;
+    Ok(Tally { size: (raw.width, raw.height), counts: set.coding.tally(&raw), zero: raw.zeros_on_edges() })
+}

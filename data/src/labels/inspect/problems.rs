@@ -1,0 +1,226 @@
+//! What is wrong with a label set, and what to do about it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::SplitReport;
+use crate::inspect::{Problem, Severity, listed};
+use crate::labels::{LabelSet, MAX_CLASSES};
+
+/// More ignored pixels than this part are remarkable.
+const MUCH_IGNORED: f64 = 0.5;
+/// A first class that lies along edges to this part is probably no class.
+const OUTLINES: f64 = 0.5;
+
+type Add<'a> = &'a mut dyn FnMut(Severity, String, &str);
+
+/// All problems, the worst first.
+pub(super) fn find(set: &LabelSet, splits: &[SplitReport]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut add = |severity, what: String, remedy: &str| {
+        problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+    };
+    for split in splits {
+        unreadable(split, &mut add);
+        values(set, split, &mut add);
+        files(split, &mut add);
+        ignored(split, &mut add);
+    }
+    absent(splits, &mut add);
+    zero(set, splits, &mut add);
+    shared(set, &mut add);
+    if set.splits.iter().all(|split| split.name != "train") {
+        add(
+            Severity::Error,
+            "there is no split train".into(),
+            "name the images to train on train, or list them in train.txt",
+        );
+    }
+    if set.held_out().is_none() {
+        add(
+            Severity::Note,
+            "no split is held out, so quality cannot be measured".into(),
+            "list some images in val.txt, or put them into a folder val",
+        );
+    }
+    problems.sort_by_key(|problem| problem.severity);
+    problems
+}
+
+fn unreadable(split: &SplitReport, add: Add) {
+    if let Some([_, reason]) = split.damaged.first() {
+        let what = match split.damaged.len() {
+            1 => format!("{}: an image or its mask cannot be used: {reason}", split.name),
+            count => {
+                format!("{}: {count} images or masks cannot be used, the first being {reason}", split.name)
+            }
+        };
+        add(Severity::Error, what, "mend them, or take them out of the set");
+    }
+}
+
+/// Ids and colours that are no class; how they are shifted, if they are.
+fn values(set: &LabelSet, split: &SplitReport, add: Add) {
+    let Some(first) = split.unknown.first() else { return one_too_many(set, split, add) };
+    let count = set.classes.len();
+    let zero =
+        set.coding.id_of(0) == Some(0) && set.coding.id_of((count - 1) as u8) == Some((count - 1) as u16);
+    let beyond = split.unknown.len() == 1 && first.id == Some(count as u16);
+    if zero && beyond && split.classes[0].pixels == 0 {
+        add(
+            Severity::Error,
+            format!("{}: ids run from 1 to {count} and are never 0: they seem to count from 1", split.name),
+            "take 1 from every id, or give the classes ids from 1 in classes.json",
+        );
+        return;
+    }
+    let values: Vec<String> = split.unknown.iter().map(|unknown| unknown.value.clone()).collect();
+    let remedy = if zero && beyond {
+        "if it means unlabelled, give it in classes.json with \"ignore\": true; else add the class"
+    } else if first.id.is_none() && split.unknown.len() > MAX_CLASSES {
+        "so many colours are no labels: was the mask resized with blending, or compressed?"
+    } else {
+        "add them to the class file, with \"ignore\": true if they are no class"
+    };
+    let (masks, what) = (first.images, if values.len() == 1 { "a value that is" } else { "values that are" });
+    add(
+        Severity::Error,
+        format!("{}: {masks} masks or more hold {what} no class: {}", split.name, listed(&values)),
+        remedy,
+    );
+}
+
+/// Ids `1..K` without 0: they fit, but may be meant from 1 with one class too many in the file.
+fn one_too_many(set: &LabelSet, split: &SplitReport, add: Add) {
+    let count = set.classes.len();
+    let by_number = set.coding.id_of(0) == Some(0);
+    let rest = split.classes.iter().skip(1).all(|class| class.pixels > 0);
+    if by_number && count > 2 && split.name == "train" && split.classes[0].pixels == 0 && rest {
+        add(
+            Severity::Warning,
+            format!(
+                "{}: every class but the first ({}) is there: ids may count from 1",
+                split.name, split.classes[0].name
+            ),
+            "compare a mask with its image; if so, take 1 from every id or give ids in classes.json",
+        );
+    }
+}
+
+fn files(split: &SplitReport, add: Add) {
+    let mut files = |files: &[PathBuf], what: &str, remedy: &str| {
+        if !files.is_empty() {
+            let names: Vec<String> = files
+                .iter()
+                .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+                .collect();
+            add(
+                Severity::Warning,
+                format!("{}: {} {what}: {}", split.name, files.len(), listed(&names)),
+                remedy,
+            );
+        }
+    };
+    files(&split.missing, "listed images do not exist", "put them in their place: they are left out");
+    files(&split.unlabelled, "images have no mask", "add masks of their names: they are left out");
+    files(&split.unpictured, "masks have no image", "add images of their names: they are left out");
+}
+
+fn ignored(split: &SplitReport, add: Add) {
+    let share = split.ignored as f64 / split.pixels.max(1) as f64;
+    if split.pixels > 0 && split.ignored == split.pixels {
+        add(
+            Severity::Error,
+            format!("{}: every pixel is ignored", split.name),
+            "the labels of this split are withheld, or 255 is a class: give it that id in classes.json",
+        );
+    } else if share > MUCH_IGNORED {
+        add(
+            Severity::Warning,
+            format!("{}: {:.0}% of the pixels are ignored", split.name, 100.0 * share),
+            "if 255 or another ignored value means a class, give it that id in classes.json",
+        );
+    } else if split.all_ignored > 0 {
+        add(
+            Severity::Note,
+            format!("{}: {} images have no pixel that counts", split.name, split.all_ignored),
+            "they teach nothing; take them out",
+        );
+    }
+}
+
+fn absent(splits: &[SplitReport], add: Add) {
+    let names = |split: &SplitReport, keep: &dyn Fn(usize) -> bool| -> Vec<String> {
+        let absent = split.classes.iter().enumerate().filter(|(i, class)| class.pixels == 0 && keep(*i));
+        absent.map(|(_, class)| class.name.clone()).collect()
+    };
+    let train = splits.iter().find(|split| split.name == "train");
+    if let Some(train) = train {
+        let absent = names(train, &|_| true);
+        if !absent.is_empty() {
+            add(
+                Severity::Warning,
+                format!(
+                    "train: {} of {} classes do not occur: {}",
+                    absent.len(),
+                    train.classes.len(),
+                    listed(&absent)
+                ),
+                "they cannot be learnt: add images, or take them out of the class file",
+            );
+        }
+    }
+    let learnt = |i: usize| train.is_none_or(|train| train.classes[i].pixels > 0);
+    for split in splits.iter().filter(|split| split.name != "train" && split.ignored < split.pixels) {
+        let absent = names(split, &learnt);
+        if !absent.is_empty() {
+            add(
+                Severity::Note,
+                format!("{}: {} classes do not occur: {}", split.name, absent.len(), listed(&absent)),
+                "they are left out of this split's means unless they are predicted",
+            );
+        }
+    }
+}
+
+/// A first class that is mostly outlines is what other sets call unlabelled.
+fn zero(set: &LabelSet, splits: &[SplitReport], add: Add) {
+    let first = set.coding.id_of(0) == Some(0);
+    let train = splits.iter().find(|split| split.name == "train");
+    if let Some(part) = train.and_then(|split| split.zero_on_edges)
+        && first
+        && set.classes.len() > 2
+        && part > OUTLINES
+    {
+        add(
+            Severity::Note,
+            format!(
+                "{:.0}% of the pixels of the first class ({}) lie at the edges of others, as unlabelled outlines do",
+                100.0 * part,
+                set.classes[0].name
+            ),
+            "look at a mask; if id 0 means unlabelled, give it in classes.json with \"ignore\": true",
+        );
+    }
+}
+
+/// Images that are in two of the splits.
+fn shared(set: &LabelSet, add: Add) {
+    let mut purposes: BTreeMap<&Path, &str> = BTreeMap::new();
+    let mut twice: Vec<String> = Vec::new();
+    for split in set.splits.iter().filter(|split| ["train", "val", "test"].contains(&split.name.as_str())) {
+        for pair in &split.pairs {
+            if let Some(other) = purposes.insert(&pair.image, &split.name) {
+                let name = pair.image.file_name().unwrap_or_default().to_string_lossy();
+                twice.push(format!("{name} ({other} and {})", split.name));
+            }
+        }
+    }
+    if !twice.is_empty() {
+        add(
+            Severity::Warning,
+            format!("{} images are listed twice: {}", twice.len(), listed(&twice)),
+            "an image that trains must not be measured: take it out of one list",
+        );
+    }
+}
