@@ -4,3 +4,4 @@ pub mod backbones;
 pub mod check;
 pub mod heads;
 pub mod load;
+pub mod segformer;

@@ -3,8 +3,10 @@
 //! Images are `(batch, height, width, 3)`, normalised as the checkpoint's authors did; maps are
 //! `(batch, height, width, channels)`, finest first.
 pub mod grid;
+pub mod mit;
 pub mod parts;
 pub mod swin;
+pub mod tiny_vit;
 pub mod vit;
 
 use nerve_core::graph::{Mode, Result, Tensor};

@@ -1,0 +1,145 @@
+//! A block: attention to reduced keys and values, then the MLP that knows its place.
+use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm, Linear};
+use nerve_core::ops::{attention::cross_attention, drop_path::drop_path};
+
+use super::{EPS, MitConfig};
+use crate::activation::Activation;
+
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    before_attention: LayerNorm,
+    attention: Attention,
+    before_mlp: LayerNorm,
+    mlp: MixMlp,
+    drop: f32,
+    index: u32,
+}
+
+impl Block {
+    pub(super) fn new(
+        scope: &Scope,
+        config: &MitConfig,
+        stage: usize,
+        drop: f32,
+        index: u32,
+    ) -> Result<Self> {
+        let channels = config.hidden_sizes[stage];
+        Ok(Self {
+            before_attention: LayerNorm::new(&scope.at("layer_norm_1"), channels, EPS)?,
+            attention: Attention::new(&scope.at("attention"), config, stage)?,
+            before_mlp: LayerNorm::new(&scope.at("layer_norm_2"), channels, EPS)?,
+            mlp: MixMlp::new(&scope.at("mlp"), config, stage)?,
+            drop,
+            index,
+        })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let y = self.attention.forward(&self.before_attention.forward(x)?)?;
+        let x = (x + drop_path(&y, self.drop, mode, 2 * self.index)?)?;
+        let y = self.mlp.forward(&self.before_mlp.forward(&x)?)?;
+        x + drop_path(&y, self.drop, mode, 2 * self.index + 1)?
+    }
+}
+
+/// Efficient self-attention (section 3.1): keys and values come from the map reduced by a convolution whose kernel is
+/// its stride, so that the work is the square of the number of tokens divided by the square of the reduction.
+#[derive(Clone, Debug)]
+struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    reduction: Option<(Conv2d, LayerNorm)>,
+    dense: Linear,
+    heads: usize,
+    scale: f32,
+}
+
+impl Attention {
+    fn new(scope: &Scope, config: &MitConfig, stage: usize) -> Result<Self> {
+        let (channels, heads, ratio) =
+            (config.hidden_sizes[stage], config.num_attention_heads[stage], config.sr_ratios[stage]);
+        let part = scope.at("self");
+        let linear = |name| Linear::new(&part.at(name), channels, channels);
+        let reduction = if ratio > 1 {
+            let conv = ConvConfig {
+                inputs: channels,
+                outputs: channels,
+                kernel: [ratio; 2],
+                stride: [ratio; 2],
+                padding: [0; 2],
+                depthwise: false,
+                bias: true,
+            };
+            let norm = LayerNorm::new(&part.at("layer_norm"), channels, EPS)?;
+            Some((Conv2d::new(&part.at("sr"), conv)?, norm))
+        } else {
+            None
+        };
+        Ok(Self {
+            query: linear("query")?,
+            key: linear("key")?,
+            value: linear("value")?,
+            reduction,
+            dense: Linear::new(&scope.at("output").at("dense"), channels, channels)?,
+            heads,
+            scale: ((channels / heads) as f32).powf(-0.5),
+        })
+    }
+
+    /// x is `(batch, height, width, channels)`, as is the result.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, height, width, channels) = x.dims4()?;
+        let source = match &self.reduction {
+            Some((conv, norm)) => norm.forward(&conv.forward(x)?)?,
+            None => x.clone(),
+        };
+        // The reduced map is small: that its keys and values are put together costs less than one product of weights
+        // would need that are put together in every step.
+        let kv = Tensor::cat(&[self.key.forward(&source)?, self.value.forward(&source)?], 3)?;
+        let kv = kv.reshape((batch, (), 2 * channels))?;
+        let q = self.query.forward(x)?.reshape((batch, height * width, channels))?;
+        let y = cross_attention(&q, &kv, self.heads, self.scale)?;
+        self.dense.forward(&y.reshape((batch, height, width, channels))?)
+    }
+}
+
+/// Mix-FFN (equation 3): a depthwise 3x3 convolution before the activation.
+#[derive(Clone, Debug)]
+struct MixMlp {
+    dense1: Linear,
+    convolution: Conv2d,
+    activation: Activation,
+    dense2: Linear,
+}
+
+impl MixMlp {
+    fn new(scope: &Scope, config: &MitConfig, stage: usize) -> Result<Self> {
+        let channels = config.hidden_sizes[stage];
+        let hidden = channels * config.mlp_ratios[stage];
+        let convolution = ConvConfig {
+            inputs: hidden,
+            outputs: hidden,
+            kernel: [3; 2],
+            stride: [1; 2],
+            padding: [1; 2],
+            depthwise: true,
+            bias: true,
+        };
+        Ok(Self {
+            dense1: Linear::new(&scope.at("dense1"), channels, hidden)?,
+            convolution: Conv2d::new(&scope.at("dwconv").at("dwconv"), convolution)?,
+            activation: config.hidden_act,
+            dense2: Linear::new(&scope.at("dense2"), hidden, channels)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.convolution.forward(&self.dense1.forward(x)?)?;
+        match self.activation.gelu() {
+            Some(form) => self.dense2.forward_gelu(&x, form),
+            None => self.dense2.forward(&self.activation.forward(&x)?),
+        }
+    }
+}

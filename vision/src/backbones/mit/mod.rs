@@ -1,0 +1,100 @@
+//! Mix Transformer, SegFormer's encoder (Xie et al. 2021, "SegFormer: Simple and Efficient Design for Semantic
+//! Segmentation with Transformers").
+//!
+//! Four stages at strides 4, 8, 16 and 32. Each begins with an overlapping patch embedding (a strided convolution) and
+//! has no position embedding: a depthwise convolution inside the MLP tells positions apart, so that any input size will
+//! do. Keys are those of Hugging Face's checkpoints (`nvidia/mit-b0` to `-b5`) below `segformer.`; see [`MitKeys`].
+mod block;
+mod config;
+mod keys;
+
+use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
+
+use super::{Backbone, Level};
+use block::Block;
+pub use config::MitConfig;
+pub use keys::MitKeys;
+pub(crate) use keys::published;
+
+/// Hugging Face's models have PyTorch's default in all norms, whatever their configuration says.
+const EPS: f64 = 1e-5;
+
+/// The encoder: an image becomes one map a stage.
+#[derive(Clone, Debug)]
+pub struct Mit {
+    stages: Vec<Stage>,
+    levels: Vec<Level>,
+}
+
+#[derive(Clone, Debug)]
+struct Stage {
+    projection: Conv2d,
+    embedded: LayerNorm,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+impl Mit {
+    /// Takes or makes its variables at `encoder.` of the scope.
+    ///
+    /// # Errors
+    /// If the configuration is contradictory ([`MitConfig::check`]), or variables are there with other shapes.
+    pub fn new(scope: &Scope, config: &MitConfig) -> Result<Self> {
+        config.check()?;
+        let scope = scope.at("encoder");
+        let rates = config.drop_rates();
+        let mut stages = Vec::new();
+        let (mut inputs, mut index) = (config.num_channels, 0);
+        for stage in 0..config.depths.len() {
+            let (channels, patch, stride) =
+                (config.hidden_sizes[stage], config.patch_sizes[stage], config.strides[stage]);
+            let embeddings = scope.at("patch_embeddings").at(stage);
+            let projection = ConvConfig {
+                inputs,
+                outputs: channels,
+                kernel: [patch; 2],
+                stride: [stride; 2],
+                padding: [patch / 2; 2],
+                depthwise: false,
+                bias: true,
+            };
+            let mut blocks = Vec::new();
+            for block in 0..config.depths[stage] {
+                let at = scope.at("block").at(stage).at(block);
+                blocks.push(Block::new(&at, config, stage, rates[index], index as u32)?);
+                index += 1;
+            }
+            stages.push(Stage {
+                projection: Conv2d::new(&embeddings.at("proj"), projection)?,
+                embedded: LayerNorm::new(&embeddings.at("layer_norm"), channels, EPS)?,
+                blocks,
+                norm: LayerNorm::new(&scope.at("layer_norm").at(stage), channels, EPS)?,
+            });
+            inputs = channels;
+        }
+        let levels = config.levels();
+        Ok(Self { stages, levels })
+    }
+}
+
+impl Backbone for Mit {
+    fn levels(&self) -> Vec<Level> {
+        self.levels.clone()
+    }
+
+    /// Sizes are rounded up. The least image has 29 pixels a side with the published configurations: the reduction of
+    /// keys needs as many cells as its kernel has.
+    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        let mut maps: Vec<Tensor> = Vec::new();
+        for stage in &self.stages {
+            let x = stage.projection.forward(maps.last().unwrap_or(images))?;
+            let mut x = stage.embedded.forward(&x)?;
+            for block in &stage.blocks {
+                x = block.forward(&x, mode)?;
+            }
+            maps.push(stage.norm.forward(&x)?);
+        }
+        Ok(maps)
+    }
+}

@@ -1,0 +1,133 @@
+//! A block of windowed attention, a local convolution, and an MLP.
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
+use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
+use nerve_core::ops::drop_path::drop_path;
+
+use super::TinyVitConfig;
+use super::conv::ConvNorm;
+use crate::activation::Activation;
+use crate::backbones::parts::Mlp;
+
+/// PyTorch's default, in blocks.
+const EPS: f64 = 1e-5;
+
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    attention: Attention,
+    local: ConvNorm,
+    norm: LayerNorm,
+    mlp: Mlp,
+    drop: f32,
+    index: u32,
+}
+
+impl Block {
+    pub(super) fn new(
+        scope: &Scope,
+        config: &TinyVitConfig,
+        stage: usize,
+        drop: f32,
+        index: u32,
+    ) -> Result<Self> {
+        let channels = config.embed_dims[stage];
+        let mlp = scope.at("mlp");
+        let (heads, window) = (config.num_heads[stage], config.window_sizes[stage]);
+        Ok(Self {
+            attention: Attention::new(&scope.at("attn"), channels, heads, window)?,
+            local: ConvNorm::depthwise(&scope.at("local_conv"), channels, 1)?,
+            norm: LayerNorm::new(&mlp.at("norm"), channels, EPS)?,
+            mlp: Mlp::new(&mlp, channels, channels * config.mlp_ratio, Activation::Gelu)?,
+            drop,
+            index,
+        })
+    }
+
+    /// x is `(batch, height, width, channels)`, as is the result.
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let y = self.attention.forward(x)?;
+        let x = (x + drop_path(&y, self.drop, mode, 2 * self.index)?)?;
+        let x = self.local.forward(&x, mode)?;
+        let y = self.mlp.forward(&self.norm.forward(&x)?)?;
+        x + drop_path(&y, self.drop, mode, 2 * self.index + 1)?
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Attention {
+    norm: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    /// `(heads, side^2)`: a bias for each distance along both sides.
+    biases: Tensor,
+    /// `(tokens^2)`: which of them a query and a key have.
+    offsets: Tensor,
+    windows: WindowConfig,
+}
+
+impl Attention {
+    fn new(scope: &Scope, channels: usize, heads: usize, side: usize) -> Result<Self> {
+        let tokens = side * side;
+        Ok(Self {
+            norm: LayerNorm::new(&scope.at("norm"), channels, EPS)?,
+            qkv: Linear::new(&scope.at("qkv"), channels, 3 * channels)?,
+            proj: Linear::new(&scope.at("proj"), channels, channels)?,
+            biases: scope.weight("attention_biases", &[heads, tokens], Init::Constant(0.0))?,
+            offsets: Tensor::from_vec(offsets(side), tokens * tokens, scope.device())?,
+            windows: WindowConfig {
+                heads,
+                scale: ((channels / heads) as f32).powf(-0.5),
+                window: [side; 2],
+                shift: [0; 2],
+                packing: Packing::Heads,
+            },
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (_, height, width, _) = x.dims4()?;
+        let ([side, _], heads) = (self.windows.window, self.windows.heads);
+        let bias = self.biases.index_select(&self.offsets, 1)?.reshape((heads, side * side, side * side))?;
+        // The map is padded with zeros before the norm, which makes its bias of them.
+        let pad = if height.is_multiple_of(side) && width.is_multiple_of(side) {
+            None
+        } else {
+            Some(self.qkv.forward(&self.norm.bias().unsqueeze(0)?)?.squeeze(0)?)
+        };
+        let qkv = self.qkv.forward(&self.norm.forward(x)?)?;
+        self.proj.forward(&window_attention(&qkv, &self.windows, Some(&bias), pad.as_ref())?)
+    }
+}
+
+/// The number of the offset `(|dy|, |dx|)` of each pair of a window's tokens. The published code numbers offsets as it
+/// meets them; it meets them from the first token, and so row by row.
+fn offsets(side: usize) -> Vec<u32> {
+    let tokens = side * side;
+    let pair = |q: usize, k: usize| (q / side).abs_diff(k / side) * side + (q % side).abs_diff(k % side);
+    (0..tokens * tokens).map(|i| pair(i / tokens, i % tokens) as u32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offsets;
+
+    #[test]
+    fn offsets_are_numbered_as_they_are_met() {
+        for side in [1, 2, 3, 7] {
+            let mut met = Vec::new();
+            let tokens: Vec<(usize, usize)> = (0..side * side).map(|i| (i / side, i % side)).collect();
+            let mut want = Vec::new();
+            for a in &tokens {
+                for b in &tokens {
+                    let offset = (a.0.abs_diff(b.0), a.1.abs_diff(b.1));
+                    let place = met.iter().position(|m| *m == offset).unwrap_or_else(|| {
+                        met.push(offset);
+                        met.len() - 1
+                    });
+                    want.push(place as u32);
+                }
+            }
+            assert_eq!(offsets(side), want, "side {side}");
+        }
+    }
+}

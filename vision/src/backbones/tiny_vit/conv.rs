@@ -1,0 +1,106 @@
+//! The convolutional parts.
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
+use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
+use nerve_core::ops::{drop_path::drop_path, gelu::gelu};
+
+/// A convolution without a bias, and batch norm: keys `c` and `bn`.
+#[derive(Clone, Debug)]
+pub(super) struct ConvNorm {
+    convolution: Conv2d,
+    norm: BatchNorm2d,
+}
+
+impl ConvNorm {
+    /// From `inputs` to `outputs` channels, keeping the grid's centre: padded by half the kernel.
+    pub(super) fn new(
+        scope: &Scope,
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        Self::of(scope, [inputs, outputs], kernel, stride, false)
+    }
+
+    /// 3x3, each channel by itself.
+    pub(super) fn depthwise(scope: &Scope, channels: usize, stride: usize) -> Result<Self> {
+        Self::of(scope, [channels; 2], 3, stride, true)
+    }
+
+    fn of(
+        scope: &Scope,
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        depthwise: bool,
+    ) -> Result<Self> {
+        let config = ConvConfig {
+            inputs,
+            outputs,
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [kernel / 2; 2],
+            depthwise,
+            bias: false,
+        };
+        let convolution = Conv2d::new(&scope.at("c"), config)?;
+        Ok(Self { convolution, norm: BatchNorm2d::new(&scope.at("bn"), outputs, 1e-5, 0.1)? })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.norm.forward(&self.convolution.forward(x)?, mode)
+    }
+}
+
+/// MBConv: widened, convolved in depth, narrowed, added to its input, activated.
+#[derive(Clone, Debug)]
+pub(super) struct Residual {
+    convolutions: [ConvNorm; 3],
+    drop: f32,
+    index: u32,
+}
+
+impl Residual {
+    pub(super) fn new(scope: &Scope, channels: usize, ratio: usize, drop: f32, index: u32) -> Result<Self> {
+        let hidden = channels * ratio;
+        // The last norm begins at zero, and the block as its activation.
+        let last = scope.at("conv3");
+        last.at("bn").weight("weight", &[channels], Init::Constant(0.0))?;
+        let convolutions = [
+            ConvNorm::new(&scope.at("conv1"), [channels, hidden], 1, 1)?,
+            ConvNorm::depthwise(&scope.at("conv2"), hidden, 1)?,
+            ConvNorm::new(&last, [hidden, channels], 1, 1)?,
+        ];
+        Ok(Self { convolutions, drop, index })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let [widen, depthwise, narrow] = &self.convolutions;
+        let y = gelu(&widen.forward(x, mode)?)?;
+        let y = gelu(&depthwise.forward(&y, mode)?)?;
+        let y = narrow.forward(&y, mode)?;
+        gelu(&(x + drop_path(&y, self.drop, mode, 2 * self.index)?)?)
+    }
+}
+
+/// PatchMerging: to the next stage's channels, and its grid.
+#[derive(Clone, Debug)]
+pub(super) struct Merging {
+    convolutions: [ConvNorm; 3],
+}
+
+impl Merging {
+    pub(super) fn new(scope: &Scope, inputs: usize, outputs: usize, stride: usize) -> Result<Self> {
+        let convolutions = [
+            ConvNorm::new(&scope.at("conv1"), [inputs, outputs], 1, 1)?,
+            ConvNorm::depthwise(&scope.at("conv2"), outputs, stride)?,
+            ConvNorm::new(&scope.at("conv3"), [outputs; 2], 1, 1)?,
+        ];
+        Ok(Self { convolutions })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let [first, second, third] = &self.convolutions;
+        let x = gelu(&first.forward(x, mode)?)?;
+        third.forward(&gelu(&second.forward(&x, mode)?)?, mode)
+    }
+}

@@ -1,0 +1,136 @@
+//! TinyViT-5M (Wu et al. 2022, "TinyViT: Fast Pretraining Distillation for Small Vision Transformers"), in the form of
+//! MobileSAM's image encoder (Zhang et al. 2023) and in timm's.
+//!
+//! A convolutional stage at stride 4 and three stages of windowed attention. MobileSAM's last merging keeps the grid,
+//! so that its stages are at strides 4, 8, 16 and 16; timm's `tiny_vit_5m_224` halves it once more. Keys are those of
+//! `mobile_sam.pt` below `image_encoder.`; timm's are translated ([`TinyVitKeys`]).
+mod block;
+mod config;
+mod conv;
+mod keys;
+
+use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
+use nerve_core::ops::gelu::gelu;
+
+use super::{Backbone, Level};
+use block::Block;
+pub use config::TinyVitConfig;
+use conv::{ConvNorm, Merging, Residual};
+pub use keys::TinyVitKeys;
+
+/// The trunk: an image becomes four maps.
+#[derive(Clone, Debug)]
+pub struct TinyVit {
+    embed: [ConvNorm; 2],
+    convolutional: Vec<Residual>,
+    attentive: Vec<(Merging, Vec<Block>)>,
+    levels: Vec<Level>,
+}
+
+impl TinyVit {
+    /// Takes or makes its variables in the scope.
+    ///
+    /// # Errors
+    /// If the configuration is contradictory ([`TinyVitConfig::check`]), or variables are there with other shapes.
+    pub fn new(scope: &Scope, config: &TinyVitConfig) -> Result<Self> {
+        config.check()?;
+        let widths = config.embed_dims;
+        let embed = scope.at("patch_embed").at("seq");
+        let mut places = config.drop_rates().into_iter().zip(0..);
+        let layers = scope.at("layers");
+        let mut convolutional = Vec::new();
+        for (i, (drop, index)) in places.by_ref().take(config.depths[0]).enumerate() {
+            let at = layers.at(0).at("blocks").at(i);
+            convolutional.push(Residual::new(&at, widths[0], config.mbconv_expand_ratio, drop, index)?);
+        }
+        let mut attentive = Vec::new();
+        for stage in 1..4 {
+            // A merging belongs to the stage before it, by its key.
+            let stride = if stage == 3 { config.last_stride } else { 2 };
+            let at = layers.at(stage - 1).at("downsample");
+            let merging = Merging::new(&at, widths[stage - 1], widths[stage], stride)?;
+            let mut blocks = Vec::new();
+            for (i, (drop, index)) in places.by_ref().take(config.depths[stage]).enumerate() {
+                blocks.push(Block::new(&layers.at(stage).at("blocks").at(i), config, stage, drop, index)?);
+            }
+            attentive.push((merging, blocks));
+        }
+        let embed = [
+            ConvNorm::new(&embed.at(0), [config.in_chans, widths[0] / 2], 3, 2)?,
+            ConvNorm::new(&embed.at(2), [widths[0] / 2, widths[0]], 3, 2)?,
+        ];
+        Ok(Self { embed, convolutional, attentive, levels: config.levels() })
+    }
+}
+
+impl Backbone for TinyVit {
+    fn levels(&self) -> Vec<Level> {
+        self.levels.clone()
+    }
+
+    /// Images of any size will do; each halving rounds up.
+    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        let x = gelu(&self.embed[0].forward(images, mode)?)?;
+        let mut x = self.embed[1].forward(&x, mode)?;
+        for block in &self.convolutional {
+            x = block.forward(&x, mode)?;
+        }
+        let mut maps = vec![x.clone()];
+        for (merging, blocks) in &self.attentive {
+            x = merging.forward(&x, mode)?;
+            for block in blocks {
+                x = block.forward(&x, mode)?;
+            }
+            maps.push(x.clone());
+        }
+        Ok(maps)
+    }
+}
+
+/// What MobileSAM puts behind the trunk: the last map becomes the embedding that SAM's decoder takes.
+#[derive(Clone, Debug)]
+pub struct Neck {
+    convolutions: [Conv2d; 2],
+    norms: [LayerNorm; 2],
+}
+
+impl Neck {
+    /// Channels of the embedding that SAM's decoder takes.
+    pub const MOBILE_SAM: usize = 256;
+
+    /// Takes or makes its variables at `neck.` of the scope; `inputs` are the channels of the last map, `outputs` those
+    /// of the embedding.
+    ///
+    /// # Errors
+    /// If variables are there with other shapes.
+    pub fn new(scope: &Scope, inputs: usize, outputs: usize) -> Result<Self> {
+        let scope = scope.at("neck");
+        let conv = |place, inputs, kernel: usize| {
+            let config = ConvConfig {
+                inputs,
+                outputs,
+                kernel: [kernel; 2],
+                stride: [1; 2],
+                padding: [kernel / 2; 2],
+                depthwise: false,
+                bias: false,
+            };
+            Conv2d::new(&scope.at(place), config)
+        };
+        let norm = |place| LayerNorm::new(&scope.at(place), outputs, 1e-6);
+        Ok(Self { convolutions: [conv(0, inputs, 1)?, conv(2, outputs, 3)?], norms: [norm(1)?, norm(3)?] })
+    }
+
+    /// x is `(batch, height, width, inputs)`; the result has the channels of the embedding.
+    ///
+    /// # Errors
+    /// If x has another number of channels.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (convolution, norm) in self.convolutions.iter().zip(&self.norms) {
+            x = norm.forward(&convolution.forward(&x)?)?;
+        }
+        Ok(x)
+    }
+}

@@ -1,0 +1,113 @@
+//! SegFormer's All-MLP head (Xie et al. 2021, equation 4).
+//!
+//! Maps of any strides are projected to the same channels, resized to the grid of the first, concatenated, last map
+//! first, fused by a 1x1 convolution with batch norm and ReLU, and classified. Keys are those of Hugging Face's
+//! `decode_head.`.
+//!
+//! Projection, resizing (bilinear, as `align_corners = False`) and fusion are linear with nothing between them, and
+//! resizing works on each channel alone: `fuse(cat(resize(P_i x_i + b_i))) = sum resize(F_i P_i x_i + F_i b_i)`, where
+//! `F_i` are the columns of the fusion that belong to map i. The head computes the right-hand side, on the small maps
+//! and with the products `F_i P_i` made first: for TinyViT's maps an eighth of the work, and no map of all channels.
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor, bail};
+use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
+use nerve_core::ops::{drop_path::dropout, linear::linear, resize::bilinear};
+use serde::{Deserialize, Serialize};
+
+/// What the head is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AllMlpConfig {
+    /// Channels of the maps it is given.
+    pub inputs: Vec<usize>,
+    /// Its own channels.
+    pub channels: usize,
+    /// Classes it tells apart.
+    pub classes: usize,
+    /// Dropout before the classifier, in training.
+    pub dropout: f32,
+}
+
+/// The head: maps become scores of classes.
+#[derive(Clone, Debug)]
+pub struct AllMlp {
+    projections: Vec<(Tensor, Tensor)>,
+    fuse: Tensor,
+    norm: BatchNorm2d,
+    classifier: Conv2d,
+    channels: usize,
+    dropout: f32,
+}
+
+impl AllMlp {
+    /// Takes or makes its variables in the scope.
+    ///
+    /// # Errors
+    /// If there is no input, or variables are there with other shapes.
+    pub fn new(scope: &Scope, config: &AllMlpConfig) -> Result<Self> {
+        let AllMlpConfig { inputs, channels, classes, dropout } = config;
+        let (channels, classes) = (*channels, *classes);
+        if inputs.is_empty() || channels == 0 || classes == 0 {
+            bail!("All-MLP: {} maps to {channels} channels and {classes} classes", inputs.len());
+        }
+        let mut projections = Vec::new();
+        for (i, inputs) in inputs.iter().enumerate() {
+            let at = scope.at("linear_c").at(i).at("proj");
+            let weight = at.weight("weight", &[channels, *inputs], Init::Normal(0.02))?;
+            projections.push((weight, at.weight("bias", &[channels], Init::Constant(0.0))?));
+        }
+        let shape = [channels, channels * inputs.len(), 1, 1];
+        let classifier = ConvConfig {
+            inputs: channels,
+            outputs: classes,
+            kernel: [1; 2],
+            stride: [1; 2],
+            padding: [0; 2],
+            depthwise: false,
+            bias: true,
+        };
+        Ok(Self {
+            projections,
+            fuse: scope.at("linear_fuse").weight("weight", &shape, Init::FanOut)?,
+            norm: BatchNorm2d::new(&scope.at("batch_norm"), channels, 1e-5, 0.1)?,
+            classifier: Conv2d::new(&scope.at("classifier"), classifier)?,
+            channels,
+            dropout: *dropout,
+        })
+    }
+
+    /// Each map is `(batch, height, width, inputs)`, of any size; the result is `(batch, height, width, classes)` on the
+    /// grid of the first.
+    ///
+    /// # Errors
+    /// If maps and inputs do not fit.
+    pub fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
+        let x = self.norm.forward(&self.fused(maps)?, mode)?.relu()?;
+        self.classifier.forward(&dropout(&x, self.dropout, mode, 0)?)
+    }
+
+    /// What the fusion puts out.
+    fn fused(&self, maps: &[Tensor]) -> Result<Tensor> {
+        let (n, channels) = (maps.len(), self.channels);
+        if n != self.projections.len() {
+            bail!("All-MLP: {n} maps, not {}", self.projections.len());
+        }
+        let fuse = self.fuse.reshape((channels, n * channels))?;
+        // Sums by size of the map: what has one size is added before it is resized.
+        let mut sums: Vec<([usize; 2], Tensor)> = Vec::new();
+        for (i, (x, (weight, bias))) in maps.iter().zip(&self.projections).enumerate() {
+            let columns = fuse.narrow(1, (n - 1 - i) * channels, channels)?.contiguous()?;
+            let bias = linear(&bias.unsqueeze(0)?, &columns, None)?.squeeze(0)?;
+            let y = linear(x, &columns.matmul(weight)?, Some(&bias))?;
+            let (_, height, width, _) = y.dims4()?;
+            match sums.iter_mut().find(|(size, _)| *size == [height, width]) {
+                Some((_, sum)) => *sum = (&*sum + y)?,
+                None => sums.push(([height, width], y)),
+            }
+        }
+        let mut sums = sums.into_iter();
+        let Some((size, mut total)) = sums.next() else { bail!("All-MLP: no maps") };
+        for (_, sum) in sums {
+            total = (total + bilinear(&sum, size, false)?)?;
+        }
+        Ok(total)
+    }
+}
