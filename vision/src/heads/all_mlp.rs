@@ -111,3 +111,75 @@ impl AllMlp {
         Ok(total)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nerve_core::graph::{Device, Randomness, Variables, read};
+    use nerve_core::ops::check::{PARITY_L2, PARITY_MAX, close};
+
+    fn values(seed: usize, shape: &[usize]) -> Tensor {
+        let n: usize = shape.iter().product();
+        let values: Vec<f32> = (seed..seed + n).map(|i| ((i * 7919) % 1009) as f32 / 504.0 - 1.0).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).expect("values")
+    }
+
+    /// A head for maps of which two have one size, as TinyViT's, with variables everywhere.
+    fn head() -> (Variables, AllMlp, Vec<Tensor>) {
+        let variables = Variables::random(1);
+        let config = AllMlpConfig { inputs: vec![4, 6, 5, 7], channels: 8, classes: 3, dropout: 0.5 };
+        let head = AllMlp::new(&variables.tracked(), &config).expect("a head");
+        for (i, (_, variable)) in variables.all().iter().enumerate() {
+            let moved = values(31 * i, variable.var.dims());
+            let moved = if variable.trainable { moved } else { moved.abs().expect("values") };
+            variable.var.set(&moved).expect("set");
+        }
+        let sizes = [[9, 7], [5, 4], [3, 2], [3, 2]];
+        let maps = sizes.iter().zip(&config.inputs);
+        let maps = maps.map(|([h, w], c)| values(*c, &[2, *h, *w, *c])).collect();
+        (variables, head, maps)
+    }
+
+    #[test]
+    fn the_products_made_first_are_those_of_the_paper() {
+        let (variables, head, maps) = head();
+        let get = |key: &str| variables.get(key).expect("a variable").var.as_detached_tensor();
+        let mut resized = Vec::new();
+        for (i, map) in maps.iter().enumerate() {
+            let part = |name: &str| get(&format!("linear_c.{i}.proj.{name}"));
+            let y = linear(map, &part("weight"), Some(&part("bias"))).expect("projected");
+            resized.insert(0, bilinear(&y, [9, 7], false).expect("resized"));
+        }
+        let all = Tensor::cat(&resized, 3).expect("all channels");
+        let fuse = get("linear_fuse.weight").reshape((8, 32)).expect("a matrix");
+        let want = linear(&all, &fuse, None).expect("fused");
+        let found = head.fused(&maps).expect("fused");
+        assert_eq!(found.dims(), want.dims());
+        let want: Vec<f64> = read(&want).expect("values").iter().map(|v| f64::from(*v)).collect();
+        close(&read(&found).expect("values"), &want, PARITY_L2, PARITY_MAX).expect("the same");
+    }
+
+    #[test]
+    fn dropout_is_for_training() {
+        let (_, head, maps) = head();
+        let scores = |mode| {
+            let scores = head.forward(&maps, mode).expect("scores");
+            assert_eq!(scores.dims(), [2, 9, 7, 3]);
+            read(&scores).expect("values").to_vec()
+        };
+        let train = |step| Mode::Train(Randomness { seed: 1, step });
+        assert_eq!(scores(train(1)), scores(train(1)));
+        assert_ne!(scores(train(1)), scores(train(2)));
+        assert_eq!(scores(Mode::Eval), scores(Mode::Eval));
+    }
+
+    #[test]
+    fn maps_that_do_not_fit_are_refused() {
+        let (_, head, mut maps) = head();
+        assert!(head.forward(&maps[..3], Mode::Eval).is_err());
+        maps.swap(0, 1);
+        assert!(head.forward(&maps, Mode::Eval).is_err());
+        let none = AllMlpConfig { inputs: vec![], channels: 8, classes: 3, dropout: 0.0 };
+        assert!(AllMlp::new(&Variables::random(1).tracked(), &none).is_err());
+    }
+}

@@ -1,6 +1,7 @@
 //! Every trainable variable of whole segmenters receives a gradient.
-use nerve_core::graph::{Mode, Tensor, Variables, read};
+use nerve_core::graph::{Mode, Randomness, Tensor, Variables, read};
 use nerve_vision::backbones::Backbone;
+use nerve_vision::backbones::mit::{Mit, MitConfig};
 use nerve_vision::backbones::tiny_vit::{TinyVit, TinyVitConfig};
 use nerve_vision::check::gradient_reach;
 use nerve_vision::heads::all_mlp::{AllMlp, AllMlpConfig};
@@ -49,4 +50,32 @@ fn tiny_vit_with_all_mlp_learns_everywhere() {
         Ok(vec![scores])
     };
     gradient_reach(&variables, scores).expect("all are reached");
+}
+
+#[test]
+fn branches_are_dropped_in_training_alone() {
+    let models: [Box<dyn Backbone>; 2] = [
+        Box::new(
+            TinyVit::new(
+                &Variables::random(1).detached(),
+                &TinyVitConfig { drop_path_rate: 0.5, ..TinyVitConfig::default() },
+            )
+            .expect("a trunk"),
+        ),
+        Box::new(
+            Mit::new(
+                &Variables::random(1).detached(),
+                &MitConfig { drop_path_rate: 0.5, ..MitConfig::default() },
+            )
+            .expect("an encoder"),
+        ),
+    ];
+    let x = noise(&[4, 64, 64, 3]);
+    for model in models {
+        let last = |mode| read(&model.maps(&x, mode).expect("maps")[3]).expect("values").to_vec();
+        let train = |step| Mode::Train(Randomness { seed: 1, step });
+        assert_eq!(last(train(1)), last(train(1)));
+        assert_ne!(last(train(1)), last(train(2)));
+        assert_eq!(last(Mode::Eval), last(Mode::Eval));
+    }
 }
