@@ -5,3 +5,4 @@ pub mod check;
 pub mod heads;
 pub mod load;
 pub mod segformer;
+pub mod upernet;

@@ -10,9 +10,10 @@ pub mod tiny_vit;
 pub mod vit;
 
 use nerve_core::graph::{Mode, Result, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// One of the maps that a backbone puts out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
     /// Its channels.
     pub channels: usize,

@@ -1,5 +1,6 @@
 //! Models against their published programs, on random weights. `../fixtures/make_*.py` say how each file was made.
 mod common;
 mod grids;
+mod segmenters;
 mod swin;
 mod vit;
