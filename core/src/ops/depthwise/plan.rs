@@ -15,10 +15,12 @@ pub(super) struct Block {
     pub(super) first: usize,
     pub(super) many: usize,
     pub(super) taps: Vec<Tap>,
+    /// Both steps are 1 and the taps meet adjacent columns: pixels share what they meet.
+    pub(super) run: bool,
 }
 
-/// Pixels of a [`Block`] that is not a rest.
-pub(super) const PIXELS: usize = 4;
+/// Numbers of pixels of a [`Block`], as many as its row allows.
+pub(super) const PIXELS: [usize; 3] = [8, 4, 1];
 
 /// Taps of every row and column of a map of sums.
 #[derive(Debug)]
@@ -74,8 +76,11 @@ impl Plan {
                         taps.iter().copied().eq(columns[first].iter().map(shifted))
                     })
                 };
-                let many = if (1..PIXELS).all(|p| alike(&p)) { PIXELS } else { 1 };
-                blocks.push(Block { first, many, taps: columns[first].clone() });
+                let many = PIXELS.into_iter().find(|n| (1..*n).all(|p| alike(&p))).unwrap_or(1);
+                let taps = columns[first].clone();
+                let alone = step == 1 && source_step == 1;
+                let run = alone && taps.windows(2).all(|pair| pair[1].at == pair[0].at + 1);
+                blocks.push(Block { first, many, taps, run });
                 first += many * step;
             }
         }

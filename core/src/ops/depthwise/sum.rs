@@ -1,6 +1,6 @@
 //! One row of sums.
 use super::Plan;
-use super::plan::{Block, PIXELS, Tap};
+use super::plan::{Block, Tap};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Writes row `row` of the map of sums: `to` is `(plan.width, channels)`, `source` the map that is summed, `weights`
@@ -41,19 +41,58 @@ impl Kernel for Sum<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         for block in &self.plan.blocks {
-            if block.many == PIXELS {
-                self.block::<S, PIXELS>(s, block);
-            } else {
-                self.block::<S, 1>(s, block);
+            match (block.many, block.run, block.taps.len()) {
+                (8, true, 3) => self.run_of::<S, 8, 3>(s, block),
+                (4, true, 3) => self.run_of::<S, 4, 3>(s, block),
+                (8, true, 5) => self.run_of::<S, 8, 5>(s, block),
+                (8, true, 7) => self.run_of::<S, 8, 7>(s, block),
+                (8, ..) => self.block::<S, 8>(s, block, 0),
+                (4, ..) => self.block::<S, 4>(s, block, 0),
+                _ => self.block::<S, 1>(s, block, 0),
             }
         }
     }
 }
 
 impl Sum<'_> {
-    /// `P` pixels, a register of channels at a time.
+    /// `P` pixels of a run of `K` taps: what two pixels meet is loaded once.
     #[inline(always)]
-    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &Block) {
+    fn run_of<S: Simd, const P: usize, const K: usize>(&mut self, s: S, block: &Block) {
+        let (channels, plan) = (self.channels, self.plan);
+        let whole = channels - channels % S::LANES;
+        let (source, to) = (self.source.as_ptr(), self.to.as_mut_ptr());
+        for c in (0..whole).step_by(S::LANES) {
+            // SAFETY: as in `block`.
+            unsafe {
+                let start = self.bias.map_or(s.splat(0.0), |b| s.load(b.as_ptr().add(c)));
+                let mut sums = [start; P];
+                for y in self.rows {
+                    let mut weights = [start; K];
+                    for (weight, x) in weights.iter_mut().zip(&block.taps) {
+                        let at = (y.tap * plan.kernel + x.tap) * channels + c;
+                        *weight = s.load(self.weights.as_ptr().add(at));
+                    }
+                    let from = source.add((y.at * plan.source[1] + block.taps[0].at) * channels + c);
+                    for column in 0..P + K - 1 {
+                        let met = s.load(from.add(column * channels));
+                        for k in 0..K {
+                            if column >= k && column - k < P {
+                                sums[column - k] = s.fma(weights[k], met, sums[column - k]);
+                            }
+                        }
+                    }
+                }
+                for (p, sum) in sums.into_iter().enumerate() {
+                    s.store(to.add((block.first + p) * channels + c), sum);
+                }
+            }
+        }
+        self.block::<S, P>(s, block, whole);
+    }
+
+    /// `P` pixels, a register of channels at a time, then channel by channel; from the channel `start` on.
+    #[inline(always)]
+    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &Block, start: usize) {
         let (channels, plan) = (self.channels, self.plan);
         let whole = channels - channels % S::LANES;
         let source_step = plan.source_step * channels;
@@ -62,12 +101,12 @@ impl Sum<'_> {
             let source = (y.at * plan.source[1] + x.at) * channels;
             (source, (y.tap * plan.kernel + x.tap) * channels)
         };
-        for c in (0..whole).step_by(S::LANES) {
+        for c in (start..whole).step_by(S::LANES) {
             // SAFETY: a plan's taps lie inside the source, and so do those of the block's other pixels; its columns are
             // below its width; the lengths of all slices were checked against the plan; c leaves room for a register.
             unsafe {
-                let start = self.bias.map_or(s.splat(0.0), |b| s.load(b.as_ptr().add(c)));
-                let mut sums = [start; P];
+                let bias = self.bias.map_or(s.splat(0.0), |b| s.load(b.as_ptr().add(c)));
+                let mut sums = [bias; P];
                 for y in self.rows {
                     for x in &block.taps {
                         let (source, weight) = tap(y, x);

@@ -23,12 +23,13 @@ fn data(g: &Geometry, batch: usize) -> [Vec<f64>; 4] {
 
 // (size, channels, kernel, stride, padding): whole registers and rests, kernels beyond the map, rows in several parts.
 type Size = [usize; 2];
-const CASES: [(Size, usize, Size, Size, Size); 9] = [
+const CASES: [(Size, usize, Size, Size, Size); 10] = [
     ([7, 9], 1, [3, 3], [1, 1], [1, 1]),
     ([7, 13], 37, [3, 3], [1, 1], [1, 1]),
     ([8, 11], 16, [3, 3], [2, 2], [1, 1]),
     ([9, 14], 20, [5, 5], [1, 1], [2, 2]),
     ([6, 7], 5, [7, 7], [1, 1], [3, 3]),
+    ([8, 23], 21, [7, 7], [1, 1], [3, 3]),
     ([5, 11], 4, [2, 3], [1, 3], [0, 2]),
     ([9, 12], 3, [1, 1], [2, 2], [0, 0]),
     ([4, 5], 33, [2, 2], [2, 2], [3, 3]),
