@@ -79,6 +79,12 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, y: &mut [f
     });
 }
 
+/// Gradients of at most this many weights are summed by each thread for itself.
+const OWN: usize = 1 << 17;
+
+/// Parts that such gradients are summed in, a fixed number of bands each.
+const PARTS: usize = 16;
+
 /// The gradient of the weights for `dy`, added or overwritten.
 ///
 /// # Panics
@@ -87,19 +93,58 @@ pub fn backward_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32], accu
     if g.window.pointwise() {
         return linear::backward_weight(dy, x, g.inputs, dw, accumulate);
     }
+    // By taps, inputs and outputs.
+    let packed = if dw.len() <= OWN { in_parts(g, x, dy) } else { together(g, x, dy) };
+    let mut by_outputs = vec![0.0; dw.len()];
+    transpose(&packed, g.outputs, &mut by_outputs);
+    taps_last(&by_outputs, g.inputs, g.window.area(), dw, accumulate);
+}
+
+/// Each thread sees and sums for itself; parts are added in order.
+fn in_parts(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
-    // One matrix for all threads: the product is split over weights, and no two threads add to the same one.
+    let rows = band(columns, depth, VALUES);
+    let one = rows * columns * outputs;
+    let bands = dy.len().div_ceil(one).div_ceil(PARTS).max(1);
+    let parts: Vec<Vec<f32>> = dy
+        .par_chunks(bands * one)
+        .enumerate()
+        .map_init(Vec::new, |seen, (part, dy)| {
+            let mut sums = vec![0.0; depth * outputs];
+            for (band, dy) in dy.chunks(one).enumerate() {
+                let places = dy.len() / outputs;
+                seen.resize(rows * columns * depth, 0.0);
+                let seen = &mut seen[..places * depth];
+                for (row, seen) in seen.chunks_exact_mut(columns * depth).enumerate() {
+                    g.see(x, (part * bands + band) * rows + row, seen);
+                }
+                let (seen, dy) = (View::rows(seen, depth).t(), View::rows(dy, outputs));
+                gemm_here([depth, outputs, places], seen, dy, &mut sums, outputs, band > 0);
+            }
+            sums
+        })
+        .collect();
+    let mut sums = vec![0.0; depth * outputs];
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    sums
+}
+
+/// All threads work on one product, split over weights: no two of them add to the same one.
+fn together(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
     let rows = band(columns, depth, 4 * VALUES);
     let mut seen = vec![0.0; rows * columns * depth];
-    let mut packed = vec![0.0; dw.len()];
+    let mut sums = vec![0.0; depth * outputs];
     for (band, dy) in dy.chunks(rows * columns * outputs).enumerate() {
         let places = dy.len() / outputs;
         let seen = &mut seen[..places * depth];
         seen.par_chunks_exact_mut(columns * depth)
             .enumerate()
             .for_each(|(row, seen)| g.see(x, band * rows + row, seen));
-        let (dy, seen) = (View::rows(dy, outputs).t(), View::rows(seen, depth));
-        gemm([outputs, depth, places], dy, seen, &mut packed, depth, band > 0);
+        let (seen, dy) = (View::rows(seen, depth).t(), View::rows(dy, outputs));
+        gemm([depth, outputs, places], seen, dy, &mut sums, outputs, band > 0);
     }
-    taps_last(&packed, g.inputs, g.window.area(), dw, accumulate);
+    sums
 }

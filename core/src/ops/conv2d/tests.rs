@@ -53,6 +53,8 @@ fn the_op_matches_the_reference() {
         ([3, 4], [2, 2], [2, 3], [1, 2], [3, 4]),
         ([7, 7], [2, 3], [7, 7], [4, 4], [3, 3]),
         ([6, 5], [3, 2], [1, 5], [2, 1], [0, 2]),
+        // Weights that all threads sum together.
+        ([3, 4], [120, 128], [3, 3], [1, 1], [1, 1]),
     ];
     for (size, channels, kernel, stride, padding) in cases {
         let g = geometry(size, channels, Window { kernel, stride, padding });
@@ -79,13 +81,14 @@ fn the_op_matches_the_reference() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let windows = [
-        Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1] },
-        Window { kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
-        Window { kernel: [4, 4], stride: [4, 4], padding: [0, 0] },
+    let cases = [
+        ([24, 40], Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1] }),
+        ([24, 40], Window { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }),
+        ([24, 40], Window { kernel: [4, 4], stride: [4, 4], padding: [0, 0] }),
+        ([128, 128], Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1] }),
     ];
-    for window in windows {
-        let g = geometry([40, 44], [24, 40], window);
+    for (channels, window) in cases {
+        let g = geometry([40, 44], channels, window);
         let [x, w, b, dy] = data(&g, 2).map(|v| narrow(&v));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
