@@ -6,3 +6,4 @@ pub mod heads;
 pub mod load;
 pub mod segformer;
 pub mod upernet;
+pub mod zoo;

@@ -185,3 +185,43 @@ impl Keys for UperNetKeys {
         self.backbone.resize(key.strip_prefix("backbone.")?, values, from, to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nerve_core::graph::{Device, Randomness, Variables};
+
+    use super::*;
+    use crate::check::gradient_reach;
+
+    #[test]
+    fn every_variable_has_a_gradient() {
+        let swin = SwinConfig {
+            embed_dim: 8,
+            depths: vec![1, 2, 1],
+            num_heads: vec![1, 2, 4],
+            window_size: 3,
+            ..SwinConfig::tiny()
+        };
+        let config = UperNetConfig { hidden_size: 6, auxiliary_channels: 5, ..UperNetConfig::of(swin, 3) };
+        let values: Vec<f32> = (0..2 * 37 * 50 * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
+        let images = Tensor::from_vec(values, (2, 37, 50, 3), &Device::Cpu).expect("images");
+        let variables = Variables::random(3);
+        let model = UperNet::new(&variables.tracked(), &config, true).expect("a model");
+        let mode = Mode::Train(Randomness { seed: 1, step: 0 });
+        let run = || {
+            let UperNetScores { scores, auxiliary } = model.forward(&images, mode)?;
+            assert_eq!(scores.dims(), [2, 10, 13, 3]);
+            Ok([vec![scores], auxiliary.into_iter().collect()].concat())
+        };
+        gradient_reach(&variables, run).expect("all are reached");
+    }
+
+    #[test]
+    fn other_backbones_are_refused() {
+        let mut config = UperNetConfig::default();
+        config.backbone_config.model_type = "convnext".into();
+        let error =
+            UperNet::new(&Variables::unset().detached(), &config, true).expect_err("refused").to_string();
+        assert!(error.contains("'convnext', not swin"), "{error}");
+    }
+}

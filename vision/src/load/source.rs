@@ -139,6 +139,6 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>, LoadError> {
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, LoadError> {
     let text =
         fs::read_to_string(path).map_err(|problem| LoadError::Io { path: path.to_owned(), problem })?;
-    serde_json::from_str(&text)
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text))
         .map_err(|problem| LoadError::Json { path: path.to_owned(), problem: problem.to_string() })
 }

@@ -4,3 +4,4 @@ mod grids;
 mod segmenters;
 mod swin;
 mod vit;
+mod zoo;

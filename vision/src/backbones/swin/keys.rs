@@ -132,3 +132,73 @@ impl Keys for SwinKeys {
         Some(Resampling::Bicubic.resize_values(values, [old; 2], [new; 2]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(style: Style, name: &str) -> Place {
+        SwinKeys { style, form: SwinForm::Classifier }.place(name)
+    }
+
+    #[test]
+    fn styles_lead_to_the_same_keys() {
+        for (key, authors, others) in [
+            (
+                "layers.2.downsample.norm.bias",
+                "layers.1.downsample.norm.bias",
+                ["encoder.layers.1.downsample.norm.bias", "swin.encoder.layers.1.downsample.norm.bias"],
+            ),
+            (
+                "layers.3.blocks.1.attn.proj.weight",
+                "layers.3.blocks.1.attn.proj.weight",
+                [
+                    "swin.encoder.layers.3.blocks.1.attention.output.dense.weight",
+                    "encoder.layers.3.blocks.1.attention.o_proj.weight",
+                ],
+            ),
+            (
+                "layers.0.blocks.1.attn.relative_position_bias_table",
+                "layers.0.blocks.1.attn.relative_position_bias_table",
+                [
+                    "encoder.layers.0.blocks.1.attention.self.relative_position_bias_table",
+                    "encoder.layers.0.blocks.1.attention.relative_position_bias.relative_position_bias_table",
+                ],
+            ),
+            (
+                "layers.0.blocks.1.mlp.fc2.bias",
+                "layers.0.blocks.1.mlp.fc2.bias",
+                ["encoder.layers.0.blocks.1.output.dense.bias", "encoder.layers.0.blocks.1.mlp.fc2.bias"],
+            ),
+            ("norm.bias", "norm.bias", ["layernorm.bias", "swin.layernorm.bias"]),
+        ] {
+            let wanted = Place::Variable(key.to_owned());
+            assert_eq!(place(Style::Timm, key), wanted);
+            assert_eq!(place(Style::Authors, authors), wanted);
+            for name in others {
+                assert_eq!(place(Style::HuggingFace, name), wanted, "{name}");
+            }
+        }
+        for name in ["attention.self.key.bias", "attention.k_proj.bias"] {
+            let wanted = Place::Part { key: "layers.0.blocks.1.attn.qkv.bias".into(), part: 1, parts: 3 };
+            assert_eq!(place(Style::HuggingFace, &format!("encoder.layers.0.blocks.1.{name}")), wanted);
+        }
+        for name in ["layers.0.blocks.1.attn_mask", "head.fc.bias", "layers.1.attn.relative_position_index"] {
+            assert_eq!(place(Style::Authors, name), Place::Ignored, "{name}");
+        }
+        assert_eq!(place(Style::HuggingFace, "hidden_states_norms.stage0.bias"), Place::Unknown);
+    }
+
+    #[test]
+    fn tables_are_resized_to_another_window() {
+        let keys = SwinKeys { style: Style::Timm, form: SwinForm::Timm };
+        // Two heads, constant each: that is kept.
+        let table: Vec<f32> = (0..9 * 2).map(|i| if i % 2 == 0 { 1.5 } else { -2.0 }).collect();
+        let key = "layers.0.blocks.0.attn.relative_position_bias_table";
+        let resized = keys.resize(key, &table, &[9, 2], &[25, 2]).expect("a table");
+        assert_eq!(resized.len(), 50);
+        assert!(resized.chunks_exact(2).all(|c| (c[0] - 1.5).abs() < 1e-6 && (c[1] + 2.0).abs() < 1e-6));
+        assert!(keys.resize(key, &table, &[9, 2], &[25, 3]).is_none());
+        assert!(keys.resize("norm.bias", &table, &[9, 2], &[25, 2]).is_none());
+    }
+}

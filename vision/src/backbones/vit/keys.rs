@@ -96,3 +96,39 @@ impl Keys for VitKeys {
         Some([prefix, &grid].concat())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_lead_to_the_same_keys() {
+        let keys = |hugging_face| VitKeys { hugging_face, config: VitConfig::tiny(16) };
+        for (name, key) in [
+            ("vit.encoder.layer.3.attention.output.dense.bias", "blocks.3.attn.proj.bias"),
+            ("layers.3.attention.o_proj.bias", "blocks.3.attn.proj.bias"),
+            ("encoder.layer.3.output.dense.bias", "blocks.3.mlp.fc2.bias"),
+            ("vit.layers.3.mlp.fc2.bias", "blocks.3.mlp.fc2.bias"),
+            ("dinov2.encoder.layer.0.layer_scale2.lambda1", "blocks.0.ls2.gamma"),
+            ("encoder.layer.0.norm1.bias", "blocks.0.norm1.bias"),
+            ("embeddings.register_tokens", "reg_token"),
+            ("dinov2.layernorm.weight", "norm.weight"),
+        ] {
+            assert_eq!(keys(true).place(name), Place::Variable(key.to_owned()), "{name}");
+        }
+        for name in ["attention.attention.value.weight", "attention.v_proj.weight"] {
+            let wanted = Place::Part { key: "blocks.2.attn.qkv.weight".into(), part: 2, parts: 3 };
+            assert_eq!(keys(true).place(&format!("encoder.layer.2.{name}")), wanted, "{name}");
+        }
+        for (name, key) in [
+            ("register_tokens", "reg_token"),
+            ("blocks.1.ls1.gamma", "blocks.1.ls1.gamma"),
+            ("pos_embed", "pos_embed"),
+        ] {
+            assert_eq!(keys(false).place(name), Place::Variable(key.to_owned()), "{name}");
+        }
+        for name in ["mask_token", "head.weight", "pooler.dense.bias", "embeddings.mask_token"] {
+            assert_eq!(keys(true).place(name), Place::Ignored, "{name}");
+        }
+    }
+}
