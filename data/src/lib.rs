@@ -18,8 +18,9 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`augment`] | random scale, crop, flip and colours of images with masks; normalisation |
 //! | [`camera`] | the one frame convention, intrinsics, distortion, rays |
-//! | [`demo`] | the procedural scene, ray-traced, with exact depth, normals and labels |
+//! | [`demo`] | the procedural scene, ray-traced, with exact depth, normals and labels; the procedural label set |
 //! | [`image`] | uint8 images with straight alpha, masks, depth maps: decoding, downscaling |
 //! | [`npy`] | NumPy's array files |
 //! | [`scene`] | posed images: format detection and readers, one file a format |
@@ -28,8 +29,10 @@
 //! | [`photos`] | bare photos: COLMAP finds their poses |
 //! | [`write`](mod@write) | PNGs and Blender layouts, written atomically |
 
+pub mod augment;
 pub mod camera;
 pub mod demo;
+mod draws;
 pub mod image;
 pub mod inspect;
 pub mod labels;

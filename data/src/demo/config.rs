@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::image::ImageError;
+use crate::write::WriteError;
 
 /// How many views, how large, how smooth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,9 @@ pub enum DemoError {
     /// The views cannot be downscaled as asked.
     #[error("demo scene: {0}")]
     Downscale(#[from] ImageError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A JSON file could not be encoded.
     #[error("{path}: {source}; please report this, the content is ours")]
     Json {

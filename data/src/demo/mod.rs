@@ -20,6 +20,7 @@
 
 mod camera;
 mod config;
+pub mod labels;
 mod memory;
 mod scene;
 mod shade;

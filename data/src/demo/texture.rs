@@ -36,7 +36,7 @@ fn cell(x: i64, y: i64, z: i64) -> f64 {
 }
 
 /// Trilinear value noise with a smooth step, in [0, 1).
-fn noise(p: V3) -> f64 {
+pub(super) fn noise(p: V3) -> f64 {
     let base = p.map(f64::floor);
     let f = (p - base).map(|t| t * t * (3.0 - 2.0 * t));
     let (x, y, z) = (base.x as i64, base.y as i64, base.z as i64);

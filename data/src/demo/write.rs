@@ -31,6 +31,9 @@ use crate::npy;
 /// World units a step of the 16-bit depth images.
 pub const DEPTH_UNIT: f64 = 1e-4;
 
+/// Says what wrote the folder.
+pub(super) const MANIFEST: &str = "demo.json";
+
 /// What a view's files add to its name.
 const FILES: [&str; 6] = [".png", "_depth.png", "_depth.npy", "_normal.png", "_normal.npy", "_label.png"];
 
@@ -48,8 +51,8 @@ pub fn write(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<(), DemoError> {
     config.check()?;
-    claim(out)?;
-    write_json(&out.join("demo.json"), &manifest(config))?;
+    claim(out, "scene", "nerve demo")?;
+    write_json(&out.join(MANIFEST), &manifest(config))?;
     for split in [Split::Train, Split::Test] {
         let folder = out.join(split.as_str());
         fs::create_dir_all(&folder).map_err(|source| DemoError::Io { path: folder.clone(), source })?;
@@ -76,23 +79,20 @@ pub fn write(
     Ok(())
 }
 
-/// Makes sure that `out` is a folder that may be written to.
-fn claim(out: &Path) -> Result<(), DemoError> {
+/// Makes sure that `out` is a folder that may be written to: empty, or with a manifest of ours, which has that value
+/// for that key.
+pub(super) fn claim(out: &Path, key: &str, value: &str) -> Result<(), DemoError> {
     let io = |source| DemoError::Io { path: out.to_owned(), source };
     fs::create_dir_all(out).map_err(io)?;
     let empty = fs::read_dir(out).map_err(io)?.next().is_none();
-    if empty || is_demo(&out.join("demo.json")) {
+    let text = fs::read_to_string(out.join(MANIFEST)).ok();
+    let manifest = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    // Whatever its configuration.
+    if empty || manifest.is_some_and(|manifest| manifest[key] == value) {
         Ok(())
     } else {
         Err(DemoError::Occupied { path: out.to_owned() })
     }
-}
-
-/// Whether the file is our manifest, whatever its configuration.
-fn is_demo(path: &Path) -> bool {
-    let text = fs::read_to_string(path).ok();
-    text.and_then(|text| serde_json::from_str::<Value>(&text).ok())
-        .is_some_and(|value| value["scene"] == "nerve demo")
 }
 
 /// Removes an earlier scene's poses and views: it may have had more of them.
@@ -110,7 +110,7 @@ fn clear(out: &Path, split: Split) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<(), DemoError> {
+pub(super) fn remove(path: &Path) -> Result<(), DemoError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             Err(DemoError::Io { path: path.to_owned(), source })
@@ -152,7 +152,7 @@ fn transforms(stations: &[Station], split: Split) -> Value {
     json!({"camera_angle_x": CAMERA_ANGLE_X, "frames": frames})
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<(), DemoError> {
+pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), DemoError> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|source| DemoError::Json { path: path.to_owned(), source })?;
     fs::write(path, text + "\n").map_err(|source| DemoError::Io { path: path.to_owned(), source })

@@ -1,0 +1,179 @@
+//! Settings.
+
+use serde::{Deserialize, Serialize};
+
+/// How samples are drawn. The default is the usual one of MMSegmentation, with crops of 512x512.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augment {
+    /// Least and largest factor of the image's sides, drawn evenly.
+    pub scale: [f64; 2],
+    /// Height and width of a sample in pixels.
+    pub crop: [usize; 2],
+    /// A crop is drawn again while one class has more than this part of the pixels that have a class; 1 takes any.
+    pub max_class_share: f64,
+    /// How many crops are drawn at most: the last is taken whatever it shows.
+    pub crop_tries: usize,
+    /// How likely a sample is mirrored left to right.
+    pub flip: f64,
+    /// How colours are disturbed; `None` leaves them.
+    pub colour: Option<ColourJitter>,
+    /// How values are normalised in the end.
+    pub normalise: Normalise,
+}
+
+/// How far colours are disturbed. Each change is made to every second sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ColourJitter {
+    /// Largest shift of all values, of 255.
+    pub brightness: f32,
+    /// Least and largest factor of all values.
+    pub contrast: [f32; 2],
+    /// Least and largest factor of HSV's saturation.
+    pub saturation: [f32; 2],
+    /// Largest turn of HSV's hue, in degrees of 360.
+    pub hue: f32,
+}
+
+/// `(value - mean) / std` of each channel, of values from 0 to 255.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalise {
+    /// Of red, green and blue.
+    pub mean: [f32; 3],
+    /// Of red, green and blue.
+    pub std: [f32; 3],
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self {
+            scale: [0.5, 2.0],
+            crop: [512, 512],
+            max_class_share: 0.75,
+            crop_tries: 10,
+            flip: 0.5,
+            colour: Some(ColourJitter::default()),
+            normalise: Normalise::default(),
+        }
+    }
+}
+
+impl Default for ColourJitter {
+    fn default() -> Self {
+        Self { brightness: 32.0, contrast: [0.5, 1.5], saturation: [0.5, 1.5], hue: 36.0 }
+    }
+}
+
+impl Default for Normalise {
+    /// Of ImageNet.
+    fn default() -> Self {
+        Self { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] }
+    }
+}
+
+/// Why a sample cannot be drawn.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AugmentError {
+    /// A setting is out of range.
+    #[error("augmentation: `{field}` is {value}; {remedy}")]
+    Config {
+        /// The setting.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What to give.
+        remedy: &'static str,
+    },
+    /// Image and mask are not of one size.
+    #[error(
+        "augmentation: an image of {image:?} (height, width, channels) and a mask of {mask:?} do not go together"
+    )]
+    Size {
+        /// Height, width and channels of the image.
+        image: (usize, usize, usize),
+        /// Height and width of the mask.
+        mask: (usize, usize),
+    },
+}
+
+/// The longest side of a sample.
+const MAX_CROP: usize = 1 << 14;
+
+impl Augment {
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// [`AugmentError::Config`] names the first field that is out of range.
+    pub fn check(&self) -> Result<(), AugmentError> {
+        let check = |field, fine: bool, value: String, remedy| {
+            if fine { Ok(()) } else { Err(AugmentError::Config { field, value, remedy }) }
+        };
+        let range =
+            |[low, high]: [f64; 2], least: f64, most: f64| least <= low && low <= high && high <= most;
+        let [height, width] = self.crop;
+        check(
+            "scale",
+            range(self.scale, 0.01, 100.0),
+            format!("{:?}", self.scale),
+            "give two factors from 0.01 to 100, the smaller first",
+        )?;
+        check(
+            "crop",
+            (1..=MAX_CROP).contains(&height) && (1..=MAX_CROP).contains(&width),
+            format!("{:?}", self.crop),
+            "give height and width from 1 to 16384",
+        )?;
+        let share = self.max_class_share;
+        check(
+            "max_class_share",
+            share > 0.0 && share <= 1.0,
+            share.to_string(),
+            "give a part above 0, at most 1",
+        )?;
+        check(
+            "crop_tries",
+            (1..=1000).contains(&self.crop_tries),
+            self.crop_tries.to_string(),
+            "give 1 to 1000",
+        )?;
+        check(
+            "flip",
+            (0.0..=1.0).contains(&self.flip),
+            self.flip.to_string(),
+            "give a probability from 0 to 1",
+        )?;
+        if let Some(colour) = &self.colour {
+            let factors = |f: [f32; 2]| range(f.map(f64::from), 0.0, 10.0);
+            let two = "give two factors from 0 to 10, the smaller first";
+            check(
+                "brightness",
+                (0.0..=255.0).contains(&colour.brightness),
+                colour.brightness.to_string(),
+                "give 0 to 255",
+            )?;
+            check("contrast", factors(colour.contrast), format!("{:?}", colour.contrast), two)?;
+            check("saturation", factors(colour.saturation), format!("{:?}", colour.saturation), two)?;
+            check(
+                "hue",
+                (0.0..=180.0).contains(&colour.hue),
+                colour.hue.to_string(),
+                "give 0 to 180 degrees",
+            )?;
+        }
+        let Normalise { mean, std } = self.normalise;
+        check(
+            "mean",
+            mean.iter().all(|m| (0.0..=255.0).contains(m)),
+            format!("{mean:?}"),
+            "give three values from 0 to 255",
+        )?;
+        check(
+            "std",
+            std.iter().all(|s| (1e-3..=1e4).contains(s)),
+            format!("{std:?}"),
+            "give three values from 0.001 to 10000",
+        )
+    }
+}

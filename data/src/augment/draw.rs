@@ -1,0 +1,84 @@
+//! What is drawn for a sample, before any pixel is computed.
+
+use ndarray::ArrayView2;
+
+use super::Augment;
+use super::resample::Window;
+use crate::draws::Draws;
+use crate::labels::IGNORE;
+
+/// All decisions about a sample.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Plan {
+    pub window: Window,
+    pub colour: Colour,
+}
+
+/// What is done to colours, of 0 to 255; `None` is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Colour {
+    /// Added to all values.
+    pub brightness: Option<f32>,
+    /// Multiplied with all values.
+    pub contrast: Option<f32>,
+    /// Whether contrast comes after saturation and hue.
+    pub contrast_last: bool,
+    /// Multiplied with the saturation.
+    pub saturation: Option<f32>,
+    /// Added to the hue, in degrees.
+    pub hue: Option<f32>,
+}
+
+impl Plan {
+    /// Draws all there is for the sample `index`. Everything is drawn in any case, so that a setting that is turned
+    /// off does not change what another one draws.
+    pub fn draw(config: &Augment, mask: ArrayView2<'_, u8>, seed: u64, index: u64) -> Self {
+        let mut draws = Draws::new(seed, index);
+        let scale = draws.between(config.scale[0], config.scale[1]);
+        let mirrored = draws.unit() < config.flip;
+        let jitter = config.colour.unwrap_or_default();
+        let mut change = |low: f32, high: f32| {
+            let (made, value) = (draws.unit() < 0.5, draws.between(low.into(), high.into()) as f32);
+            (made && config.colour.is_some()).then_some(value)
+        };
+        let colour = Colour {
+            brightness: change(-jitter.brightness, jitter.brightness),
+            contrast: change(jitter.contrast[0], jitter.contrast[1]),
+            saturation: change(jitter.saturation[0], jitter.saturation[1]),
+            hue: change(-jitter.hue, jitter.hue),
+            contrast_last: draws.unit() < 0.5,
+        };
+
+        let source = [mask.nrows(), mask.ncols()];
+        let scaled = source.map(|side| ((side as f64 * scale).round() as usize).max(1));
+        let mut window = Window { source, scaled, origin: [0, 0], size: config.crop, mirrored };
+        for _ in 0..config.crop_tries {
+            window.origin = [0, 1].map(|axis| draws.upto(scaled[axis].saturating_sub(config.crop[axis])));
+            // Nothing to choose between.
+            if config.max_class_share >= 1.0 || (0..2).all(|axis| scaled[axis] <= config.crop[axis]) {
+                break;
+            }
+            if is_balanced(mask, &window, config.max_class_share) {
+                break;
+            }
+        }
+        Self { window, colour }
+    }
+}
+
+/// Whether a crop shows two classes or more, none of them on more than a part of the pixels that have a class.
+fn is_balanced(mask: ArrayView2<'_, u8>, window: &Window, most: f64) -> bool {
+    let [rows, columns] = [0, 1].map(|axis| window.nearest(axis));
+    let mut counts = [0u32; 256];
+    for &y in &rows {
+        let row = mask.row(y);
+        match row.as_slice() {
+            Some(row) => columns.iter().for_each(|&x| counts[usize::from(row[x])] += 1),
+            None => columns.iter().for_each(|&x| counts[usize::from(row[x])] += 1),
+        }
+    }
+    counts[usize::from(IGNORE)] = 0;
+    let all: u32 = counts.iter().sum();
+    let largest = counts.into_iter().max().unwrap_or(0);
+    largest < all && f64::from(largest) <= most * f64::from(all)
+}

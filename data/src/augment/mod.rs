@@ -1,0 +1,72 @@
+//! Random changes of images and their masks for training, and normalisation.
+//!
+//! In this order, after the usual recipe of segmentation (MMSegmentation's): scale, crop, pad, flip, disturb the
+//! colours, normalise. Only the crop's pixels are computed, straight from the image. What is drawn depends on seed and
+//! index alone: the same sample comes out on any number of threads, and after any interruption.
+
+mod colour;
+mod config;
+mod draw;
+mod resample;
+#[cfg(test)]
+mod tests;
+
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+
+pub use config::{Augment, AugmentError, ColourJitter, Normalise};
+use draw::Plan;
+
+/// A sample to train on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// `[H, W, 3]`, normalised.
+    pub image: Array3<f32>,
+    /// `[H, W]`, class numbers, or [`IGNORE`](crate::labels::IGNORE), also where the image does not reach.
+    pub mask: Array2<u8>,
+}
+
+impl Augment {
+    /// The sample `index` of an image `[H, W, 3]` and its mask `[H, W]`, of the size [`crop`](Augment::crop).
+    ///
+    /// # Errors
+    /// If a setting is out of range, or image and mask differ in size or are empty.
+    pub fn sample(
+        &self,
+        image: ArrayView3<'_, u8>,
+        mask: ArrayView2<'_, u8>,
+        seed: u64,
+        index: u64,
+    ) -> Result<Sample, AugmentError> {
+        self.check()?;
+        let (height, width, channels) = image.dim();
+        if channels != 3 || mask.dim() != (height, width) || mask.is_empty() {
+            return Err(AugmentError::Size { image: image.dim(), mask: mask.dim() });
+        }
+        let plan = Plan::draw(self, mask, seed, index);
+        let mut image = resample::image(image, &plan.window, self.normalise.mean);
+        colour::disturb(&mut image, &plan.colour);
+        // What lies beside the image keeps the mean's colour, 0 in the end, whatever the colours were turned to.
+        resample::pad(&mut image, &plan.window, self.normalise.mean);
+        self.normalise.apply(&mut image);
+        Ok(Sample { image, mask: resample::mask(mask, &plan.window) })
+    }
+}
+
+impl Normalise {
+    /// An image `[H, W, 3]` of 8 bits as a model wants it: `(value - mean) / std`.
+    #[must_use]
+    pub fn image(&self, image: ArrayView3<'_, u8>) -> Array3<f32> {
+        let mut image = image.mapv(f32::from);
+        self.apply(&mut image);
+        image
+    }
+
+    fn apply(&self, image: &mut Array3<f32>) {
+        let factor = self.std.map(|std| 1.0 / std);
+        for mut pixel in image.rows_mut() {
+            for ((value, mean), factor) in pixel.iter_mut().zip(self.mean).zip(factor) {
+                *value = (*value - mean) * factor;
+            }
+        }
+    }
+}
