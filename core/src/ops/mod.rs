@@ -7,7 +7,6 @@ pub mod adam;
 pub mod affine_color;
 pub mod attention;
 pub mod batch_norm;
-#[cfg(test)]
 pub mod check;
 pub mod composite;
 pub mod conv2d;
