@@ -1,6 +1,6 @@
 //! The flags. Those of a model live with its configuration, in its crate.
 
-use crate::commands::{compare, demo, eval, export, inspect, resume, train, view};
+use crate::commands::{compare, demo, eval, export, inspect, resume, seg, train, view};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nerve_core::device::DeviceArg;
@@ -20,10 +20,12 @@ Examples:
   nerve eval runs/fox --split train      measure the views it was trained on
   nerve train data/lego --method hollow  prune a saliency grid while it trains
   nerve export runs/lego compact         one small file, which eval reads
+  nerve seg train data/camvid            learn to label pictures, 20 minutes
+  nerve seg predict runs/camvid photos   label them
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.";
 
-/// nerve turns photographs into 3D scenes.
+/// nerve turns photographs into 3D scenes and into dense labels.
 #[derive(Debug, Parser)]
 #[command(name = "nerve", version, after_help = EXAMPLES, disable_help_flag = true, disable_version_flag = true)]
 pub struct Cli {
@@ -54,6 +56,9 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Write the built-in scene to a folder, with depth, normals and labels
     Demo(demo::DemoArgs),
+    /// Semantic segmentation: train, predict
+    #[command(subcommand)]
+    Seg(seg::SegCommand),
     /// Tell what nerve finds on this machine
     Doctor,
 }

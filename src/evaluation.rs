@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::viewers;
+use crate::viewers::{self, SCENES};
 use anyhow::Context as _;
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunFolder, write_atomic};
@@ -118,7 +118,7 @@ pub fn evaluate(
     context.interrupt.clean();
     let events = Events::new();
     let name = target.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    viewers::attach(context, &events, &name, target.folder.join("recording.rrd"))?;
+    viewers::attach(context, &events, SCENES, &name, target.folder.join("recording.rrd"))?;
     if events.wished().is_some() {
         trainer.show_scene(&events);
         trainer.publish_cells(&events);

@@ -3,3 +3,4 @@ pub use nerve_core as core;
 pub use nerve_data as data;
 pub use nerve_nerf as nerf;
 pub use nerve_viewer as viewer;
+pub use nerve_vision as vision;

@@ -12,12 +12,13 @@ mod output;
 mod photos;
 mod progress;
 mod scene;
+mod segmentation;
 mod sinks;
 mod speed;
 mod viewers;
 
 use cli::{Cli, Command};
-use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, train, view};
+use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, seg, train, view};
 use context::Context;
 use nerve_data::photos::PhotosError;
 use output::remark;
@@ -43,6 +44,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Export(args) => export::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
+        Command::Seg(command) => seg::run(&context, command),
         Command::Doctor => doctor::run(&context),
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
         let (progress, bar) = Progress::new();
         events.attach("progress", lossy, progress)?;
         let name = self.run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        viewers::attach(self.context, &events, &name, self.run.recording_path())?;
+        viewers::attach(self.context, &events, viewers::SCENES, &name, self.run.recording_path())?;
         Ok((events, bar))
     }
 

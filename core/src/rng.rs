@@ -64,6 +64,8 @@ pub enum Stream {
     DropPath = 6,
     /// Which activations are zeroed.
     Dropout = 7,
+    /// The order in which pictures are seen.
+    Order = 8,
 }
 
 /// The random function of one run: a seed and nothing else.

@@ -1,14 +1,17 @@
 //! `nerve eval`.
 
 use super::{Kind, Outcome};
+use crate::cli::usage;
 use crate::context::Context;
 use crate::evaluation::{self, Target};
 use crate::nerf;
-use crate::scene;
+use crate::progress::Counter;
+use crate::{scene, segmentation};
 use nerve_core::metrics::lpips::Lpips;
-use nerve_core::run::RunFolder;
+use nerve_core::run::{RunFolder, write_atomic};
 use nerve_data::scene::Split;
 use nerve_nerf::{Trainer, compact};
+use nerve_vision::segmentation::{Inference, evaluate, step_of};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +26,9 @@ pub struct EvalArgs {
     /// Measure LPIPS too, with these weights: AlexNet or VGG16 and the heads, in one file, several or a folder
     #[arg(long, value_name = "FILE")]
     lpips: Vec<PathBuf>,
+    /// How a segmenter looks at pictures.
+    #[command(flatten, next_help_heading = "Segmenters")]
+    inference: Inference,
 }
 
 /// A split on the command line.
@@ -54,9 +60,35 @@ pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
         let folder = RunFolder::open(&args.run)?;
         match Kind::of(&folder)? {
             Kind::Nerf => (nerf::restored(context, &folder)?, Target::of(&folder)),
+            Kind::Segmentation => return labels(context, args, &folder),
         }
     };
     evaluation::evaluate(context, trainer, &target, args.split.map(Split::from), lpips.as_ref())
+}
+
+/// A segmenter, on a split of its data.
+fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Result<Outcome> {
+    anyhow::ensure!(args.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
+    args.inference.validate().map_err(usage)?;
+    let (config, set, segmenter) = segmentation::restored(context, folder)?;
+    let wanted = args.split.map(|split| Split::from(split).name());
+    let split = match wanted.or(config.data.val_split.as_deref()) {
+        Some(name) => set.split(name)?,
+        None => set.split("val").or_else(|_| set.split("test"))?,
+    };
+    let (cancel, counter) = (context.interrupt.clean(), Counter::new("measuring pictures"));
+    let total = split.pairs.len();
+    let mut seen = |place: usize, _: &_, _: &_| counter.set(place + 1, total);
+    let measured = evaluate(&segmenter, &set, split, &args.inference, true, cancel, &mut seen)?;
+    drop(counter);
+    let Some(measured) = measured else { return Ok(Outcome::Interrupted) };
+    let step = step_of(&folder.checkpoint_path())?;
+    let report = segmentation::report(step, &split.name, &args.inference, &measured);
+    write_atomic(&folder.eval_path(), serde_json::to_string_pretty(&report)?.as_bytes())?;
+    segmentation::keep_confusion(folder.path(), &set, &measured)?;
+    context.output.say(segmentation::table(&measured));
+    context.output.line("eval", &report);
+    Ok(Outcome::Done)
 }
 
 /// The field in a compact file.

@@ -40,6 +40,10 @@ pub fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Outcome> {
     options.validate().map_err(usage)?;
     let folder = RunFolder::open(&args.run)?;
     match (Kind::of(&folder)?, &args.form) {
+        (Kind::Segmentation, _) => anyhow::bail!(
+            "{}: a segmenter has no other form; its checkpoint.safetensors holds named arrays that other programs read",
+            folder.path().display()
+        ),
         (Kind::Nerf, Form::Compact { file, options }) => {
             let file = file.clone().unwrap_or_else(|| default_file(folder.path()));
             compact(context, &folder, &file, options)

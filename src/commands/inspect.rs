@@ -5,11 +5,12 @@ use crate::cli::usage;
 use crate::context::Context;
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::{forecast, format, scene, speed};
+use crate::{forecast, format, scene, segmentation, speed};
 use anyhow::Context as _;
 use nerve_core::device::available_memory;
 use nerve_data::SceneError;
 use nerve_data::inspect::{self, Pixels, Problem, Report, Severity};
+use nerve_data::labels::{LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
 use nerve_data::scene::Outline;
 use nerve_data::write::write_atomically;
@@ -51,6 +52,11 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
             "the demo scene is built in: `nerve demo OUT` writes it to a folder, which can be inspected"
         );
     }
+    if let Ok(set) = LabelSet::open(&args.data.scene)
+        && set.format != LabelFormat::Scene
+    {
+        return labels(context, &set);
+    }
     photos::refuse_film(&args.data.scene)?;
     let options = scene::options(&args.data);
     let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
@@ -87,6 +93,15 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
         "available_memory": available, "speed": speed, "picture": picture,
     });
     context.output.line("inspect", &fields);
+    Ok(if unusable { Outcome::Failed } else { Outcome::Done })
+}
+
+/// Pictures with labels.
+fn labels(context: &Context, set: &LabelSet) -> anyhow::Result<Outcome> {
+    let report = segmentation::examined(set);
+    context.output.say(&report);
+    context.output.line("inspect", &report);
+    let unusable = report.problems.iter().any(|problem| problem.severity == Severity::Error);
     Ok(if unusable { Outcome::Failed } else { Outcome::Done })
 }
 

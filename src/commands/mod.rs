@@ -7,6 +7,7 @@ pub mod eval;
 pub mod export;
 pub mod inspect;
 pub mod resume;
+pub mod seg;
 pub mod train;
 pub mod view;
 
@@ -41,6 +42,8 @@ impl Outcome {
 pub enum Kind {
     /// A radiance field.
     Nerf,
+    /// A segmenter.
+    Segmentation,
 }
 
 impl Kind {
@@ -48,11 +51,13 @@ impl Kind {
     pub fn of(run: &RunFolder) -> anyhow::Result<Self> {
         match run.kind() {
             crate::nerf::KIND => Ok(Self::Nerf),
+            crate::segmentation::KIND => Ok(Self::Segmentation),
             other => anyhow::bail!(
-                "{}: kind is '{other}', and this nerve ({}) knows only '{}': use the version that wrote it ({})",
+                "{}: kind is '{other}', and this nerve ({}) knows only '{}' and '{}': use the version that wrote it ({})",
                 run.config_path().display(),
                 env!("CARGO_PKG_VERSION"),
                 crate::nerf::KIND,
+                crate::segmentation::KIND,
                 run.version()
             ),
         }

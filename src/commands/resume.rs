@@ -5,9 +5,10 @@ use crate::cli::usage;
 use crate::context::Context;
 use crate::nerf::{self, Session};
 use crate::output::remark;
-use crate::scene;
+use crate::{scene, segmentation};
 use nerve_core::run::RunFolder;
 use nerve_nerf::NerfConfig;
+use nerve_vision::segmentation::{SegConfig, Trainer, class_pixels};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,47 @@ pub fn run(context: &Context, args: &ResumeArgs) -> anyhow::Result<Outcome> {
     let folder = RunFolder::open(&args.run)?;
     match Kind::of(&folder)? {
         Kind::Nerf => resume(context, args, folder),
+        Kind::Segmentation => resume_segmentation(context, args, folder),
     }
+}
+
+fn resume_segmentation(
+    context: &Context,
+    args: &ResumeArgs,
+    mut folder: RunFolder,
+) -> anyhow::Result<Outcome> {
+    folder.lock()?;
+    let saved: SegConfig = folder.config()?;
+    let mut config = saved.clone();
+    if args.steps.is_some() || args.time.is_some() {
+        (config.train.steps, config.train.time) = (args.steps, args.time);
+        config.validate().map_err(usage)?;
+    }
+    context.common.device.resolve()?;
+    let set = segmentation::open(&config)?;
+    let checkpoint = folder.checkpoint_path();
+    let (trainer, counts) = if checkpoint.exists() {
+        let counts = class_pixels(&checkpoint)?;
+        (Trainer::restored(config.clone(), Arc::new(set), &checkpoint)?, counts)
+    } else {
+        remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));
+        let counts = segmentation::look(context, &set, &config)?;
+        (Trainer::new(config.clone(), Arc::new(set), &counts)?, counts)
+    };
+    if trainer.progress() >= 1.0 && (args.no_eval || folder.eval_path().exists()) {
+        let (path, step) = (folder.path().display(), trainer.step_count());
+        context.output.say(format_args!(
+            "nothing left to do: {path} is at step {step} after {}; --steps or --time train it for longer",
+            crate::format::time(trainer.elapsed())
+        ));
+        context.output.line("nothing", &serde_json::json!({"run": folder.path(), "step": step}));
+        return Ok(Outcome::Done);
+    }
+    context.interrupt.clean();
+    if config != saved {
+        folder.write_config(&config)?;
+    }
+    segmentation::Session::new(context, folder, trainer, counts).train(!args.no_eval)
 }
 
 fn resume(context: &Context, args: &ResumeArgs, mut folder: RunFolder) -> anyhow::Result<Outcome> {

@@ -6,13 +6,16 @@ use crate::context::Context;
 use crate::evaluation::held_out;
 use crate::nerf;
 use crate::output::remark;
-use crate::viewers::SCENES;
+use crate::segmentation;
+use crate::viewers::{LABELS, SCENES};
 use anyhow::Context as _;
 use nerve_core::run::{Cancel, Delivery, DoneReason, Event, Events, RunFolder, recorded};
 use nerve_nerf::eval::evaluate_until;
 use nerve_viewer::{Place, Program, Viewer, contents, replay};
+use nerve_vision::segmentation::{Inference, Trainer};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two looks at whether the user has had enough.
@@ -44,6 +47,11 @@ pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
             match Kind::of(&folder)? {
                 Kind::Nerf => {
                     if rebuild(context, &folder, &file)? == Outcome::Interrupted {
+                        return Ok(Outcome::Interrupted);
+                    }
+                }
+                Kind::Segmentation => {
+                    if rebuild_labels(context, &folder, &file)? == Outcome::Interrupted {
                         return Ok(Outcome::Interrupted);
                     }
                 }
@@ -100,6 +108,36 @@ fn show(context: &Context, file: &Path, place: &Place) -> anyhow::Result<Outcome
         context.output.say(format_args!("sent {} to {place}", file.display()));
     }
     Ok(Outcome::Done)
+}
+
+/// The same of a segmenter's run: its log, and pictures of the held-out split.
+fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
+    let (config, set, _) = segmentation::restored(context, folder)?;
+    let log = folder.metrics_path();
+    let numbers = recorded(&log).with_context(|| log.display().to_string())?;
+    let mut trainer = Trainer::restored(config, Arc::new(set), &folder.checkpoint_path())?;
+    if file.exists() {
+        std::fs::remove_file(file).with_context(|| file.display().to_string())?;
+    }
+    let (events, flags) = (Events::new(), &context.common.viewer);
+    events.wish(flags.wish());
+    let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let place = Place::Save(file.to_owned());
+    let viewer = Viewer::new(place, LABELS, &name, flags.viewer_size as usize, |text| remark(text));
+    events.attach("recording", Delivery::Lossless, viewer)?;
+    events.publish(Event::Classes { classes: trainer.classes() });
+    numbers.into_iter().for_each(|event| events.publish(event));
+    let cancel: &Cancel = context.interrupt.clean();
+    trainer.measure(&Inference::default(), &events, cancel)?;
+    events.publish(Event::Done { reason: DoneReason::Finished });
+    let report = events.close(WRITING);
+    if cancel.is_cancelled() {
+        return Ok(Outcome::Interrupted);
+    }
+    match report.into_iter().find_map(|sink| sink.failure) {
+        Some(failure) => anyhow::bail!("{failure}"),
+        None => Ok(Outcome::Done),
+    }
 }
 
 /// Makes the recording of a run that has none: what its log, its checkpoint and its scene still tell.

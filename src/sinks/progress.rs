@@ -34,6 +34,10 @@ impl Progress {
         if let (Some(psnr), Some(ssim)) = (get("eval/psnr"), get("eval/ssim")) {
             self.say(&format!("step {step}: held-out PSNR {psnr:.2} dB, SSIM {ssim:.4}"));
         }
+        if let (Some(iou), Some(accuracy)) = (get("eval/mIoU"), get("eval/aAcc")) {
+            let (iou, accuracy) = (100.0 * iou, 100.0 * accuracy);
+            self.say(&format!("step {step}: held-out mIoU {iou:.1} %, pixel accuracy {accuracy:.1} %"));
+        }
         let Some(progress) = get("progress") else { return };
         if self.bar.is_finished() {
             return;
@@ -52,6 +56,10 @@ impl Progress {
 fn message(step: u64, get: impl Fn(&str) -> Option<f64>) -> String {
     let number = |name| get(name).unwrap_or(f64::NAN);
     let eta = Duration::try_from_secs_f64(number("eta_s")).unwrap_or_default();
+    if let Some(rate) = get("images_per_s") {
+        let (loss, left) = (number("loss"), format::time(eta));
+        return format!("step {step}  loss {loss:.3}  {rate:.2} pictures/s  {left} left");
+    }
     format!(
         "step {step}  loss {:.2e}  {:.2} dB  {} rays/s  {} samples/s  {} left",
         number("loss"),

@@ -5,5 +5,6 @@ pub mod check;
 pub mod heads;
 pub mod load;
 pub mod segformer;
+pub mod segmentation;
 pub mod upernet;
 pub mod zoo;

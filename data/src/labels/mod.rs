@@ -31,6 +31,7 @@ mod folder;
 mod inspect;
 mod load;
 mod mask;
+pub mod picture;
 mod scene;
 #[cfg(test)]
 mod tests;

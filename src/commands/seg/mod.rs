@@ -1,0 +1,24 @@
+//! `nerve seg`: semantic segmentation.
+
+mod predict;
+mod train;
+
+use super::Outcome;
+use crate::context::Context;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum SegCommand {
+    /// Train a segmenter on pictures with labels
+    Train(Box<train::SegTrainArgs>),
+    /// Label pictures with a trained segmenter
+    Predict(predict::PredictArgs),
+}
+
+/// Does it.
+pub fn run(context: &Context, command: SegCommand) -> anyhow::Result<Outcome> {
+    match command {
+        SegCommand::Train(args) => train::run(context, *args),
+        SegCommand::Predict(args) => predict::run(context, &args),
+    }
+}

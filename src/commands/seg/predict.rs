@@ -1,0 +1,117 @@
+//! `nerve seg predict`.
+
+use crate::cli::usage;
+use crate::commands::{Kind, Outcome};
+use crate::context::Context;
+use crate::progress::Counter;
+use crate::segmentation;
+use anyhow::Context as _;
+use nerve_core::run::RunFolder;
+use nerve_data::labels::{Class, picture, rgb};
+use nerve_data::write::write_atomically;
+use nerve_vision::segmentation::{Inference, Prediction, predict};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Kinds of pictures that are taken from a folder.
+const KINDS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "gif"];
+
+/// Flags of `nerve seg predict`.
+#[derive(Debug, clap::Args)]
+pub struct PredictArgs {
+    /// The segmenter: the folder of its run
+    run: PathBuf,
+    /// Pictures, or folders of pictures
+    #[arg(required = true, value_name = "PICTURE")]
+    pictures: Vec<PathBuf>,
+    #[command(flatten, next_help_heading = "Inference")]
+    inference: Inference,
+}
+
+/// Labels pictures: for each a PNG of labels, a coloured overlay, and its share of every class.
+pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
+    context.common.without_viewer("seg predict")?;
+    args.inference.validate().map_err(usage)?;
+    let run = RunFolder::open(&args.run)?;
+    anyhow::ensure!(
+        Kind::of(&run)? == Kind::Segmentation,
+        "{} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
+        run.path().display(),
+        run.kind()
+    );
+    let (_, set, segmenter) = segmentation::restored(context, &run)?;
+    let pictures = found(&args.pictures)?;
+    let out = context.common.out.clone().unwrap_or_else(|| run.path().join("predictions"));
+    std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    write_atomically(&out.join("legend.svg"), picture::legend(&set.classes).as_bytes())?;
+    let counter = Counter::new("labelling pictures");
+    let mut areas = Vec::new();
+    for (i, path) in pictures.iter().enumerate() {
+        if context.interrupt.clean().is_cancelled() {
+            break;
+        }
+        let image = rgb(path)?;
+        let prediction = predict(&segmenter, image.view(), &args.inference)
+            .with_context(|| format!("{}", path.display()))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        picture::write_labels(&out.join(format!("{stem}_labels.png")), prediction.labels.view())?;
+        let overlay = picture::overlay(image.view(), prediction.labels.view(), &set.classes);
+        picture::write_rgb(&out.join(format!("{stem}_overlay.png")), overlay.view())?;
+        let area = area(path, &prediction, &set.classes);
+        context.output.line("picture", &area);
+        areas.push(area);
+        counter.set(i + 1, pictures.len());
+    }
+    drop(counter);
+    let text = serde_json::to_string_pretty(&areas)?;
+    write_atomically(&out.join("areas.json"), text.as_bytes())?;
+    context.output.say(format_args!(
+        "labelled  {} of {} pictures\nresults   {}: *_labels.png, *_overlay.png, legend.svg, areas.json",
+        areas.len(),
+        pictures.len(),
+        out.display()
+    ));
+    Ok(if areas.len() < pictures.len() { Outcome::Interrupted } else { Outcome::Done })
+}
+
+/// Each class's share of a picture.
+fn area(path: &Path, prediction: &Prediction, classes: &[Class]) -> serde_json::Value {
+    let mut counts = vec![0u64; classes.len()];
+    for label in &prediction.labels {
+        if let Some(count) = counts.get_mut(usize::from(*label)) {
+            *count += 1;
+        }
+    }
+    let total = prediction.labels.len().max(1) as f64;
+    let shares: serde_json::Map<_, _> = classes
+        .iter()
+        .zip(&counts)
+        .map(|(class, count)| (class.name.clone(), json!({"pixels": count, "share": *count as f64 / total})))
+        .collect();
+    let confidence = prediction.confidence.iter().map(|c| f64::from(*c)).sum::<f64>() / total;
+    json!({"picture": path, "classes": shares, "confidence": confidence})
+}
+
+/// Files as they are, folders by their pictures, in order of names.
+fn found(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
+        let mut files = Vec::new();
+        for entry in entries {
+            let file = entry.with_context(|| path.display().to_string())?.path();
+            let kind = file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+            if KINDS.contains(&kind.as_str()) {
+                files.push(file);
+            }
+        }
+        files.sort();
+        anyhow::ensure!(!files.is_empty(), "{}: no pictures in it ({})", path.display(), KINDS.join(", "));
+        all.extend(files);
+    }
+    Ok(all)
+}

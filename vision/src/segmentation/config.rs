@@ -1,0 +1,333 @@
+//! Everything that a segmentation run is made of: command line and saved file at once.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use nerve_core::schedule::{Decay, Schedule};
+use serde::{Deserialize, Serialize};
+
+use super::SegmentationError;
+
+/// The whole configuration of a run, as in its `config.toml`.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, Args)]
+#[serde(default)]
+pub struct SegConfig {
+    /// What to learn from.
+    #[command(flatten, next_help_heading = "Data")]
+    pub data: DataConfig,
+    /// What learns.
+    #[command(flatten, next_help_heading = "Model")]
+    pub model: ModelConfig,
+    /// How pictures are varied.
+    #[command(flatten, next_help_heading = "Augmentation")]
+    pub augment: AugmentConfig,
+    /// How it learns.
+    #[command(flatten, next_help_heading = "Training")]
+    pub train: TrainConfig,
+    /// Learning rate over the run.
+    #[command(flatten, next_help_heading = "Schedule")]
+    pub schedule: SegSchedule,
+}
+
+/// Which pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// A folder of labelled pictures: CamVid, ADE20K, PASCAL VOC, Cityscapes, or images/ and masks/ with classes.txt
+    #[arg(help_heading = None::<&str>)]
+    pub labels: PathBuf,
+    /// The split to learn from
+    #[arg(long, value_name = "NAME", default_value = "train")]
+    pub train_split: String,
+    /// The split to measure on [default: val, or test]
+    #[arg(long, value_name = "NAME")]
+    pub val_split: Option<String>,
+    /// Use at most so many pictures of each split
+    #[arg(long, value_name = "N")]
+    pub max_images: Option<usize>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { labels: PathBuf::new(), train_split: "train".into(), val_split: None, max_images: None }
+    }
+}
+
+/// What turns pictures into maps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackboneKind {
+    /// TinyViT-5M, as MobileSAM's encoder: strides 4, 8, 16, 16.
+    #[default]
+    TinyVit,
+    /// SegFormer's encoder, the smallest.
+    MitB0,
+    /// SegFormer's encoder.
+    MitB1,
+    /// SegFormer's encoder.
+    MitB2,
+    /// SegFormer's encoder.
+    MitB3,
+    /// SegFormer's encoder.
+    MitB4,
+    /// SegFormer's encoder, the largest.
+    MitB5,
+}
+
+/// What learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// What turns pictures into maps of features
+    #[arg(long, value_enum, default_value_t)]
+    pub backbone: BackboneKind,
+    /// Weights to begin with: a file, or a Hugging Face folder; without, from random ones
+    #[arg(long, value_name = "PATH")]
+    pub weights: Option<PathBuf>,
+    /// Channels of the All-MLP head
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub head_width: usize,
+    /// Share of values that the head drops before it classifies
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub dropout: f32,
+    /// Rate of drop path of the last block
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub drop_path: f32,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            backbone: BackboneKind::default(),
+            weights: None,
+            head_width: 128,
+            dropout: 0.1,
+            drop_path: 0.0,
+        }
+    }
+}
+
+/// How pictures are varied in training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Height and width of what is cut out of a picture
+    #[arg(long, value_name = "HxW", default_value = "224x448", value_parser = size)]
+    pub crop: [usize; 2],
+    /// Smallest factor a picture is scaled by first
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.7)]
+    pub scale_min: f64,
+    /// Largest factor
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.3)]
+    pub scale_max: f64,
+    /// Largest share of one class in a crop, where another try can help; 1 takes any crop
+    #[arg(long, value_name = "SHARE", default_value_t = 0.75)]
+    pub max_class_share: f64,
+    /// Do not mirror pictures
+    #[arg(long)]
+    pub no_flip: bool,
+    /// Strength of changes of brightness, contrast, saturation and hue; 0 for none, 1 is as in MMSegmentation
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.5)]
+    pub photometric: f64,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            crop: [224, 448],
+            scale_min: 0.7,
+            scale_max: 1.3,
+            max_class_share: 0.75,
+            no_flip: false,
+            photometric: 0.5,
+        }
+    }
+}
+
+/// How it learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Train for so many steps
+    #[arg(long, value_name = "N", conflicts_with = "time")]
+    pub steps: Option<u64>,
+    /// Train for so long, as 90s, 10m, 1h [default: 20m]
+    #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
+    #[serde(with = "nerve_core::run::seconds")]
+    pub time: Option<Duration>,
+    /// Pictures of a step
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub batch: usize,
+    /// Batches whose gradients are added up for a step
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub accumulate: usize,
+    /// Learning rate of the backbone
+    #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
+    pub lr: f32,
+    /// Learning rate of the head
+    #[arg(long, value_name = "RATE", default_value_t = 1.5e-3)]
+    pub head_lr: f32,
+    /// Decoupled weight decay of matrices and kernels (biases and norms have none)
+    #[arg(long, value_name = "RATE", default_value_t = 0.02)]
+    pub weight_decay: f32,
+    /// Largest norm of all gradients together; 0 does not limit it
+    #[arg(long, value_name = "NORM", default_value_t = 5.0)]
+    pub clip: f64,
+    /// Steps over which the learning rate rises at first
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub warmup_steps: u64,
+    /// Decay per step of an average of the weights, which is what is measured and saved; 0 keeps none
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.0)]
+    pub ema: f32,
+    /// How much classes count
+    #[arg(long, value_enum, default_value_t)]
+    pub class_weights: ClassWeights,
+    /// Seed of everything random
+    // A signed 64-bit number is what the configuration file can hold.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
+    pub seed: u64,
+    /// Measure the held-out split every so many steps
+    #[arg(long, value_name = "N")]
+    pub eval_every: Option<u64>,
+    /// Seconds between checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub save_every: f64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: None,
+            time: None,
+            batch: 4,
+            accumulate: 1,
+            lr: 3e-4,
+            head_lr: 1.5e-3,
+            weight_decay: 0.02,
+            clip: 5.0,
+            warmup_steps: 30,
+            ema: 0.0,
+            class_weights: ClassWeights::default(),
+            seed: 0,
+            eval_every: None,
+            save_every: 60.0,
+        }
+    }
+}
+
+/// How much classes count in the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// `1 / ln(1.1 + share)`, by the class's share of labelled pixels: rare ones more (ENet, Paszke et al. 2016).
+    #[default]
+    Log,
+    /// All the same.
+    Equal,
+}
+
+impl ClassWeights {
+    /// The weights of classes with these pixel counts. A class that does not occur counts as much as the rarest can.
+    #[must_use]
+    pub fn of(self, counts: &[u64]) -> Vec<f32> {
+        let total = counts.iter().sum::<u64>().max(1) as f64;
+        let weight = |n: &u64| match self {
+            Self::Log => (1.0 / (1.1 + *n as f64 / total).ln()) as f32,
+            Self::Equal => 1.0,
+        };
+        counts.iter().map(weight).collect()
+    }
+}
+
+/// Learning rate over the run, after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct SegSchedule {
+    /// How the learning rate falls; linear after a long hold is "warm-up, stable, decay"
+    #[arg(long = "lr-decay", value_enum, default_value_t = Decay::Poly)]
+    pub decay: Decay,
+    /// Share of the run in which the learning rate stays at its base value
+    #[arg(long = "lr-hold", value_name = "SHARE", default_value_t = 0.0)]
+    pub hold: f64,
+    /// Learning rate at the end of the run, as a factor of its base value
+    #[arg(long = "lr-final", value_name = "FACTOR", default_value_t = 1e-3)]
+    pub final_factor: f64,
+}
+
+impl Default for SegSchedule {
+    fn default() -> Self {
+        Self { decay: Decay::Poly, hold: 0.0, final_factor: 1e-3 }
+    }
+}
+
+impl SegSchedule {
+    /// As a schedule by progress; the warm-up is counted in steps, apart from it.
+    #[must_use]
+    pub fn by_progress(&self) -> Schedule {
+        Schedule { decay: self.decay, warmup: 0.0, hold: self.hold, final_factor: self.final_factor }
+    }
+}
+
+/// `HxW`, or one number for both.
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let (h, w) = text.split_once(['x', 'X']).unwrap_or((text, text));
+    match (h.trim().parse(), w.trim().parse()) {
+        (Ok(h), Ok(w)) => Ok([h, w]),
+        _ => Err("use HEIGHTxWIDTH, such as 224x448".into()),
+    }
+}
+
+impl SegConfig {
+    /// Refuses what cannot be.
+    ///
+    /// # Errors
+    /// The first setting that is out of range, and what it must be.
+    pub fn validate(&self) -> Result<(), SegmentationError> {
+        let Self { augment, train, model, .. } = self;
+        let wrong = |field: &'static str, value: String, expected: &'static str| {
+            Err(SegmentationError::Setting { field, value, expected })
+        };
+        if augment.crop.iter().any(|side| !(32..=4096).contains(side)) {
+            return wrong(
+                "crop",
+                format!("{}x{}", augment.crop[0], augment.crop[1]),
+                "32 to 4096 on each side",
+            );
+        }
+        let (low, high) = (augment.scale_min, augment.scale_max);
+        if !(0.1..=10.0).contains(&low) || !(low..=10.0).contains(&high) {
+            return wrong("scale_min, scale_max", format!("{low}, {high}"), "0.1 to 10, the larger one last");
+        }
+        let share = |field, value: f64, open: bool| match (0.0..=1.0).contains(&value)
+            && !(open && value >= 1.0)
+        {
+            true => Ok(()),
+            false => wrong(field, value.to_string(), if open { "at least 0 and below 1" } else { "0 to 1" }),
+        };
+        share("max_class_share", augment.max_class_share, false)?;
+        share("photometric", augment.photometric.min(1.0), false)?;
+        share("dropout", f64::from(model.dropout), true)?;
+        share("drop_path", f64::from(model.drop_path), true)?;
+        share("ema", f64::from(train.ema), true)?;
+        if !(1..=4096).contains(&model.head_width) {
+            return wrong("head_width", model.head_width.to_string(), "1 to 4096");
+        }
+        if !(1..=1024).contains(&train.batch) || !(1..=1024).contains(&train.accumulate) {
+            return wrong("batch, accumulate", format!("{}, {}", train.batch, train.accumulate), "1 to 1024");
+        }
+        for (field, value) in
+            [("lr", train.lr), ("head_lr", train.head_lr), ("weight_decay", train.weight_decay)]
+        {
+            if !(0.0..=1.0).contains(&value) {
+                return wrong(field, value.to_string(), "0 to 1");
+            }
+        }
+        if !(train.clip >= 0.0 && train.save_every > 0.0) {
+            return wrong("clip, save_every", format!("{}, {}", train.clip, train.save_every), "positive");
+        }
+        if train.eval_every == Some(0) || train.steps == Some(0) {
+            return wrong("steps, eval_every", "0".to_owned(), "at least 1");
+        }
+        self.schedule.by_progress().validate().map_err(SegmentationError::Schedule)
+    }
+}

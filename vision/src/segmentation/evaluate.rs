@@ -1,0 +1,59 @@
+//! Measuring a segmenter on a split: one confusion matrix over the set, at the pictures' own size.
+use std::time::{Duration, Instant};
+
+use nerve_core::metrics::segmentation::{Boundaries, Confusion, Scores, TOLERANCE};
+use nerve_core::run::Cancel;
+use nerve_data::labels::{LabelSet, LabelSplit, Labelled};
+
+use super::{Inference, Prediction, SegmentationError, Segmenter, predict};
+
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The figures.
+    pub scores: Scores,
+    /// Which class was taken for which.
+    pub confusion: Confusion,
+    /// Pictures measured.
+    pub images: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Measures `segmenter` on all pictures of `split`, or until `cancel`: None then. `boundaries` are measured too if asked
+/// for. `seen` is given every picture with what was found in it, by its place in the split.
+///
+/// # Errors
+/// If a picture cannot be read, or is too small for the model.
+pub fn evaluate(
+    segmenter: &Segmenter,
+    set: &LabelSet,
+    split: &LabelSplit,
+    inference: &Inference,
+    boundaries: bool,
+    cancel: &Cancel,
+    seen: &mut dyn FnMut(usize, &Labelled, &Prediction),
+) -> Result<Option<Evaluation>, SegmentationError> {
+    let start = Instant::now();
+    let classes = segmenter.classes();
+    let mut confusion = Confusion::new(classes)?;
+    let mut outlines = if boundaries { Some(Boundaries::new(classes, TOLERANCE)?) } else { None };
+    for (place, pair) in split.pairs.iter().enumerate() {
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        let labelled = set.load(pair)?;
+        let found = predict(segmenter, labelled.image.view(), inference)?;
+        let width = labelled.mask.ncols();
+        let truth: Vec<u8> = labelled.mask.iter().copied().collect();
+        let labels: Vec<u8> = found.labels.iter().copied().collect();
+        confusion.add(&labels, &truth)?;
+        if let Some(outlines) = &mut outlines {
+            outlines.add(&labels, &truth, width)?;
+        }
+        seen(place, &labelled, &found);
+    }
+    let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
+    let scores = Scores::new(&names, &confusion, outlines.as_ref())?;
+    Ok(Some(Evaluation { scores, confusion, images: split.pairs.len(), elapsed: start.elapsed() }))
+}

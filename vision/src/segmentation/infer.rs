@@ -1,0 +1,229 @@
+//! From a picture to scores of classes: whole or in windows, at several scales, mirrored.
+use std::ops::AddAssign;
+
+use clap::Args;
+use ndarray::{Array2, ArrayView3};
+use nerve_core::graph::{Device, Tensor, read};
+use nerve_core::ops::resize::bilinear;
+use nerve_core::ops::softmax::softmax;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::model::{DEVIATION, MEAN};
+use super::{SegmentationError, Segmenter};
+
+/// How a picture is looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inference {
+    /// Look through windows of this many pixels on each side instead of at the whole picture
+    #[arg(long, value_name = "PIXELS")]
+    pub window: Option<usize>,
+    /// Share of a window that the next one sees too
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0)]
+    pub overlap: f64,
+    /// Look at the picture at these scales and average
+    #[arg(long, value_name = "FACTOR", value_delimiter = ',', default_values_t = [1.0])]
+    pub scales: Vec<f64>,
+    /// Look at the mirrored picture too
+    #[arg(long)]
+    pub flip: bool,
+}
+
+impl Default for Inference {
+    fn default() -> Self {
+        Self { window: None, overlap: 1.0 / 3.0, scales: vec![1.0], flip: false }
+    }
+}
+
+impl Inference {
+    /// Refuses what cannot be.
+    ///
+    /// # Errors
+    /// The first setting that is out of range, and what it must be.
+    pub fn validate(&self) -> Result<(), SegmentationError> {
+        let wrong =
+            |field, value: String, expected| Err(SegmentationError::Setting { field, value, expected });
+        if let Some(window) = self.window.filter(|w| !(32..=8192).contains(w)) {
+            return wrong("window", window.to_string(), "32 to 8192");
+        }
+        if !(0.0..0.95).contains(&self.overlap) {
+            return wrong("overlap", self.overlap.to_string(), "at least 0 and below 0.95");
+        }
+        if self.scales.is_empty() || self.scales.iter().any(|s| !(0.1..=8.0).contains(s)) {
+            return wrong("scales", format!("{:?}", self.scales), "one or more factors of 0.1 to 8");
+        }
+        Ok(())
+    }
+}
+
+/// What was found in a picture.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The likeliest class of each pixel, `[H, W]`.
+    pub labels: Array2<u8>,
+    /// How likely it is, `[H, W]`.
+    pub confidence: Array2<f32>,
+}
+
+/// The classes of a picture's pixels; `image` is `[H, W, 3]`, RGB of 8 bits.
+///
+/// # Errors
+/// If the picture is too small for the model.
+pub fn predict(
+    segmenter: &Segmenter,
+    image: ArrayView3<'_, u8>,
+    inference: &Inference,
+) -> Result<Prediction, SegmentationError> {
+    let (height, width, _) = image.dim();
+    let picture = normalised(image)?;
+    let mut sum: Option<Vec<f32>> = None;
+    for scale in &inference.scales {
+        let size = [scaled(height, *scale), scaled(width, *scale)];
+        let seen = if size == [height, width] { picture.clone() } else { bilinear(&picture, size, false)? };
+        let mut views = vec![(seen.clone(), false)];
+        if inference.flip {
+            views.push((mirrored(&seen)?, true));
+        }
+        for (seen, flipped) in views {
+            let scores = match inference.window {
+                Some(window) if size.iter().any(|side| *side > window) => {
+                    windows(segmenter, &seen, window, inference.overlap)?
+                }
+                _ => bilinear(&segmenter.answer(&seen)?, size, false)?,
+            };
+            let scores =
+                if size == [height, width] { scores } else { bilinear(&scores, [height, width], false)? };
+            let scores = if flipped { mirrored(&scores)? } else { scores };
+            let likely = softmax(&scores)?;
+            let likely = read(&likely)?;
+            match &mut sum {
+                None => sum = Some(likely.to_vec()),
+                Some(sum) => sum.iter_mut().zip(&*likely).for_each(|(s, p)| s.add_assign(p)),
+            }
+        }
+    }
+    let views = inference.scales.len() * if inference.flip { 2 } else { 1 };
+    Ok(likeliest(&sum.unwrap_or_default(), segmenter.classes(), [height, width], views))
+}
+
+/// The first of the likeliest classes, and how likely it is.
+fn likeliest(sum: &[f32], classes: usize, [height, width]: [usize; 2], views: usize) -> Prediction {
+    let best: Vec<(u8, f32)> = sum
+        .par_chunks_exact(classes.max(1))
+        .map(|p| {
+            let first = (0u8, f32::NEG_INFINITY);
+            let (class, p) =
+                p.iter().zip(0u8..).fold(first, |best, (p, k)| if *p > best.1 { (k, *p) } else { best });
+            (class, p / views as f32)
+        })
+        .collect();
+    let (labels, confidence): (Vec<u8>, Vec<f32>) = best.into_iter().unzip();
+    let shape = (height, width);
+    // There is one pair per pixel.
+    Prediction {
+        labels: Array2::from_shape_vec(shape, labels).unwrap_or_else(|_| Array2::zeros(shape)),
+        confidence: Array2::from_shape_vec(shape, confidence).unwrap_or_else(|_| Array2::zeros(shape)),
+    }
+}
+
+fn scaled(side: usize, scale: f64) -> usize {
+    ((side as f64 * scale).round() as usize).max(1)
+}
+
+/// `(1, H, W, 3)`, as the backbone was trained with.
+fn normalised(image: ArrayView3<'_, u8>) -> Result<Tensor, SegmentationError> {
+    let (height, width, _) = image.dim();
+    let values: Vec<f32> =
+        image.iter().zip((0..3).cycle()).map(|(v, c)| (f32::from(*v) - MEAN[c]) / DEVIATION[c]).collect();
+    Ok(Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?)
+}
+
+/// Left and right exchanged.
+fn mirrored(x: &Tensor) -> Result<Tensor, SegmentationError> {
+    let (n, h, w, c) = x.dims4()?;
+    let values = read(x)?;
+    let mut out = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(w * c) {
+        row.rchunks_exact(c).for_each(|pixel| out.extend_from_slice(pixel));
+    }
+    Ok(Tensor::from_vec(out, (n, h, w, c), &Device::Cpu)?)
+}
+
+/// Scores of a picture `(1, H, W, 3)`, averaged over windows that overlap.
+fn windows(
+    segmenter: &Segmenter,
+    x: &Tensor,
+    window: usize,
+    overlap: f64,
+) -> Result<Tensor, SegmentationError> {
+    let (_, height, width, _) = x.dims4()?;
+    let (h, w) = (window.min(height), window.min(width));
+    let step = ((window as f64 * (1.0 - overlap)).round() as usize).max(1);
+    let classes = segmenter.classes();
+    let mut sum = vec![0.0; height * width * classes];
+    let mut count = vec![0.0f32; height * width];
+    for y in starts(height, h, step) {
+        for x0 in starts(width, w, step) {
+            let part = x.narrow(1, y, h)?.narrow(2, x0, w)?.contiguous()?;
+            let scores = bilinear(&segmenter.answer(&part)?, [h, w], false)?;
+            let scores = read(&scores)?;
+            for (i, row) in scores.chunks_exact(w * classes).enumerate() {
+                let at = (y + i) * width + x0;
+                let to = &mut sum[at * classes..(at + w) * classes];
+                to.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                count[at..at + w].iter_mut().for_each(|n| *n += 1.0);
+            }
+        }
+    }
+    sum.chunks_exact_mut(classes).zip(count).for_each(|(s, n)| s.iter_mut().for_each(|s| *s /= n));
+    Ok(Tensor::from_vec(sum, (1, height, width, classes), &Device::Cpu)?)
+}
+
+/// Where windows begin: `step` apart, the last one at the end.
+fn starts(side: usize, window: usize, step: usize) -> Vec<usize> {
+    let last = side - window;
+    let mut all: Vec<usize> = (0..last).step_by(step).collect();
+    all.push(last);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_reach_both_ends() {
+        assert_eq!(starts(100, 100, 50), [0]);
+        assert_eq!(starts(100, 60, 30), [0, 30, 40]);
+        assert_eq!(starts(120, 60, 30), [0, 30, 60]);
+    }
+
+    #[test]
+    fn mirroring_twice_changes_nothing() {
+        let x = Tensor::from_vec((0..12).map(|i| i as f32).collect(), (1, 2, 3, 2), &Device::Cpu).expect("x");
+        let once = mirrored(&x).expect("mirrored");
+        assert_eq!(&read(&once).expect("values")[..6], [4.0, 5.0, 2.0, 3.0, 0.0, 1.0]);
+        let twice = mirrored(&once).expect("mirrored");
+        assert_eq!(&*read(&twice).expect("values"), &*read(&x).expect("values"));
+    }
+
+    #[test]
+    fn the_first_of_equals_wins_and_views_are_averaged() {
+        let found = likeliest(&[0.5, 1.0, 0.5, 1.0, 0.2, 1.0], 3, [1, 2], 2);
+        assert_eq!(found.labels.as_slice(), Some(&[1u8, 0][..]));
+        assert_eq!(found.confidence.as_slice(), Some(&[0.5f32, 0.5][..]));
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        let bad = [
+            Inference { window: Some(3), ..Inference::default() },
+            Inference { overlap: 1.0, ..Inference::default() },
+            Inference { scales: vec![], ..Inference::default() },
+            Inference { scales: vec![f64::NAN], ..Inference::default() },
+        ];
+        assert!(bad.iter().all(|i| i.validate().is_err()));
+        assert!(Inference::default().validate().is_ok());
+    }
+}

@@ -1,0 +1,89 @@
+//! Semantic segmentation: training, evaluation and prediction with any backbone and head.
+mod batches;
+mod config;
+mod evaluate;
+mod infer;
+mod model;
+mod run;
+mod state;
+mod trainer;
+
+use std::path::PathBuf;
+
+use nerve_core::checkpoint::CheckpointError;
+use nerve_core::metrics::segmentation::SegmentationError as MetricsError;
+use nerve_core::schedule::ScheduleError;
+use nerve_data::labels::LabelError;
+
+use crate::load::LoadError;
+
+pub use config::{
+    AugmentConfig, BackboneKind, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig,
+};
+pub use evaluate::{Evaluation, evaluate};
+pub use infer::{Inference, Prediction, predict};
+pub use model::Segmenter;
+pub use run::{REPORT_EVERY, publish_picture, publish_scores};
+pub use state::{class_pixels, step_of, trained};
+pub use trainer::Trainer;
+
+/// What can go wrong; every message names the file or the setting, and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SegmentationError {
+    /// A setting that makes no sense.
+    #[error("{field} = {value}, but it must be {expected}")]
+    Setting {
+        /// The setting.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A schedule that makes no sense.
+    #[error(transparent)]
+    Schedule(ScheduleError),
+    /// Pictures or labels that cannot be used.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// A picture that cannot be read.
+    #[error(transparent)]
+    Image(#[from] nerve_data::image::ImageError),
+    /// Pictures that cannot be varied.
+    #[error(transparent)]
+    Augment(#[from] nerve_data::augment::AugmentError),
+    /// Weights that cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A checkpoint that cannot be written or used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint of something else.
+    #[error("{}: {reason}", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be taken.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the loss is not finite after step {step}: a lower --lr (now {rate}) or --clip usually helps; the last checkpoint stays"
+    )]
+    Diverged {
+        /// The step.
+        step: u64,
+        /// The learning rate.
+        rate: f32,
+    },
+    /// The graph engine failed.
+    #[error("{0}")]
+    Graph(#[from] nerve_core::graph::Error),
+    /// Labels that cannot be compared.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The thread that reads pictures is gone.
+    #[error("the thread that reads pictures ended too early")]
+    Reader,
+}

@@ -1,0 +1,233 @@
+//! A segmenter that learns: steps, and what they depend on.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, backward, read};
+use nerve_core::ops::cross_entropy::cross_entropy;
+use nerve_core::ops::resize::bilinear;
+use nerve_data::augment::{Augment, ColourJitter, Normalise};
+use nerve_data::labels::{LabelSet, LabelSplit, Pair};
+
+use super::batches::{Batch, Batches, Recipe};
+use super::model::{DEVIATION, MEAN};
+use super::{SegConfig, SegmentationError, Segmenter};
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Step {
+    /// The mean loss.
+    pub loss: f64,
+    /// The norm of all gradients together, before it was limited.
+    pub norm: f64,
+    /// The schedule's factor of the learning rates.
+    pub factor: f64,
+}
+
+/// A run in the making.
+pub struct Trainer {
+    pub(super) config: SegConfig,
+    pub(super) set: Arc<LabelSet>,
+    pub(super) segmenter: Segmenter,
+    pub(super) optimizer: Optimizer,
+    gradients: Gradients,
+    weights: Arc<[f32]>,
+    recipe: Recipe,
+    batches: Option<Batches>,
+    pub(super) step: u64,
+    pub(super) elapsed: Duration,
+    clock: Option<Instant>,
+}
+
+impl Trainer {
+    /// A trainer with fresh variables, those of the backbone from its weights if there are any. `counts` are the pixels
+    /// of each class in the training split.
+    ///
+    /// # Errors
+    /// If the configuration cannot be, the split does not exist, or the weights cannot be used.
+    pub fn new(config: SegConfig, set: Arc<LabelSet>, counts: &[u64]) -> Result<Self, SegmentationError> {
+        let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.seed)?;
+        if let Some(weights) = &config.model.weights {
+            segmenter.load_backbone(weights, &config.model)?;
+        }
+        Self::with(config, set, segmenter, counts)
+    }
+
+    /// A trainer of this segmenter.
+    pub(super) fn with(
+        config: SegConfig,
+        set: Arc<LabelSet>,
+        segmenter: Segmenter,
+        counts: &[u64],
+    ) -> Result<Self, SegmentationError> {
+        config.validate()?;
+        let train = &config.train;
+        let rule = |key: &str, shape: &[usize]| Rule {
+            rate: if Segmenter::is_head(key) { train.head_lr } else { train.lr },
+            // Biases, norms and tables of positions are not pulled to zero.
+            decay: if shape.len() < 2 || key.ends_with("attention_biases") {
+                0.0
+            } else {
+                train.weight_decay
+            },
+        };
+        let average = (train.ema > 0.0).then_some(train.ema);
+        let optimizer = Optimizer::new(segmenter.variables(), average, rule);
+        let pairs = limited(set.split(&config.data.train_split)?, config.data.max_images);
+        let augment = &config.augment;
+        let strength = augment.photometric as f32;
+        let factors = [1.0 - 0.5 * strength, 1.0 + 0.5 * strength];
+        let colour = ColourJitter {
+            brightness: 32.0 * strength,
+            contrast: factors,
+            saturation: factors,
+            hue: 36.0 * strength,
+        };
+        let augment = Augment {
+            crop: augment.crop,
+            scale: [augment.scale_min, augment.scale_max],
+            max_class_share: augment.max_class_share,
+            flip: if augment.no_flip { 0.0 } else { 0.5 },
+            colour: (strength > 0.0).then_some(colour),
+            normalise: Normalise { mean: MEAN, std: DEVIATION },
+            ..Augment::default()
+        };
+        let recipe = Recipe {
+            set: set.clone(),
+            pairs: pairs.into(),
+            augment,
+            batch: config.train.batch,
+            seed: config.train.seed,
+        };
+        Ok(Self {
+            weights: config.train.class_weights.of(counts).into(),
+            config,
+            set,
+            segmenter,
+            optimizer,
+            gradients: Gradients::default(),
+            recipe,
+            batches: None,
+            step: 0,
+            elapsed: Duration::ZERO,
+            clock: None,
+        })
+    }
+
+    /// The run's configuration.
+    #[must_use]
+    pub fn config(&self) -> &SegConfig {
+        &self.config
+    }
+
+    /// The configuration's length, to be changed on resuming.
+    pub fn set_length(&mut self, steps: Option<u64>, time: Option<Duration>) {
+        self.config.train.steps = steps;
+        self.config.train.time = time;
+    }
+
+    /// The pictures.
+    #[must_use]
+    pub fn set(&self) -> &Arc<LabelSet> {
+        &self.set
+    }
+
+    /// What learns.
+    #[must_use]
+    pub fn segmenter(&self) -> &Segmenter {
+        &self.segmenter
+    }
+
+    /// Finished steps.
+    #[must_use]
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Pictures seen so far.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        self.step * (self.config.train.batch * self.config.train.accumulate) as u64
+    }
+
+    /// Training time so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed + self.clock.map_or(Duration::ZERO, |start| start.elapsed())
+    }
+
+    /// How much of the run is done, 0 to 1.
+    #[must_use]
+    pub fn progress(&self) -> f64 {
+        let train = &self.config.train;
+        let share = match (train.steps, train.time) {
+            (Some(steps), _) => self.step as f64 / steps as f64,
+            (None, Some(time)) => self.elapsed().as_secs_f64() / time.as_secs_f64(),
+            (None, None) => 1.0,
+        };
+        share.min(1.0)
+    }
+
+    /// The split to measure on, at most as many pictures as the configuration says; None if there is none.
+    #[must_use]
+    pub fn held_out(&self) -> Option<LabelSplit> {
+        let named = self.config.data.val_split.as_deref();
+        let names = named.map_or_else(|| vec!["val", "test"], |name| vec![name]);
+        let split = names.into_iter().find_map(|name| self.set.split(name).ok())?;
+        Some(LabelSplit { pairs: limited(split, self.config.data.max_images), ..split.clone() })
+    }
+
+    pub(super) fn start_clock(&mut self) {
+        self.clock = Some(Instant::now());
+    }
+
+    pub(super) fn stop_clock(&mut self) {
+        self.elapsed = self.elapsed();
+        self.clock = None;
+    }
+
+    /// One step: its batches forward and backward, and the optimiser.
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
+    pub fn step(&mut self) -> Result<Step, SegmentationError> {
+        let train = self.config.train.clone();
+        let mode = Mode::Train(Randomness { seed: train.seed, step: self.step });
+        self.gradients.clear();
+        let mut loss = 0.0;
+        for _ in 0..train.accumulate {
+            let batch = self.batch()?;
+            let extents = batch.extents;
+            let images = Batch::tensor(batch.images, extents)?;
+            let scores = self.segmenter.learn(&images, mode)?;
+            let scores = bilinear(&scores, [extents[1], extents[2]], false)?;
+            let mean = cross_entropy(&scores, batch.labels, self.weights.clone())?;
+            loss += f64::from(read(&mean)?[0]) / train.accumulate as f64;
+            backward(&mean, &mut self.gradients)?;
+        }
+        let share = 1.0 / train.accumulate as f64;
+        let norm = self.optimizer.norm(&self.gradients) * share;
+        let limited = if train.clip > 0.0 && norm > train.clip { train.clip / norm } else { 1.0 };
+        let warmup = (self.step + 1) as f64 / train.warmup_steps.max(1) as f64;
+        let factor = warmup.min(1.0) * self.config.schedule.by_progress().factor(self.progress());
+        if loss.is_finite() && norm.is_finite() {
+            self.optimizer.step(&mut self.gradients, factor as f32, (share * limited) as f32)?;
+        } else {
+            return Err(SegmentationError::Diverged { step: self.step, rate: train.lr });
+        }
+        self.step += 1;
+        Ok(Step { loss, norm, factor })
+    }
+
+    fn batch(&mut self) -> Result<Batch, SegmentationError> {
+        let first = self.step * self.config.train.accumulate as u64;
+        let recipe = &self.recipe;
+        self.batches.get_or_insert_with(|| Batches::from(recipe.clone(), first)).next()
+    }
+}
+
+fn limited(split: &LabelSplit, most: Option<usize>) -> Vec<Pair> {
+    let all = split.pairs.len();
+    let most = most.unwrap_or(all).clamp(1, all.max(1));
+    // Spread over the list: neighbours are often frames of one film.
+    (0..most).filter_map(|i| split.pairs.get(i * all / most).cloned()).collect()
+}
