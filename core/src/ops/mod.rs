@@ -4,6 +4,7 @@
 //! by finite differences. Fast paths are checked against it with [`check`].
 pub mod activation;
 pub mod adam;
+pub mod add;
 pub mod affine_color;
 pub mod attention;
 pub mod batch_norm;

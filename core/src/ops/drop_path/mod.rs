@@ -48,30 +48,35 @@ struct Drop {
 }
 
 impl Drop {
-    /// What run `index` is multiplied with.
-    fn factor(&self, index: usize) -> f32 {
+    /// What runs `4 group .. 4 group + 4` are multiplied with: they share a draw.
+    fn factors(&self, group: usize) -> [f32; 4] {
         let Randomness { seed, step } = self.randomness;
         // Steps stay below 2^40, so that the layer fits beside them.
         let place = step | u64::from(self.layer) << 40;
-        let drawn = Rng::new(seed).uniform4(self.stream, place, (index / 4) as u32)[index % 4];
-        if drawn < self.rate { 0.0 } else { 1.0 / (1.0 - self.rate) }
+        let drawn = Rng::new(seed).uniform4(self.stream, place, group as u32);
+        drawn.map(|u| if u < self.rate { 0.0 } else { 1.0 / (1.0 - self.rate) })
     }
 
     fn scale(&self, x: &[f32]) -> Vec<f32> {
         let mut y = vec![0.0; x.len()];
-        // Runs in groups of four, which share a draw.
-        let group = 4 * self.run.max(1);
-        let chunk = group * (1usize << 12).div_ceil(group);
-        y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).enumerate().for_each(|(c, (y, x))| {
-            let first = c * chunk / self.run;
-            for (r, (y, x)) in y.chunks_mut(self.run).zip(x.chunks(self.run)).enumerate() {
-                let factor = self.factor(first + r);
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = x * factor);
+        let four = 4 * self.run.max(1);
+        // Groups that a thread takes at a time.
+        let groups = CHUNK.div_ceil(four);
+        let chunks = y.par_chunks_mut(groups * four).zip(x.par_chunks(groups * four));
+        chunks.enumerate().for_each(|(chunk, (y, x))| {
+            for (group, (y, x)) in y.chunks_mut(four).zip(x.chunks(four)).enumerate() {
+                let runs = y.chunks_mut(four / 4).zip(x.chunks(four / 4));
+                for (factor, (y, x)) in self.factors(chunk * groups + group).into_iter().zip(runs) {
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y = x * factor);
+                }
             }
         });
         y
     }
 }
+
+/// Values that a thread takes at a time, about.
+const CHUNK: usize = 1 << 13;
 
 impl CustomOp1 for Drop {
     fn name(&self) -> &'static str {
