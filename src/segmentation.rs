@@ -9,6 +9,7 @@ use crate::sinks::{JsonLines, Progress};
 use crate::viewers::{self, LABELS};
 use anyhow::Context as _;
 use indicatif::ProgressBar;
+use nerve_core::device::keep_freed_memory;
 use nerve_core::run::{
     Delivery, DoneReason, Event, Events, MetricsLog, RunFolder, truncate_after, write_atomic,
 };
@@ -26,8 +27,9 @@ const WAITING: usize = 1024;
 /// How long sinks may take to finish.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// The pictures of a run.
+/// The pictures of a run: the first thing that a command on segmenters needs.
 pub fn open(config: &SegConfig) -> anyhow::Result<LabelSet> {
+    keep_freed_memory();
     let set = LabelSet::open(&config.data.labels)?;
     for warning in &set.warnings {
         remark(format_args!("warning: {warning}"));

@@ -4,9 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+mod allocator;
 mod cpu;
 mod memory;
 
+pub use allocator::keep_freed_memory;
 pub use cpu::{Cache, CpuInfo, cpu_info};
 pub use memory::{MEMORY_VARIABLE, available_memory};
 

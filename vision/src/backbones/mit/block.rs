@@ -1,6 +1,7 @@
 //! A block: attention to reduced keys and values, then the MLP that knows its place.
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm, Linear};
+use nerve_core::ops::add::add;
 use nerve_core::ops::{attention::cross_attention, drop_path::drop_path};
 
 use super::{EPS, MitConfig};
@@ -37,9 +38,9 @@ impl Block {
 
     pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let y = self.attention.forward(&self.before_attention.forward(x)?)?;
-        let x = (x + drop_path(&y, self.drop, mode, 2 * self.index)?)?;
+        let x = add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?;
         let y = self.mlp.forward(&self.before_mlp.forward(&x)?)?;
-        x + drop_path(&y, self.drop, mode, 2 * self.index + 1)?
+        add(&x, &drop_path(&y, self.drop, mode, 2 * self.index + 1)?)
     }
 }
 

@@ -14,6 +14,7 @@ mod keys;
 
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::add::add;
 use nerve_core::ops::drop_path::drop_path;
 
 pub use config::{SwinConfig, SwinForm};
@@ -40,9 +41,9 @@ struct Block {
 impl Block {
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let branch = self.attn.forward(&self.norm1.forward(x)?)?;
-        let x = (x + drop_path(&branch, self.rate, mode, 2 * self.number)?)?;
+        let x = add(x, &drop_path(&branch, self.rate, mode, 2 * self.number)?)?;
         let branch = self.mlp.forward(&self.norm2.forward(&x)?)?;
-        &x + drop_path(&branch, self.rate, mode, 2 * self.number + 1)?
+        add(&x, &drop_path(&branch, self.rate, mode, 2 * self.number + 1)?)
     }
 }
 

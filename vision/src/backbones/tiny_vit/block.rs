@@ -1,6 +1,7 @@
 //! A block of windowed attention, a local convolution, and an MLP.
 use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
 use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::add::add;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
 use nerve_core::ops::drop_path::drop_path;
 
@@ -46,10 +47,10 @@ impl Block {
     /// x is `(batch, height, width, channels)`, as is the result.
     pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let y = self.attention.forward(x)?;
-        let x = (x + drop_path(&y, self.drop, mode, 2 * self.index)?)?;
+        let x = add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?;
         let x = self.local.forward(&x, mode)?;
         let y = self.mlp.forward(&self.norm.forward(&x)?)?;
-        x + drop_path(&y, self.drop, mode, 2 * self.index + 1)?
+        add(&x, &drop_path(&y, self.drop, mode, 2 * self.index + 1)?)
     }
 }
 

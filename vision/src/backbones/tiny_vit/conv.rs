@@ -1,6 +1,7 @@
 //! The convolutional parts.
 use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
 use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
+use nerve_core::ops::add::add;
 use nerve_core::ops::{drop_path::drop_path, gelu::gelu};
 
 /// A convolution without a bias, and batch norm: keys `c` and `bn`.
@@ -78,7 +79,7 @@ impl Residual {
         let y = gelu(&widen.forward(x, mode)?)?;
         let y = gelu(&depthwise.forward(&y, mode)?)?;
         let y = narrow.forward(&y, mode)?;
-        gelu(&(x + drop_path(&y, self.drop, mode, 2 * self.index)?)?)
+        gelu(&add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?)
     }
 }
 

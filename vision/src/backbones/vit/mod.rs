@@ -12,6 +12,7 @@ mod keys;
 
 use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
 use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::add::add;
 use nerve_core::ops::attention::self_attention;
 use nerve_core::ops::drop_path::drop_path;
 
@@ -65,9 +66,9 @@ impl Block {
         let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
         let scale = ((x.dim(2)? / self.heads) as f32).powf(-0.5);
         let branch = self.proj.forward(&self_attention(&qkv, self.heads, scale, None)?)?;
-        let x = (x + drop_path(&scaled(branch, &self.scale1)?, self.rate, mode, 2 * self.number)?)?;
+        let x = add(x, &drop_path(&scaled(branch, &self.scale1)?, self.rate, mode, 2 * self.number)?)?;
         let branch = scaled(self.mlp.forward(&self.norm2.forward(&x)?)?, &self.scale2)?;
-        &x + drop_path(&branch, self.rate, mode, 2 * self.number + 1)?
+        add(&x, &drop_path(&branch, self.rate, mode, 2 * self.number + 1)?)
     }
 }
 
