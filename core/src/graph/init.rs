@@ -1,4 +1,6 @@
 //! How variables begin.
+use rayon::prelude::*;
+
 use crate::rng::{Rng, Stream};
 
 /// The distribution a new variable is drawn from.
@@ -27,14 +29,16 @@ impl Init {
         let draw = |i: usize| rng.uniform4(Stream::Init, place, i as u32);
         match self {
             Self::Constant(value) => vec![value; n],
-            Self::Normal(deviation) => (0..n).map(|i| deviation * truncated_normal(draw(i))).collect(),
+            Self::Normal(deviation) => {
+                (0..n).into_par_iter().map(|i| deviation * truncated_normal(draw(i))).collect()
+            }
             Self::FanOut => {
                 let deviation = (2.0 / fan(0)).sqrt();
-                (0..n).map(|i| deviation * truncated_normal(draw(i))).collect()
+                (0..n).into_par_iter().map(|i| deviation * truncated_normal(draw(i))).collect()
             }
             Self::FanIn => {
                 let bound = 1.0 / fan(1).sqrt();
-                (0..n).map(|i| bound * (2.0 * draw(i)[0] - 1.0)).collect()
+                (0..n).into_par_iter().map(|i| bound * (2.0 * draw(i)[0] - 1.0)).collect()
             }
         }
     }

@@ -39,10 +39,12 @@ const PARALLEL: usize = 1 << 17;
 /// # Panics
 /// If a slice is too short for the extents and strides.
 pub fn gemm([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>, c: &mut [f32], ldc: usize, accumulate: bool) {
+    run([m, n, k], a, b, c, ldc, accumulate, parallelism([m, n, k]));
+}
+
+fn parallelism([m, n, k]: [usize; 3]) -> Parallelism {
     let threads = rayon::current_num_threads();
-    let parallel = threads > 1 && m * n * k >= PARALLEL;
-    let parallelism = if parallel { Parallelism::Rayon(threads) } else { Parallelism::None };
-    run([m, n, k], a, b, c, ldc, accumulate, parallelism);
+    if threads > 1 && m * n * k >= PARALLEL { Parallelism::Rayon(threads) } else { Parallelism::None }
 }
 
 /// The same on the calling thread.
@@ -58,6 +60,37 @@ pub fn gemm_here(
     accumulate: bool,
 ) {
     run([m, n, k], a, b, c, ldc, accumulate, Parallelism::None);
+}
+
+/// `A B`, row-major without gaps, as a new array that nobody has cleared first.
+///
+/// # Panics
+/// See [`gemm`].
+#[must_use]
+pub fn product([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>) -> Vec<f32> {
+    let mut c: Vec<f32> = Vec::with_capacity(m * n);
+    if k == 0 {
+        c.resize(m * n, 0.0);
+        return c;
+    }
+    assert!(a.covers(m, k) && b.covers(k, n), "gemm: operands are too short for {m} x {n} x {k}");
+    // SAFETY: the operands cover their extents, and C has room for m x n; the product does not read it.
+    unsafe { run_at([m, n, k], a, b, c.as_mut_ptr(), n, false, parallelism([m, n, k])) };
+    // SAFETY: every element of C was written.
+    unsafe { c.set_len(m * n) };
+    c
+}
+
+/// [`product`] with B transposed: see [`gemm_by_rows`].
+///
+/// # Panics
+/// See [`gemm`].
+#[must_use]
+pub fn product_by_rows([m, n, k]: [usize; 3], a: View<'_>, b: &[f32]) -> Vec<f32> {
+    if m < SQUARE {
+        return product([m, n, k], a, View::rows(b, k).t());
+    }
+    transposed([n, k], b, |b| product([m, n, k], a, View::rows(b, n)))
 }
 
 /// `C = A B^T`, or `C += A B^T`, with B `n x k` row-major, rows without gaps: a layer's forward pass, whose weight is
@@ -80,14 +113,20 @@ pub fn gemm_by_rows(
     if m < SQUARE {
         return gemm([m, n, k], a, View::rows(b, k).t(), c, ldc, accumulate);
     }
+    transposed([n, k], b, |b| gemm([m, n, k], a, View::rows(b, n), c, ldc, accumulate));
+}
+
+/// Gives `f` the transpose of an `n x k` matrix.
+fn transposed<T>([n, k]: [usize; 2], b: &[f32], f: impl FnOnce(&[f32]) -> T) -> T {
     assert!(b.len() >= n * k, "gemm: B is too short for {n} x {k}");
     let mut scratch = SCRATCH.take();
     if scratch.len() < n * k {
         scratch.resize(n * k, 0.0);
     }
     transpose(&b[..n * k], k, &mut scratch[..n * k]);
-    gemm([m, n, k], a, View::rows(&scratch, n), c, ldc, accumulate);
+    let result = f(&scratch[..n * k]);
     SCRATCH.set(scratch);
+    result
 }
 
 thread_local! {
@@ -141,14 +180,31 @@ fn run(
     assert!(a.covers(m, k), "gemm: A is too short for {m} x {k}");
     assert!(b.covers(k, n), "gemm: B is too short for {k} x {n}");
     assert!(ldc >= n && c.len() >= (m - 1) * ldc + n, "gemm: C is too short for {m} x {n}");
-    // SAFETY: every extent was checked against its slice right above; C is borrowed exclusively, so that it overlaps
-    // neither A nor B, and its rows do not overlap each other.
+    // SAFETY: every extent was checked against its slice right above; C is borrowed exclusively.
+    unsafe { run_at([m, n, k], a, b, c.as_mut_ptr(), ldc, accumulate, parallelism) };
+}
+
+/// The crate's call.
+///
+/// # Safety
+/// A covers `m x k`, B covers `k x n`, and `c` is valid for writing m rows of n values, `ldc` of at least n apart, and for
+/// reading them if `accumulate`; they overlap neither A nor B.
+unsafe fn run_at(
+    [m, n, k]: [usize; 3],
+    a: View<'_>,
+    b: View<'_>,
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+    parallelism: Parallelism,
+) {
+    // SAFETY: as the caller vouches; the rows of C do not overlap each other.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            c.as_mut_ptr(),
+            c,
             1,
             ldc as isize,
             accumulate,
@@ -217,6 +273,10 @@ mod tests {
                 let (mut got, mut want) = (start.clone(), start.clone());
                 gemm_by_rows([m, n, k], View::rows(&a, k), &b, &mut got, n, accumulate);
                 gemm([m, n, k], View::rows(&a, k), View::rows(&b, k).t(), &mut want, n, accumulate);
+                if !accumulate {
+                    assert_eq!(product_by_rows([m, n, k], View::rows(&a, k), &b), got);
+                    assert_eq!(product([m, n, k], View::rows(&a, k), View::rows(&b, k).t()), want);
+                }
                 assert!(got.iter().zip(&want).all(|(g, w)| (g - w).abs() < 1e-4), "{m} x {n} x {k}");
             }
         }

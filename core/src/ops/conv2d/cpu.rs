@@ -53,14 +53,16 @@ pub(super) fn band(columns: usize, depth: usize, values: usize) -> usize {
 /// Values that a thread's matrix holds.
 pub(super) const VALUES: usize = 1 << 18;
 
-/// `y = conv(x, w) + b`; y is overwritten.
+/// `y = conv(x, w) + b`.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, y: &mut [f32]) {
+#[must_use]
+pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
     if g.window.pointwise() {
-        return linear::forward(x, w, b, g.inputs, y);
+        return linear::forward(x, w, b, g.inputs);
     }
+    let mut y = vec![0.0; x.len() / g.image() * g.places[0] * g.places[1] * g.outputs];
     let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
     let mut packed = vec![0.0; w.len()];
     transpose(&taps_first(w, g.inputs, g.window.area()), depth, &mut packed);
@@ -77,6 +79,7 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, y: &mut [f
         let (a, w) = (View::rows(seen, depth), View::rows(&packed, outputs));
         gemm_here([places, outputs, depth], a, w, y, outputs, b.is_some());
     });
+    y
 }
 
 /// Gradients of at most this many weights are summed by each thread for itself.

@@ -49,8 +49,7 @@ impl Conv2d {
         let (g, batch) = (&self.0, x.1.dims()[0]);
         let shape = (batch, g.places[0], g.places[1], g.outputs);
         let (x, w) = (values(x.0, x.1, "conv2d")?, values(w.0, w.1, "conv2d")?);
-        let mut y = vec![0.0; batch * g.places[0] * g.places[1] * g.outputs];
-        cpu::forward(g, x, w, b, &mut y);
+        let y = cpu::forward(g, x, w, b);
         count(y.len() * g.window.area() * g.inputs, y.len());
         Ok((CpuStorage::F32(y), shape.into()))
     }
@@ -58,8 +57,7 @@ impl Conv2d {
     fn gradients(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = read(dy)?;
         let dx = if x.track_op() {
-            let mut dx = vec![0.0; x.elem_count()];
-            input::backward_input(&self.0, &dy, &read(w)?, &mut dx);
+            let dx = input::backward_input(&self.0, &dy, &read(w)?, x.elem_count());
             Some(Tensor::from_vec(dx, x.shape(), x.device())?)
         } else {
             None

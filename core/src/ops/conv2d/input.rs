@@ -12,18 +12,22 @@ use super::windows::Windows;
 use crate::ops::gemm::{View, gemm_here};
 use crate::ops::linear;
 
-/// `dx` for `dy`, overwritten.
+/// `dx`, as many values as x has, for `dy`.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn backward_input(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+#[must_use]
+pub fn backward_input(g: &Geometry, dy: &[f32], w: &[f32], len: usize) -> Vec<f32> {
     if g.window.pointwise() {
-        linear::backward_input(dy, w, g.inputs, dx);
-    } else if g.window.kernel == g.window.stride && g.window.padding == [0, 0] {
-        patches(g, dy, w, dx);
-    } else {
-        phases(g, dy, w, dx);
+        return linear::backward_input(dy, w, g.inputs);
     }
+    let mut dx = vec![0.0; len];
+    if g.window.kernel == g.window.stride && g.window.padding == [0, 0] {
+        patches(g, dy, w, &mut dx);
+    } else {
+        phases(g, dy, w, &mut dx);
+    }
+    dx
 }
 
 /// Rows of one image of dx in bands of `rows`: calls `f` with a thread's scratch, the image's number, the first row and

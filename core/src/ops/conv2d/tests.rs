@@ -92,13 +92,11 @@ fn threads_do_not_change_a_bit() {
         let [x, w, b, dy] = data(&g, 2).map(|v| narrow(&v));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
             pool.install(|| {
-                forward(&g, &x, &w, Some(&b), &mut y);
-                backward_input(&g, &dy, &w, &mut dx);
+                let mut dw = vec![0.0; w.len()];
                 backward_weight(&g, &x, &dy, &mut dw, false);
-            });
-            [y, dx, dw]
+                [forward(&g, &x, &w, Some(&b)), backward_input(&g, &dy, &w, x.len()), dw]
+            })
         };
         let one = run(1);
         for threads in [2, 3, 7] {

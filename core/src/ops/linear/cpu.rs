@@ -1,29 +1,35 @@
 //! On large products.
 use rayon::prelude::*;
 
-use crate::ops::gemm::{View, gemm, gemm_by_rows};
+use crate::ops::gemm::{View, gemm, product, product_by_rows};
 
-/// `y = x W^T + b`; y is overwritten.
+/// `y = x W^T + b`.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn forward(x: &[f32], w: &[f32], b: Option<&[f32]>, inputs: usize, y: &mut [f32]) {
+#[must_use]
+pub fn forward(x: &[f32], w: &[f32], b: Option<&[f32]>, inputs: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / inputs, w.len() / inputs);
+    let mut y = product_by_rows([rows, outputs, inputs], View::rows(x, inputs), w);
     if let Some(b) = b {
-        y.par_chunks_mut(outputs * ROWS)
-            .for_each(|y| y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(b)));
+        y.par_chunks_mut(outputs * ROWS).for_each(|y| {
+            for y in y.chunks_exact_mut(outputs) {
+                y.iter_mut().zip(b).for_each(|(y, b)| *y += b);
+            }
+        });
     }
-    gemm_by_rows([rows, outputs, inputs], View::rows(x, inputs), w, y, outputs, b.is_some());
+    y
 }
 
 /// Rows that a thread takes at a time where work is by rows.
 const ROWS: usize = 64;
 
-/// `dx = dy W`, overwritten.
-pub fn backward_input(dy: &[f32], w: &[f32], inputs: usize, dx: &mut [f32]) {
+/// `dx = dy W`.
+#[must_use]
+pub fn backward_input(dy: &[f32], w: &[f32], inputs: usize) -> Vec<f32> {
     let outputs = w.len() / inputs;
     let rows = dy.len() / outputs;
-    gemm([rows, inputs, outputs], View::rows(dy, outputs), View::rows(w, inputs), dx, inputs, false);
+    product([rows, inputs, outputs], View::rows(dy, outputs), View::rows(w, inputs))
 }
 
 /// `dW = dy^T x`, added or overwritten.

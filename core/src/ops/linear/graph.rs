@@ -71,8 +71,7 @@ impl Linear {
             *last = outputs;
         }
         let (x, w) = (values(x.0, x.1, "linear")?, values(w.0, w.1, "linear")?);
-        let mut y = vec![0.0; x.len() / inputs * outputs];
-        cpu::forward(&self.input(x), w, b, inputs, &mut y);
+        let y = cpu::forward(&self.input(x), w, b, inputs);
         count(x.len() * outputs, y.len());
         Ok((CpuStorage::F32(y), shape.into()))
     }
@@ -80,8 +79,7 @@ impl Linear {
     fn gradients(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (inputs, dy) = (w.dim(1)?, read(dy)?);
         let dx = if x.track_op() {
-            let mut dx = vec![0.0; x.elem_count()];
-            cpu::backward_input(&dy, &read(w)?, inputs, &mut dx);
+            let mut dx = cpu::backward_input(&dy, &read(w)?, inputs);
             if let Some(form) = self.0 {
                 gelu::backward_in_place(Isa::best(), form, &read(x)?, &mut dx);
             }
