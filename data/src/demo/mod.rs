@@ -92,7 +92,7 @@ pub struct DemoScene {
     pub class_names: Vec<String>,
 }
 
-/// Renders every view in memory, in parallel: about 21 bytes a pixel and view. [`write`] keeps less.
+/// Renders every view in memory, in parallel: about 21 bytes a pixel and view. [`write`](fn@write) keeps less.
 ///
 /// # Errors
 /// [`DemoError::Config`] when a setting is out of range.
