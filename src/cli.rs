@@ -56,9 +56,11 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Write the built-in scene to a folder, with depth, normals and labels
     Demo(demo::DemoArgs),
-    /// Semantic segmentation: train, predict
+    /// Semantic segmentation: train, predict, info
     #[command(subcommand)]
     Seg(seg::SegCommand),
+    /// List the vision models that can be built and loaded
+    Models,
     /// Tell what nerve finds on this machine
     Doctor,
 }

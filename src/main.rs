@@ -18,7 +18,7 @@ mod speed;
 mod viewers;
 
 use cli::{Cli, Command};
-use commands::{Outcome, compare, demo, doctor, eval, export, inspect, resume, seg, train, view};
+use commands::{Outcome, compare, demo, doctor, eval, export, inspect, models, resume, seg, train, view};
 use context::Context;
 use nerve_data::photos::PhotosError;
 use output::remark;
@@ -45,6 +45,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
         Command::Seg(command) => seg::run(&context, command),
+        Command::Models => models::run(&context),
         Command::Doctor => doctor::run(&context),
     }
 }

@@ -14,7 +14,7 @@ use nerve_core::run::{
     Delivery, DoneReason, Event, Events, MetricsLog, RunFolder, truncate_after, write_atomic,
 };
 use nerve_data::labels::{LabelReport, LabelSet, inspect};
-use nerve_vision::segmentation::{Evaluation, Inference, SegConfig, Segmenter, Trainer, trained};
+use nerve_vision::segmentation::{Evaluation, Inference, SegConfig, Segmenter, Segments, Trainer, trained};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;

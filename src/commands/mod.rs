@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod eval;
 pub mod export;
 pub mod inspect;
+pub mod models;
 pub mod resume;
 pub mod seg;
 pub mod train;

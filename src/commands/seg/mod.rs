@@ -1,5 +1,6 @@
 //! `nerve seg`: semantic segmentation.
 
+mod info;
 mod predict;
 mod train;
 
@@ -13,6 +14,8 @@ pub enum SegCommand {
     Train(Box<train::SegTrainArgs>),
     /// Label pictures with a trained segmenter
     Predict(predict::PredictArgs),
+    /// Tell what a model costs: parameters, products, activations
+    Info(info::InfoArgs),
 }
 
 /// Does it.
@@ -20,5 +23,6 @@ pub fn run(context: &Context, command: SegCommand) -> anyhow::Result<Outcome> {
     match command {
         SegCommand::Train(args) => train::run(context, *args),
         SegCommand::Predict(args) => predict::run(context, &args),
+        SegCommand::Info(args) => info::run(context, &args),
     }
 }

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use nerve_core::run::RunFolder;
 use nerve_data::labels::{Class, picture, rgb};
 use nerve_data::write::write_atomically;
-use nerve_vision::segmentation::{Inference, Prediction, predict};
+use nerve_vision::load::Access;
+use nerve_vision::segmentation::{Inference, Prediction, Published, Segments, predict};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,9 @@ const KINDS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "gif"];
 /// Flags of `nerve seg predict`.
 #[derive(Debug, clap::Args)]
 pub struct PredictArgs {
-    /// The segmenter: the folder of its run
-    run: PathBuf,
+    /// The segmenter: the folder of a run, or a published one: its folder, or its name on the Hugging Face hub
+    #[arg(value_name = "SEGMENTER")]
+    segmenter: String,
     /// Pictures, or folders of pictures
     #[arg(required = true, value_name = "PICTURE")]
     pictures: Vec<PathBuf>,
@@ -32,18 +34,11 @@ pub struct PredictArgs {
 pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
     context.common.without_viewer("seg predict")?;
     args.inference.validate().map_err(usage)?;
-    let run = RunFolder::open(&args.run)?;
-    anyhow::ensure!(
-        Kind::of(&run)? == Kind::Segmentation,
-        "{} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
-        run.path().display(),
-        run.kind()
-    );
-    let (_, set, segmenter) = segmentation::restored(context, &run)?;
+    let (segmenter, classes, home) = open(context, &args.segmenter)?;
     let pictures = found(&args.pictures)?;
-    let out = context.common.out.clone().unwrap_or_else(|| run.path().join("predictions"));
+    let out = context.common.out.clone().unwrap_or(home);
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
-    write_atomically(&out.join("legend.svg"), picture::legend(&set.classes).as_bytes())?;
+    write_atomically(&out.join("legend.svg"), picture::legend(&classes).as_bytes())?;
     let counter = Counter::new("labelling pictures");
     let mut areas = Vec::new();
     for (i, path) in pictures.iter().enumerate() {
@@ -51,13 +46,13 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
             break;
         }
         let image = rgb(path)?;
-        let prediction = predict(&segmenter, image.view(), &args.inference)
+        let prediction = predict(&*segmenter, image.view(), &args.inference)
             .with_context(|| format!("{}", path.display()))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         picture::write_labels(&out.join(format!("{stem}_labels.png")), prediction.labels.view())?;
-        let overlay = picture::overlay(image.view(), prediction.labels.view(), &set.classes);
+        let overlay = picture::overlay(image.view(), prediction.labels.view(), &classes);
         picture::write_rgb(&out.join(format!("{stem}_overlay.png")), overlay.view())?;
-        let area = area(path, &prediction, &set.classes);
+        let area = area(path, &prediction, &classes);
         context.output.line("picture", &area);
         areas.push(area);
         counter.set(i + 1, pictures.len());
@@ -72,6 +67,25 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
         out.display()
     ));
     Ok(if areas.len() < pictures.len() { Outcome::Interrupted } else { Outcome::Done })
+}
+
+/// The segmenter, its classes, and where its predictions go if nothing is said.
+fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn Segments>, Vec<Class>, PathBuf)> {
+    let path = Path::new(given);
+    if !path.join("config.toml").exists() {
+        context.common.device.resolve()?;
+        let published = Published::open(given, Access::Online)?;
+        let classes = published.names().to_vec();
+        return Ok((Box::new(published), classes, PathBuf::from("predictions")));
+    }
+    let run = RunFolder::open(path)?;
+    anyhow::ensure!(
+        Kind::of(&run)? == Kind::Segmentation,
+        "{given} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
+        run.kind()
+    );
+    let (_, set, segmenter) = segmentation::restored(context, &run)?;
+    Ok((Box::new(segmenter), set.classes, run.path().join("predictions")))
 }
 
 /// Each class's share of a picture.

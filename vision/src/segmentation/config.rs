@@ -268,8 +268,11 @@ impl SegSchedule {
     }
 }
 
-/// `HxW`, or one number for both.
-fn size(text: &str) -> Result<[usize; 2], String> {
+/// A height and a width as on the command line: `HxW`, or one number for both.
+///
+/// # Errors
+/// If it is neither; the message shows how to write one.
+pub fn size(text: &str) -> Result<[usize; 2], String> {
     let (h, w) = text.split_once(['x', 'X']).unwrap_or((text, text));
     match (h.trim().parse(), w.trim().parse()) {
         (Ok(h), Ok(w)) => Ok([h, w]),

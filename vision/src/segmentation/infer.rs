@@ -9,8 +9,8 @@ use nerve_core::ops::softmax::softmax;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::SegmentationError;
 use super::model::{DEVIATION, MEAN};
-use super::{SegmentationError, Segmenter};
 
 /// How a picture is looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
@@ -57,6 +57,19 @@ impl Inference {
     }
 }
 
+/// What gives every pixel scores of classes.
+pub trait Segments {
+    /// The number of classes.
+    fn classes(&self) -> usize;
+
+    /// Scores `(batch, h, w, classes)` on a grid of the model's, for normalised images `(batch, height, width, 3)`;
+    /// nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// If the images are too small.
+    fn answer(&self, images: &Tensor) -> nerve_core::graph::Result<Tensor>;
+}
+
 /// What was found in a picture.
 #[derive(Clone, Debug)]
 pub struct Prediction {
@@ -71,7 +84,7 @@ pub struct Prediction {
 /// # Errors
 /// If the picture is too small for the model.
 pub fn predict(
-    segmenter: &Segmenter,
+    segmenter: &dyn Segments,
     image: ArrayView3<'_, u8>,
     inference: &Inference,
 ) -> Result<Prediction, SegmentationError> {
@@ -152,7 +165,7 @@ fn mirrored(x: &Tensor) -> Result<Tensor, SegmentationError> {
 
 /// Scores of a picture `(1, H, W, 3)`, averaged over windows that overlap.
 fn windows(
-    segmenter: &Segmenter,
+    segmenter: &dyn Segments,
     x: &Tensor,
     window: usize,
     overlap: f64,

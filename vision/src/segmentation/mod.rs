@@ -4,6 +4,7 @@ mod config;
 mod evaluate;
 mod infer;
 mod model;
+mod published;
 mod run;
 mod state;
 mod trainer;
@@ -19,10 +20,12 @@ use crate::load::LoadError;
 
 pub use config::{
     AugmentConfig, BackboneKind, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig,
+    size,
 };
 pub use evaluate::{Evaluation, evaluate};
-pub use infer::{Inference, Prediction, predict};
+pub use infer::{Inference, Prediction, Segments, predict};
 pub use model::Segmenter;
+pub use published::Published;
 pub use run::{REPORT_EVERY, publish_picture, publish_scores};
 pub use state::{class_pixels, step_of, trained};
 pub use trainer::Trainer;

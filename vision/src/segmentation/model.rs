@@ -3,7 +3,7 @@ use std::path::Path;
 
 use nerve_core::graph::{Mode, Result, Scope, Tensor, Variables};
 
-use super::{BackboneKind, ModelConfig, SegmentationError};
+use super::{BackboneKind, ModelConfig, SegmentationError, Segments};
 use crate::backbones::Backbone;
 use crate::backbones::mit::{Mit, MitConfig, MitKeys};
 use crate::backbones::tiny_vit::{TinyVit, TinyVitConfig, TinyVitKeys};
@@ -114,12 +114,6 @@ impl Segmenter {
         &self.variables
     }
 
-    /// The number of classes.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
     /// Whether a key is the head's.
     #[must_use]
     pub fn is_head(key: &str) -> bool {
@@ -134,12 +128,14 @@ impl Segmenter {
     pub fn learn(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         self.learning.forward(images, mode)
     }
+}
 
-    /// The same for an answer alone: nothing is kept for a backward pass.
-    ///
-    /// # Errors
-    /// See [`Self::learn`].
-    pub fn answer(&self, images: &Tensor) -> Result<Tensor> {
+impl Segments for Segmenter {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn answer(&self, images: &Tensor) -> Result<Tensor> {
         self.answering.forward(images, Mode::Eval)
     }
 }

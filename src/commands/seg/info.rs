@@ -1,0 +1,65 @@
+//! `nerve seg info`.
+
+use crate::cli::usage;
+use crate::commands::Outcome;
+use crate::context::Context;
+use crate::format;
+use nerve_vision::load::{Access, Source};
+use nerve_vision::zoo::{self, Config};
+use serde_json::json;
+
+/// Flags of `nerve seg info`.
+#[derive(Debug, clap::Args)]
+pub struct InfoArgs {
+    /// A name of `nerve models`, or the folder (or hub name) of a published model
+    model: String,
+    /// Height and width of the image [default: what its weights were trained on]
+    #[arg(long, value_name = "HxW", value_parser = nerve_vision::segmentation::size)]
+    size: Option<[usize; 2]>,
+}
+
+/// Tells what a model costs for one image.
+pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
+    context.common.without_out("seg info")?;
+    context.common.without_viewer("seg info")?;
+    let entry = zoo::find(&args.model);
+    let config = match entry {
+        Some(entry) => entry.config(),
+        None => Config::published(&Source::find(&args.model, Access::Offline).map_err(|error| {
+            anyhow::anyhow!(
+                "'{}' is no name of `nerve models`, and no model is found there: {error}",
+                args.model
+            )
+        })?)?,
+    };
+    let side = entry.map_or(224, |entry| entry.image);
+    let size = args.size.unwrap_or([side; 2]);
+    if size.iter().any(|side| !(8..=4096).contains(side)) {
+        return Err(usage("--size: 8 to 4096 on each side").into());
+    }
+    let info = zoo::info(&config, size)?;
+    let (macs, activations) = (info.cost.macs as f64, info.cost.activations as f64);
+    let outputs: Vec<String> = info
+        .outputs
+        .iter()
+        .map(|shape| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x"))
+        .collect();
+    context.output.say(format_args!(
+        "model        {}\nimage        {}x{}\nparameters   {}\nproducts     {:.2} G multiply-accumulates ({:.2} GFLOP)\n\
+         activations  {:.1} M values put out by layers\noutputs      {}",
+        args.model,
+        size[0],
+        size[1],
+        format::whole(info.parameters),
+        macs / 1e9,
+        2.0 * macs / 1e9,
+        activations / 1e6,
+        outputs.join(", ")
+    ));
+    let fields = json!({
+        "model": args.model, "size": size, "parameters": info.parameters, "macs": info.cost.macs,
+        "activations": info.cost.activations, "outputs": info.outputs,
+    });
+    context.output.line("info", &fields);
+    Ok(Outcome::Done)
+}
