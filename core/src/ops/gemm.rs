@@ -87,7 +87,7 @@ pub fn product([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>) -> Vec<f32> {
 /// See [`gemm`].
 #[must_use]
 pub fn product_by_rows([m, n, k]: [usize; 3], a: View<'_>, b: &[f32]) -> Vec<f32> {
-    if m < SQUARE {
+    if m < SQUARE || !k.is_multiple_of(CONFLICT) {
         return product([m, n, k], a, View::rows(b, k).t());
     }
     transposed([n, k], b, |b| product([m, n, k], a, View::rows(b, n)))
@@ -97,8 +97,8 @@ pub fn product_by_rows([m, n, k]: [usize; 3], a: View<'_>, b: &[f32]) -> Vec<f32
 /// `(outputs, inputs)`.
 ///
 /// The crate packs such a B along its rows, a value from each of many lines; with `k` a large power of two (times three)
-/// they fall into one set of the cache, and it loses up to half of its speed. Transposing B first costs one pass over
-/// it.
+/// they fall into few sets of the cache, and it loses up to half of its speed. Such a B is transposed first, which costs
+/// one pass over it.
 ///
 /// # Panics
 /// See [`gemm`].
@@ -110,7 +110,7 @@ pub fn gemm_by_rows(
     ldc: usize,
     accumulate: bool,
 ) {
-    if m < SQUARE {
+    if m < SQUARE || !k.is_multiple_of(CONFLICT) {
         return gemm([m, n, k], a, View::rows(b, k).t(), c, ldc, accumulate);
     }
     transposed([n, k], b, |b| gemm([m, n, k], a, View::rows(b, n), c, ldc, accumulate));
@@ -133,6 +133,9 @@ thread_local! {
     /// Room for a transposed weight.
     static SCRATCH: std::cell::Cell<Vec<f32>> = const { std::cell::Cell::new(Vec::new()) };
 }
+
+/// Rows a multiple of so many values apart fall into few sets of a cache (lines of 64 bytes, 64 sets).
+const CONFLICT: usize = 512;
 
 /// Side of the squares that [`transpose`] turns.
 const SQUARE: usize = 16;
@@ -266,7 +269,7 @@ mod tests {
     #[test]
     fn rows_against_rows() {
         let mut rng = TestRng::new(3);
-        for [m, n, k] in [[1, 5, 3], [15, 16, 17], [16, 33, 50], [40, 7, 64], [20, 1, 1]] {
+        for [m, n, k] in [[1, 5, 3], [15, 16, 512], [16, 33, 512], [40, 7, 1024], [20, 1, 64]] {
             let (a, b) = (narrow(&rng.normals(m * k, 1.0)), narrow(&rng.normals(n * k, 1.0)));
             let start = narrow(&rng.normals(m * n, 1.0));
             for accumulate in [false, true] {
@@ -277,7 +280,7 @@ mod tests {
                     assert_eq!(product_by_rows([m, n, k], View::rows(&a, k), &b), got);
                     assert_eq!(product([m, n, k], View::rows(&a, k), View::rows(&b, k).t()), want);
                 }
-                assert!(got.iter().zip(&want).all(|(g, w)| (g - w).abs() < 1e-4), "{m} x {n} x {k}");
+                assert!(got.iter().zip(&want).all(|(g, w)| (g - w).abs() < 1e-3), "{m} x {n} x {k}");
             }
         }
     }
