@@ -1,6 +1,7 @@
 //! Batch normalisation with its variables.
 use crate::graph::{Init, Mode, Result, Scope, Tensor, Var, read};
 use crate::ops::batch_norm::{batch_norm, normalize};
+use crate::ops::gelu::Form;
 
 /// Batch normalisation of the last extent; keys `weight`, `bias`, and the buffers `running_mean` and `running_var`, all
 /// `(channels)`. PyTorch's `num_batches_tracked` is not needed.
@@ -36,11 +37,23 @@ impl BatchNorm2d {
     /// # Errors
     /// If x has other channels, or a training batch has one value a channel.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.run(x, mode, None)
+    }
+
+    /// `gelu` of [`Self::forward`], in one op that keeps x alone.
+    ///
+    /// # Errors
+    /// See [`Self::forward`].
+    pub fn forward_gelu(&self, x: &Tensor, mode: Mode, form: Form) -> Result<Tensor> {
+        self.run(x, mode, Some(form))
+    }
+
+    fn run(&self, x: &Tensor, mode: Mode, activation: Option<Form>) -> Result<Tensor> {
         if !mode.training() {
             let (mean, variance) = (read(self.mean.as_tensor())?, read(self.variance.as_tensor())?);
-            return normalize(x, &self.weight, &self.bias, &mean, &variance, self.eps);
+            return normalize(x, &self.weight, &self.bias, &mean, &variance, self.eps, activation);
         }
-        let (y, batch) = batch_norm(x, &self.weight, &self.bias, self.eps)?;
+        let (y, batch) = batch_norm(x, &self.weight, &self.bias, self.eps, activation)?;
         let rows = batch.rows.unwrap_or(2) as f64;
         self.follow(&self.mean, &batch.mean, 1.0)?;
         self.follow(&self.variance, &batch.variance, rows / (rows - 1.0))?;
@@ -62,7 +75,8 @@ impl BatchNorm2d {
 mod tests {
     use super::*;
     use crate::graph::{Device, Randomness, Variables};
-    use crate::ops::check::{PARITY_L2, PARITY_MAX, close};
+    use crate::ops::check::{PARITY_L2, PARITY_MAX, TestRng, close, narrow, widen};
+    use crate::ops::gelu::gelu;
 
     const TRAIN: Mode = Mode::Train(Randomness { seed: 1, step: 0 });
 
@@ -92,6 +106,27 @@ mod tests {
         let trainable: Vec<_> =
             variables.all().into_iter().filter(|(_, v)| v.trainable).map(|(key, _)| key).collect();
         assert_eq!(trainable, ["bias", "weight"]);
+    }
+
+    /// The same result and running statistics as the two ops, in both modes.
+    #[test]
+    fn a_gelu_is_applied_to_the_result() {
+        let x = TestRng::new(5).normals(2 * 3 * 5 * 7, 2.0);
+        let x = Tensor::from_vec(narrow(&x), (2, 3, 5, 7), &Device::Cpu).expect("x");
+        let run = |activate: &dyn Fn(&BatchNorm2d, Mode) -> Result<Tensor>| {
+            let variables = Variables::random(1);
+            let norm = BatchNorm2d::new(&variables.tracked(), 7, 1e-5, 0.25).expect("a layer");
+            let train = activate(&norm, TRAIN).expect("y");
+            let running = [values(&variables, "running_mean"), values(&variables, "running_var")];
+            let eval = activate(&norm, Mode::Eval).expect("y");
+            (running, [train, eval].map(|y| read(&y).expect("values").to_vec()))
+        };
+        let (running, fused) = run(&|norm, mode| norm.forward_gelu(&x, mode, Form::Exact));
+        let (want_running, want) = run(&|norm, mode| gelu(&norm.forward(&x, mode)?));
+        assert_eq!(running, want_running);
+        for (fused, want) in fused.iter().zip(&want) {
+            close(fused, &widen(want), PARITY_L2, PARITY_MAX).expect("the same");
+        }
     }
 
     #[test]

@@ -3,28 +3,36 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{Statistics, cpu};
+use super::{Normalization, Statistics, apply, backward, statistics};
 use crate::graph::{count, read, values, weight_gradient};
+use crate::ops::gelu::Form;
 use crate::simd::Isa;
 
 /// Normalises x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
-/// `(channels)`.
+/// `(channels)`. An activation after it costs no op of its own: the backward pass computes what goes into it again, so that
+/// only x is kept.
 ///
 /// # Errors
 /// If shapes do not fit, or x has less than two rows.
-pub fn batch_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<(Tensor, Arc<Statistics>)> {
+pub fn batch_norm(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    eps: f64,
+    activation: Option<Form>,
+) -> Result<(Tensor, Arc<Statistics>)> {
     let channels = check(x, w, b)?;
     let x = x.contiguous()?;
     let rows = x.elem_count() / channels.max(1);
     if rows < 2 {
         bail!("batch_norm: {rows} values of each channel have no variance to train with");
     }
-    let of = Arc::new(cpu::statistics(Isa::best(), &read(&x)?, channels));
-    let y = x.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of: of.clone(), eps })?;
+    let of = Arc::new(statistics(Isa::best(), &read(&x)?, channels));
+    let y = x.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of: of.clone(), eps, activation })?;
     Ok((y, of))
 }
 
-/// Normalises x `(..., channels)` by given means and variances, as in evaluation.
+/// Normalises x `(..., channels)` by given means and variances, as in evaluation; see [`batch_norm`].
 ///
 /// # Errors
 /// If shapes do not fit.
@@ -35,6 +43,7 @@ pub fn normalize(
     mean: &[f32],
     variance: &[f32],
     eps: f64,
+    activation: Option<Form>,
 ) -> Result<Tensor> {
     let channels = check(x, w, b)?;
     if mean.len() != channels || variance.len() != channels {
@@ -42,7 +51,7 @@ pub fn normalize(
     }
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect();
     let of = Arc::new(Statistics { mean: wide(mean), variance: wide(variance), rows: None });
-    x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of, eps })
+    x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of, eps, activation })
 }
 
 fn check(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<usize> {
@@ -56,6 +65,13 @@ fn check(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<usize> {
 struct BatchNorm {
     of: Arc<Statistics>,
     eps: f64,
+    activation: Option<Form>,
+}
+
+impl BatchNorm {
+    fn with<'a>(&'a self, w: &'a [f32], b: &'a [f32]) -> Normalization<'a> {
+        Normalization { statistics: &self.of, eps: self.eps, w, b, activation: self.activation }
+    }
 }
 
 impl CustomOp3 for BatchNorm {
@@ -75,7 +91,7 @@ impl CustomOp3 for BatchNorm {
         let name = "batch_norm";
         let (x, w, b) = (values(x, lx, name)?, values(w, lw, name)?, values(b, lb, name)?);
         let mut y = vec![0.0; x.len()];
-        cpu::apply(Isa::best(), x, &self.of, self.eps, w, b, &mut y);
+        apply(Isa::best(), x, &self.with(w, b), &mut y);
         count(0, y.len());
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
@@ -90,15 +106,9 @@ impl CustomOp3 for BatchNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let mut dx = if x.track_op() { Some(vec![0.0; x.elem_count()]) } else { None };
-        let [dw, db] = cpu::backward(
-            Isa::best(),
-            &read(x)?,
-            &self.of,
-            self.eps,
-            &read(w)?,
-            &read(&dy)?,
-            dx.as_deref_mut(),
-        );
+        let (values, bias) = (read(w)?, read(b)?);
+        let of = self.with(&values, &bias);
+        let [dw, db] = backward(Isa::best(), &read(x)?, &of, &read(&dy)?, dx.as_deref_mut());
         let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
         Ok((dx, weight_gradient(w, put(&dw))?, weight_gradient(b, put(&db))?))
     }

@@ -9,14 +9,20 @@
 //!
 //! In evaluation they are given, and `dx = w / sqrt(variance + eps) dy`.
 //!
+//! A gelu may follow in the same op; its gradient then goes first, from y computed again out of x.
+//!
 //! Sums are taken over a fixed number of rows in f32, each about their own mean so that a mean much larger
 //! than the deviation costs no digits, and combined in f64. Means are kept in f64 and subtracted in two parts.
-mod cpu;
+mod backward;
+mod forward;
 mod graph;
 pub mod reference;
+mod statistics;
 
-pub use cpu::{Statistics, apply, backward, statistics};
+pub use backward::backward;
+pub use forward::{Normalization, apply};
 pub use graph::{batch_norm, normalize};
+pub use statistics::{Statistics, statistics};
 
 #[cfg(test)]
 mod tests;

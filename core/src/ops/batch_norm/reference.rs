@@ -1,4 +1,5 @@
 //! In f64, as the formulas say.
+use crate::ops::gelu::{self, Form};
 
 /// Mean and variance of every channel.
 pub fn statistics(x: &[f64], channels: usize) -> [Vec<f64>; 2] {
@@ -39,4 +40,29 @@ pub fn backward(x: &[f64], w: &[f64], dy: &[f64], given: Option<&[Vec<f64>; 2]>,
         w[c] / (variance[c] + eps).sqrt() * (dy - through)
     };
     [dy.iter().enumerate().map(dx).collect(), dw, db]
+}
+
+/// `gelu(y)` of [`forward`].
+pub fn forward_gelu(
+    x: &[f64],
+    w: &[f64],
+    b: &[f64],
+    given: Option<&[Vec<f64>; 2]>,
+    eps: f64,
+    form: Form,
+) -> Vec<f64> {
+    forward(x, w, b, given, eps).into_iter().map(|y| gelu::reference::forward(form, y)).collect()
+}
+
+/// Gradients of x, w and b for `dy` of [`forward_gelu`]: the chain rule.
+pub fn backward_gelu(
+    [x, w, b]: [&[f64]; 3],
+    dy: &[f64],
+    given: Option<&[Vec<f64>; 2]>,
+    eps: f64,
+    form: Form,
+) -> [Vec<f64>; 3] {
+    let y = forward(x, w, b, given, eps);
+    let d: Vec<f64> = y.iter().zip(dy).map(|(y, dy)| gelu::reference::derivative(form, *y) * dy).collect();
+    backward(x, w, &d, given, eps)
 }

@@ -4,9 +4,11 @@ use crate::graph::{Device, Tensor};
 use crate::ops::check::{
     FdOptions, PARITY_L2, PARITY_MAX, TestRng, bit_equal, close, finite_difference, narrow, widen,
 };
+use crate::ops::gelu::Form;
 use crate::simd::Isa;
 
 const EPS: f64 = 1e-5;
+const FORMS: [Form; 3] = [Form::Exact, Form::Tanh, Form::Quick];
 
 fn data(rows: usize, channels: usize) -> [Vec<f64>; 4] {
     let mut rng = TestRng::new((rows * 100 + channels) as u64);
@@ -45,17 +47,82 @@ fn the_op_matches_the_reference() {
         if batch * height * width > 2 {
             agrees(Case {
                 inputs: &inputs,
-                op: &|t| Ok(batch_norm(&t[0], &t[1], &t[2], EPS)?.0),
+                op: &|t| Ok(batch_norm(&t[0], &t[1], &t[2], EPS, None)?.0),
                 forward: &|v| reference::forward(&v[0], &v[1], &v[2], None, EPS),
                 backward: &|v, dy| reference::backward(&v[0], &v[1], dy, None, EPS).to_vec(),
             });
         }
         agrees(Case {
             inputs: &inputs,
-            op: &|t| normalize(&t[0], &t[1], &t[2], &mean, &variance, EPS),
+            op: &|t| normalize(&t[0], &t[1], &t[2], &mean, &variance, EPS, None),
             forward: &|v| reference::forward(&v[0], &v[1], &v[2], Some(&fixed), EPS),
             backward: &|v, dy| reference::backward(&v[0], &v[1], dy, Some(&fixed), EPS).to_vec(),
         });
+    }
+}
+
+#[test]
+fn gradients_through_an_activation_match_finite_differences() {
+    let [x, w, b, dy] = data(6, 3);
+    let fixed = given(3);
+    for (given, form) in [None, Some(&fixed)].into_iter().flat_map(|given| FORMS.map(|form| (given, form))) {
+        let loss = |x: &[f64], w: &[f64], b: &[f64]| -> f64 {
+            reference::forward_gelu(x, w, b, given, EPS, form).iter().zip(&dy).map(|(y, dy)| y * dy).sum()
+        };
+        let [dx, dw, db] = reference::backward_gelu([&x, &w, &b], &dy, given, EPS, form);
+        finite_difference(|x| loss(x, &w, &b), &x, &dx, FdOptions::default()).expect("dx");
+        finite_difference(|w| loss(&x, w, &b), &w, &dw, FdOptions::default()).expect("dw");
+        finite_difference(|b| loss(&x, &w, b), &b, &db, FdOptions::default()).expect("db");
+    }
+}
+
+/// Rows of more than one chunk, of more than one block, and a row wider than a block.
+#[test]
+fn the_activated_op_matches_the_reference() {
+    for (rows, channels) in [(40, 1), (30, 7), (279, 33), (300, 64), (5, 4099)] {
+        let [x, w, b, _] = data(rows, channels);
+        let fixed = given(channels);
+        let [mean, variance] = [narrow(&fixed[0]), narrow(&fixed[1])];
+        for form in FORMS {
+            let case = |given: Option<&[Vec<f64>; 2]>| {
+                agrees(Case {
+                    inputs: &[(&x, &[rows, channels]), (&w, &[channels]), (&b, &[channels])],
+                    op: &|t| match given {
+                        None => Ok(batch_norm(&t[0], &t[1], &t[2], EPS, Some(form))?.0),
+                        Some(_) => normalize(&t[0], &t[1], &t[2], &mean, &variance, EPS, Some(form)),
+                    },
+                    forward: &|v| reference::forward_gelu(&v[0], &v[1], &v[2], given, EPS, form),
+                    backward: &|v, dy| {
+                        reference::backward_gelu([&v[0], &v[1], &v[2]], dy, given, EPS, form).to_vec()
+                    },
+                });
+            };
+            case(None);
+            case(Some(&fixed));
+        }
+    }
+}
+
+/// Beside the op on every path: weights have their gradients without one of x too.
+#[test]
+fn activated_on_every_path() {
+    let [x, w, b, dy] = data(700, 19).map(|v| narrow(&v));
+    let [wx, ww, wb, wdy] = [&x, &w, &b, &dy].map(|v| widen(v));
+    let want = reference::forward_gelu(&wx, &ww, &wb, None, EPS, Form::Exact);
+    let gradients = reference::backward_gelu([&wx, &ww, &wb], &wdy, None, EPS, Form::Exact);
+    for isa in Isa::available() {
+        let of = statistics(isa, &x, 19);
+        let of = Normalization { statistics: &of, eps: EPS, w: &w, b: &b, activation: Some(Form::Exact) };
+        let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        apply(isa, &x, &of, &mut y);
+        close(&y, &want, PARITY_L2, PARITY_MAX).expect("y");
+        let [dw, db] = backward(isa, &x, &of, &dy, Some(&mut dx));
+        for (got, want) in [&dx, &dw, &db].into_iter().zip(&gradients) {
+            close(got, want, PARITY_L2, PARITY_MAX).expect("a gradient");
+        }
+        for (got, with) in backward(isa, &x, &of, &dy, None).iter().zip([&dw, &db]) {
+            bit_equal(got, with).expect("the same without dx");
+        }
     }
 }
 
@@ -73,12 +140,13 @@ fn a_large_mean_costs_no_digits() {
         // Finer than f32 could hold it.
         close(&of.mean, &mean, 1e-8, 1e-8).expect("mean");
         close(&of.variance, &variance, 1e-6, 1e-6).expect("variance");
+        let of = Normalization { statistics: &of, eps: EPS, w: &w, b: &b, activation: None };
         let mut y = vec![0.0; x.len()];
-        apply(isa, &x, &of, EPS, &w, &b, &mut y);
+        apply(isa, &x, &of, &mut y);
         let want = reference::forward(&wx, &ww, &wb, None, EPS);
         close(&y, &want, PARITY_L2, PARITY_MAX).expect("y");
         let mut dx = vec![0.0; x.len()];
-        let [dw, db] = backward(isa, &x, &of, EPS, &w, &dy, Some(&mut dx));
+        let [dw, db] = backward(isa, &x, &of, &dy, Some(&mut dx));
         let want = reference::backward(&wx, &ww, &wdy, None, EPS);
         for (got, want) in [&dx, &dw, &db].into_iter().zip(&want) {
             close(got, want, PARITY_L2, PARITY_MAX).expect("a gradient");
@@ -89,20 +157,23 @@ fn a_large_mean_costs_no_digits() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let [x, w, b, dy] = data(3000, 40).map(|v| narrow(&v));
-    let run = |threads| {
+    let run = |threads, activation| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
             let of = statistics(Isa::best(), &x, 40);
+            let of = Normalization { statistics: &of, eps: EPS, w: &w, b: &b, activation };
             let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-            apply(Isa::best(), &x, &of, EPS, &w, &b, &mut y);
-            let [dw, db] = backward(Isa::best(), &x, &of, EPS, &w, &dy, Some(&mut dx));
+            apply(Isa::best(), &x, &of, &mut y);
+            let [dw, db] = backward(Isa::best(), &x, &of, &dy, Some(&mut dx));
             [y, dx, dw, db]
         })
     };
-    let one = run(1);
-    for threads in [2, 3, 7] {
-        for (a, b) in one.iter().zip(run(threads)) {
-            bit_equal(a, &b).expect("the same");
+    for activation in [None, Some(Form::Exact)] {
+        let one = run(1, activation);
+        for threads in [2, 3, 7] {
+            for (a, b) in one.iter().zip(run(threads, activation)) {
+                bit_equal(a, &b).expect("the same");
+            }
         }
     }
 }
@@ -111,10 +182,11 @@ fn threads_do_not_change_a_bit() {
 fn what_does_not_fit_is_refused() {
     let tensor = |shape: &[usize]| Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu).expect("ones");
     let (w, x) = (tensor(&[3]), tensor(&[2, 2, 2, 3]));
-    assert!(batch_norm(&tensor(&[2, 2, 4]), &w, &w, EPS).is_err());
-    assert!(batch_norm(&x, &w, &tensor(&[4]), EPS).is_err());
-    let refused = batch_norm(&tensor(&[1, 1, 1, 3]), &w, &w, EPS).map(|_| ()).expect_err("refused");
+    assert!(batch_norm(&tensor(&[2, 2, 4]), &w, &w, EPS, None).is_err());
+    assert!(batch_norm(&x, &w, &tensor(&[4]), EPS, None).is_err());
+    let refused = batch_norm(&tensor(&[1, 1, 1, 3]), &w, &w, EPS, None).map(|_| ()).expect_err("refused");
     assert!(refused.to_string().contains("1 values of each channel"), "{refused}");
-    assert!(normalize(&x, &w, &w, &[0.0; 3], &[1.0; 2], EPS).is_err());
-    normalize(&tensor(&[1, 1, 1, 3]), &w, &w, &[0.0; 3], &[1.0; 3], EPS).expect("one value in evaluation");
+    assert!(normalize(&x, &w, &w, &[0.0; 3], &[1.0; 2], EPS, None).is_err());
+    normalize(&tensor(&[1, 1, 1, 3]), &w, &w, &[0.0; 3], &[1.0; 3], EPS, None)
+        .expect("one value in evaluation");
 }

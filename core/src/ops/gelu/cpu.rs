@@ -80,10 +80,10 @@ fn derivative<S: Simd>(s: S, form: Form, x: S::F) -> S::F {
     }
 }
 
-struct Forward<'a> {
-    form: Form,
-    x: &'a [f32],
-    y: &'a mut [f32],
+pub(crate) struct Forward<'a> {
+    pub(crate) form: Form,
+    pub(crate) x: &'a [f32],
+    pub(crate) y: &'a mut [f32],
 }
 
 impl Kernel for Forward<'_> {
@@ -107,10 +107,10 @@ impl Kernel for Forward<'_> {
     }
 }
 
-struct Backward<'a> {
-    form: Form,
-    x: &'a [f32],
-    d: &'a mut [f32],
+pub(crate) struct Backward<'a> {
+    pub(crate) form: Form,
+    pub(crate) x: &'a [f32],
+    pub(crate) d: &'a mut [f32],
 }
 
 impl Kernel for Backward<'_> {

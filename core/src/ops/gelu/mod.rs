@@ -12,6 +12,7 @@ mod cpu;
 mod graph;
 pub mod reference;
 
+pub(crate) use cpu::{Backward, Forward};
 pub use cpu::{backward, backward_in_place, forward};
 pub use graph::{gelu, gelu_tanh, quick_gelu};
 

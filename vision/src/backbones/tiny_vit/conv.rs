@@ -2,7 +2,8 @@
 use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
 use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
 use nerve_core::ops::add::add;
-use nerve_core::ops::{drop_path::drop_path, gelu::gelu};
+use nerve_core::ops::drop_path::drop_path;
+use nerve_core::ops::gelu::{Form, gelu};
 
 /// A convolution without a bias, and batch norm: keys `c` and `bn`.
 #[derive(Clone, Debug)]
@@ -50,6 +51,11 @@ impl ConvNorm {
     pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         self.norm.forward(&self.convolution.forward(x)?, mode)
     }
+
+    /// Activated, in the op of the norm.
+    pub(super) fn forward_gelu(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.norm.forward_gelu(&self.convolution.forward(x)?, mode, Form::Exact)
+    }
 }
 
 /// MBConv: widened, convolved in depth, narrowed, added to its input, activated.
@@ -76,8 +82,8 @@ impl Residual {
 
     pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let [widen, depthwise, narrow] = &self.convolutions;
-        let y = gelu(&widen.forward(x, mode)?)?;
-        let y = gelu(&depthwise.forward(&y, mode)?)?;
+        let y = widen.forward_gelu(x, mode)?;
+        let y = depthwise.forward_gelu(&y, mode)?;
         let y = narrow.forward(&y, mode)?;
         gelu(&add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?)
     }
@@ -101,7 +107,7 @@ impl Merging {
 
     pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let [first, second, third] = &self.convolutions;
-        let x = gelu(&first.forward(x, mode)?)?;
-        third.forward(&gelu(&second.forward(&x, mode)?)?, mode)
+        let x = first.forward_gelu(x, mode)?;
+        third.forward(&second.forward_gelu(&x, mode)?, mode)
     }
 }

@@ -11,7 +11,6 @@ mod keys;
 
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
-use nerve_core::ops::gelu::gelu;
 
 use super::{Backbone, Level};
 use block::Block;
@@ -71,7 +70,7 @@ impl Backbone for TinyVit {
 
     /// Images of any size will do; each halving rounds up.
     fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-        let x = gelu(&self.embed[0].forward(images, mode)?)?;
+        let x = self.embed[0].forward_gelu(images, mode)?;
         let mut x = self.embed[1].forward(&x, mode)?;
         for block in &self.convolutional {
             x = block.forward(&x, mode)?;
