@@ -54,7 +54,7 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Tell what a scene holds and what is wrong with it, before any training
     Inspect(inspect::InspectArgs),
-    /// Write the built-in scene to a folder, with depth, normals and labels
+    /// Write the built-in scene to a folder, or the built-in pictures with labels
     Demo(demo::DemoArgs),
     /// Semantic segmentation: train, predict, info
     #[command(subcommand)]

@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::cli::usage;
 use crate::context::Context;
 use crate::progress::Counter;
+use nerve_data::demo::labels::LabelDemo;
 use nerve_data::demo::{self, DemoConfig, DemoError};
 use serde_json::json;
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ pub struct DemoArgs {
     /// Training views
     #[arg(long, value_name = "N", default_value_t = DemoConfig::default().train)]
     train: usize,
+    /// Write pictures with labels instead, for `nerve seg train`
+    #[arg(long, conflicts_with_all = ["resolution", "train", "test"])]
+    labels: bool,
     /// Held-out views, at least one
     #[arg(long, value_name = "N", default_value_t = DemoConfig::default().test)]
     test: usize,
@@ -29,6 +33,9 @@ pub struct DemoArgs {
 pub fn run(context: &Context, args: &DemoArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("demo")?;
     context.common.without_viewer("demo")?;
+    if args.labels {
+        return labels(context, args);
+    }
     let config = DemoConfig {
         resolution: args.resolution,
         train: args.train,
@@ -52,5 +59,21 @@ pub fn run(context: &Context, args: &DemoArgs) -> anyhow::Result<Outcome> {
         n = config.resolution
     ));
     context.output.line("demo", &json!({"folder": args.folder, "config": config}));
+    Ok(Outcome::Done)
+}
+
+/// Writes the set of pictures with labels.
+fn labels(context: &Context, args: &DemoArgs) -> anyhow::Result<Outcome> {
+    let demo = LabelDemo::default();
+    let counter = Counter::new("painting pictures");
+    demo.write(&args.folder, &|done, total| counter.set(done, total))?;
+    drop(counter);
+    let folder = args.folder.display();
+    context.output.say(format_args!(
+        "wrote {} training and {} held-out pictures of {}x{} with labels to {folder}\nnext: nerve seg train {folder} \
+         --crop 128x192 --time 3m",
+        demo.train, demo.val, demo.width, demo.height
+    ));
+    context.output.line("demo", &json!({"folder": args.folder, "config": demo}));
     Ok(Outcome::Done)
 }

@@ -16,4 +16,5 @@ mod lpips;
 #[cfg(unix)]
 mod photos;
 mod program;
+mod segmentation;
 mod viewer;
