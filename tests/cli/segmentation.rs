@@ -31,7 +31,7 @@ fn from_labels_to_predictions() {
     }
     assert!(stderr(&trained).contains("pictures/s"), "{}", stderr(&trained));
     let run = place.path("runs/labels");
-    assert_eq!(metric_steps(&run.join("metrics.jsonl")), [10, 20]);
+    assert_eq!(metric_steps(&run.join("metrics.jsonl")), [10, 20, 20], "the evaluation's numbers too");
     let eval: Value = serde_json::from_str(&std::fs::read_to_string(run.join("eval.json")).unwrap()).unwrap();
     assert_eq!((&eval["split"], &eval["step"], &eval["images"]), (&"val".into(), &20.into(), &6.into()));
 

@@ -39,12 +39,14 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     config.model.weights = config.model.weights.as_deref().map(absolute).transpose()?;
     let set = segmentation::open(&config)?;
     let counts = segmentation::look(context, &set, &config)?;
-    let folder = match &context.common.out {
-        Some(out) => out.clone(),
-        None => RunFolder::next_free("runs", &set.name)?,
-    };
+    let name = set.name.clone();
     let trainer = Trainer::new(config.clone(), Arc::new(set), &counts)?;
     context.interrupt.clean();
+    // This takes a name: nothing that can fail may follow but the run itself.
+    let folder = match &context.common.out {
+        Some(out) => out.clone(),
+        None => RunFolder::next_free("runs", &name)?,
+    };
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
     let run = RunFolder::create(folder, KIND, &config, existing)?;
     Session::new(context, run, trainer, counts).train(!args.no_eval)
