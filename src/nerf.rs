@@ -7,26 +7,19 @@ use crate::evaluation::{self, Evaluation, Target};
 use crate::format;
 use crate::output::remark;
 use crate::scene;
-use crate::sinks::{JsonLines, Progress};
+use crate::sinks;
 use crate::viewers;
 use anyhow::Context as _;
-use indicatif::ProgressBar;
-use nerve_core::run::{Delivery, DoneReason, Event, Events, MetricsLog, RunFolder, truncate_after};
+use nerve_core::run::{DoneReason, Event, Events, RunFolder, truncate_after};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::{NerfConfig, Trainer};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// In a run's `config.toml`.
 pub const KIND: &str = "nerf";
-
-/// Events that a slow sink may have waiting.
-const WAITING: usize = 1024;
-/// How long sinks may take to finish.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// Settings that cannot be are a mistake on the command line, found before anything is read.
 pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
@@ -94,7 +87,7 @@ impl<'a> Session<'a> {
     pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
         let metrics = self.run.metrics_path();
         truncate_after(&metrics, self.trainer.step_count()).with_context(|| metrics.display().to_string())?;
-        let (events, bar) = self.listen()?;
+        let (events, bar) = sinks::listen(self.context, &self.run, viewers::SCENES)?;
         self.announce();
         let trained = self.trainer.run(&self.run.checkpoint_path(), &events, self.context.interrupt.clean());
         bar.finish_and_clear();
@@ -110,26 +103,11 @@ impl<'a> Session<'a> {
             Err(error) => DoneReason::Failed(error.to_string()),
         };
         events.publish(Event::Done { reason });
-        events.close(CLOSING);
+        events.close(sinks::CLOSING);
         let (reason, report) = result?;
         self.sum_up(&reason, report.as_ref());
         let stopped = self.context.interrupt.clean().is_cancelled();
         Ok(if stopped { Outcome::Interrupted } else { Outcome::Done })
-    }
-
-    /// The sinks, and the bar to clear after training.
-    fn listen(&self) -> anyhow::Result<(Events, ProgressBar)> {
-        let events = Events::new();
-        events.attach("metrics log", Delivery::Lossless, MetricsLog::open(self.run.metrics_path())?)?;
-        let lossy = Delivery::Lossy { capacity: WAITING };
-        if self.context.output.is_json() {
-            events.attach("JSON output", lossy, JsonLines(std::io::stdout()))?;
-        }
-        let (progress, bar) = Progress::new();
-        events.attach("progress", lossy, progress)?;
-        let name = self.run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        viewers::attach(self.context, &events, viewers::SCENES, &name, self.run.recording_path())?;
-        Ok((events, bar))
     }
 
     fn announce(&self) {

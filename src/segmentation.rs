@@ -5,27 +5,18 @@ use crate::context::Context;
 use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::sinks::{JsonLines, Progress};
-use crate::viewers::{self, LABELS};
+use crate::sinks;
+use crate::viewers::LABELS;
 use anyhow::Context as _;
-use indicatif::ProgressBar;
 use nerve_core::device::keep_freed_memory;
-use nerve_core::run::{
-    Delivery, DoneReason, Event, Events, MetricsLog, RunFolder, truncate_after, write_atomic,
-};
+use nerve_core::run::{DoneReason, Event, RunFolder, truncate_after, write_atomic};
 use nerve_data::labels::{LabelReport, LabelSet, inspect};
 use nerve_vision::segmentation::{Evaluation, Inference, SegConfig, Segmenter, Segments, Trainer, trained};
 use serde_json::json;
 use std::path::Path;
-use std::time::Duration;
 
 /// In a run's `config.toml`.
 pub const KIND: &str = "segmentation";
-
-/// Events that a slow sink may have waiting.
-const WAITING: usize = 1024;
-/// How long sinks may take to finish.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// The pictures of a run: the first thing that a command on segmenters needs.
 pub fn open(config: &SegConfig) -> anyhow::Result<LabelSet> {
@@ -100,7 +91,7 @@ impl<'a> Session<'a> {
     pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
         let metrics = self.run.metrics_path();
         truncate_after(&metrics, self.trainer.step_count()).with_context(|| metrics.display().to_string())?;
-        let (events, bar) = self.listen()?;
+        let (events, bar) = sinks::listen(self.context, &self.run, LABELS)?;
         self.announce();
         let (checkpoint, cancel) = (self.run.checkpoint_path(), self.context.interrupt.clean());
         let trained = self.trainer.run(&checkpoint, &self.counts, &events, cancel);
@@ -120,7 +111,7 @@ impl<'a> Session<'a> {
             Err(error) => DoneReason::Failed(error.to_string()),
         };
         events.publish(Event::Done { reason });
-        events.close(CLOSING);
+        events.close(sinks::CLOSING);
         let (reason, evaluation) = result?;
         if let Some(evaluation) = &evaluation {
             let split = self.trainer.held_out().map(|split| split.name).unwrap_or_default();
@@ -131,21 +122,6 @@ impl<'a> Session<'a> {
         self.sum_up(&reason, evaluation.as_ref());
         let stopped = self.context.interrupt.clean().is_cancelled();
         Ok(if stopped { Outcome::Interrupted } else { Outcome::Done })
-    }
-
-    /// The sinks, and the bar to clear after training.
-    fn listen(&self) -> anyhow::Result<(Events, ProgressBar)> {
-        let events = Events::new();
-        events.attach("metrics log", Delivery::Lossless, MetricsLog::open(self.run.metrics_path())?)?;
-        let lossy = Delivery::Lossy { capacity: WAITING };
-        if self.context.output.is_json() {
-            events.attach("JSON output", lossy, JsonLines(std::io::stdout()))?;
-        }
-        let (progress, bar) = Progress::new();
-        events.attach("progress", lossy, progress)?;
-        let name = self.run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        viewers::attach(self.context, &events, LABELS, &name, self.run.recording_path())?;
-        Ok((events, bar))
     }
 
     fn announce(&self) {
@@ -210,9 +186,8 @@ pub fn report(step: u64, split: &str, inference: &Inference, evaluation: &Evalua
 
 /// Writes the confusion matrix as CSV beside `eval.json`.
 pub fn keep_confusion(folder: &Path, set: &LabelSet, evaluation: &Evaluation) -> anyhow::Result<()> {
-    let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
     let path = folder.join("confusion.csv");
-    write_atomic(&path, evaluation.confusion.to_csv(&names).as_bytes())
+    write_atomic(&path, evaluation.confusion.to_csv(&set.class_names()).as_bytes())
         .with_context(|| path.display().to_string())
 }
 

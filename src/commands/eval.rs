@@ -74,7 +74,10 @@ fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Res
     let wanted = args.split.map(|split| Split::from(split).name());
     let split = match wanted.or(config.data.val_split.as_deref()) {
         Some(name) => set.split(name)?,
-        None => set.split("val").or_else(|_| set.split("test"))?,
+        None => match set.held_out() {
+            Some(split) => split,
+            None => set.split("val")?,
+        },
     };
     let (cancel, counter) = (context.interrupt.clean(), Counter::new("measuring pictures"));
     let total = split.pairs.len();

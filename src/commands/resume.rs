@@ -62,14 +62,9 @@ fn resume_segmentation(
         let counts = segmentation::look(context, &set, &config)?;
         (Trainer::new(config.clone(), Arc::new(set), &counts)?, counts)
     };
-    if trainer.progress() >= 1.0 && (args.no_eval || folder.eval_path().exists()) {
-        let (path, step) = (folder.path().display(), trainer.step_count());
-        context.output.say(format_args!(
-            "nothing left to do: {path} is at step {step} after {}; --steps or --time train it for longer",
-            crate::format::time(trainer.elapsed())
-        ));
-        context.output.line("nothing", &serde_json::json!({"run": folder.path(), "step": step}));
-        return Ok(Outcome::Done);
+    if trainer.progress() >= 1.0 && (args.no_eval || nerf::is_evaluated(&folder, trainer.step_count(), None))
+    {
+        return Ok(nothing_left(context, &folder, trainer.step_count(), trainer.elapsed()));
     }
     context.interrupt.clean();
     if config != saved {
@@ -98,17 +93,22 @@ fn resume(context: &Context, args: &ResumeArgs, mut folder: RunFolder) -> anyhow
     }
     let (done, step) = (trainer.progress() >= 1.0, trainer.step_count());
     if done && (args.no_eval || nerf::is_evaluated(&folder, step, None)) {
-        let path = folder.path().display();
-        context.output.say(format_args!(
-            "nothing left to do: {path} is at step {step} after {}; --steps or --time train it for longer",
-            crate::format::time(trainer.elapsed())
-        ));
-        context.output.line("nothing", &serde_json::json!({"run": folder.path(), "step": step}));
-        return Ok(Outcome::Done);
+        return Ok(nothing_left(context, &folder, trainer.step_count(), trainer.elapsed()));
     }
     context.interrupt.clean();
     if config != saved {
         folder.write_config(&config)?;
     }
     Session::new(context, folder, trainer).train(!args.no_eval)
+}
+
+/// The run is as long as it should be.
+fn nothing_left(context: &Context, folder: &RunFolder, step: u64, elapsed: Duration) -> Outcome {
+    context.output.say(format_args!(
+        "nothing left to do: {} is at step {step} after {}; --steps or --time train it for longer",
+        folder.path().display(),
+        crate::format::time(elapsed)
+    ));
+    context.output.line("nothing", &serde_json::json!({"run": folder.path(), "step": step}));
+    Outcome::Done
 }

@@ -86,7 +86,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The same from any folder, as text: that is what config.toml holds.
-fn absolute(scene: &Path) -> anyhow::Result<PathBuf> {
+pub fn absolute(scene: &Path) -> anyhow::Result<PathBuf> {
     let path = std::path::absolute(scene).with_context(|| scene.display().to_string())?;
     anyhow::ensure!(
         path.to_str().is_some(),

@@ -2,12 +2,11 @@
 
 use crate::cli::usage;
 use crate::commands::Outcome;
+use crate::commands::train::absolute;
 use crate::context::Context;
 use crate::segmentation::{self, KIND, Session};
-use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder};
 use nerve_vision::segmentation::{SegConfig, Trainer};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,15 +49,4 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
     let run = RunFolder::create(folder, KIND, &config, existing)?;
     Session::new(context, run, trainer, counts).train(!args.no_eval)
-}
-
-/// The same from any folder, as text: that is what config.toml holds.
-fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
-    let full = std::path::absolute(path).with_context(|| path.display().to_string())?;
-    anyhow::ensure!(
-        full.to_str().is_some(),
-        "{}: a folder on the way is not UTF-8, which config.toml needs: rename it",
-        full.display()
-    );
-    Ok(full)
 }

@@ -53,7 +53,6 @@ pub fn evaluate(
         }
         seen(place, &labelled, &found);
     }
-    let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
-    let scores = Scores::new(&names, &confusion, outlines.as_ref())?;
+    let scores = Scores::new(&set.class_names(), &confusion, outlines.as_ref())?;
     Ok(Some(Evaluation { scores, confusion, images: split.pairs.len(), elapsed: start.elapsed() }))
 }

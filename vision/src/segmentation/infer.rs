@@ -6,11 +6,11 @@ use ndarray::{Array2, ArrayView3};
 use nerve_core::graph::{Device, Tensor, read};
 use nerve_core::ops::resize::bilinear;
 use nerve_core::ops::softmax::softmax;
+use nerve_data::augment::Normalise;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::SegmentationError;
-use super::model::{DEVIATION, MEAN};
 
 /// How a picture is looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
@@ -147,8 +147,7 @@ fn scaled(side: usize, scale: f64) -> usize {
 /// `(1, H, W, 3)`, as the backbone was trained with.
 fn normalised(image: ArrayView3<'_, u8>) -> Result<Tensor, SegmentationError> {
     let (height, width, _) = image.dim();
-    let values: Vec<f32> =
-        image.iter().zip((0..3).cycle()).map(|(v, c)| (f32::from(*v) - MEAN[c]) / DEVIATION[c]).collect();
+    let values = Normalise::default().image(image).into_iter().collect::<Vec<_>>();
     Ok(Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?)
 }
 

@@ -14,11 +14,6 @@ use crate::load::{Report, Source, load};
 const BACKBONE: &str = "backbone";
 const HEAD: &str = "head";
 
-/// Mean and standard deviation of ImageNet's pictures, on 0..255, which all of these backbones were trained with.
-pub const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
-/// See [`MEAN`].
-pub const DEVIATION: [f32; 3] = [58.395, 57.12, 57.375];
-
 /// A network from normalised pictures to scores of classes.
 struct Network {
     backbone: Box<dyn Backbone>,

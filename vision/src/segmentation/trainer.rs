@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, backward, read};
 use nerve_core::ops::cross_entropy::cross_entropy;
 use nerve_core::ops::resize::bilinear;
-use nerve_data::augment::{Augment, ColourJitter, Normalise};
+use nerve_data::augment::{Augment, ColourJitter};
 use nerve_data::labels::{LabelSet, LabelSplit, Pair};
 
 use super::batches::{Batch, Batches, Recipe};
-use super::model::{DEVIATION, MEAN};
 use super::{SegConfig, SegmentationError, Segmenter};
 
 /// What one step did.
@@ -88,7 +87,6 @@ impl Trainer {
             max_class_share: augment.max_class_share,
             flip: if augment.no_flip { 0.0 } else { 0.5 },
             colour: (strength > 0.0).then_some(colour),
-            normalise: Normalise { mean: MEAN, std: DEVIATION },
             ..Augment::default()
         };
         let recipe = Recipe {
@@ -117,12 +115,6 @@ impl Trainer {
     #[must_use]
     pub fn config(&self) -> &SegConfig {
         &self.config
-    }
-
-    /// The configuration's length, to be changed on resuming.
-    pub fn set_length(&mut self, steps: Option<u64>, time: Option<Duration>) {
-        self.config.train.steps = steps;
-        self.config.train.time = time;
     }
 
     /// The pictures.
@@ -170,9 +162,10 @@ impl Trainer {
     /// The split to measure on, at most as many pictures as the configuration says; None if there is none.
     #[must_use]
     pub fn held_out(&self) -> Option<LabelSplit> {
-        let named = self.config.data.val_split.as_deref();
-        let names = named.map_or_else(|| vec!["val", "test"], |name| vec![name]);
-        let split = names.into_iter().find_map(|name| self.set.split(name).ok())?;
+        let split = match self.config.data.val_split.as_deref() {
+            Some(name) => self.set.split(name).ok(),
+            None => self.set.held_out(),
+        }?;
         Some(LabelSplit { pairs: limited(split, self.config.data.max_images), ..split.clone() })
     }
 
