@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
+use crate::sinks;
 use crate::viewers::{self, SCENES};
 use anyhow::Context as _;
 use nerve_core::metrics::lpips::Lpips;
@@ -17,10 +18,6 @@ use nerve_nerf::structure::Structure;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long viewers may take to finish.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// `eval.json`: a report, which views it is about, and what the field is made of.
 #[derive(Serialize, Deserialize)]
@@ -124,7 +121,7 @@ pub fn evaluate(
         trainer.publish_cells(&events);
     }
     let measured = measure(context, &mut trainer, target, split, lpips, &events);
-    events.close(CLOSING);
+    events.close(sinks::CLOSING);
     let Some(evaluation) = measured? else {
         return Ok(Outcome::Interrupted);
     };
