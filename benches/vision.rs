@@ -4,7 +4,8 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nerve::core::device::keep_freed_memory;
 use nerve::core::graph::{
-    DType, Device, Gradients, Mode, Optimizer, Randomness, Result, Rule, Scope, Tensor, Variables, backward,
+    DType, Device, Gradients, Mode, Optimizer, Randomness, Result, Rule, Scope, Tensor, Variables,
+    differentiate,
 };
 use nerve::core::ops::resize::bilinear;
 use nerve::vision::backbones::Backbone;
@@ -51,8 +52,7 @@ fn last(maps: Vec<Tensor>) -> Result<Tensor> {
 
 fn step(forward: &Forward, images: &Tensor, gradients: &mut Gradients) -> Result<()> {
     gradients.clear();
-    let loss = forward(images, TRAIN)?.sqr()?.mean_all()?;
-    backward(&loss, gradients)
+    differentiate(gradients, || forward(images, TRAIN)?.sqr()?.mean_all()).map(drop)
 }
 
 fn model(

@@ -1,6 +1,7 @@
 //! Activation functions by the names that published configurations use.
 use nerve_core::graph::{Result, Tensor};
 use nerve_core::ops::gelu::{self, Form};
+use nerve_core::ops::relu::relu;
 use serde::{Deserialize, Serialize};
 
 /// The activation of a model's MLPs.
@@ -31,7 +32,7 @@ impl Activation {
             Self::Gelu => gelu::gelu(x),
             Self::GeluTanh => gelu::gelu_tanh(x),
             Self::QuickGelu => gelu::quick_gelu(x),
-            Self::Relu => x.relu(),
+            Self::Relu => relu(x),
         }
     }
 

@@ -1,5 +1,5 @@
 //! What every model is tested for.
-use nerve_core::graph::{Gradients, Result, Tensor, Variables, backward, bail};
+use nerve_core::graph::{Gradients, Result, Tensor, Variables, bail, differentiate};
 
 /// Checks that every trainable variable receives a gradient that is finite and not all zero, from a loss in which all
 /// outputs have their own weights.
@@ -10,22 +10,8 @@ use nerve_core::graph::{Gradients, Result, Tensor, Variables, backward, bail};
 /// # Errors
 /// If the model fails, or naming the variables that were not reached.
 pub fn gradient_reach(variables: &Variables, outputs: impl FnOnce() -> Result<Vec<Tensor>>) -> Result<()> {
-    let mut loss: Option<Tensor> = None;
-    for (i, output) in outputs()?.iter().enumerate() {
-        let n = output.elem_count();
-        // Not the same for all channels or cells: what a normalisation removes has no gradient.
-        let weights: Vec<f32> =
-            (0..n).map(|j| ((j * 7919 + i * 104_729) % 1009) as f32 / 504.0 - 1.0).collect();
-        let weights = Tensor::from_vec(weights, output.shape(), output.device())?;
-        let term = (output * weights)?.sum_all()?;
-        loss = Some(match loss {
-            Some(loss) => (loss + term)?,
-            None => term,
-        });
-    }
-    let Some(loss) = loss else { bail!("the model put out nothing") };
     let mut gradients = Gradients::default();
-    backward(&loss, &mut gradients)?;
+    differentiate(&mut gradients, || weighted(&outputs()?))?;
     let mut unreached = Vec::new();
     for (key, variable) in variables.all() {
         if !variable.trainable {
@@ -43,6 +29,27 @@ pub fn gradient_reach(variables: &Variables, outputs: impl FnOnce() -> Result<Ve
         bail!("no gradient reaches {} variables: {}", unreached.len(), unreached.join(", "));
     }
     Ok(())
+}
+
+/// The sum of all outputs' values, each with a weight of its own.
+fn weighted(outputs: &[Tensor]) -> Result<Tensor> {
+    let mut loss: Option<Tensor> = None;
+    for (i, output) in outputs.iter().enumerate() {
+        let n = output.elem_count();
+        // Not the same for all channels or cells: what a normalisation removes has no gradient.
+        let weights: Vec<f32> =
+            (0..n).map(|j| ((j * 7919 + i * 104_729) % 1009) as f32 / 504.0 - 1.0).collect();
+        let weights = Tensor::from_vec(weights, output.shape(), output.device())?;
+        let term = (output * weights)?.sum_all()?;
+        loss = Some(match loss {
+            Some(loss) => (loss + term)?,
+            None => term,
+        });
+    }
+    match loss {
+        Some(loss) => Ok(loss),
+        None => bail!("the model put out nothing"),
+    }
 }
 
 #[cfg(test)]

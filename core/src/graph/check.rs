@@ -1,7 +1,8 @@
 //! How a candle op is shown to be right: against its f64 reference, through both ways gradients can go.
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::{Gradients, backward, read};
+use super::{Gradients, differentiate, read};
+use crate::ops::add::add;
 use crate::ops::check::{PARITY_L2, PARITY_MAX, TestRng, close, narrow, widen};
 
 type Backward<'a> = &'a dyn Fn(&[Vec<f64>], &[f64]) -> Vec<Vec<f64>>;
@@ -18,8 +19,8 @@ pub(crate) struct Case<'a> {
     pub(crate) backward: Backward<'a>,
 }
 
-/// Asserts that output and gradients of all inputs agree: with inputs that are variables, under [`backward`] and under
-/// candle's own, and with inputs that are results of other ops, each of them used twice.
+/// Asserts that output and gradients of all inputs agree: with inputs that are variables, under [`differentiate`] and
+/// under candle's own, and with inputs that are results of other ops, each of them used twice.
 pub(crate) fn agrees(case: Case<'_>) {
     let inputs: Vec<Vec<f32>> = case.inputs.iter().map(|(v, _)| narrow(v)).collect();
     let wide: Vec<Vec<f64>> = inputs.iter().map(|v| widen(v)).collect();
@@ -39,7 +40,8 @@ pub(crate) fn agrees(case: Case<'_>) {
     let loss = |y: &Tensor| (y * &weight).and_then(|y| y.sum_all()).expect("a loss");
 
     let mut gradients = Gradients::default();
-    backward(&loss(&y), &mut gradients).expect("backward");
+    let run = || (case.op)(&direct).map(|y| loss(&y));
+    differentiate(&mut gradients, run).expect("backward");
     let theirs = loss(&y).backward().expect("candle's backward");
     for (i, (var, want)) in vars.iter().zip(&want).enumerate() {
         let ours = gradients.get(var).unwrap_or_else(|| panic!("no gradient of input {i}"));
@@ -49,23 +51,32 @@ pub(crate) fn agrees(case: Case<'_>) {
     }
 
     // A second pass adds up.
-    backward(&loss(&y), &mut gradients).expect("backward");
+    differentiate(&mut gradients, run).expect("backward");
     for (var, want) in vars.iter().zip(&want) {
         let twice: Vec<f64> = want.iter().map(|v| 2.0 * v).collect();
         close(gradients.get(var).expect("a gradient"), &twice, PARITY_L2, PARITY_MAX).expect("summed");
     }
 
-    // As results of other ops, used elsewhere too: d/dx of op(x) * dy + sum of x.
-    let through: Vec<Tensor> = direct.iter().map(|t| t.affine(1.0, 0.0).expect("a copy")).collect();
-    let mut total = loss(&(case.op)(&through).expect("the op"));
-    for t in &through {
-        total = (total + t.sum_all().expect("a sum")).expect("a sum");
-    }
-    let mut gradients = Gradients::default();
-    backward(&total, &mut gradients).expect("backward");
-    for (i, (var, want)) in vars.iter().zip(&want).enumerate() {
-        let more: Vec<f64> = want.iter().map(|v| v + 1.0).collect();
-        close(gradients.get(var).expect("a gradient"), &more, PARITY_L2, PARITY_MAX)
-            .unwrap_or_else(|e| panic!("gradient through input {i}: {e}"));
+    // Inputs that are results of other ops, candle's and ours, used elsewhere too; an output that goes into an op of
+    // ours: d/dx of op(x) * dy + sum of x.
+    type Through<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+    let ways: [Through<'_>; 2] = [&|t| t.affine(1.0, 0.0), &|t| add(t, &t.zeros_like()?)];
+    for way in ways {
+        let mut gradients = Gradients::default();
+        let run = || {
+            let through = direct.iter().map(way).collect::<Result<Vec<_>>>()?;
+            let y = (case.op)(&through)?;
+            let mut total = loss(&add(&y, &y.zeros_like()?)?);
+            for t in &through {
+                total = (total + t.sum_all()?)?;
+            }
+            Ok::<_, candle_core::Error>(total)
+        };
+        differentiate(&mut gradients, run).expect("backward");
+        for (i, (var, want)) in vars.iter().zip(&want).enumerate() {
+            let more: Vec<f64> = want.iter().map(|v| v + 1.0).collect();
+            close(gradients.get(var).expect("a gradient"), &more, PARITY_L2, PARITY_MAX)
+                .unwrap_or_else(|e| panic!("gradient through input {i}: {e}"));
+        }
     }
 }

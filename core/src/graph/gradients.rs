@@ -1,16 +1,15 @@
 //! Gradients of variables, in buffers of our own.
 //!
-//! candle adds every gradient to one of zeros that it has just filled. For the activations of a step that is bearable;
-//! for weights it is four more passes over the whole model, and an allocation of its size, in every step. So while
-//! [`backward`] runs, ops write the gradients of variables straight into [`Gradients`], which keeps its buffers from step
-//! to step, and hand candle nothing. Under candle's own `Tensor::backward` the same ops return their gradients as
-//! candle expects.
+//! candle adds every gradient to one of zeros that it has just filled: for weights, four more passes over the whole
+//! model, and an allocation of its size, in every step. So while [`super::differentiate`] runs, ops write the gradients
+//! of variables straight into [`Gradients`], which keeps its buffers from step to step. Under candle's own
+//! `Tensor::backward` the same ops return their gradients as candle expects.
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, TensorId, Var};
 
-use super::{add_or_copy, read};
+use super::{add_or_copy, read, tape};
 
 struct Buffer {
     values: Vec<f32>,
@@ -59,33 +58,35 @@ impl Gradients {
 }
 
 thread_local! {
-    /// Where ops put gradients of variables while [`backward`] runs on this thread.
+    /// Where ops put gradients of variables while [`collect`] runs on this thread.
     static SINK: RefCell<Option<Gradients>> = const { RefCell::new(None) };
 }
 
-/// Gradients of the scalar `loss` with respect to all variables it depends on, added to what `gradients` holds.
-///
-/// # Errors
-/// If an op on the way has no gradient.
-pub fn backward(loss: &Tensor, gradients: &mut Gradients) -> Result<()> {
+/// Runs a backward pass whose gradients of variables are added to `gradients`.
+pub(super) fn collect<T>(gradients: &mut Gradients, pass: impl FnOnce() -> T) -> T {
     SINK.with_borrow_mut(|sink| *sink = Some(std::mem::take(gradients)));
-    let rest = loss.backward();
+    let result = pass();
     *gradients = SINK.with_borrow_mut(Option::take).unwrap_or_default();
-    let rest = rest?;
-    // What candle's own ops found: small parameters, as a rule.
-    for id in rest.get_ids().copied().collect::<Vec<_>>() {
-        let Some(gradient) = rest.get_id(id) else { continue };
-        let gradient = gradient.contiguous()?;
-        let values = read(&gradient)?;
-        gradients.with(id, values.len(), |buffer, accumulate| add_or_copy(buffer, &values, accumulate));
-    }
+    result
+}
+
+/// Adds a gradient that an op returned for the variable `id`, inside [`collect`].
+pub(super) fn add_to_variable(id: TensorId, gradient: &Tensor) -> Result<()> {
+    let gradient = gradient.contiguous()?;
+    let values = read(&gradient)?;
+    SINK.with_borrow_mut(|sink| {
+        if let Some(sink) = sink {
+            sink.with(id, values.len(), |buffer, accumulate| add_or_copy(buffer, &values, accumulate));
+        }
+    });
     Ok(())
 }
 
 /// The gradient of a weight, from an op's backward pass. `add(buffer, accumulate)` computes it: it adds to the buffer
 /// if `accumulate`, else it overwrites it.
 ///
-/// None if nothing depends on it, or if it went where [`backward`] collects; else the gradient, for candle.
+/// None if nothing depends on it, or if it is a variable and went where [`super::differentiate`] collects; else the
+/// gradient, to be handed on.
 ///
 /// # Errors
 /// If the gradient cannot become a tensor.
@@ -96,7 +97,8 @@ pub fn weight_gradient(weight: &Tensor, add: impl FnOnce(&mut [f32], bool)) -> R
     let len = weight.elem_count();
     // The buffer is taken out meanwhile: `add` may wait for other threads and work for them.
     let take = |sink: &mut Option<Gradients>| sink.as_mut().map(|sink| sink.take(weight.id(), len));
-    let buffer = if weight.is_variable() { SINK.with_borrow_mut(take) } else { None };
+    let variable = weight.is_variable() && !tape::knows(weight.id());
+    let buffer = if variable { SINK.with_borrow_mut(take) } else { None };
     if let Some(mut buffer) = buffer {
         add(&mut buffer.values, buffer.filled);
         SINK.with_borrow_mut(|sink| sink.as_mut().map(|sink| sink.put(weight.id(), buffer)));

@@ -196,7 +196,7 @@ impl<F: FnOnce(&mut [f32])> InplaceOp1 for Change<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Init, backward};
+    use crate::graph::{Init, differentiate};
 
     fn model(average: Option<f32>) -> (Variables, Optimizer) {
         let variables = Variables::random(3);
@@ -211,10 +211,9 @@ mod tests {
 
     fn step(variables: &Variables, optimizer: &mut Optimizer, scale: f32) {
         let var = |key| variables.get(key).expect("a variable").var;
-        let sum = |key| var(key).sqr().and_then(|x| x.sum_all()).expect("a sum");
-        let loss = (sum("a") + sum("b")).expect("a loss");
+        let sum = |key| var(key).sqr()?.sum_all();
         let mut gradients = Gradients::default();
-        backward(&loss, &mut gradients).expect("backward");
+        differentiate(&mut gradients, || sum("a")? + sum("b")?).expect("backward");
         optimizer.step(&mut gradients, 1.0, scale).expect("a step");
     }
 
@@ -234,10 +233,9 @@ mod tests {
     #[test]
     fn the_norm_is_that_of_all() {
         let (variables, optimizer) = model(None);
-        let loss =
-            variables.get("b").expect("b").var.affine(3.0, 0.0).and_then(|b| b.sum_all()).expect("a loss");
+        let b = variables.get("b").expect("b").var;
         let mut gradients = Gradients::default();
-        backward(&loss, &mut gradients).expect("backward");
+        differentiate(&mut gradients, || b.affine(3.0, 0.0)?.sum_all()).expect("backward");
         assert!((optimizer.norm(&gradients) - 18f64.sqrt()).abs() < 1e-6);
     }
 

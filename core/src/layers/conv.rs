@@ -61,7 +61,7 @@ impl Conv2d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{DType, Device, Gradients, Variables, backward, tally};
+    use crate::graph::{DType, Device, Gradients, Variables, differentiate, tally};
 
     fn config(depthwise: bool) -> ConvConfig {
         let outputs = if depthwise { 6 } else { 4 };
@@ -82,6 +82,7 @@ mod tests {
             let variables = Variables::random(1);
             let conv = Conv2d::new(&variables.tracked().at("conv"), config(depthwise)).expect("a layer");
             let x = Tensor::ones((2, 8, 7, 6), DType::F32, &Device::Cpu).expect("x");
+            let mut gradients = Gradients::default();
             let (y, cost) = tally(|| conv.forward(&x).expect("y"));
             let (outputs, seen) = if depthwise { (6, 1) } else { (4, 6) };
             assert_eq!(y.dims(), [2, 4, 5, outputs]);
@@ -89,8 +90,7 @@ mod tests {
             assert_eq!(cost.macs, cost.activations * 9 * seen as u64);
             let weight = variables.get("conv.weight").expect("a weight").var;
             assert_eq!(weight.dims(), [outputs, seen, 3, 3]);
-            let mut gradients = Gradients::default();
-            backward(&y.sum_all().expect("a loss"), &mut gradients).expect("backward");
+            differentiate(&mut gradients, || conv.forward(&x)?.sum_all()).expect("backward");
             for key in ["conv.weight", "conv.bias"] {
                 let var = variables.get(key).expect("a variable").var;
                 assert!(gradients.get(&var).expect("a gradient").iter().all(|g| *g > 0.0), "{key}");

@@ -27,6 +27,7 @@ pub mod march;
 pub mod matmul;
 pub mod mlp;
 pub mod pool;
+pub mod relu;
 pub mod resize;
 pub mod rigid;
 pub mod saliency;

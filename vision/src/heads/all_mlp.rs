@@ -10,7 +10,7 @@
 //! and with the products `F_i P_i` made first: for TinyViT's maps an eighth of the work, and no map of all channels.
 use nerve_core::graph::{Init, Mode, Result, Scope, Tensor, bail};
 use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
-use nerve_core::ops::{drop_path::dropout, linear::linear, resize::bilinear};
+use nerve_core::ops::{add::add, drop_path::dropout, linear::linear, relu::relu, resize::bilinear};
 use serde::{Deserialize, Serialize};
 
 /// What the head is made of.
@@ -80,7 +80,7 @@ impl AllMlp {
     /// # Errors
     /// If maps and inputs do not fit.
     pub fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
-        let x = self.norm.forward(&self.fused(maps)?, mode)?.relu()?;
+        let x = relu(&self.norm.forward(&self.fused(maps)?, mode)?)?;
         self.classifier.forward(&dropout(&x, self.dropout, mode, 0)?)
     }
 
@@ -99,14 +99,14 @@ impl AllMlp {
             let y = linear(x, &columns.matmul(weight)?, Some(&bias))?;
             let (_, height, width, _) = y.dims4()?;
             match sums.iter_mut().find(|(size, _)| *size == [height, width]) {
-                Some((_, sum)) => *sum = (&*sum + y)?,
+                Some((_, sum)) => *sum = add(sum, &y)?,
                 None => sums.push(([height, width], y)),
             }
         }
         let mut sums = sums.into_iter();
         let Some((size, mut total)) = sums.next() else { bail!("All-MLP: no maps") };
         for (_, sum) in sums {
-            total = (total + bilinear(&sum, size, false)?)?;
+            total = add(&total, &bilinear(&sum, size, false)?)?;
         }
         Ok(total)
     }

@@ -1,7 +1,7 @@
 //! The head of fully convolutional networks (Long et al. 2015), as UPerNet's auxiliary one.
 //!
 //! Keys are Hugging Face's (`UperNetFCNHead`): `convs.I`, `conv_cat`, `classifier`.
-use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, cat};
 use nerve_core::layers::Conv2d;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ impl FcnHead {
             y = conv.forward(&y, mode)?;
         }
         if let Some(fusion) = &self.fusion {
-            y = fusion.forward(&Tensor::cat(&[x, &y], 3)?, mode)?;
+            y = fusion.forward(&cat(&[x, &y], 3)?, mode)?;
         }
         self.classifier.forward(&y)
     }

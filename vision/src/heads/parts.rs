@@ -1,6 +1,7 @@
 //! What convolutional heads are made of.
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
+use nerve_core::ops::relu::relu;
 
 /// A convolution of stride one that keeps the size of a map, with a square kernel of an odd side.
 ///
@@ -43,7 +44,7 @@ impl ConvNorm {
     /// # Errors
     /// If x has other channels.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.norm.forward(&self.conv.forward(x)?, mode)?.relu()
+        relu(&self.norm.forward(&self.conv.forward(x)?, mode)?)
     }
 }
 

@@ -8,6 +8,7 @@
 use nerve_core::graph::{Mode, Result, Scope, Tensor, bail};
 use nerve_core::layers::Conv2d;
 use nerve_core::ops::{
+    add::add,
     drop_path::dropout,
     resize::{bilinear, nearest},
 };
@@ -98,7 +99,7 @@ impl SemanticFpn {
         for (i, x) in maps.iter().enumerate().rev() {
             let mut level = self.laterals[i].forward(x)?;
             if let Some(above) = above {
-                level = (level + nearest(&above, size(x)?)?)?;
+                level = add(&level, &nearest(&above, size(x)?)?)?;
             }
             let (convs, enlarged) = &self.scales[i];
             let mut y = self.smoothing[i].forward(&level)?;
@@ -112,7 +113,7 @@ impl SemanticFpn {
             // Sizes that were rounded up have become too large.
             y = bilinear(&y, finest, false)?;
             sum = Some(match sum {
-                Some(sum) => (sum + y)?,
+                Some(sum) => add(&sum, &y)?,
                 None => y,
             });
             above = Some(level);

@@ -4,9 +4,9 @@
 //! PSPNet). That and the projections of the finer maps are added up from coarse to fine; the sums are smoothed, resized to
 //! the finest map's size and fused. Keys are Hugging Face's (`UperNetHead`): `psp_modules.I.1`, `bottleneck`,
 //! `lateral_convs.I`, `fpn_convs.I`, `fpn_bottleneck`, `classifier`. All resizing is bilinear with corners not aligned.
-use nerve_core::graph::{Mode, Result, Scope, Tensor, bail};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, bail, cat};
 use nerve_core::layers::Conv2d;
-use nerve_core::ops::{pool::adaptive_avg_pool2d, resize::bilinear};
+use nerve_core::ops::{add::add, pool::adaptive_avg_pool2d, resize::bilinear};
 use serde::{Deserialize, Serialize};
 
 use super::parts::{ConvNorm, conv, size};
@@ -73,7 +73,7 @@ impl UperNetHead {
             let pooled = project.forward(&adaptive_avg_pool2d(x, [*scale; 2])?, mode)?;
             parts.push(bilinear(&pooled, size(x)?, false)?);
         }
-        self.bottleneck.forward(&Tensor::cat(&parts, 3)?, mode)
+        self.bottleneck.forward(&cat(&parts.iter().collect::<Vec<_>>(), 3)?, mode)
     }
 
     /// Each map is `(batch, height, width, inputs)`, finest first; the result is `(batch, height, width, classes)` on the
@@ -90,12 +90,13 @@ impl UperNetHead {
         let mut sum = self.context(coarsest, mode)?;
         let mut levels = vec![sum.clone()];
         for ((x, lateral), smooth) in finer.iter().zip(&self.laterals).zip(&self.smoothing).rev() {
-            sum = (lateral.forward(x, mode)? + bilinear(&sum, size(x)?, false)?)?;
+            sum = add(&lateral.forward(x, mode)?, &bilinear(&sum, size(x)?, false)?)?;
             levels.push(smooth.forward(&sum, mode)?);
         }
         let finest = size(&maps[0])?;
         let levels = levels.iter().rev().map(|level| bilinear(level, finest, false));
-        let fused = self.fusion.forward(&Tensor::cat(&levels.collect::<Result<Vec<_>>>()?, 3)?, mode)?;
+        let levels = levels.collect::<Result<Vec<_>>>()?;
+        let fused = self.fusion.forward(&cat(&levels.iter().collect::<Vec<_>>(), 3)?, mode)?;
         self.classifier.forward(&fused)
     }
 }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, backward, read};
+use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, differentiate, read};
 use nerve_core::ops::cross_entropy::cross_entropy;
 use nerve_core::ops::resize::bilinear;
 use nerve_data::augment::{Augment, ColourJitter};
@@ -178,7 +178,7 @@ impl Trainer {
         self.clock = None;
     }
 
-    /// One step: its batches forward and backward, and the optimiser.
+    /// One step: its batches forward and differentiate, and the optimiser.
     ///
     /// # Errors
     /// If a picture cannot be read.
@@ -191,11 +191,12 @@ impl Trainer {
             let batch = self.batch()?;
             let extents = batch.extents;
             let images = Batch::tensor(batch.images, extents)?;
-            let scores = self.segmenter.learn(&images, mode)?;
-            let scores = bilinear(&scores, [extents[1], extents[2]], false)?;
-            let mean = cross_entropy(&scores, batch.labels, self.weights.clone())?;
+            let mean = differentiate(&mut self.gradients, || {
+                let scores = self.segmenter.learn(&images, mode)?;
+                let scores = bilinear(&scores, [extents[1], extents[2]], false)?;
+                cross_entropy(&scores, batch.labels, self.weights.clone())
+            })?;
             loss += f64::from(read(&mean)?[0]) / train.accumulate as f64;
-            backward(&mean, &mut self.gradients)?;
         }
         let share = 1.0 / train.accumulate as f64;
         let norm = self.optimizer.norm(&self.gradients) * share;

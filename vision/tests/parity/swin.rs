@@ -37,9 +37,8 @@ fn timm() {
     let (variables, model) = build(&mut weights("swin_timm.safetensors"), &config);
     let mut cases = Cases::open("swin_timm_cases.safetensors");
     compare(&model, &mut cases);
-    let maps = model.forward(&cases.tensor("1.image"), Mode::Eval).expect("features").maps;
-    let weights = cases.numbered("1.weight");
-    gradients_agree(&mut cases, &variables, &maps, &weights);
+    let (image, weights) = (cases.tensor("1.image"), cases.numbered("1.weight"));
+    gradients_agree(&mut cases, &variables, &weights, || Ok(model.forward(&image, Mode::Eval)?.maps));
 }
 
 #[test]

@@ -39,10 +39,11 @@ fn timm() {
     let (variables, model) = build(&mut weights("vit_timm.safetensors"), &small());
     let mut cases = Cases::open("vit_timm_cases.safetensors");
     compare(&model, &mut cases);
-    let features = model.forward(&cases.tensor("1.image"), Mode::Eval).expect("features");
-    let outputs = [&features.maps[..], &[features.tokens]].concat();
-    let weights = cases.numbered("1.weight");
-    gradients_agree(&mut cases, &variables, &outputs, &weights);
+    let (image, weights) = (cases.tensor("1.image"), cases.numbered("1.weight"));
+    gradients_agree(&mut cases, &variables, &weights, || {
+        let features = model.forward(&image, Mode::Eval)?;
+        Ok([&features.maps[..], &[features.tokens]].concat())
+    });
 }
 
 #[test]

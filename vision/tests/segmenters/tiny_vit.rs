@@ -1,7 +1,7 @@
 //! TinyViT against MobileSAM's published code and timm's (`../fixtures/make_tiny_vit.py`).
 
 use crate::support::{Fixture, noise, shared, weighted};
-use nerve_core::graph::{Gradients, Mode, Randomness, Tensor, Variables, backward, read};
+use nerve_core::graph::{Error, Gradients, Mode, Randomness, Tensor, Variables, differentiate, read};
 use nerve_vision::backbones::Backbone;
 use nerve_vision::backbones::tiny_vit::{Neck, TinyVit, TinyVitConfig, TinyVitKeys};
 use nerve_vision::load::{Keys, Place, Report, Source, load};
@@ -48,9 +48,9 @@ fn stages_and_gradients_are_those_of_timm() {
             fixture.agrees(&format!("{height}x{width}.map{i}"), map);
         }
     }
-    let maps = trunk.maps(&noise(&[2, 50, 71, 3]), TRAIN).expect("maps");
     let mut gradients = Gradients::default();
-    backward(&weighted(&maps), &mut gradients).expect("gradients");
+    let loss = || Ok::<_, Error>(weighted(&trunk.maps(&noise(&[2, 50, 71, 3]), TRAIN)?));
+    differentiate(&mut gradients, loss).expect("gradients");
     let mut compared = 0;
     for name in fixture.names("gradient.") {
         let Place::Variable(key) = (TinyVitKeys { neck: false }).place(&name) else {

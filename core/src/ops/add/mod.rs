@@ -1,8 +1,8 @@
 //! The sum of two tensors of one shape, on all threads: residual connections. (candle's runs on one.)
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::graph::values;
+use crate::graph::{Input, InputGradients, Keeps, Op, apply, read};
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 15;
@@ -15,42 +15,42 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.dims() != b.dims() {
         bail!("add: shapes {:?} and {:?}", a.dims(), b.dims());
     }
-    a.contiguous()?.apply_op2(&b.contiguous()?, Add)
+    apply(Add, &[a, b])
+}
+
+/// The sum of two gradients of one shape, contiguous both.
+pub(crate) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(added(&*read(a)?, &*read(b)?), a.shape(), a.device())
+}
+
+fn added(a: &[f32], b: &[f32]) -> Vec<f32> {
+    let mut sum = vec![0.0; a.len()];
+    let chunks = sum.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK));
+    chunks.for_each(|((sum, a), b)| {
+        for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+            *sum = a + b;
+        }
+    });
+    sum
 }
 
 struct Add;
 
-impl CustomOp2 for Add {
+impl Op for Add {
     fn name(&self) -> &'static str {
         "add"
     }
 
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        la: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (a, b) = (values(a, la, "add")?, values(b, lb, "add")?);
-        let mut sum = vec![0.0; a.len()];
-        let chunks = sum.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK));
-        chunks.for_each(|((sum, a), b)| {
-            for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
-                *sum = a + b;
-            }
-        });
-        Ok((CpuStorage::F32(sum), la.shape().clone()))
+    fn keeps(&self) -> Keeps {
+        Keeps::Nothing
     }
 
-    fn bwd(
-        &self,
-        _: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((Some(dy.clone()), Some(dy.clone())))
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        Ok((added(&inputs[0], &inputs[1]), inputs[0].dims.into()))
+    }
+
+    fn backward(&self, _: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        Ok([Some(dy.clone()), Some(dy.clone()), None])
     }
 }
 

@@ -1,9 +1,11 @@
-//! The candle ops.
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+//! The graph ops.
+use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu::{Call, Packed, backward, forward};
 use super::plan::Plan;
-use crate::graph::{add_or_copy, count, read, values, weight_gradient};
+use crate::graph::{
+    Input, InputGradients, Op, add_or_copy, apply, count, gradient_of, read, weight_gradient,
+};
 use crate::simd::Isa;
 
 /// How one tensor packs queries, keys and values in its last extent.
@@ -55,7 +57,7 @@ pub fn cross_attention(q: &Tensor, kv: &Tensor, heads: usize, scale: f32) -> Res
     }
     let plan = Plan::Sequences { batch, queries, keys };
     let op = Attention { plan, heads, dim: dim(channels, 1, heads)?, scale, packed: Packed::Apart };
-    q.contiguous()?.apply_op2(&kv.contiguous()?, op)
+    apply(Cross(op), &[q, kv])
 }
 
 /// Attention inside the windows of a map: `qkv` is `(batch, height, width, 3 channels)`, `bias` is `(heads, tokens,
@@ -94,7 +96,6 @@ fn dim(channels: usize, parts: usize, heads: usize) -> Result<usize> {
     Ok(channels / parts / heads)
 }
 
-#[derive(Clone)]
 struct Attention {
     plan: Plan,
     heads: usize,
@@ -120,13 +121,8 @@ impl Attention {
         {
             bail!("attention: a bias of the shape {:?}, not {:?}", bias.dims(), [self.heads, n, m]);
         }
-        let qkv = qkv.contiguous()?;
-        match (bias, pad) {
-            (None, None) => qkv.apply_op1(self),
-            (Some(bias), None) => qkv.apply_op2(&bias.contiguous()?, WithBias(self)),
-            (None, Some(pad)) => qkv.apply_op2(&pad.contiguous()?, WithPad(self)),
-            (Some(bias), Some(pad)) => qkv.apply_op3(&bias.contiguous()?, &pad.contiguous()?, self),
-        }
+        let inputs: Vec<&Tensor> = [Some(qkv), bias, pad].into_iter().flatten().collect();
+        apply(Own { attention: self, bias: bias.is_some() }, &inputs)
     }
 
     fn call<'a>(&'a self, s: &Slices<'a>) -> Call<'a> {
@@ -135,184 +131,79 @@ impl Attention {
         Call { plan, heads, dim, scale, packed, q: s.q, kv: s.kv, bias: s.bias, pad: s.pad }
     }
 
-    fn run(&self, layout: &Layout, slices: &Slices<'_>) -> Result<(CpuStorage, Shape)> {
+    /// The result for queries of the extents `dims`.
+    fn run(&self, dims: &[usize], slices: &Slices<'_>) -> (Vec<f32>, Shape) {
         let call = self.call(slices);
         let channels = self.heads * self.dim;
         let mut out = vec![0.0; self.plan.rows().0 * channels];
         forward(Isa::best(), &call, &mut out);
         count(call.macs(), out.len());
-        let mut shape = layout.dims().to_vec();
+        let mut shape = dims.to_vec();
         if let Some(last) = shape.last_mut() {
             *last = channels;
         }
-        Ok((CpuStorage::F32(out), shape.into()))
-    }
-
-    /// Gradients of the packed tensor, the bias and the padding.
-    fn gradients(
-        &self,
-        qkv: &Tensor,
-        bias: Option<&Tensor>,
-        pad: Option<&Tensor>,
-        dy: &Tensor,
-    ) -> Result<[Option<Tensor>; 3]> {
-        let dy = dy.contiguous()?;
-        let (q, bias_values, pad_values) =
-            (read(qkv)?, bias.map(read).transpose()?, pad.map(read).transpose()?);
-        let slices = Slices { q: &q, kv: &q, bias: bias_values.as_deref(), pad: pad_values.as_deref() };
-        let mut dq = vec![0.0; qkv.elem_count()];
-        let sums = backward(Isa::best(), &self.call(&slices), &read(&dy)?, &mut dq, None);
-        let dq = if qkv.track_op() { Some(Tensor::from_vec(dq, qkv.shape(), qkv.device())?) } else { None };
-        let small = |of: Option<&Tensor>, sum: &[f32]| match of {
-            Some(of) => weight_gradient(of, |buffer, accumulate| add_or_copy(buffer, sum, accumulate)),
-            None => Ok(None),
-        };
-        Ok([dq, small(bias, &sums.bias)?, small(pad, &sums.pad)?])
+        (out, shape.into())
     }
 }
 
-impl CustomOp1 for Attention {
+/// Of one packed tensor to itself; then the bias, if there is one, and the values of padded tokens, if there are any.
+struct Own {
+    attention: Attention,
+    bias: bool,
+}
+
+impl Own {
+    fn split<'a, T>(&self, inputs: &'a [T]) -> (&'a T, Option<&'a T>, Option<&'a T>) {
+        let (bias, pad) = if self.bias { (inputs.get(1), inputs.get(2)) } else { (None, inputs.get(1)) };
+        (&inputs[0], bias, pad)
+    }
+}
+
+impl Op for Own {
     fn name(&self) -> &'static str {
         "attention"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, layout, "attention")?;
-        self.run(layout, &Slices { q: x, kv: x, bias: None, pad: None })
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let (x, bias, pad) = self.split(inputs);
+        let (bias, pad) = (bias.map(|b| b.values), pad.map(|p| p.values));
+        Ok(self.attention.run(x.dims, &Slices { q: x, kv: x, bias, pad }))
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let [dx, ..] = self.gradients(x, None, None, dy)?;
-        Ok(dx)
-    }
-}
-
-struct WithBias(Attention);
-
-impl CustomOp2 for WithBias {
-    fn name(&self) -> &'static str {
-        "attention with bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, bias) = (values(x, lx, "attention")?, Some(values(b, lb, "attention")?));
-        self.0.run(lx, &Slices { q: x, kv: x, bias, pad: None })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, db, _] = self.0.gradients(x, Some(b), None, dy)?;
-        Ok((dx, db))
+    fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let (x, bias, pad) = self.split(inputs);
+        let (q, b, p) = (read(x)?, bias.map(read).transpose()?, pad.map(read).transpose()?);
+        let slices = Slices { q: &q, kv: &q, bias: b.as_deref(), pad: p.as_deref() };
+        let mut dq = vec![0.0; x.elem_count()];
+        let sums = backward(Isa::best(), &self.attention.call(&slices), &*read(dy)?, &mut dq, None);
+        let small = |of: Option<&Tensor>, sum: &[f32]| match of {
+            Some(of) => weight_gradient(of, |buffer, accumulate| add_or_copy(buffer, sum, accumulate)),
+            None => Ok(None),
+        };
+        let (dx, db, dp) = (gradient_of(x, || Ok(dq))?, small(bias, &sums.bias)?, small(pad, &sums.pad)?);
+        Ok(if self.bias { [dx, db, dp] } else { [dx, dp, None] })
     }
 }
 
-struct WithPad(Attention);
+/// Of queries in one tensor to keys and values in another.
+struct Cross(Attention);
 
-impl CustomOp2 for WithPad {
-    fn name(&self) -> &'static str {
-        "attention with padding"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        p: &CpuStorage,
-        lp: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, pad) = (values(x, lx, "attention")?, Some(values(p, lp, "attention")?));
-        self.0.run(lx, &Slices { q: x, kv: x, bias: None, pad })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        p: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, _, dp] = self.0.gradients(x, None, Some(p), dy)?;
-        Ok((dx, dp))
-    }
-}
-
-impl CustomOp3 for Attention {
-    fn name(&self) -> &'static str {
-        "attention with bias and padding"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-        p: &CpuStorage,
-        lp: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, lx, "attention")?;
-        let (bias, pad) = (Some(values(b, lb, "attention")?), Some(values(p, lp, "attention")?));
-        self.run(lx, &Slices { q: x, kv: x, bias, pad })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        b: &Tensor,
-        p: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, db, dp] = self.gradients(x, Some(b), Some(p), dy)?;
-        Ok((dx, db, dp))
-    }
-}
-
-/// Apart: queries in one tensor, keys and values in another.
-impl CustomOp2 for Attention {
+impl Op for Cross {
     fn name(&self) -> &'static str {
         "cross-attention"
     }
 
-    fn cpu_fwd(
-        &self,
-        q: &CpuStorage,
-        lq: &Layout,
-        kv: &CpuStorage,
-        lkv: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (q, kv) = (values(q, lq, "attention")?, values(kv, lkv, "attention")?);
-        self.run(lq, &Slices { q, kv, bias: None, pad: None })
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let slices = Slices { q: &inputs[0], kv: &inputs[1], bias: None, pad: None };
+        Ok(self.0.run(inputs[0].dims, &slices))
     }
 
-    fn bwd(
-        &self,
-        q: &Tensor,
-        kv: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
+    fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let (q, kv) = (&inputs[0], &inputs[1]);
         let (mut dq, mut dkv) = (vec![0.0; q.elem_count()], vec![0.0; kv.elem_count()]);
-        {
-            let (q, kv) = (read(q)?, read(kv)?);
-            let slices = Slices { q: &q, kv: &kv, bias: None, pad: None };
-            backward(Isa::best(), &self.call(&slices), &read(&dy)?, &mut dq, Some(&mut dkv));
-        }
-        let tensor = |of: &Tensor, values| {
-            if of.track_op() { Tensor::from_vec(values, of.shape(), of.device()).map(Some) } else { Ok(None) }
-        };
-        Ok((tensor(q, dq)?, tensor(kv, dkv)?))
+        let (values_q, values_kv) = (read(q)?, read(kv)?);
+        let slices = Slices { q: &values_q, kv: &values_kv, bias: None, pad: None };
+        backward(Isa::best(), &self.0.call(&slices), &*read(dy)?, &mut dq, Some(&mut dkv));
+        Ok([gradient_of(q, || Ok(dq))?, gradient_of(kv, || Ok(dkv))?, None])
     }
 }

@@ -1,10 +1,10 @@
-//! The candle op.
+//! The graph op.
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Normalization, Statistics, apply, backward, statistics};
-use crate::graph::{count, read, values, weight_gradient};
+use crate::graph::{Input, InputGradients, Op, add_or_copy, apply as run, count, read, weight_gradient};
 use crate::ops::gelu::Form;
 use crate::simd::Isa;
 
@@ -28,7 +28,7 @@ pub fn batch_norm(
         bail!("batch_norm: {rows} values of each channel have no variance to train with");
     }
     let of = Arc::new(statistics(Isa::best(), &read(&x)?, channels));
-    let y = x.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of: of.clone(), eps, activation })?;
+    let y = run(BatchNorm { of: of.clone(), eps, activation }, &[&x, w, b])?;
     Ok((y, of))
 }
 
@@ -51,7 +51,7 @@ pub fn normalize(
     }
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect();
     let of = Arc::new(Statistics { mean: wide(mean), variance: wide(variance), rows: None });
-    x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, BatchNorm { of, eps, activation })
+    run(BatchNorm { of, eps, activation }, &[x, w, b])
 }
 
 fn check(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<usize> {
@@ -74,50 +74,27 @@ impl BatchNorm {
     }
 }
 
-impl CustomOp3 for BatchNorm {
+impl Op for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let name = "batch_norm";
-        let (x, w, b) = (values(x, lx, name)?, values(w, lw, name)?, values(b, lb, name)?);
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
         let mut y = vec![0.0; x.len()];
-        apply(Isa::best(), x, &self.with(w, b), &mut y);
+        apply(Isa::best(), &x, &self.with(w.values, b.values), &mut y);
         count(0, y.len());
-        Ok((CpuStorage::F32(y), lx.shape().clone()))
+        Ok((y, x.dims.into()))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let mut dx = if x.track_op() { Some(vec![0.0; x.elem_count()]) } else { None };
+    fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let (x, w, b) = (&inputs[0], &inputs[1], &inputs[2]);
+        let mut dx = x.track_op().then(|| vec![0.0; x.elem_count()]);
         let (values, bias) = (read(w)?, read(b)?);
         let of = self.with(&values, &bias);
-        let [dw, db] = backward(Isa::best(), &read(x)?, &of, &read(&dy)?, dx.as_deref_mut());
-        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
-        Ok((dx, weight_gradient(w, put(&dw))?, weight_gradient(b, put(&db))?))
-    }
-}
-
-fn put(gradient: &[f32]) -> impl FnOnce(&mut [f32], bool) + '_ {
-    move |buffer, accumulate| {
-        for (buffer, g) in buffer.iter_mut().zip(gradient) {
-            *buffer = if accumulate { *buffer + g } else { *g };
-        }
+        let [dw, db] = backward(Isa::best(), &*read(x)?, &of, &*read(dy)?, dx.as_deref_mut());
+        let dw = weight_gradient(w, |sum, accumulate| add_or_copy(sum, &dw, accumulate))?;
+        let db = weight_gradient(b, |sum, accumulate| add_or_copy(sum, &db, accumulate))?;
+        Ok([dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?, dw, db])
     }
 }

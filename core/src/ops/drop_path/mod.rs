@@ -3,10 +3,10 @@
 //! In training, each sample of a batch loses its residual branch with probability `rate` (drop path), or each value is
 //! zeroed with it (dropout); what stays is divided by `1 - rate`. In evaluation both do nothing. What is dropped depends
 //! on seed, step, layer and index alone: the backward pass draws it again, and a resumed run drops the same.
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::graph::{Mode, Randomness, read, values};
+use crate::graph::{Input, InputGradients, Keeps, Mode, Op, Randomness, apply, read};
 use crate::rng::{Rng, Stream};
 
 /// Drops whole samples (the first extent) of x, the output of a residual branch. `layer` tells branches apart.
@@ -31,9 +31,7 @@ fn drop(x: &Tensor, rate: f32, mode: Mode, layer: u32, stream: Stream, run: usiz
         bail!("a share of {rate} cannot be dropped: it must be at least 0 and below 1");
     }
     match mode {
-        Mode::Train(randomness) if rate > 0.0 => {
-            x.contiguous()?.apply_op1(Drop { rate, randomness, layer, stream, run })
-        }
+        Mode::Train(randomness) if rate > 0.0 => apply(Drop { rate, randomness, layer, stream, run }, &[x]),
         _ => Ok(x.clone()),
     }
 }
@@ -78,18 +76,22 @@ impl Drop {
 /// Values that a thread takes at a time, about.
 const CHUNK: usize = 1 << 13;
 
-impl CustomOp1 for Drop {
+impl Op for Drop {
     fn name(&self) -> &'static str {
         "drop"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(self.scale(values(x, layout, "drop")?)), layout.shape().clone()))
+    fn keeps(&self) -> Keeps {
+        Keeps::Nothing
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let dx = self.scale(&read(&dy.contiguous()?)?);
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        Ok((self.scale(&inputs[0]), inputs[0].dims.into()))
+    }
+
+    fn backward(&self, _: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let dx = self.scale(&*read(dy)?);
+        Ok([Some(Tensor::from_vec(dx, dy.shape(), dy.device())?), None, None])
     }
 }
 

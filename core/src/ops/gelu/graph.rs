@@ -1,8 +1,8 @@
-//! The candle op.
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+//! The graph op.
+use candle_core::{Result, Shape, Tensor};
 
 use super::{Form, cpu};
-use crate::graph::{count, read, values};
+use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
 use crate::simd::Isa;
 
 /// The exact form, by the error function.
@@ -10,7 +10,7 @@ use crate::simd::Isa;
 /// # Errors
 /// If x is not f32 on the CPU.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Gelu(Form::Exact))
+    apply(Gelu(Form::Exact), &[x])
 }
 
 /// The tanh form.
@@ -18,7 +18,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// See [`gelu`].
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Gelu(Form::Tanh))
+    apply(Gelu(Form::Tanh), &[x])
 }
 
 /// CLIP's form.
@@ -26,27 +26,31 @@ pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// See [`gelu`].
 pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Gelu(Form::Quick))
+    apply(Gelu(Form::Quick), &[x])
 }
 
 struct Gelu(Form);
 
-impl CustomOp1 for Gelu {
+impl Op for Gelu {
     fn name(&self) -> &'static str {
         "gelu"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, layout, "gelu")?;
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let x = inputs[0];
         let mut y = vec![0.0; x.len()];
-        cpu::forward(Isa::best(), self.0, x, &mut y);
+        cpu::forward(Isa::best(), self.0, &x, &mut y);
         count(0, y.len());
-        Ok((CpuStorage::F32(y), layout.shape().clone()))
+        Ok((y, x.dims.into()))
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let mut dx = vec![0.0; x.elem_count()];
-        cpu::backward(Isa::best(), self.0, &read(x)?, &read(&dy.contiguous()?)?, &mut dx);
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let x = &inputs[0];
+        let dx = gradient_of(x, || {
+            let mut dx = vec![0.0; x.elem_count()];
+            cpu::backward(Isa::best(), self.0, &*read(x)?, &*read(dy)?, &mut dx);
+            Ok(dx)
+        })?;
+        Ok([dx, None, None])
     }
 }

@@ -1,9 +1,9 @@
-//! The candle op of largest values.
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+//! The graph op of largest values.
+use candle_core::{Result, Shape, Tensor};
 
 use super::average::sees;
 use super::max::{self, Geometry};
-use crate::graph::{count, read, values};
+use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
 use crate::ops::conv2d::Window;
 use crate::simd::Isa;
 
@@ -16,31 +16,32 @@ pub fn max_pool2d(x: &Tensor, kernel: [usize; 2], stride: [usize; 2], padding: [
     let (size, window) = ([height, width], Window { kernel, stride, padding });
     let places = window.places(size, "max_pool2d")?;
     sees(&window, "max_pool2d")?;
-    x.contiguous()?.apply_op1(MaxPool(Geometry { size, places, channels, window }))
+    apply(MaxPool(Geometry { size, places, channels, window }), &[x])
 }
 
 struct MaxPool(Geometry);
 
-impl CustomOp1 for MaxPool {
+impl Op for MaxPool {
     fn name(&self) -> &'static str {
         "max_pool2d"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (g, batch) = (&self.0, layout.dims()[0]);
-        let mut y = vec![0.0; batch * g.places[0] * g.places[1] * g.channels];
-        max::forward(Isa::best(), g, values(x, layout, self.name())?, &mut y);
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let (g, x) = (&self.0, inputs[0]);
+        let shape = (x.dims[0], g.places[0], g.places[1], g.channels);
+        let mut y = vec![0.0; x.dims[0] * g.places[0] * g.places[1] * g.channels];
+        max::forward(Isa::best(), g, &x, &mut y);
         count(0, y.len());
-        Ok((CpuStorage::F32(y), (batch, g.places[0], g.places[1], g.channels).into()))
+        Ok((y, shape.into()))
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        if !x.track_op() {
-            return Ok(None);
-        }
-        let dy = dy.contiguous()?;
-        let mut dx = vec![0.0; x.elem_count()];
-        max::backward(Isa::best(), &self.0, &read(x)?, &read(&dy)?, &mut dx);
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let x = &inputs[0];
+        let dx = gradient_of(x, || {
+            let mut dx = vec![0.0; x.elem_count()];
+            max::backward(Isa::best(), &self.0, &*read(x)?, &*read(dy)?, &mut dx);
+            Ok(dx)
+        })?;
+        Ok([dx, None, None])
     }
 }

@@ -1,8 +1,8 @@
-//! The candle op.
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+//! The graph op.
+use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Axis, resample};
-use crate::graph::{count, read, values};
+use crate::graph::{Input, InputGradients, Keeps, Op, apply, count, read};
 use crate::simd::Isa;
 
 /// x `(batch, height, width, channels)` interpolated to `size`, height before width.
@@ -38,7 +38,7 @@ pub(crate) fn positive(x: &Tensor, wanted: [usize; 2], op: &'static str) -> Resu
 
 /// x `(batch, height, width, channels)` by the weights of rows and columns.
 pub(crate) fn weighted(x: &Tensor, axes: [Axis; 2], name: &'static str) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Weighted { axes, name })
+    apply(Weighted { axes, name }, &[x])
 }
 
 struct Weighted {
@@ -46,29 +46,32 @@ struct Weighted {
     name: &'static str,
 }
 
-impl CustomOp1 for Weighted {
+impl Op for Weighted {
     fn name(&self) -> &'static str {
         self.name
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (batch, _, _, channels) = layout.shape().dims4()?;
-        let [rows, columns] = &self.axes;
-        let shape = (batch, rows.outputs(), columns.outputs(), channels);
-        let mut y = vec![0.0; batch * rows.outputs() * columns.outputs() * channels];
-        resample(Isa::best(), [rows, columns], channels, values(x, layout, self.name)?, &mut y);
-        count(0, y.len());
-        Ok((CpuStorage::F32(y), shape.into()))
+    fn keeps(&self) -> Keeps {
+        Keeps::Nothing
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        if !x.track_op() {
-            return Ok(None);
-        }
-        let dy = dy.contiguous()?;
-        let [rows, columns] = [self.axes[0].transposed(), self.axes[1].transposed()];
-        let mut dx = vec![0.0; x.elem_count()];
-        resample(Isa::best(), [&rows, &columns], x.dim(3)?, &read(&dy)?, &mut dx);
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let (y, shape) = resampled(&self.axes, inputs[0].dims, &inputs[0]);
+        count(0, y.len());
+        Ok((y, shape))
     }
+
+    fn backward(&self, _: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let axes = [self.axes[0].transposed(), self.axes[1].transposed()];
+        let (dx, shape) = resampled(&axes, dy.dims(), &*read(dy)?);
+        Ok([Some(Tensor::from_vec(dx, shape, dy.device())?), None, None])
+    }
+}
+
+/// x of the extents `dims`, `(batch, height, width, channels)`, by the weights of rows and columns.
+fn resampled([rows, columns]: &[Axis; 2], dims: &[usize], x: &[f32]) -> (Vec<f32>, Shape) {
+    let (batch, channels) = (dims[0], dims[3]);
+    let mut y = vec![0.0; batch * rows.outputs() * columns.outputs() * channels];
+    resample(Isa::best(), [rows, columns], channels, x, &mut y);
+    (y, (batch, rows.outputs(), columns.outputs(), channels).into())
 }

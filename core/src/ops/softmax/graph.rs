@@ -1,8 +1,8 @@
-//! The candle op.
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+//! The graph op.
+use candle_core::{Error, Result, Shape, Tensor, bail};
 
 use super::cpu;
-use crate::graph::{count, read, values};
+use crate::graph::{Input, InputGradients, Keeps, Op, apply, count, gradient_of, read};
 use crate::simd::Isa;
 
 /// Softmax over the last extent.
@@ -13,7 +13,7 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if x.dims().last().is_none_or(|n| *n == 0) {
         bail!("softmax: nothing to normalise in the shape {:?}", x.dims());
     }
-    x.contiguous()?.apply_op1(Softmax)
+    apply(Softmax, &[x])
 }
 
 struct Softmax;
@@ -22,22 +22,30 @@ fn last(dims: &[usize]) -> usize {
     dims.last().copied().unwrap_or(1)
 }
 
-impl CustomOp1 for Softmax {
+impl Op for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, layout, "softmax")?;
-        let mut y = vec![0.0; x.len()];
-        cpu::forward(Isa::best(), x, last(layout.dims()), &mut y);
-        count(0, y.len());
-        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    fn keeps(&self) -> Keeps {
+        Keeps::Both
     }
 
-    fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let mut dx = vec![0.0; x.elem_count()];
-        cpu::backward(&read(y)?, &read(&dy.contiguous()?)?, last(x.dims()), &mut dx);
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
+        let x = inputs[0];
+        let mut y = vec![0.0; x.len()];
+        cpu::forward(Isa::best(), &x, last(x.dims), &mut y);
+        count(0, y.len());
+        Ok((y, x.dims.into()))
+    }
+
+    fn backward(&self, inputs: &[Tensor], y: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+        let y = y.ok_or_else(|| Error::Msg("softmax: its output was not kept".into()))?;
+        let dx = gradient_of(&inputs[0], || {
+            let mut dx = vec![0.0; y.elem_count()];
+            cpu::backward(&*read(y)?, &*read(dy)?, last(y.dims()), &mut dx);
+            Ok(dx)
+        })?;
+        Ok([dx, None, None])
     }
 }

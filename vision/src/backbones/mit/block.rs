@@ -1,5 +1,5 @@
 //! A block: attention to reduced keys and values, then the MLP that knows its place.
-use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, cat, reshape};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm, Linear};
 use nerve_core::ops::add::add;
 use nerve_core::ops::{attention::cross_attention, drop_path::drop_path};
@@ -98,11 +98,11 @@ impl Attention {
         };
         // The reduced map is small: that its keys and values are put together costs less than one product of weights
         // would need that are put together in every step.
-        let kv = Tensor::cat(&[self.key.forward(&source)?, self.value.forward(&source)?], 3)?;
-        let kv = kv.reshape((batch, (), 2 * channels))?;
-        let q = self.query.forward(x)?.reshape((batch, height * width, channels))?;
+        let kv = cat(&[&self.key.forward(&source)?, &self.value.forward(&source)?], 3)?;
+        let kv = reshape(&kv, (batch, (), 2 * channels))?;
+        let q = reshape(&self.query.forward(x)?, (batch, height * width, channels))?;
         let y = cross_attention(&q, &kv, self.heads, self.scale)?;
-        self.dense.forward(&y.reshape((batch, height, width, channels))?)
+        self.dense.forward(&reshape(&y, (batch, height, width, channels))?)
     }
 }
 

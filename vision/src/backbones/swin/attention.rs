@@ -1,5 +1,5 @@
 //! Attention in shifted windows with a bias by relative position (Liu et al. 2021, eq. 4).
-use nerve_core::graph::{Device, Init, Result, Scope, Tensor};
+use nerve_core::graph::{Device, Init, Result, Scope, Tensor, cat, narrow};
 use nerve_core::layers::Linear;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
 
@@ -101,7 +101,7 @@ fn padded_after_shift(qkv: &Tensor, config: &WindowConfig, bias: &Tensor, pad: &
         if more > 0 {
             let mut shape = x.dims().to_vec();
             shape[axis + 1] = more;
-            x = Tensor::cat(&[&x, &pad.broadcast_as(shape)?.contiguous()?], axis + 1)?;
+            x = cat(&[&x, &pad.broadcast_as(shape)?.contiguous()?], axis + 1)?;
         }
     }
     for axis in 0..2 {
@@ -109,7 +109,7 @@ fn padded_after_shift(qkv: &Tensor, config: &WindowConfig, bias: &Tensor, pad: &
     }
     let mut y = window_attention(&x, config, Some(bias), None)?;
     for (axis, n) in size.into_iter().enumerate() {
-        let rolled = roll(&y, axis + 1, config.shift[axis])?.narrow(axis + 1, 0, n)?;
+        let rolled = narrow(&roll(&y, axis + 1, config.shift[axis])?, axis + 1, 0, n)?;
         y = roll(&rolled, axis + 1, n - config.shift[axis])?;
     }
     Ok(y)
@@ -121,7 +121,7 @@ fn roll(x: &Tensor, axis: usize, by: usize) -> Result<Tensor> {
     if by == 0 || by == n {
         return Ok(x.clone());
     }
-    Tensor::cat(&[&x.narrow(axis, by, n - by)?, &x.narrow(axis, 0, by)?], axis)
+    cat(&[&narrow(x, axis, by, n - by)?, &narrow(x, axis, 0, by)?], axis)
 }
 
 /// Entries of the table for all pairs (i, j) of a window's tokens: rows by the vertical distance `y_i - y_j`, columns by

@@ -12,7 +12,7 @@ mod attention;
 mod config;
 mod keys;
 
-use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, permute, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
 use nerve_core::ops::add::add;
 use nerve_core::ops::drop_path::drop_path;
@@ -67,8 +67,8 @@ impl Merging {
         let x = x.pad_with_zeros(1, 0, height % 2)?.pad_with_zeros(2, 0, width % 2)?;
         let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
         // The four cells in columns: upper left, lower left, upper right, lower right.
-        let x = x.reshape(vec![batch, rows, 2, columns, 2, channels])?.permute([0, 1, 3, 4, 2, 5])?;
-        let x = x.contiguous()?.reshape((batch, rows, columns, 4 * channels))?;
+        let x = reshape(&x, vec![batch, rows, 2, columns, 2, channels])?;
+        let x = reshape(&permute(&x, &[0, 1, 3, 4, 2, 5])?, (batch, rows, columns, 4 * channels))?;
         self.reduction.forward(&self.norm.forward(&x)?)
     }
 }

@@ -10,7 +10,7 @@
 mod config;
 mod keys;
 
-use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor, cat, narrow, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
 use nerve_core::ops::add::add;
 use nerve_core::ops::attention::self_attention;
@@ -134,7 +134,7 @@ impl Vit {
         let grid = self.positions.narrow(1, placed, own_rows * own_columns)?;
         let grid = grid.reshape((own_rows, own_columns, dim))?;
         let grid = self.config.resampling.resize(&grid, [rows, columns])?;
-        let patches = patches.broadcast_add(&grid)?.reshape((batch, rows * columns, dim))?;
+        let patches = reshape(&patches.broadcast_add(&grid)?, (batch, rows * columns, dim))?;
         let prefix: Vec<&Tensor> = self.class.iter().chain(&self.registers).collect();
         if prefix.is_empty() {
             return Ok(patches);
@@ -149,7 +149,7 @@ impl Vit {
             parts.push(prefix.narrow(1, placed, bare)?);
         }
         let prefix = Tensor::cat(&parts, 1)?.broadcast_as((batch, placed + bare, dim))?.contiguous()?;
-        Tensor::cat(&[&prefix, &patches], 1)
+        cat(&[&prefix, &patches], 1)
     }
 
     /// Of images `(batch, height, width, 3)`.
@@ -164,7 +164,7 @@ impl Vit {
             x = norm.forward(&x)?;
         }
         let (prefix, count) = (self.config.prefix(), rows * columns);
-        let map = |x: &Tensor| x.narrow(1, prefix, count)?.reshape((batch, rows, columns, dim));
+        let map = |x: &Tensor| reshape(&narrow(x, 1, prefix, count)?, (batch, rows, columns, dim));
         let mut maps = Vec::new();
         for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x, mode)?;
