@@ -184,3 +184,93 @@ fn send(edge: Edge, gradient: Tensor, waiting: &mut HashMap<TensorId, Tensor>) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::super::{Input, apply};
+    use super::*;
+
+    fn var(values: &[f32]) -> Var {
+        Var::from_slice(values, values.len(), &Device::Cpu).expect("a variable")
+    }
+
+    #[test]
+    fn ops_of_both_kinds_may_alternate() {
+        let x = var(&[1.0, -2.0, 3.0]);
+        let mut gradients = Gradients::default();
+        // 2 (x + x) (x + x) = 8 x^2, ours, candle's, ours again, each used twice.
+        let loss = differentiate(&mut gradients, || {
+            let sum = add::add(&x, &x)?;
+            let square = (&sum * &sum)?;
+            add::add(&square, &square)?.sum_all()
+        });
+        assert_eq!(loss.and_then(|loss| loss.to_scalar::<f32>()).expect("a loss"), 8.0 * 14.0);
+        assert_eq!(gradients.get(&x).expect("a gradient"), [16.0, -32.0, 48.0]);
+    }
+
+    #[test]
+    fn what_the_loss_does_not_depend_on_has_no_gradient() {
+        let (x, y) = (var(&[1.0]), var(&[1.0]));
+        let mut gradients = Gradients::default();
+        let loss = || {
+            add::add(&y, &y)?;
+            add::add(&x, &x)?.sum_all()
+        };
+        differentiate(&mut gradients, loss).expect("a loss");
+        assert!(gradients.get(&x).is_some() && gradients.get(&y).is_none());
+    }
+
+    #[test]
+    fn errors_end_the_recording() {
+        let x = var(&[1.0, 2.0]);
+        let mut gradients = Gradients::default();
+        let failed = differentiate(&mut gradients, || {
+            add::add(&x, &x)?;
+            bail!("on purpose")
+        });
+        assert!(failed.is_err() && TAPE.with_borrow(Option::is_none));
+        let vector = differentiate(&mut gradients, || add::add(&x, &x));
+        assert!(
+            vector.expect_err("no scalar").to_string().contains("[2]") && TAPE.with_borrow(Option::is_none)
+        );
+        let nested = differentiate(&mut gradients, || {
+            differentiate(&mut Gradients::default(), || x.sum_all())?;
+            x.sum_all()
+        });
+        assert!(nested.is_err() && TAPE.with_borrow(Option::is_none));
+        assert!(gradients.get(&x).is_none());
+        differentiate(&mut gradients, || x.sum_all()).expect("all is as before");
+        assert_eq!(gradients.get(&x).expect("a gradient"), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn activations_go_as_the_pass_goes_back() {
+        use std::sync::Arc;
+        struct Held(Arc<()>);
+        impl Op for Held {
+            fn name(&self) -> &'static str {
+                "held"
+            }
+
+            fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, candle_core::Shape)> {
+                Ok((inputs[0].to_vec(), inputs[0].dims.into()))
+            }
+
+            fn backward(&self, _: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
+                // Two ops hold it, and the test: the later op's record is gone when the earlier one's runs.
+                let later = Arc::strong_count(&self.0);
+                Ok([Some((dy * later as f64)?), None, None])
+            }
+        }
+        let (x, held) = (var(&[1.0]), Arc::new(()));
+        let mut gradients = Gradients::default();
+        let loss = || {
+            let y = apply(Held(held.clone()), &[&x])?;
+            apply(Held(held.clone()), &[&y])?.sum_all()
+        };
+        differentiate(&mut gradients, loss).expect("a loss");
+        assert_eq!(gradients.get(&x).expect("a gradient"), [6.0], "three holders, then two");
+    }
+}

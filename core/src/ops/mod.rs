@@ -33,3 +33,4 @@ pub mod rigid;
 pub mod saliency;
 pub mod sh;
 pub mod softmax;
+mod uncleared;

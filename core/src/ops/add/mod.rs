@@ -3,6 +3,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::graph::{Input, InputGradients, Keeps, Op, apply, read};
+use crate::ops::uncleared::uncleared;
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 15;
@@ -20,11 +21,11 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 /// The sum of two gradients of one shape, contiguous both.
 pub(crate) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    Tensor::from_vec(added(&*read(a)?, &*read(b)?), a.shape(), a.device())
+    Tensor::from_vec(added(&read(a)?, &read(b)?), a.shape(), a.device())
 }
 
 fn added(a: &[f32], b: &[f32]) -> Vec<f32> {
-    let mut sum = vec![0.0; a.len()];
+    let mut sum = uncleared(a.len());
     let chunks = sum.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK));
     chunks.for_each(|((sum, a), b)| {
         for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {

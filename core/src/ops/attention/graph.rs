@@ -6,6 +6,7 @@ use super::plan::Plan;
 use crate::graph::{
     Input, InputGradients, Op, add_or_copy, apply, count, gradient_of, read, weight_gradient,
 };
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// How one tensor packs queries, keys and values in its last extent.
@@ -135,7 +136,7 @@ impl Attention {
     fn run(&self, dims: &[usize], slices: &Slices<'_>) -> (Vec<f32>, Shape) {
         let call = self.call(slices);
         let channels = self.heads * self.dim;
-        let mut out = vec![0.0; self.plan.rows().0 * channels];
+        let mut out = uncleared(self.plan.rows().0 * channels);
         forward(Isa::best(), &call, &mut out);
         count(call.macs(), out.len());
         let mut shape = dims.to_vec();
@@ -174,8 +175,8 @@ impl Op for Own {
         let (x, bias, pad) = self.split(inputs);
         let (q, b, p) = (read(x)?, bias.map(read).transpose()?, pad.map(read).transpose()?);
         let slices = Slices { q: &q, kv: &q, bias: b.as_deref(), pad: p.as_deref() };
-        let mut dq = vec![0.0; x.elem_count()];
-        let sums = backward(Isa::best(), &self.attention.call(&slices), &*read(dy)?, &mut dq, None);
+        let mut dq = uncleared(x.elem_count());
+        let sums = backward(Isa::best(), &self.attention.call(&slices), &read(dy)?, &mut dq, None);
         let small = |of: Option<&Tensor>, sum: &[f32]| match of {
             Some(of) => weight_gradient(of, |buffer, accumulate| add_or_copy(buffer, sum, accumulate)),
             None => Ok(None),
@@ -200,10 +201,10 @@ impl Op for Cross {
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (q, kv) = (&inputs[0], &inputs[1]);
-        let (mut dq, mut dkv) = (vec![0.0; q.elem_count()], vec![0.0; kv.elem_count()]);
+        let (mut dq, mut dkv) = (uncleared(q.elem_count()), uncleared(kv.elem_count()));
         let (values_q, values_kv) = (read(q)?, read(kv)?);
         let slices = Slices { q: &values_q, kv: &values_kv, bias: None, pad: None };
-        backward(Isa::best(), &self.0.call(&slices), &*read(dy)?, &mut dq, Some(&mut dkv));
+        backward(Isa::best(), &self.0.call(&slices), &read(dy)?, &mut dq, Some(&mut dkv));
         Ok([gradient_of(q, || Ok(dq))?, gradient_of(kv, || Ok(dkv))?, None])
     }
 }

@@ -6,6 +6,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use super::{Normalization, Statistics, apply, backward, statistics};
 use crate::graph::{Input, InputGradients, Op, add_or_copy, apply as run, count, read, weight_gradient};
 use crate::ops::gelu::Form;
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// Normalises x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
@@ -81,7 +82,7 @@ impl Op for BatchNorm {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
-        let mut y = vec![0.0; x.len()];
+        let mut y = uncleared(x.len());
         apply(Isa::best(), &x, &self.with(w.values, b.values), &mut y);
         count(0, y.len());
         Ok((y, x.dims.into()))
@@ -89,10 +90,10 @@ impl Op for BatchNorm {
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (x, w, b) = (&inputs[0], &inputs[1], &inputs[2]);
-        let mut dx = x.track_op().then(|| vec![0.0; x.elem_count()]);
+        let mut dx = x.track_op().then(|| uncleared(x.elem_count()));
         let (values, bias) = (read(w)?, read(b)?);
         let of = self.with(&values, &bias);
-        let [dw, db] = backward(Isa::best(), &*read(x)?, &of, &*read(dy)?, dx.as_deref_mut());
+        let [dw, db] = backward(Isa::best(), &read(x)?, &of, &read(dy)?, dx.as_deref_mut());
         let dw = weight_gradient(w, |sum, accumulate| add_or_copy(sum, &dw, accumulate))?;
         let db = weight_gradient(b, |sum, accumulate| add_or_copy(sum, &db, accumulate))?;
         Ok([dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?, dw, db])

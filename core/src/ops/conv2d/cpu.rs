@@ -6,6 +6,7 @@ use super::weights::{taps_first, taps_last};
 use super::windows::Windows;
 use crate::ops::gemm::{View, gemm, gemm_here, transpose};
 use crate::ops::linear;
+use crate::ops::uncleared::uncleared;
 
 /// Extents of a convolution whose window fits.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +63,7 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32
     if g.window.pointwise() {
         return linear::forward(x, w, b, g.inputs);
     }
-    let mut y = vec![0.0; x.len() / g.image() * g.places[0] * g.places[1] * g.outputs];
+    let mut y = uncleared(x.len() / g.image() * g.places[0] * g.places[1] * g.outputs);
     let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
     let mut packed = vec![0.0; w.len()];
     transpose(&taps_first(w, g.inputs, g.window.area()), depth, &mut packed);

@@ -52,7 +52,7 @@ impl Op for Conv2d {
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (x, w, dy) = (&inputs[0], &inputs[1], read(dy)?);
-        let dx = gradient_of(x, || Ok(input::backward_input(&self.0, &dy, &*read(w)?, x.elem_count())))?;
+        let dx = gradient_of(x, || Ok(input::backward_input(&self.0, &dy, &read(w)?, x.elem_count())))?;
         let values = read(x)?;
         let dw = weight_gradient(w, |dw, accumulate| {
             cpu::backward_weight(&self.0, &values, &dy, dw, accumulate);

@@ -5,6 +5,7 @@ use super::{Geometry, cpu};
 use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read, weight_gradient};
 use crate::ops::conv2d::Window;
 use crate::ops::linear;
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// A depthwise convolution: x is `(batch, height, width, channels)`, `w` is `(channels, 1, kernel rows, kernel
@@ -47,7 +48,7 @@ impl Op for Depthwise {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (g, x, w) = (&self.0, inputs[0], inputs[1]);
-        let mut y = vec![0.0; x.dims[0] * g.places[0] * g.places[1] * g.channels];
+        let mut y = uncleared(x.dims[0] * g.places[0] * g.places[1] * g.channels);
         cpu::forward(Isa::best(), g, &x, &w, inputs.get(2).map(|b| b.values), &mut y);
         count(y.len() * g.window.area(), y.len());
         Ok((y, (x.dims[0], g.places[0], g.places[1], g.channels).into()))
@@ -56,8 +57,8 @@ impl Op for Depthwise {
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (isa, x, w, dy) = (Isa::best(), &inputs[0], &inputs[1], read(dy)?);
         let dx = gradient_of(x, || {
-            let mut dx = vec![0.0; x.elem_count()];
-            cpu::backward_input(isa, &self.0, &dy, &*read(w)?, &mut dx);
+            let mut dx = uncleared(x.elem_count());
+            cpu::backward_input(isa, &self.0, &dy, &read(w)?, &mut dx);
             Ok(dx)
         })?;
         let values = read(x)?;

@@ -7,6 +7,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::graph::{Input, InputGradients, Keeps, Mode, Op, Randomness, apply, read};
+use crate::ops::uncleared::uncleared;
 use crate::rng::{Rng, Stream};
 
 /// Drops whole samples (the first extent) of x, the output of a residual branch. `layer` tells branches apart.
@@ -56,7 +57,7 @@ impl Drop {
     }
 
     fn scale(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
+        let mut y = uncleared(x.len());
         let four = 4 * self.run.max(1);
         // Groups that a thread takes at a time.
         let groups = CHUNK.div_ceil(four);
@@ -90,7 +91,7 @@ impl Op for Drop {
     }
 
     fn backward(&self, _: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
-        let dx = self.scale(&*read(dy)?);
+        let dx = self.scale(&read(dy)?);
         Ok([Some(Tensor::from_vec(dx, dy.shape(), dy.device())?), None, None])
     }
 }

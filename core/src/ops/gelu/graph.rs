@@ -3,6 +3,7 @@ use candle_core::{Result, Shape, Tensor};
 
 use super::{Form, cpu};
 use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// The exact form, by the error function.
@@ -38,7 +39,7 @@ impl Op for Gelu {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let x = inputs[0];
-        let mut y = vec![0.0; x.len()];
+        let mut y = uncleared(x.len());
         cpu::forward(Isa::best(), self.0, &x, &mut y);
         count(0, y.len());
         Ok((y, x.dims.into()))
@@ -47,8 +48,8 @@ impl Op for Gelu {
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let x = &inputs[0];
         let dx = gradient_of(x, || {
-            let mut dx = vec![0.0; x.elem_count()];
-            cpu::backward(Isa::best(), self.0, &*read(x)?, &*read(dy)?, &mut dx);
+            let mut dx = uncleared(x.elem_count());
+            cpu::backward(Isa::best(), self.0, &read(x)?, &read(dy)?, &mut dx);
             Ok(dx)
         })?;
         Ok([dx, None, None])

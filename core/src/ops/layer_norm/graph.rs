@@ -5,6 +5,7 @@ use super::cpu;
 use crate::graph::{
     Input, InputGradients, Op, add_or_copy, apply, count, gradient_of, read, weight_gradient,
 };
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// Layer normalisation over the last extent of x, which `w` and `b` are as long as.
@@ -30,7 +31,7 @@ impl Op for LayerNorm {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
-        let mut y = vec![0.0; x.len()];
+        let mut y = uncleared(x.len());
         cpu::forward(Isa::best(), &x, &w, &b, self.eps, &mut y);
         count(0, y.len());
         Ok((y, x.dims.into()))
@@ -38,8 +39,8 @@ impl Op for LayerNorm {
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (x, w, b) = (&inputs[0], &inputs[1], &inputs[2]);
-        let mut dx = vec![0.0; x.elem_count()];
-        let (dw, db) = cpu::backward(Isa::best(), &*read(x)?, &*read(w)?, &*read(dy)?, self.eps, &mut dx);
+        let mut dx = uncleared(x.elem_count());
+        let (dw, db) = cpu::backward(Isa::best(), &read(x)?, &read(w)?, &read(dy)?, self.eps, &mut dx);
         let dw = weight_gradient(w, |sum, accumulate| add_or_copy(sum, &dw, accumulate))?;
         let db = weight_gradient(b, |sum, accumulate| add_or_copy(sum, &db, accumulate))?;
         Ok([gradient_of(x, || Ok(dx))?, dw, db])

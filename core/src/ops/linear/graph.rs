@@ -6,6 +6,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use super::cpu;
 use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read, weight_gradient};
 use crate::ops::gelu::{self, Form};
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// `y = x W^T + b`: x is `(..., inputs)`, `w` is `(outputs, inputs)`, `b` is `(outputs)`; y is `(..., outputs)`.
@@ -51,7 +52,7 @@ impl Linear {
         match self.0 {
             None => Cow::Borrowed(x),
             Some(form) => {
-                let mut activated = vec![0.0; x.len()];
+                let mut activated = uncleared(x.len());
                 gelu::forward(Isa::best(), form, x, &mut activated);
                 Cow::Owned(activated)
             }
@@ -80,9 +81,9 @@ impl Op for Linear {
         let (x, w) = (&inputs[0], &inputs[1]);
         let (width, dy) = (w.dim(1)?, read(dy)?);
         let dx = gradient_of(x, || {
-            let mut dx = cpu::backward_input(&dy, &*read(w)?, width);
+            let mut dx = cpu::backward_input(&dy, &read(w)?, width);
             if let Some(form) = self.0 {
-                gelu::backward_in_place(Isa::best(), form, &*read(x)?, &mut dx);
+                gelu::backward_in_place(Isa::best(), form, &read(x)?, &mut dx);
             }
             Ok(dx)
         })?;

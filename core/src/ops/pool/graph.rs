@@ -39,7 +39,7 @@ impl Op for MaxPool {
         let x = &inputs[0];
         let dx = gradient_of(x, || {
             let mut dx = vec![0.0; x.elem_count()];
-            max::backward(Isa::best(), &self.0, &*read(x)?, &*read(dy)?, &mut dx);
+            max::backward(Isa::best(), &self.0, &read(x)?, &read(dy)?, &mut dx);
             Ok(dx)
         })?;
         Ok([dx, None, None])

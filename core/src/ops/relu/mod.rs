@@ -3,6 +3,7 @@ use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
+use crate::ops::uncleared::uncleared;
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 15;
@@ -24,7 +25,7 @@ impl Op for Relu {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let x = inputs[0];
-        let mut y = vec![0.0; x.len()];
+        let mut y = uncleared(x.len());
         y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
             y.iter_mut().zip(x).for_each(|(y, x)| *y = x.max(0.0));
         });
@@ -36,7 +37,7 @@ impl Op for Relu {
         let x = &inputs[0];
         let dx = gradient_of(x, || {
             let (x, dy) = (read(x)?, read(dy)?);
-            let mut dx = vec![0.0; x.len()];
+            let mut dx = uncleared(x.len());
             let chunks = dx.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK));
             chunks.for_each(|((dx, x), dy)| {
                 for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {

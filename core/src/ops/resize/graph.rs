@@ -3,6 +3,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Axis, resample};
 use crate::graph::{Input, InputGradients, Keeps, Op, apply, count, read};
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// x `(batch, height, width, channels)` interpolated to `size`, height before width.
@@ -63,7 +64,7 @@ impl Op for Weighted {
 
     fn backward(&self, _: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let axes = [self.axes[0].transposed(), self.axes[1].transposed()];
-        let (dx, shape) = resampled(&axes, dy.dims(), &*read(dy)?);
+        let (dx, shape) = resampled(&axes, dy.dims(), &read(dy)?);
         Ok([Some(Tensor::from_vec(dx, shape, dy.device())?), None, None])
     }
 }
@@ -71,7 +72,7 @@ impl Op for Weighted {
 /// x of the extents `dims`, `(batch, height, width, channels)`, by the weights of rows and columns.
 fn resampled([rows, columns]: &[Axis; 2], dims: &[usize], x: &[f32]) -> (Vec<f32>, Shape) {
     let (batch, channels) = (dims[0], dims[3]);
-    let mut y = vec![0.0; batch * rows.outputs() * columns.outputs() * channels];
+    let mut y = uncleared(batch * rows.outputs() * columns.outputs() * channels);
     resample(Isa::best(), [rows, columns], channels, x, &mut y);
     (y, (batch, rows.outputs(), columns.outputs(), channels).into())
 }

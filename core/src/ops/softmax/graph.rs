@@ -3,6 +3,7 @@ use candle_core::{Error, Result, Shape, Tensor, bail};
 
 use super::cpu;
 use crate::graph::{Input, InputGradients, Keeps, Op, apply, count, gradient_of, read};
+use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// Softmax over the last extent.
@@ -33,7 +34,7 @@ impl Op for Softmax {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let x = inputs[0];
-        let mut y = vec![0.0; x.len()];
+        let mut y = uncleared(x.len());
         cpu::forward(Isa::best(), &x, last(x.dims), &mut y);
         count(0, y.len());
         Ok((y, x.dims.into()))
@@ -42,8 +43,8 @@ impl Op for Softmax {
     fn backward(&self, inputs: &[Tensor], y: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let y = y.ok_or_else(|| Error::Msg("softmax: its output was not kept".into()))?;
         let dx = gradient_of(&inputs[0], || {
-            let mut dx = vec![0.0; y.elem_count()];
-            cpu::backward(&*read(y)?, &*read(dy)?, last(y.dims()), &mut dx);
+            let mut dx = uncleared(y.elem_count());
+            cpu::backward(&read(y)?, &read(dy)?, last(y.dims()), &mut dx);
             Ok(dx)
         })?;
         Ok([dx, None, None])
