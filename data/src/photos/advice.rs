@@ -43,6 +43,11 @@ pub fn manual_commands(photos: &Photos, work: &Path, settings: &Settings) -> Str
     lines.join("\n")
 }
 
+/// Another process, by its id where that is known.
+pub(super) fn process(id: Option<u32>) -> String {
+    id.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"))
+}
+
 /// How a film becomes photos.
 pub(super) fn frames(film: &Path) -> String {
     let folder = film.with_extension("");

@@ -66,6 +66,16 @@ pub enum PhotosError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process finds poses in the work folder.
+    #[error(
+        "{}: {} finds these photos' poses there; wait for it, or give another --out", work.display(), advice::process(*holder)
+    )]
+    Busy {
+        /// The work folder.
+        work: PathBuf,
+        /// The other process's id, where that can be read.
+        holder: Option<u32>,
+    },
     /// A step failed.
     #[error("COLMAP's {step} failed ({status}); its last words:\n{last}\nall of them are in {}; {}", log.display(), step.remedy())]
     Failed {

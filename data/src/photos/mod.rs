@@ -9,7 +9,8 @@
 //! The work folder is a COLMAP scene like any other: beside the models it has `images`, a link to the photos (a copy
 //! where links cannot be made), the output of all programs in `log.txt`, and `state.json`, which says of which photos
 //! it is and which steps are done. A second run takes up where the first one stopped; where the photos have changed
-//! since, it starts over. Nothing is written into the photos' own folder.
+//! since, it starts over. Two at once do not: the first holds a lock on the folder. Nothing is written into the photos'
+//! own folder.
 //!
 //! Everything runs on the processor (COLMAP's GPU code needs a display or CUDA). Pixels are taken as stored, whatever
 //! EXIF says of which way is up; see [`ImageHeader`].
@@ -17,6 +18,7 @@
 mod advice;
 mod child;
 mod error;
+mod lock;
 mod program;
 mod progress;
 mod stages;

@@ -210,6 +210,43 @@ fn stopping_ends_colmap_and_all_that_it_started() {
 }
 
 #[test]
+fn two_at_once_do_not_write_over_each_other() {
+    let slow = format!(
+        "{GOOD}\nfeature_extractor() {{ while [ ! -e \"$0.go\" ]; do sleep 0.02; done; echo 'Processed file [5/5]'; }}"
+    );
+    let place = Place::new(&FIVE, &slow);
+    let go = || fs::write(place.root.path().join("colmap.go"), "").unwrap();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let first = std::thread::scope(|scope| {
+        let first = scope.spawn(|| place.run_until(&mut |step, _| begun.send(step).unwrap(), &|| false));
+        begins.recv_timeout(Duration::from_secs(20)).unwrap();
+        let second = place.run();
+        go();
+        let error = second.unwrap_err();
+        assert!(matches!(&error, PhotosError::Busy { holder: Some(id), .. } if *id == std::process::id()));
+        let text = error.to_string();
+        assert!(text.contains(&place.work().display().to_string()) && text.contains("--out"), "{text}");
+        first.join().unwrap()
+    });
+    assert_eq!(first.unwrap().registered, 4);
+    assert_eq!(place.calls().len(), 3, "the second started nothing");
+    assert!(place.run().unwrap().reused, "the lock is let go");
+}
+
+/// A process may be ended as soon as it has the lock.
+#[test]
+fn a_lock_alone_is_no_folder_of_someone_else() {
+    let place = Place::new(&FIVE, GOOD);
+    let work = place.root.path().join("runs/trip");
+    fs::create_dir_all(&work).unwrap();
+    fs::write(work.join(".lock"), "1").unwrap();
+    assert_eq!(work_folder(&place.root.path().join("runs"), &place.photos), work);
+    fs::create_dir(place.work()).unwrap();
+    fs::write(place.work().join(".lock"), "1").unwrap();
+    assert_eq!(place.run().unwrap().registered, 4);
+}
+
+#[test]
 fn without_colmap_the_commands_are_printed() {
     let place = Place::new(&FIVE, GOOD);
     let settings = Settings { matching: Matching::Auto, threads: 2 };

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::child;
+use super::lock::{LOCK, Lock};
 use super::progress::progress;
 use super::stages::{Matching, Settings, Step};
 use super::{Colmap, Photos, PhotosError, advice};
@@ -84,7 +85,8 @@ pub fn work_folder(parent: &Path, photos: &Photos) -> PathBuf {
     let mut candidates = std::iter::once(parent.join(&name)).chain(numbered);
     let free = |work: &PathBuf| match State::read(work) {
         Some(state) => state.photos_folder == photos.folder,
-        None => !work.exists(),
+        // Another process may be about to begin there: that is said, not evaded.
+        None => !work.exists() || begun(work),
     };
     candidates.find(free).unwrap_or_else(|| parent.join(name))
 }
@@ -124,7 +126,13 @@ pub(super) fn reconstruct_with(
         let help = format!("{}, or run it yourself:\n{commands}", advice::INSTALL);
         return Err(PhotosError::NoColmap { path: photos.folder.clone(), help });
     };
-    let mut state = match known {
+    if !begun(work) && holds_something(work) && !work.join(STATE).is_file() {
+        return Err(PhotosError::NotOurs { path: work.to_owned() });
+    }
+    fs::create_dir_all(work).map_err(|source| PhotosError::Io { path: work.to_owned(), source })?;
+    let _lock = Lock::take(work)?;
+    // Only now nobody else changes it.
+    let mut state = match State::read(work).filter(|known| known.same_photos(&fresh)) {
         Some(state) => state,
         None => {
             prepare(photos, work)?;
@@ -145,17 +153,24 @@ pub(super) fn reconstruct_with(
     finished(photos, work, false)
 }
 
-/// Makes the folder, or empties it of what an earlier run left about other photos.
+fn holds_something(work: &Path) -> bool {
+    fs::read_dir(work).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// Whether nothing is in a folder but the lock of a process that has just begun there, or was ended then.
+fn begun(work: &Path) -> bool {
+    fs::read_dir(work).is_ok_and(|entries| {
+        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+        names.len() == 1 && names[0] == LOCK
+    })
+}
+
+/// Empties the folder of what an earlier run left about other photos.
 fn prepare(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| PhotosError::Io { path, source }
     };
-    let taken = fs::read_dir(work).is_ok_and(|mut entries| entries.next().is_some());
-    if taken && !work.join(STATE).is_file() {
-        return Err(PhotosError::NotOurs { path: work.to_owned() });
-    }
-    fs::create_dir_all(work).map_err(io(work))?;
     for name in OURS {
         remove(&work.join(name))?;
     }
