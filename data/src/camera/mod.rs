@@ -25,6 +25,7 @@ pub use caster::RayCaster;
 pub use distortion::Distortion;
 pub use intrinsics::{Intrinsics, IntrinsicsError};
 pub use lens::Lens;
+pub(crate) use pose::FARTHEST;
 pub use pose::{PoseError, pose_from_rows};
 
 /// A half-line in the world frame.

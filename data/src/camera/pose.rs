@@ -8,6 +8,9 @@ const DRIFT: f64 = 1e-2;
 /// Largest deviation of the last row from `0 0 0 1`.
 const LAST_ROW: f64 = 1e-6;
 
+/// Largest coordinate of a camera: beyond it, squares of lengths leave single precision.
+pub(crate) const FARTHEST: f64 = 1e15;
+
 /// Why a matrix is not a camera pose.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PoseError {
@@ -22,6 +25,9 @@ pub enum PoseError {
         /// Zero-based.
         column: usize,
     },
+    /// The centre is nowhere that can be computed with.
+    #[error("the last column puts the camera {0:e} from the origin, which is no place; leave the image out")]
+    Far(f64),
     /// The last row says that this is not a rigid motion.
     #[error("the last row is {0:?}, expected [0, 0, 0, 1]; is the matrix transposed?")]
     LastRow([f64; 4]),
@@ -36,7 +42,7 @@ pub enum PoseError {
 /// rotation by no more than rounding is replaced by the nearest rotation (SVD).
 ///
 /// # Errors
-/// If the shape is wrong, an entry is not finite, the last row is not `0 0 0 1`, or the block is singular,
+/// If the shape is wrong, an entry is not finite, the camera is absurdly far away, the last row is not `0 0 0 1`, or the block is singular,
 /// mirrored, sheared or unevenly scaled.
 pub fn pose_from_rows(rows: &[Vec<f64>]) -> Result<Isometry3<f64>, PoseError> {
     if !matches!(rows.len(), 3 | 4) || rows.iter().any(|row| row.len() != 4) {
@@ -55,6 +61,9 @@ pub fn pose_from_rows(rows: &[Vec<f64>]) -> Result<Isometry3<f64>, PoseError> {
     }
     let linear = Matrix3::from_fn(|r, c| rows[r][c]);
     let centre = Vector3::from_fn(|r, _| rows[r][3]);
+    if centre.amax() > FARTHEST {
+        return Err(PoseError::Far(centre.amax()));
+    }
     Ok(Isometry3::from_parts(Translation3::from(centre), rotation(&linear)?))
 }
 
@@ -130,6 +139,7 @@ mod tests {
             pose_from_rows(&m).unwrap_err()
         };
         assert_eq!(broken(&|m| m[1][3] = f64::NAN), PoseError::NotFinite { row: 1, column: 3 });
+        assert_eq!(broken(&|m| m[0][3] = -1e308), PoseError::Far(1e308));
         assert!(matches!(broken(&|m| m[3][0] = 2.0), PoseError::LastRow(_)));
         let rotation = |e: PoseError, what: &str| assert!(e.to_string().contains(what), "{e}");
         rotation(broken(&|m| (0..3).for_each(|r| m[r][0] = -m[r][0])), "mirrors");

@@ -294,7 +294,15 @@ fn text_that_is_no_json() {
     assert_has(&message(&whole[..whole.len() - 9]), &["frames[0].transform_matrix", "EOF"]);
     let nan = whole.replacen("0.0,", "NaN,", 1);
     assert_ne!(nan, whole);
-    assert_has(&message(&nan), &["frames[0].transform_matrix[", "line 1"]);
+    assert_has(&message(&nan), &["frames[0].transform_matrix[", "is NaN, not a number; leave out", "line 1"]);
+    for (number, said) in
+        [("Infinity", "is Infinity"), ("-Infinity", "is Infinity"), ("-NaN", "is NaN"), ("Nun", "line")]
+    {
+        let text = whole.replacen("0.0,", &format!("{number},"), 1);
+        assert_has(&message(&text), &["frames[0].transform_matrix[", said]);
+        let spread = text.replace(", ", ",\n  ");
+        assert_has(&message(&spread), &["frames[0].transform_matrix[", said]);
+    }
     let infinite = whole.replacen("0.0,", "1e999,", 1);
     assert_has(&message(&infinite), &["frames[0].transform_matrix[", "out of range"]);
     assert_has(&message(&format!("{whole} more")), &["after the end"]);

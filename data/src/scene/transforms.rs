@@ -82,7 +82,13 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
 /// Checks a file's text; `path` is where it lies, for errors and for what it names beside itself.
 pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneError> {
     let mut json = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
-    let value: Value = serde_path_to_error::deserialize(&mut json).map_err(|e| json_error(path, "", &e))?;
+    let value: Value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let error = json_error(path, "", &e);
+        match no_number(text, e.inner()) {
+            Some(what) => no_number_error(error, what),
+            None => error,
+        }
+    })?;
     json.end().map_err(|e| SceneError::Json {
         path: path.to_owned(),
         field: "after the end".into(),
@@ -172,6 +178,28 @@ fn json_error(path: &Path, at: &str, error: &serde_path_to_error::Error<serde_js
         (at, inner) => format!("{at}.{inner}"),
     };
     SceneError::Json { path: path.to_owned(), field, problem: error.inner().to_string() }
+}
+
+/// `NaN` or an infinity where a syntax error is: Python writes them, JSON has none.
+fn no_number(text: &str, error: &serde_json::Error) -> Option<&'static str> {
+    let line = text.trim_start_matches('\u{feff}').lines().nth(error.line().checked_sub(1)?)?;
+    // The column is that of the last byte read: a minus sign, or the first letter.
+    let at = line.get(error.column().saturating_sub(2)..)?.trim_start_matches([' ', '[', ',', ':', '-']);
+    ["NaN", "Infinity"].into_iter().find(|word| at.starts_with(word))
+}
+
+fn no_number_error(error: SceneError, what: &str) -> SceneError {
+    match error {
+        SceneError::Json { path, field, problem } => {
+            let remedy = "leave out the images whose pose is not known";
+            SceneError::Json {
+                path,
+                field,
+                problem: format!("is {what}, not a number; {remedy} ({problem})"),
+            }
+        }
+        other => other,
+    }
 }
 
 /// An error about one field's value.

@@ -5,6 +5,7 @@ use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion, Vector3};
 use super::Flaw;
 use super::binary::Reader;
 use super::text::Entries;
+use crate::camera::FARTHEST;
 
 /// One registered image.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +89,9 @@ fn image(id: u32, q: [f64; 4], t: [f64; 3], camera: u32, name: &str) -> Result<M
     }
     if !t.iter().all(|v| v.is_finite()) {
         return Err(flaw(format!("its translation {t:?} is not finite")));
+    }
+    if t.iter().any(|v| v.abs() > FARTHEST) {
+        return Err(flaw(format!("its translation {t:?} puts it nowhere that can be computed with")));
     }
     if name.is_empty() {
         return Err(flaw("it has no name".into()));

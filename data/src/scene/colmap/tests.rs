@@ -209,6 +209,7 @@ fn broken_binary_files_are_refused_by_place() {
     }
     // Camera: count 8, id 4, model 4, width 8, height 8, parameters.
     const NAN: [u8; 8] = f64::NAN.to_le_bytes();
+    const FAR: [u8; 8] = 1e300f64.to_le_bytes();
     for (at, value, what) in [
         (12, &[99, 0, 0, 0][..], "camera 7: its model has the number 99"),
         (12, &[7, 0, 0, 0], "ends here"),
@@ -228,6 +229,7 @@ fn broken_binary_files_are_refused_by_place() {
         (12, &NAN[..], "image 1: its rotation"),
         (12, &[0; 8], "image 1: its rotation"),
         (44, &NAN, "image 1: its translation"),
+        (44, &FAR, "nowhere that can be computed with"),
         (68, &[9, 0, 0, 0], "image 1: was taken by camera 9, which cameras.bin does not have"),
         (72, &[0xff, 0xfe], "image 1: its name is not UTF-8"),
         (72, b"../ab", "leads out of the image folder"),
