@@ -146,8 +146,8 @@ fn colmap() {
     let texts = [text, text_images, text_points];
     for (i, name) in ["cameras", "images", "points3D"].into_iter().enumerate() {
         let (binary, text) = ([&cameras, &images, &points][i], texts[i].as_bytes());
-        seed("model", &format!("{name}.bin"), binary);
-        seed("model", &format!("{name}.txt"), text);
+        seed("colmap_model", &format!("{name}.bin"), binary);
+        seed("colmap_model", &format!("{name}.txt"), text);
         seed("colmap_binary", name, &marked(i as u8, binary));
         seed("colmap_text", name, &marked(i as u8, text));
     }
@@ -203,6 +203,73 @@ fn runs() {
     }
 }
 
+/// A mask of 4 x 2 pixels, by the byte that says what is known of the classes.
+fn mask(name: &str, known: u8, colour: png::ColorType, depth: png::BitDepth, pixels: &[u8]) {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 4, 2);
+    encoder.set_color(colour);
+    encoder.set_depth(depth);
+    if colour == png::ColorType::Indexed {
+        encoder.set_palette(&[0, 0, 0, 200, 0, 0, 0, 0, 200][..]);
+    }
+    encoder.write_header().unwrap().write_image_data(pixels).unwrap();
+    seed("label_masks", name, &marked(known, &bytes));
+}
+
+fn labels() {
+    use png::{BitDepth, ColorType};
+    mask("grey8.png", 0, ColorType::Grayscale, BitDepth::Eight, &[0, 0, 1, 1, 0, 1, 1, 0]);
+    mask("grey2.png", 0, ColorType::Grayscale, BitDepth::Two, &[0b0001_1000, 0b0100_0001]);
+    let deep: Vec<u8> = [300u16, 7, 0, 300, 7, 7, 0, 0].into_iter().flat_map(u16::to_be_bytes).collect();
+    mask("grey16.png", 1, ColorType::Grayscale, BitDepth::Sixteen, &deep);
+    let colours = |colours: [[u8; 3]; 2]| [colours; 4].as_flattened().as_flattened().to_vec();
+    let shown = colours([[200, 0, 0], [0, 0, 200]]);
+    mask("colours.png", 2, ColorType::Rgb, BitDepth::Eight, &shown);
+    mask("ids_in_rgb.png", 0, ColorType::Rgb, BitDepth::Eight, &colours([[1; 3], [2; 3]]));
+    mask("palette.png", 3, ColorType::Indexed, BitDepth::Eight, &[1, 2, 1, 2, 2, 1, 1, 2]);
+    mask("palette1.png", 0, ColorType::Indexed, BitDepth::One, &[0b0101_0000, 0b1010_0000]);
+
+    let texts: [(&str, u8, &str); 10] = [
+        (
+            "classes.json",
+            0,
+            r#"{"classes": [{"name": "a", "id": 0, "color": [1, 2, 3]}, {"name": "b", "ignore": true}]}"#,
+        ),
+        ("classes.txt", 1, "road\n128 64 128 sky\n\ntree, 0, 1, 2\n"),
+        ("labels.json", 2, r#"["a", "b"]"#),
+        ("class_dict.csv", 3, "name,r,g,b\nroad,128,64,128\n\"sky\",0,0,255\n"),
+        ("label_colors.txt", 4, "64 128 64\tAnimal\r\n192 0 128\tArchway\r\n"),
+        ("folder_train.txt", 6, "\u{feff}a\nimages/b c.png\n"),
+        ("folder_val.txt", 7, "b c"),
+        ("camvid_train.txt", 8, "/SegNet/train/a.png /SegNet/trainannot/a.png\n"),
+        ("camvid_colours_train.txt", 9, "a\nmissing\n"),
+        ("voc_train.txt", 10, "a\n"),
+    ];
+    for (name, which, text) in texts {
+        seed("label_texts", name, &marked(which, text.as_bytes()));
+    }
+    let folders = [
+        ("camvid", "train/a.png\ntrainannot/a.png\nval/b.jpg\nvalannot/b.png\n"),
+        ("camvid_colours", "701_StillsRaw_full/a.png\nLabeledApproved_full/a_L.png\nlabel_colors.txt\n"),
+        ("ade20k", "images/training/a.jpg\nannotations/training/a.png\nimages/validation/b.jpg\n"),
+        ("voc", "JPEGImages/a.jpg\nSegmentationClass/a.png\nImageSets/Segmentation/train.txt\n"),
+        (
+            "cityscapes",
+            "leftImg8bit/train/x/x_1_leftImg8bit.png\ngtFine/train/x/x_1_gtFine_labelIds.png\n\
+             gtFine/train/x/x_1_gtFine_labelTrainIds.png\n",
+        ),
+        ("folder", "classes.txt\nimages/a.png\nmasks/a_mask.png\nimages/b.png\nmasks/b.png\nval.txt\n"),
+        (
+            "splits",
+            "classes.txt\ntrain/images/a.png\ntrain/labels/a.png\nvalid/images/b.png\nvalid/labels/b.png\n",
+        ),
+        ("scene", "deep/labels.json\ndeep/train/r_0.png\ndeep/train/r_0_label.png\n"),
+    ];
+    for (name, text) in folders {
+        seed("label_folders", name, text.as_bytes());
+    }
+}
+
 /// The beginning of a real file, into the local corpus.
 fn real(data: &Path, target: &str, kind: Option<u8>, file: &str) {
     let Ok(opened) = fs::File::open(data.join("data").join(file)) else {
@@ -222,6 +289,7 @@ fn main() {
     colmap();
     ply();
     runs();
+    labels();
     let Some(data) = std::env::var_os("NERVE_TEST_DATA").map(PathBuf::from) else { return };
     real(&data, "transforms", None, "fox/transforms.json");
     real(&data, "transforms", None, "nerf_synthetic/lego/transforms_test.json");

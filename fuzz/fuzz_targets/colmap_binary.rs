@@ -8,7 +8,7 @@ use nerve_fuzz::{once, picture, place, put, seed};
 
 static FILES: LazyLock<[(String, Vec<u8>); 3]> = LazyLock::new(|| {
     ["cameras.bin", "images.bin", "points3D.bin"]
-        .map(|name| (format!("sparse/0/{name}"), seed(&format!("model/{name}"))))
+        .map(|name| (format!("sparse/0/{name}"), seed(&format!("colmap_model/{name}"))))
 });
 
 fuzz_target!(|data: &[u8]| {

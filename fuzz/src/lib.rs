@@ -1,7 +1,7 @@
 //! What the targets share: files to put a fuzzer's bytes into.
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -73,6 +73,29 @@ pub fn put(name: &str, bytes: &[u8]) -> PathBuf {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(&path, bytes).expect("a file");
     path
+}
+
+/// Writes a file there if its name can be that of one: plain parts, no way out, no folder or file in its way.
+pub fn put_if_possible(name: &str, bytes: &[u8]) {
+    let path = Path::new(name);
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    if name.is_empty() || name.len() > 200 || !plain {
+        return;
+    }
+    let path = place().join(path);
+    // What cannot be written is not there.
+    if path.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok()) {
+        let _ = fs::write(path, bytes);
+    }
+}
+
+/// Empties the folder.
+pub fn clear() {
+    for entry in fs::read_dir(place()).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+            .expect("it can be removed");
+    }
 }
 
 /// Runs once: files that stay the same.
