@@ -39,6 +39,17 @@ fn all_layouts_hold_the_same() {
     }
 }
 
+/// A training's checkpoint: the model beside a step, options and an optimiser.
+#[test]
+fn the_model_of_a_checkpoint_is_found() {
+    for name in ["weights_model.pth", "weights_state_dict.pth"] {
+        let mut file = WeightFile::open(fixture(name)).unwrap();
+        assert_eq!(file.shapes().map(|(name, _)| name).collect::<Vec<_>>(), ["layer.bias", "layer.weight"]);
+        assert_eq!(file.read("layer.weight").unwrap(), base(6), "{name}");
+        assert_eq!(file.read("layer.bias").unwrap(), base(2), "{name}");
+    }
+}
+
 #[test]
 fn what_is_no_dictionary_of_tensors_is_said() {
     let turned = WeightFile::open(fixture("weights_turned.pth")).unwrap_err();

@@ -114,12 +114,28 @@ impl Tensor {
     }
 }
 
+/// Where a training's checkpoint keeps the model, beside its step, its optimiser and its options (MMSegmentation and
+/// Lightning; Swin and most of the published code; others).
+const MODEL: [&str; 4] = ["state_dict", "model", "model_state_dict", "module"];
+
+/// The dictionary of the model's tensors: the object itself, or a part of it.
+fn model(arena: &Arena, root: Value) -> Value {
+    let (pairs, _) = arena.items(root).unwrap_or_default().as_chunks::<2>();
+    let part = |wanted| {
+        let named = pairs
+            .iter()
+            .find(|[name, value]| arena.text(*name) == Some(wanted) && matches!(value, Value::Dict(_)));
+        named.map(|[_, value]| *value)
+    };
+    MODEL.into_iter().find_map(part).unwrap_or(root)
+}
+
 /// All tensors of a dictionary, with their names.
 fn tensors(arena: &Arena, root: Value) -> Result<Vec<(String, Tensor)>, Problem> {
     let Value::Dict(_) = root else {
         return Err(Problem::Unsupported("a whole model or a list".into()));
     };
-    let (pairs, _) = arena.items(root).unwrap_or_default().as_chunks::<2>();
+    let (pairs, _) = arena.items(model(arena, root)).unwrap_or_default().as_chunks::<2>();
     let named = pairs.iter().map(|[name, value]| {
         let name = arena.text(*name).ok_or_else(|| Problem::Unsupported("a key that is no text".into()))?;
         if name.len() > LONGEST_NAME {
