@@ -7,10 +7,9 @@ use crate::evaluation::{self, Evaluation, Target};
 use crate::format;
 use crate::output::remark;
 use crate::scene;
-use crate::sinks;
+use crate::sinks::Listeners;
 use crate::viewers;
-use anyhow::Context as _;
-use nerve_core::run::{DoneReason, Event, Events, RunFolder, truncate_after};
+use nerve_core::run::{DoneReason, Events, RunFolder};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::{NerfConfig, Trainer};
@@ -85,29 +84,16 @@ impl<'a> Session<'a> {
 
     /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
     pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
-        let metrics = self.run.metrics_path();
-        truncate_after(&metrics, self.trainer.step_count()).with_context(|| metrics.display().to_string())?;
-        let (events, bar) = sinks::listen(self.context, &self.run, viewers::SCENES)?;
+        let step = self.trainer.step_count();
+        let listeners = Listeners::new(self.context, &self.run, viewers::SCENES, step)?;
         self.announce();
-        let trained = self.trainer.run(&self.run.checkpoint_path(), &events, self.context.interrupt.clean());
-        bar.finish_and_clear();
-        let result = trained.map_err(anyhow::Error::from).and_then(|reason| {
-            let report = match reason {
-                DoneReason::Finished if evaluate => self.measure(&events)?,
-                _ => None,
-            };
-            Ok((reason, report))
-        });
-        let reason = match &result {
-            Ok((reason, _)) => reason.clone(),
-            Err(error) => DoneReason::Failed(error.to_string()),
-        };
-        events.publish(Event::Done { reason });
-        events.close(sinks::CLOSING);
-        let (reason, report) = result?;
+        let cancel = self.context.interrupt.clean();
+        let trained = self.trainer.run(&self.run.checkpoint_path(), &listeners.events, cancel);
+        let (reason, report) = listeners.end(trained.map_err(Into::into), |events| {
+            if evaluate { self.measure(events) } else { Ok(None) }
+        })?;
         self.sum_up(&reason, report.as_ref());
-        let stopped = self.context.interrupt.clean().is_cancelled();
-        Ok(if stopped { Outcome::Interrupted } else { Outcome::Done })
+        Ok(if cancel.is_cancelled() { Outcome::Interrupted } else { Outcome::Done })
     }
 
     fn announce(&self) {

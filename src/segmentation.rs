@@ -5,15 +5,19 @@ use crate::context::Context;
 use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::sinks;
+use crate::sinks::Listeners;
 use crate::viewers::LABELS;
 use anyhow::Context as _;
 use nerve_core::device::keep_freed_memory;
-use nerve_core::run::{DoneReason, Event, RunFolder, truncate_after, write_atomic};
-use nerve_data::labels::{LabelReport, LabelSet, inspect};
-use nerve_vision::segmentation::{Evaluation, Inference, SegConfig, Segmenter, Segments, Trainer, trained};
+use nerve_core::run::{DoneReason, Events, RunFolder, write_atomic};
+use nerve_data::labels::picture::write_rgb;
+use nerve_data::labels::{Class, LabelReport, LabelSet, inspect, matrix};
+use nerve_vision::load::Report;
+use nerve_vision::segmentation::{
+    Evaluation, Inference, SegConfig, Segmenter, Segments, Trainer, trained, trained_alone,
+};
 use serde_json::json;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// In a run's `config.toml`.
 pub const KIND: &str = "segmentation";
@@ -30,25 +34,19 @@ pub fn open(config: &SegConfig) -> anyhow::Result<LabelSet> {
 
 /// What is wrong with the training split is said before anything is learnt; pixels of each class.
 pub fn look(context: &Context, set: &LabelSet, config: &SegConfig) -> anyhow::Result<Vec<u64>> {
-    set.split(&config.data.train_split)?;
+    let train = set.split(&config.data.train_split)?;
+    // That it is wanted is said before the training, not after it.
+    let val = config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
     let report = examined(set);
     remark(&report);
     context.output.line("labels", &report);
-    let mut counts = Vec::new();
-    for split in &report.splits {
-        anyhow::ensure!(
-            split.damaged.is_empty(),
-            "{}, split {}: {} pairs cannot be used, such as {}: mend or remove them",
-            set.source.display(),
-            split.name,
-            split.damaged.len(),
-            split.damaged.first().map(|[mask, why]| format!("{mask} ({why})")).unwrap_or_default()
-        );
-        if split.name == config.data.train_split {
-            counts = split.classes.iter().map(|class| class.pixels).collect();
+    for split in [Some(train), val.or(set.held_out())].into_iter().flatten() {
+        if let Some(problem) = report.refusal(&split.name) {
+            anyhow::bail!("{}: {}; {}", set.source.display(), problem.what, problem.remedy);
         }
     }
-    Ok(counts)
+    let counted = report.splits.iter().find(|split| split.name == train.name);
+    Ok(counted.map(|split| split.classes.iter().map(|class| class.pixels).collect()).unwrap_or_default())
 }
 
 /// Every mask of a set, looked at.
@@ -59,6 +57,24 @@ pub fn examined(set: &LabelSet) -> LabelReport {
 
 /// The checkpoint's segmenter and data, to answer with.
 pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, LabelSet, Segmenter)> {
+    let (config, checkpoint) = saved(context, run)?;
+    let set = open(&config)?;
+    let segmenter = trained(&config, &set, &checkpoint)?;
+    Ok((config, set, segmenter))
+}
+
+/// The checkpoint's segmenter and its classes. The data is only asked for where an old checkpoint does not name them.
+pub fn alone(context: &Context, run: &RunFolder) -> anyhow::Result<(Segmenter, Vec<Class>)> {
+    let (config, checkpoint) = saved(context, run)?;
+    keep_freed_memory();
+    if let Some(found) = trained_alone(&config, &checkpoint)? {
+        return Ok(found);
+    }
+    let (_, set, segmenter) = restored(context, run)?;
+    Ok((segmenter, set.classes))
+}
+
+fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathBuf)> {
     let checkpoint = run.checkpoint_path();
     anyhow::ensure!(
         checkpoint.exists(),
@@ -67,10 +83,7 @@ pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig
         run.path().display()
     );
     context.common.device.resolve()?;
-    let config: SegConfig = run.config()?;
-    let set = open(&config)?;
-    let segmenter = trained(&config, set.classes.len(), &checkpoint)?;
-    Ok((config, set, segmenter))
+    Ok((run.config()?, checkpoint))
 }
 
 /// A trainer and the folder of its run.
@@ -89,39 +102,39 @@ impl<'a> Session<'a> {
 
     /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
     pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
-        let metrics = self.run.metrics_path();
-        truncate_after(&metrics, self.trainer.step_count()).with_context(|| metrics.display().to_string())?;
-        let (events, bar) = sinks::listen(self.context, &self.run, LABELS)?;
+        let step = self.trainer.step_count();
+        let listeners = Listeners::new(self.context, &self.run, LABELS, step)?;
         self.announce();
         let (checkpoint, cancel) = (self.run.checkpoint_path(), self.context.interrupt.clean());
-        let trained = self.trainer.run(&checkpoint, &self.counts, &events, cancel);
-        bar.finish_and_clear();
-        let result = trained.map_err(anyhow::Error::from).and_then(|reason| {
-            let evaluation = match reason {
-                DoneReason::Finished if evaluate => {
-                    remark("measuring the held-out pictures");
-                    self.trainer.measure(&Inference::default(), &events, cancel)?
-                }
-                _ => None,
-            };
-            Ok((reason, evaluation))
-        });
-        let reason = match &result {
-            Ok((reason, _)) => reason.clone(),
-            Err(error) => DoneReason::Failed(error.to_string()),
-        };
-        events.publish(Event::Done { reason });
-        events.close(sinks::CLOSING);
-        let (reason, evaluation) = result?;
-        if let Some(evaluation) = &evaluation {
-            let split = self.trainer.held_out().map(|split| split.name).unwrap_or_default();
-            let report = report(self.trainer.step_count(), &split, &Inference::default(), evaluation);
-            write_atomic(&self.run.eval_path(), serde_json::to_string_pretty(&report)?.as_bytes())?;
-            keep_confusion(self.run.path(), self.trainer.set(), evaluation)?;
-        }
+        let trained = self.trainer.run(&checkpoint, &self.counts, &listeners.events, cancel);
+        let (reason, evaluation) = listeners.end(trained.map_err(Into::into), |events| {
+            if evaluate { self.measure(events) } else { Ok(None) }
+        })?;
         self.sum_up(&reason, evaluation.as_ref());
-        let stopped = self.context.interrupt.clean().is_cancelled();
-        Ok(if stopped { Outcome::Interrupted } else { Outcome::Done })
+        Ok(if cancel.is_cancelled() { Outcome::Interrupted } else { Outcome::Done })
+    }
+
+    /// Measures the held-out pictures and writes down what was found.
+    fn measure(&mut self, events: &Events) -> anyhow::Result<Option<Evaluation>> {
+        let Some(split) = self.trainer.held_out() else {
+            remark(
+                "no picture is held out, so nothing is measured; list some in val.txt, or put them into a folder val",
+            );
+            return Ok(None);
+        };
+        remark("measuring the held-out pictures");
+        let (inference, cancel) = (Inference::default(), self.context.interrupt.clean());
+        let evaluation = self.trainer.measure(&inference, events, cancel)?;
+        if let Some(evaluation) = &evaluation {
+            let step = self.trainer.step_count();
+            keep(
+                &self.run,
+                self.trainer.set(),
+                &report(step, &split.name, &inference, evaluation),
+                evaluation,
+            )?;
+        }
+        Ok(evaluation)
     }
 
     fn announce(&self) {
@@ -133,6 +146,9 @@ impl<'a> Session<'a> {
         let (step, run) = (self.trainer.step_count(), self.run.path());
         let from = if step > 0 { format!(" from step {step}") } else { String::new() };
         let parameters = self.trainer.segmenter().variables().parameters();
+        if let Some(report) = self.trainer.loaded() {
+            remark(format_args!("weights   {}", loaded(report)));
+        }
         remark(format_args!(
             "training {} parameters on {} classes{from} {length} in {}; Ctrl-C saves and stops",
             format::whole(parameters),
@@ -176,6 +192,25 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What was found in a file of weights, and what of it is not needed.
+fn loaded(report: &Report) -> String {
+    let some = |keys: &[String]| {
+        let listed = keys.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if keys.len() > 3 { format!("{listed} and {} more", keys.len() - 3) } else { listed }
+    };
+    let mut text = format!("{} variables from {}", report.loaded, report.source);
+    for (what, keys) in [
+        ("not needed", &report.ignored),
+        ("resized", &report.resized),
+        ("not in such files, so begun anew", &report.fresh),
+    ] {
+        if !keys.is_empty() {
+            text += &format!("; {what}: {}", some(keys));
+        }
+    }
+    text
+}
+
 /// What `eval.json` holds.
 pub fn report(step: u64, split: &str, inference: &Inference, evaluation: &Evaluation) -> serde_json::Value {
     json!({
@@ -184,11 +219,21 @@ pub fn report(step: u64, split: &str, inference: &Inference, evaluation: &Evalua
     })
 }
 
-/// Writes the confusion matrix as CSV beside `eval.json`.
-pub fn keep_confusion(folder: &Path, set: &LabelSet, evaluation: &Evaluation) -> anyhow::Result<()> {
-    let path = folder.join("confusion.csv");
-    write_atomic(&path, evaluation.confusion.to_csv(&set.class_names()).as_bytes())
-        .with_context(|| path.display().to_string())
+/// Writes `eval.json`, and the confusion matrix beside it as CSV and as a picture.
+pub fn keep(
+    run: &RunFolder,
+    set: &LabelSet,
+    report: &serde_json::Value,
+    evaluation: &Evaluation,
+) -> anyhow::Result<()> {
+    let csv = evaluation.confusion.to_csv(&set.class_names());
+    for (path, text) in
+        [(run.eval_path(), serde_json::to_string_pretty(report)?), (run.path().join("confusion.csv"), csv)]
+    {
+        write_atomic(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+    }
+    let picture = matrix::confusion(evaluation.confusion.counts(), &set.classes);
+    Ok(write_rgb(&run.path().join("confusion.png"), picture.view())?)
 }
 
 /// The figures for people: parts of 1 as percentages, a line a class.

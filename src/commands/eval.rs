@@ -8,7 +8,7 @@ use crate::nerf;
 use crate::progress::Counter;
 use crate::{scene, segmentation};
 use nerve_core::metrics::lpips::Lpips;
-use nerve_core::run::{RunFolder, write_atomic};
+use nerve_core::run::RunFolder;
 use nerve_data::scene::Split;
 use nerve_nerf::{Trainer, compact};
 use nerve_vision::segmentation::{Inference, evaluate, step_of};
@@ -79,6 +79,7 @@ fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Res
             None => set.split("val")?,
         },
     };
+    let split = &config.data.limited(split);
     let (cancel, counter) = (context.interrupt.clean(), Counter::new("measuring pictures"));
     let total = split.pairs.len();
     let mut seen = |place: usize, _: &_, _: &_| counter.set(place + 1, total);
@@ -87,9 +88,11 @@ fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Res
     let Some(measured) = measured else { return Ok(Outcome::Interrupted) };
     let step = step_of(&folder.checkpoint_path())?;
     let report = segmentation::report(step, &split.name, &args.inference, &measured);
-    write_atomic(&folder.eval_path(), serde_json::to_string_pretty(&report)?.as_bytes())?;
-    segmentation::keep_confusion(folder.path(), &set, &measured)?;
+    segmentation::keep(folder, &set, &report, &measured)?;
     context.output.say(segmentation::table(&measured));
+    context
+        .output
+        .say(format_args!("results   {}: eval.json, confusion.csv, confusion.png", folder.path().display()));
     context.output.line("eval", &report);
     Ok(Outcome::Done)
 }

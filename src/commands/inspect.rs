@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use nerve_core::device::available_memory;
 use nerve_data::SceneError;
 use nerve_data::inspect::{self, Pixels, Problem, Report, Severity};
-use nerve_data::labels::{LabelFormat, LabelSet};
+use nerve_data::labels::{LabelError, LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
 use nerve_data::scene::Outline;
 use nerve_data::write::write_atomically;
@@ -52,15 +52,22 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
             "the demo scene is built in: `nerve demo OUT` writes it to a folder, which can be inspected"
         );
     }
-    if let Ok(set) = LabelSet::open(&args.data.scene)
+    let set = LabelSet::open(&args.data.scene);
+    if let Ok(set) = &set
         && set.format != LabelFormat::Scene
     {
-        return labels(context, &set);
+        return labels(context, set);
     }
     photos::refuse_film(&args.data.scene)?;
     let options = scene::options(&args.data);
     let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
         Err(SceneError::BarePhotos { path, folder, .. }) => {
+            // Photos with masks or lists are labels with something wrong.
+            if let Err(error) = set
+                && !matches!(error, LabelError::NotFound { .. } | LabelError::Unrecognised { .. })
+            {
+                return Err(error.into());
+            }
             return bare_photos(context, args, &path, &folder);
         }
         outline => outline?,

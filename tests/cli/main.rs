@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod bad_labels;
 mod bad_models;
 mod bad_runs;
 mod bad_scenes;
+mod bad_segmenters;
 mod commands;
 mod hollow;
 mod inspect;

@@ -41,7 +41,10 @@ fn from_labels_to_predictions() {
     assert_eq!((&event(&more, "start")["step"], &event(&more, "summary")["step"]), (&20.into(), &24.into()));
 
     let measured = place.run(&["eval", "runs/labels", "--split", "train", "--flip"]).success();
-    assert!(stdout(&measured).contains("outline"), "{}", stdout(&measured));
+    // As many pictures as the run was given.
+    let said = stdout(&measured);
+    assert!(said.contains("outline") && said.contains("(6 pictures in"), "{said}");
+    assert!(run.join("confusion.png").exists());
     let csv = std::fs::read_to_string(run.join("confusion.csv")).unwrap();
     assert_eq!(csv.lines().count(), 7, "{csv}");
 

@@ -1,11 +1,16 @@
 //! Training on the procedural label set: it learns, repeats itself, and goes on where it stopped.
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use nerve_core::graph::values_of;
+use nerve_core::checkpoint::{self, TensorData};
+use nerve_core::graph::{Device, Mode, Randomness, Tensor, change, values_of};
 use nerve_data::demo::labels::LabelDemo;
 use nerve_data::labels::{LabelSet, inspect_split};
-use nerve_vision::segmentation::{Inference, SegConfig, Segments, Trainer, evaluate, trained};
+use nerve_vision::check::gradient_reach;
+use nerve_vision::segmentation::{
+    HeadKind, Inference, SegConfig, Segmenter, Segments, Trainer, evaluate, predict, trained,
+};
 
 fn set(folder: &Path) -> Arc<LabelSet> {
     let demo = LabelDemo { height: 64, width: 96, train: 12, val: 4, ..LabelDemo::default() };
@@ -24,7 +29,7 @@ fn config(steps: u64) -> SegConfig {
     config.train.steps = Some(steps);
     config.train.batch = 2;
     config.train.warmup_steps = 2;
-    config.model.head_width = 16;
+    config.model.head_width = Some(16);
     config.model.drop_path = 0.1;
     config.train.ema = 0.9;
     config
@@ -81,7 +86,7 @@ fn it_learns_and_the_saved_segmenter_answers_as_the_averaged_one() {
     let own = trainer.measure(&Inference::default(), &events, &cancel).expect("measured").expect("a split");
     let saved = folder.path().join("checkpoint.safetensors");
     trainer.save(&saved, &counts).expect("saved");
-    let segmenter = trained(&config(30), set.classes.len(), &saved).expect("a segmenter");
+    let segmenter = trained(&config(30), &set, &saved).expect("a segmenter");
     let split = set.split("val").expect("a split");
     let found = evaluate(&segmenter, &set, split, &Inference::default(), true, &cancel, &mut |_, _, _| ())
         .expect("measured")
@@ -106,9 +111,133 @@ fn a_checkpoint_of_another_model_is_refused() {
     let saved = folder.path().join("checkpoint.safetensors");
     trainer.save(&saved, &counts).expect("saved");
     let mut other = config(1);
-    other.model.head_width = 32;
+    other.model.head_width = Some(32);
     let error = Trainer::restored(other, set, &saved).err().expect("refused").to_string();
     assert!(error.contains("another model") && error.contains("head_width"), "{error}");
     let some = trainer.segmenter().variables().all();
     assert!(some.iter().all(|(_, v)| values_of(&v.var).iter().all(|v| v.is_finite())));
+}
+
+/// A short run of this backbone and head.
+fn chosen(backbone: &str, head: HeadKind, steps: u64) -> SegConfig {
+    let mut config = config(steps);
+    config.model.backbone = backbone.parse().expect("a backbone");
+    config.model.head = head;
+    config.train.ema = 0.0;
+    config
+}
+
+#[test]
+fn a_hierarchical_and_a_plain_transformer_learn_with_pyramid_heads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = set(&folder.path().join("labels"));
+    let counts = counts(&set);
+    for (backbone, head) in [("swin-tiny", HeadKind::UperNet), ("vit-tiny", HeadKind::SemanticFpn)] {
+        let mut config = chosen(backbone, head, 10);
+        // The same two pictures again and again, nearly as they are.
+        (config.train.lr, config.train.head_lr) = (5e-4, 5e-3);
+        (config.data.max_images, config.model.drop_path, config.model.dropout) = (Some(2), 0.0, 0.0);
+        (config.augment.scale_min, config.augment.scale_max) = (1.0, 1.0);
+        (config.augment.photometric, config.augment.no_flip) = (0.0, true);
+        let mut trainer = Trainer::new(config.clone(), set.clone(), &counts).expect("a trainer");
+        let losses: Vec<f64> = (0..10).map(|_| trainer.step().expect("a step").loss).collect();
+        let (begin, end) = (losses[..2].iter().sum::<f64>(), losses[8..].iter().sum::<f64>());
+        assert!(end < 0.8 * begin, "{backbone}: {losses:?}");
+        let saved = folder.path().join("checkpoint.safetensors");
+        trainer.save(&saved, &counts).expect("saved");
+        let text = serde_json::to_string(&config).expect("written");
+        let read: SegConfig = serde_json::from_str(&text).expect("read");
+        assert_eq!(read, config);
+        // Sides that are no multiples of a patch or a window are answered for, too.
+        let segmenter = trained(&read, &set, &saved).expect("a segmenter");
+        let image = ndarray::Array3::from_elem((50, 75, 3), 90u8);
+        let found = predict(&segmenter, image.view(), &Inference::default()).expect("labels");
+        assert_eq!(found.labels.dim(), (50, 75));
+    }
+}
+
+#[test]
+fn every_variable_of_every_combination_is_reached() {
+    let values: Vec<f32> = (0..2 * 64 * 64 * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
+    let images = Tensor::from_vec(values, (2, 64, 64, 3), &Device::Cpu).expect("images");
+    let mode = Mode::Train(Randomness { seed: 1, step: 0 });
+    for backbone in ["tinyvit-5m-224", "mit-b0", "swin-tiny", "vit-tiny", "dinov2-small-registers"] {
+        for head in [HeadKind::AllMlp, HeadKind::SemanticFpn, HeadKind::UperNet] {
+            let mut config = chosen(backbone, head, 1).model;
+            (config.head_width, config.dropout, config.drop_path) = (Some(8), 0.0, 0.0);
+            let segmenter = Segmenter::new(&config, 3, 1).expect("a segmenter");
+            // Norms that begin at zero let nothing through to what is before them.
+            for (_, variable) in segmenter.variables().all().iter().filter(|(_, v)| v.trainable) {
+                let moved = |(i, v): (usize, &mut f32)| *v += (i * 7919 % 1009) as f32 / 5040.0 - 0.1;
+                change(&variable.var, |v| v.iter_mut().enumerate().for_each(moved)).expect("moved");
+            }
+            let run = || Ok(vec![segmenter.learn(&images, mode)?]);
+            gradient_reach(segmenter.variables(), run).unwrap_or_else(|e| panic!("{backbone} {head:?}: {e}"));
+        }
+    }
+}
+
+/// A file with these arrays, each filled with its place.
+fn weights(path: &Path, arrays: &[(String, Vec<usize>)]) {
+    let tensors: Vec<_> = arrays
+        .iter()
+        .enumerate()
+        .map(|(i, (key, shape))| (key.clone(), shape.clone(), vec![i as f32; shape.iter().product()]))
+        .collect();
+    let data: Vec<_> = tensors.iter().map(|(k, s, v)| (k.clone(), s.clone(), TensorData::F32(v))).collect();
+    checkpoint::save(path, &BTreeMap::new(), &data).expect("a file");
+}
+
+#[test]
+fn a_classifiers_weights_begin_a_segmenter_and_what_is_left_over_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("weights.safetensors");
+    for (backbone, extra) in [("swin-tiny", "head.fc.weight"), ("vit-tiny", "head.weight")] {
+        let model = chosen(backbone, HeadKind::AllMlp, 1).model;
+        let mut segmenter = Segmenter::new(&model, 3, 1).expect("a segmenter");
+        // timm's keys are ours; a classifier of Swin's has one norm, not one of every stage.
+        let of_backbone = |(key, v): (String, nerve_core::graph::Variable)| {
+            Some((key.strip_prefix("backbone.")?.to_owned(), v.var.dims().to_vec()))
+        };
+        let all = segmenter.variables().all();
+        let mut arrays: Vec<_> = all.into_iter().filter_map(of_backbone).collect();
+        let before = arrays.len();
+        if backbone == "swin-tiny" {
+            arrays.retain(|(key, _)| !key.starts_with("norm"));
+            arrays.push(("norm.weight".into(), vec![768]));
+        }
+        arrays.push((extra.into(), vec![5, 7]));
+        weights(&file, &arrays);
+        let report = segmenter.load_backbone(&file, &model).expect("loaded");
+        let fresh = if backbone == "swin-tiny" { 8 } else { 0 };
+        assert_eq!((report.loaded, report.fresh.len()), (before - fresh, fresh), "{report}");
+        assert!(report.ignored.contains(&extra.to_owned()), "{:?}", report.ignored);
+        let key = &arrays[3].0;
+        let loaded = segmenter.variables().get(&format!("backbone.{key}")).expect("a variable").var;
+        assert!(values_of(&loaded).iter().all(|v| *v == 3.0), "{key}");
+
+        // Of another backbone, cut, and with one too many.
+        let other = chosen("mit-b0", HeadKind::AllMlp, 1).model;
+        let mut wrong = Segmenter::new(&other, 3, 1).expect("a segmenter");
+        let error = wrong.load_backbone(&file, &other).expect_err("another model").to_string();
+        assert!(error.contains("the weights of mit-b0?") && error.contains("--backbone"), "{error}");
+        arrays.remove(3);
+        arrays.push(("surprise".into(), vec![2]));
+        weights(&file, &arrays);
+        let error = segmenter.load_backbone(&file, &model).expect_err("not whole").to_string();
+        assert!(error.contains("1 missing") && error.contains("surprise"), "{error}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused_with_a_remedy() {
+    let mut one = chosen("swin-tiny", HeadKind::UperNet, 1);
+    assert!(one.validate().is_ok());
+    one.train.batch = 1;
+    let error = one.validate().expect_err("refused").to_string();
+    assert!(error.contains("batch = 1") && error.contains("upernet"), "{error}");
+    one.model.head = HeadKind::SemanticFpn;
+    assert!(one.validate().is_ok());
+    one.model.head_width = Some(0);
+    assert!(one.validate().expect_err("refused").to_string().contains("head_width"));
 }

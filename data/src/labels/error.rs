@@ -149,6 +149,12 @@ fn listed(paths: &[PathBuf]) -> String {
 
 /// Why none of these splits can be used.
 pub(super) fn no_pairs(path: &Path, splits: &[LabelSplit]) -> LabelError {
+    let (what, remedy) = why_empty(splits);
+    LabelError::Empty { path: path.to_owned(), what, remedy }
+}
+
+/// What these splits have instead of images with masks, and what to do.
+pub(super) fn why_empty(splits: &[LabelSplit]) -> (String, &'static str) {
     let sum = |count: fn(&LabelSplit) -> usize| splits.iter().map(count).sum::<usize>();
     let (missing, images, masks) =
         (sum(|s| s.missing.len()), sum(|s| s.unlabelled.len()), sum(|s| s.unpictured.len()));
@@ -156,7 +162,7 @@ pub(super) fn no_pairs(path: &Path, splits: &[LabelSplit]) -> LabelError {
         let first = splits.iter().flat_map(files).next();
         first.map(|path| format!(" (the first is {})", path.display())).unwrap_or_default()
     };
-    let (what, remedy) = match (missing, images, masks) {
+    match (missing, images, masks) {
         (0, 0, 0) => ("the folders or lists are empty".to_owned(), "put images and masks into them"),
         (0, images, 0) => (
             format!("{images} images{} and no masks", first(|s| &s.unlabelled)),
@@ -178,6 +184,5 @@ pub(super) fn no_pairs(path: &Path, splits: &[LabelSplit]) -> LabelError {
             format!("{missing} listed files do not exist{}", first(|s| &s.missing)),
             "put them beside the list, or take the list away to use all there are",
         ),
-    };
-    LabelError::Empty { path: path.to_owned(), what, remedy }
+    }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::coding::Value;
 use super::load::fitting_turn;
 use super::{IGNORE, LabelError, LabelFormat, LabelSet, LabelSplit, Pair, mask};
-use crate::inspect::Problem;
+use crate::inspect::{Problem, Severity};
 
 /// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -89,6 +89,8 @@ pub struct UnknownValue {
     pub pixels: u64,
     /// Masks that do.
     pub images: usize,
+    /// The first of them.
+    pub first: PathBuf,
 }
 
 /// A size and how many masks have it.
@@ -121,6 +123,16 @@ pub fn inspect(set: &LabelSet, progress: &(dyn Fn(usize, usize) + Sync)) -> Labe
         splits,
         warnings: set.warnings.clone(),
         problems,
+    }
+}
+
+impl LabelReport {
+    /// Why a split cannot be used, if it cannot.
+    #[must_use]
+    pub fn refusal(&self, split: &str) -> Option<&Problem> {
+        // What is about one split begins with its name.
+        let about = format!("{split}: ");
+        self.problems.iter().find(|p| p.severity == Severity::Error && p.what.starts_with(&about))
     }
 }
 
@@ -158,7 +170,7 @@ pub fn inspect_split(
     };
     let mut classes = vec![(0u64, 0usize); set.classes.len()];
     let mut sizes: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-    let mut unknown: BTreeMap<Value, (u64, usize)> = BTreeMap::new();
+    let mut unknown: BTreeMap<Value, (u64, usize, PathBuf)> = BTreeMap::new();
     let mut zero = (0, 0);
     for (pair, tally) in split.pairs.iter().zip(tallies) {
         let tally = match tally {
@@ -182,8 +194,8 @@ pub fn inspect_split(
                     *sum = (sum.0 + count, sum.1 + usize::from(seen.insert(class)));
                 }
                 None => {
-                    let sum = unknown.entry(value).or_default();
-                    *sum = (sum.0 + count, sum.1 + 1);
+                    let sum = unknown.entry(value).or_insert_with(|| (0, 0, pair.mask.clone()));
+                    (sum.0, sum.1) = (sum.0 + count, sum.1 + 1);
                 }
             }
         }
@@ -202,11 +214,12 @@ pub fn inspect_split(
         .collect();
     report.unknown = unknown
         .into_iter()
-        .map(|(value, (pixels, images))| UnknownValue {
+        .map(|(value, (pixels, images, first))| UnknownValue {
             value: value.to_string(),
             id: if let Value::Id(id) = value { Some(id) } else { None },
             pixels,
             images,
+            first,
         })
         .collect();
     report.unknown.sort_by_key(|unknown| std::cmp::Reverse(unknown.pixels));

@@ -31,15 +31,17 @@ mod folder;
 mod inspect;
 mod load;
 mod mask;
+pub mod matrix;
 pub mod picture;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod text;
 mod voc;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use coding::Coding;
 pub use detect::LabelFormat;
@@ -57,7 +59,7 @@ pub const IGNORE: u8 = 255;
 pub const MAX_CLASSES: usize = 255;
 
 /// A class; its number is its place in [`LabelSet::classes`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
     /// As the format, or the class file, has it.
     pub name: String,
@@ -132,7 +134,11 @@ impl LabelSet {
             return Err(error::no_pairs(&source, &empty));
         }
         let mut warnings = warnings;
-        warnings.extend(empty.iter().map(|split| format!("split {}: no image has a mask", split.name)));
+        for split in empty {
+            let name = split.name.clone();
+            let (what, remedy) = error::why_empty(&[split]);
+            warnings.push(format!("split {name}: no image has a mask: {what}; {remedy}"));
+        }
         let name = source.file_name().or(path.file_name()).unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, source, format, classes, splits: full, warnings, coding })
     }

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ndarray::{Array3, ArrayView2, ArrayView3};
+use ndarray::{Array3, ArrayView2, ArrayView3, s};
 
 use super::Class;
+use super::text::{INK, LINE, Run, fill, length, write};
 use crate::write::{Pixels, WriteError, write_png};
 
 /// How much of a pixel is the class's colour.
@@ -33,6 +34,40 @@ pub fn coloured(labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
     Array3::from_shape_fn((height, width, 3), |(y, x, c)| {
         classes.get(usize::from(labels[[y, x]])).map_or(0, |class| class.colour[c])
     })
+}
+
+/// Pixels around and between what a legend shows, and the side of a colour.
+const GAP: usize = 8;
+const SWATCH: usize = 14;
+
+/// The picture with a legend to its right: the classes that `labels` show, the largest first, each with its colour and its
+/// part of the pixels. The picture is lengthened if the legend is longer.
+#[must_use]
+pub fn with_legend(picture: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
+    let mut counts = vec![0usize; classes.len()];
+    for label in labels {
+        if let Some(count) = counts.get_mut(usize::from(*label)) {
+            *count += 1;
+        }
+    }
+    let mut shown: Vec<(usize, &Class)> =
+        counts.into_iter().zip(classes).filter(|(count, _)| *count > 0).collect();
+    shown.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let total = labels.len().max(1) as f64;
+    let text =
+        |(count, class): &(usize, &Class)| format!("{:5.1} %  {}", 100.0 * *count as f64 / total, class.name);
+    let widest = shown.iter().map(|entry| length(&text(entry))).max().unwrap_or(0);
+    let (height, width, _) = picture.dim();
+    let row = LINE + GAP / 2;
+    let rows = shown.len() * row + 2 * GAP;
+    let mut whole = Array3::from_elem((height.max(rows), width + 3 * GAP + SWATCH + widest, 3), 255u8);
+    whole.slice_mut(s![..height, ..width, ..]).assign(&picture);
+    for (i, entry) in shown.iter().enumerate() {
+        let (y, x) = (GAP + i * row, width + GAP);
+        fill(&mut whole, [y + 1, x], [SWATCH; 2], entry.1.colour);
+        write(&mut whole, [y, x + SWATCH + GAP], Run::Right, INK, &text(entry));
+    }
+    whole
 }
 
 /// Writes an RGB picture as PNG.
@@ -103,6 +138,19 @@ mod tests {
         assert_eq!(over.iter().copied().collect::<Vec<_>>(), [155, 45, 45, 45, 100, 185, 100, 100, 100]);
         let plain = coloured(labels.view(), &classes());
         assert_eq!(plain.iter().copied().collect::<Vec<_>>(), [200, 0, 0, 0, 100, 255, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_legend_beside_a_picture_shows_what_is_there() {
+        let image = Array3::from_elem((4, 6, 3), 7u8);
+        let labels = ndarray::Array2::from_shape_fn((4, 6), |(y, _)| if y < 3 { 1 } else { 255 });
+        let whole = with_legend(image.view(), labels.view(), &classes());
+        let (height, width, _) = whole.dim();
+        assert!(height > 4 && width > 6);
+        assert_eq!(whole.slice(s![..4, ..6, ..]), image);
+        let has = |colour: [u8; 3]| whole.exact_chunks((1, 1, 3)).into_iter().any(|p| p.iter().eq(&colour));
+        assert!(has([0, 100, 255]), "the sky is there");
+        assert!(!has([200, 0, 0]), "the other class is not");
     }
 
     #[test]

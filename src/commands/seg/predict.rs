@@ -3,6 +3,7 @@
 use crate::cli::usage;
 use crate::commands::{Kind, Outcome};
 use crate::context::Context;
+use crate::output::remark;
 use crate::progress::Counter;
 use crate::segmentation;
 use anyhow::Context as _;
@@ -12,6 +13,8 @@ use nerve_data::write::write_atomically;
 use nerve_vision::load::Access;
 use nerve_vision::segmentation::{Inference, Prediction, Published, Segments, predict};
 use serde_json::json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Kinds of pictures that are taken from a folder.
@@ -34,23 +37,34 @@ pub struct PredictArgs {
 pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
     context.common.without_viewer("seg predict")?;
     args.inference.validate().map_err(usage)?;
-    let (segmenter, classes, home) = open(context, &args.segmenter)?;
     let pictures = found(&args.pictures)?;
+    let (segmenter, classes, home) = open(context, &args.segmenter)?;
     let out = context.common.out.clone().unwrap_or(home);
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
-    write_atomically(&out.join("legend.svg"), picture::legend(&classes).as_bytes())?;
     let counter = Counter::new("labelling pictures");
-    let mut areas = Vec::new();
+    let (mut areas, mut failed) = (Vec::new(), 0);
     for (i, path) in pictures.iter().enumerate() {
         if context.interrupt.clean().is_cancelled() {
             break;
         }
-        let image = rgb(path)?;
-        let prediction = predict(&*segmenter, image.view(), &args.inference)
-            .with_context(|| format!("{}", path.display()))?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let labelled = rgb(path).map_err(anyhow::Error::from).and_then(|image| {
+            let found = predict(&*segmenter, image.view(), &args.inference);
+            Ok((image, found.with_context(|| path.display().to_string())?))
+        });
+        let (image, prediction) = match labelled {
+            Ok(both) => both,
+            // One that cannot be read does not keep the others from being labelled.
+            Err(error) if pictures.len() > 1 => {
+                remark(format_args!("warning: {error:#}; it is left out"));
+                failed += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let stem = stem(path);
         picture::write_labels(&out.join(format!("{stem}_labels.png")), prediction.labels.view())?;
         let overlay = picture::overlay(image.view(), prediction.labels.view(), &classes);
+        let overlay = picture::with_legend(overlay.view(), prediction.labels.view(), &classes);
         picture::write_rgb(&out.join(format!("{stem}_overlay.png")), overlay.view())?;
         let area = area(path, &prediction, &classes);
         context.output.line("picture", &area);
@@ -58,6 +72,8 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
         counter.set(i + 1, pictures.len());
     }
     drop(counter);
+    anyhow::ensure!(failed < pictures.len(), "none of the {failed} pictures could be labelled");
+    write_atomically(&out.join("legend.svg"), picture::legend(&classes).as_bytes())?;
     let text = serde_json::to_string_pretty(&areas)?;
     write_atomically(&out.join("areas.json"), text.as_bytes())?;
     context.output.say(format_args!(
@@ -66,7 +82,16 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
         pictures.len(),
         out.display()
     ));
-    Ok(if areas.len() < pictures.len() { Outcome::Interrupted } else { Outcome::Done })
+    Ok(match areas.len() + failed < pictures.len() {
+        true => Outcome::Interrupted,
+        false if failed > 0 => Outcome::Failed,
+        false => Outcome::Done,
+    })
+}
+
+/// The name that a picture's results begin with.
+fn stem(path: &Path) -> Cow<'_, str> {
+    path.file_stem().unwrap_or_default().to_string_lossy()
 }
 
 /// The segmenter, its classes, and where its predictions go if nothing is said.
@@ -84,8 +109,8 @@ fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn Segments>, Ve
         "{given} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
         run.kind()
     );
-    let (_, set, segmenter) = segmentation::restored(context, &run)?;
-    Ok((Box::new(segmenter), set.classes, run.path().join("predictions")))
+    let (segmenter, classes) = segmentation::alone(context, &run)?;
+    Ok((Box::new(segmenter), classes, run.path().join("predictions")))
 }
 
 /// Each class's share of a picture.
@@ -126,6 +151,16 @@ fn found(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         files.sort();
         anyhow::ensure!(!files.is_empty(), "{}: no pictures in it ({})", path.display(), KINDS.join(", "));
         all.extend(files);
+    }
+    let mut names: BTreeMap<Cow<'_, str>, &Path> = BTreeMap::new();
+    for path in &all {
+        if let Some(other) = names.insert(stem(path), path) {
+            anyhow::bail!(
+                "{} and {}: results are named after pictures, and these two have one name; label them apart, with --out",
+                other.display(),
+                path.display()
+            );
+        }
     }
     Ok(all)
 }

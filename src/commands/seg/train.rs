@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     }
     context.common.device.resolve()?;
     config.data.labels = absolute(&config.data.labels)?;
+    config.model.head_width = Some(config.model.width());
     config.model.weights = config.model.weights.as_deref().map(absolute).transpose()?;
     let set = segmentation::open(&config)?;
     let counts = segmentation::look(context, &set, &config)?;

@@ -31,6 +31,8 @@ pub struct Report {
     pub resized: Vec<String>,
     /// Arrays that are known and not needed.
     pub ignored: Vec<String>,
+    /// Variables that files of this kind do not have, and that begin anew.
+    pub fresh: Vec<String>,
 }
 
 impl Report {

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use nerve_core::schedule::{Decay, Schedule};
 use serde::{Deserialize, Serialize};
 
-use super::SegmentationError;
+use super::{BackboneName, HeadKind, SegmentationError};
 
 /// The whole configuration of a run, as in its `config.toml`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, Args)]
@@ -53,40 +53,23 @@ impl Default for DataConfig {
     }
 }
 
-/// What turns pictures into maps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackboneKind {
-    /// TinyViT-5M, as MobileSAM's encoder: strides 4, 8, 16, 16.
-    #[default]
-    TinyVit,
-    /// SegFormer's encoder, the smallest.
-    MitB0,
-    /// SegFormer's encoder.
-    MitB1,
-    /// SegFormer's encoder.
-    MitB2,
-    /// SegFormer's encoder.
-    MitB3,
-    /// SegFormer's encoder.
-    MitB4,
-    /// SegFormer's encoder, the largest.
-    MitB5,
-}
-
 /// What learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// What turns pictures into maps of features
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub backbone: BackboneName,
+    /// What turns maps into scores of classes
     #[arg(long, value_enum, default_value_t)]
-    pub backbone: BackboneKind,
-    /// Weights to begin with: a file, or a Hugging Face folder; without, from random ones
+    pub head: HeadKind,
+    /// Weights of the backbone to begin with, in timm's, Hugging Face's or the authors' form: a file, or a folder;
+    /// without, from random ones
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
-    /// Channels of the All-MLP head
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub head_width: usize,
+    /// Channels of the head [default: 128, of upernet 256]
+    #[arg(long, value_name = "N")]
+    pub head_width: Option<usize>,
     /// Share of values that the head drops before it classifies
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub dropout: f32,
@@ -98,12 +81,21 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            backbone: BackboneKind::default(),
+            backbone: BackboneName::default(),
+            head: HeadKind::default(),
             weights: None,
-            head_width: 128,
+            head_width: None,
             dropout: 0.1,
             drop_path: 0.0,
         }
+    }
+}
+
+impl ModelConfig {
+    /// Channels of the head.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.head_width.unwrap_or_else(|| self.head.width())
     }
 }
 
@@ -312,11 +304,18 @@ impl SegConfig {
         share("dropout", f64::from(model.dropout), true)?;
         share("drop_path", f64::from(model.drop_path), true)?;
         share("ema", f64::from(train.ema), true)?;
-        if !(1..=4096).contains(&model.head_width) {
-            return wrong("head_width", model.head_width.to_string(), "1 to 4096");
+        if !(1..=4096).contains(&model.width()) {
+            return wrong("head_width", model.width().to_string(), "1 to 4096");
         }
         if !(1..=1024).contains(&train.batch) || !(1..=1024).contains(&train.accumulate) {
             return wrong("batch, accumulate", format!("{}, {}", train.batch, train.accumulate), "1 to 1024");
+        }
+        if model.head == HeadKind::UperNet && train.batch == 1 {
+            return wrong(
+                "batch",
+                "1".into(),
+                "at least 2 with the head upernet, whose norm of the whole picture needs several; other heads take 1",
+            );
         }
         for (field, value) in
             [("lr", train.lr), ("head_lr", train.head_lr), ("weight_decay", train.weight_decay)]

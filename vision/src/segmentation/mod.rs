@@ -1,10 +1,12 @@
 //! Semantic segmentation: training, evaluation and prediction with any backbone and head.
 mod batches;
+mod choice;
 mod config;
 mod evaluate;
 mod infer;
 mod model;
 mod published;
+mod pyramid;
 mod run;
 mod state;
 mod trainer;
@@ -16,18 +18,18 @@ use nerve_core::metrics::segmentation::SegmentationError as MetricsError;
 use nerve_core::schedule::ScheduleError;
 use nerve_data::labels::LabelError;
 
-use crate::load::LoadError;
+use crate::load::{LoadError, Report};
 
+pub use choice::{BackboneName, HeadKind};
 pub use config::{
-    AugmentConfig, BackboneKind, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig,
-    size,
+    AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, size,
 };
 pub use evaluate::{Evaluation, evaluate};
 pub use infer::{Inference, Prediction, Segments, predict};
 pub use model::Segmenter;
 pub use published::Published;
 pub use run::{REPORT_EVERY, publish_picture, publish_scores};
-pub use state::{class_pixels, step_of, trained};
+pub use state::{class_pixels, step_of, trained, trained_alone};
 pub use trainer::Trainer;
 
 /// What can go wrong; every message names the file or the setting, and the remedy.
@@ -59,6 +61,16 @@ pub enum SegmentationError {
     /// Weights that cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Weights that are not those of the backbone.
+    #[error(
+        "{report}\nare these the weights of {backbone}? --backbone says which it is; `nerve models` lists them"
+    )]
+    Weights {
+        /// What was to be filled.
+        backbone: BackboneName,
+        /// What was found and what was not.
+        report: Box<Report>,
+    },
     /// A checkpoint that cannot be written or used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -1,23 +1,48 @@
 //! Saving a run and going on with it: variables, moments and averages, bit for bit.
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::graph::{change, values_of};
-use nerve_data::labels::LabelSet;
-use serde_json::{Value, json};
+use nerve_data::labels::{Class, LabelSet};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{SegConfig, SegmentationError, Segmenter, Trainer};
+use super::{BackboneName, HeadKind, SegConfig, SegmentationError, Segmenter, Trainer};
 
 /// The settings that shape the network, and its classes, as JSON.
 const MODEL: &str = "model";
+/// Names and colours of the classes, as JSON.
+const CLASSES: &str = "classes";
 /// Pixels of each class in the training split, as JSON.
 const COUNTS: &str = "class_pixels";
 
-fn model(config: &SegConfig, classes: usize) -> Value {
-    json!({ "backbone": config.model.backbone, "head_width": config.model.head_width, "classes": classes })
+/// What shapes a network.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Shape {
+    backbone: BackboneName,
+    // The only one that there was once.
+    #[serde(default)]
+    head: HeadKind,
+    head_width: usize,
+    classes: usize,
+}
+
+impl Shape {
+    fn of(config: &SegConfig, classes: usize) -> Self {
+        let model = &config.model;
+        Self { backbone: model.backbone, head: model.head, head_width: model.width(), classes }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backbone, head, head_width, classes } = self;
+        write!(f, "backbone {backbone}, head {head:?} with head_width {head_width}, {classes} classes")
+    }
 }
 
 impl Trainer {
@@ -30,7 +55,8 @@ impl Trainer {
             ("kind".to_owned(), "segmentation".to_owned()),
             ("step".to_owned(), self.step.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
-            (MODEL.to_owned(), model(&self.config, self.set.classes.len()).to_string()),
+            (MODEL.to_owned(), json!(Shape::of(&self.config, self.set.classes.len())).to_string()),
+            (CLASSES.to_owned(), json!(self.set.classes).to_string()),
             (COUNTS.to_owned(), json!(counts).to_string()),
         ]);
         let variables: Vec<_> = self
@@ -53,7 +79,7 @@ impl Trainer {
     /// # Errors
     /// If the file is damaged or of another model.
     pub fn restored(config: SegConfig, set: Arc<LabelSet>, path: &Path) -> Result<Self, SegmentationError> {
-        let (segmenter, checkpoint) = opened(&config, set.classes.len(), path)?;
+        let (segmenter, checkpoint) = opened(&config, &set, path)?;
         let counts: Vec<u64> = parsed(&checkpoint, path, COUNTS)?;
         if counts.len() != set.classes.len() {
             return Err(other(
@@ -69,12 +95,31 @@ impl Trainer {
     }
 }
 
-/// The segmenter of a checkpoint, to answer with; averaged weights where they were kept.
+/// The segmenter of a checkpoint for this data, to answer with; averaged weights where they were kept.
+///
+/// # Errors
+/// If the file is damaged, or of another model or other classes.
+pub fn trained(config: &SegConfig, set: &LabelSet, path: &Path) -> Result<Segmenter, SegmentationError> {
+    let (segmenter, checkpoint) = opened(config, set, path)?;
+    averaged(segmenter, &checkpoint)
+}
+
+/// The same without the data, and its classes; none from a checkpoint that does not name them (those of the first
+/// versions).
 ///
 /// # Errors
 /// If the file is damaged or of another model.
-pub fn trained(config: &SegConfig, classes: usize, path: &Path) -> Result<Segmenter, SegmentationError> {
-    let (segmenter, checkpoint) = opened(config, classes, path)?;
+pub fn trained_alone(
+    config: &SegConfig,
+    path: &Path,
+) -> Result<Option<(Segmenter, Vec<Class>)>, SegmentationError> {
+    let checkpoint = Checkpoint::load(path)?;
+    let Some(classes) = named(&checkpoint, path)? else { return Ok(None) };
+    let segmenter = filled(config, classes.len(), &checkpoint, path)?;
+    Ok(Some((averaged(segmenter, &checkpoint)?, classes)))
+}
+
+fn averaged(segmenter: Segmenter, checkpoint: &Checkpoint) -> Result<Segmenter, SegmentationError> {
     for (key, variable) in segmenter.variables().all() {
         let name = format!("ema/{key}");
         if checkpoint.contains(&name) {
@@ -85,18 +130,50 @@ pub fn trained(config: &SegConfig, classes: usize, path: &Path) -> Result<Segmen
     Ok(segmenter)
 }
 
+/// The classes that a checkpoint names.
+fn named(checkpoint: &Checkpoint, path: &Path) -> Result<Option<Vec<Class>>, SegmentationError> {
+    if checkpoint.meta(CLASSES).is_err() {
+        return Ok(None);
+    }
+    parsed(checkpoint, path, CLASSES).map(Some)
+}
+
 fn opened(
     config: &SegConfig,
-    classes: usize,
+    set: &LabelSet,
     path: &Path,
 ) -> Result<(Segmenter, Checkpoint), SegmentationError> {
     let checkpoint = Checkpoint::load(path)?;
-    let (saved, now): (Value, Value) = (parsed(&checkpoint, path, MODEL)?, model(config, classes));
+    let segmenter = filled(config, set.classes.len(), &checkpoint, path)?;
+    let before = named(&checkpoint, path)?.unwrap_or_default();
+    if let Some((i, (was, is))) =
+        before.iter().zip(&set.classes).enumerate().find(|(_, (was, is))| was.name != is.name)
+    {
+        let source = set.source.display();
+        return Err(other(
+            path,
+            format!(
+                "its class {i} is {}, and in {source} it is {}; give the classes it was trained with, or train again",
+                was.name, is.name
+            ),
+        ));
+    }
+    Ok((segmenter, checkpoint))
+}
+
+/// A segmenter with a checkpoint's variables.
+fn filled(
+    config: &SegConfig,
+    classes: usize,
+    checkpoint: &Checkpoint,
+    path: &Path,
+) -> Result<Segmenter, SegmentationError> {
+    let (saved, now): (Shape, Shape) = (parsed(checkpoint, path, MODEL)?, Shape::of(config, classes));
     if saved != now {
         return Err(other(
             path,
             format!(
-                "it is of another model: {saved}, and config.toml and the data say {now}; set them back, or train again"
+                "it is of another model ({saved}), and config.toml and the data say {now}; set them back, or train again"
             ),
         ));
     }
@@ -105,7 +182,7 @@ fn opened(
         let values = checkpoint.f32(&key, variable.var.dims())?;
         change(&variable.var, |v| v.copy_from_slice(&values))?;
     }
-    Ok((segmenter, checkpoint))
+    Ok(segmenter)
 }
 
 fn other(path: &Path, reason: String) -> SegmentationError {

@@ -6,10 +6,16 @@ use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, differenti
 use nerve_core::ops::cross_entropy::cross_entropy;
 use nerve_core::ops::resize::bilinear;
 use nerve_data::augment::{Augment, ColourJitter};
-use nerve_data::labels::{LabelSet, LabelSplit, Pair};
+use nerve_data::labels::{LabelSet, LabelSplit};
 
 use super::batches::{Batch, Batches, Recipe};
-use super::{SegConfig, SegmentationError, Segmenter};
+use crate::load::Report;
+
+use super::{DataConfig, SegConfig, SegmentationError, Segmenter};
+
+/// Tables of positions, and tokens.
+const UNDECAYED: [&str; 5] =
+    ["attention_biases", "relative_position_bias_table", "pos_embed", "cls_token", "reg_token"];
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +33,7 @@ pub struct Trainer {
     pub(super) config: SegConfig,
     pub(super) set: Arc<LabelSet>,
     pub(super) segmenter: Segmenter,
+    loaded: Option<Report>,
     pub(super) optimizer: Optimizer,
     gradients: Gradients,
     weights: Arc<[f32]>,
@@ -45,10 +52,9 @@ impl Trainer {
     /// If the configuration cannot be, the split does not exist, or the weights cannot be used.
     pub fn new(config: SegConfig, set: Arc<LabelSet>, counts: &[u64]) -> Result<Self, SegmentationError> {
         let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.seed)?;
-        if let Some(weights) = &config.model.weights {
-            segmenter.load_backbone(weights, &config.model)?;
-        }
-        Self::with(config, set, segmenter, counts)
+        let weights = config.model.weights.as_deref();
+        let loaded = weights.map(|path| segmenter.load_backbone(path, &config.model)).transpose()?;
+        Ok(Self { loaded, ..Self::with(config, set, segmenter, counts)? })
     }
 
     /// A trainer of this segmenter.
@@ -62,8 +68,8 @@ impl Trainer {
         let train = &config.train;
         let rule = |key: &str, shape: &[usize]| Rule {
             rate: if Segmenter::is_head(key) { train.head_lr } else { train.lr },
-            // Biases, norms and tables of positions are not pulled to zero.
-            decay: if shape.len() < 2 || key.ends_with("attention_biases") {
+            // Biases, norms, tokens and tables of positions are not pulled to zero.
+            decay: if shape.len() < 2 || UNDECAYED.iter().any(|end| key.ends_with(end)) {
                 0.0
             } else {
                 train.weight_decay
@@ -71,7 +77,7 @@ impl Trainer {
         };
         let average = (train.ema > 0.0).then_some(train.ema);
         let optimizer = Optimizer::new(segmenter.variables(), average, rule);
-        let pairs = limited(set.split(&config.data.train_split)?, config.data.max_images);
+        let pairs = config.data.limited(set.split(&config.data.train_split)?).pairs;
         let augment = &config.augment;
         let strength = augment.photometric as f32;
         let factors = [1.0 - 0.5 * strength, 1.0 + 0.5 * strength];
@@ -101,6 +107,7 @@ impl Trainer {
             config,
             set,
             segmenter,
+            loaded: None,
             optimizer,
             gradients: Gradients::default(),
             recipe,
@@ -127,6 +134,12 @@ impl Trainer {
     #[must_use]
     pub fn segmenter(&self) -> &Segmenter {
         &self.segmenter
+    }
+
+    /// What was found in the weights that it began with, if there were any.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&Report> {
+        self.loaded.as_ref()
     }
 
     /// Finished steps.
@@ -166,7 +179,7 @@ impl Trainer {
             Some(name) => self.set.split(name).ok(),
             None => self.set.held_out(),
         }?;
-        Some(LabelSplit { pairs: limited(split, self.config.data.max_images), ..split.clone() })
+        Some(self.config.data.limited(split))
     }
 
     pub(super) fn start_clock(&mut self) {
@@ -219,9 +232,14 @@ impl Trainer {
     }
 }
 
-fn limited(split: &LabelSplit, most: Option<usize>) -> Vec<Pair> {
-    let all = split.pairs.len();
-    let most = most.unwrap_or(all).clamp(1, all.max(1));
-    // Spread over the list: neighbours are often frames of one film.
-    (0..most).filter_map(|i| split.pairs.get(i * all / most).cloned()).collect()
+impl DataConfig {
+    /// A split with at most as many pictures as the configuration says, spread over it.
+    #[must_use]
+    pub fn limited(&self, split: &LabelSplit) -> LabelSplit {
+        let all = split.pairs.len();
+        let most = self.max_images.unwrap_or(all).clamp(1, all.max(1));
+        // Neighbours are often frames of one film.
+        let pairs = (0..most).filter_map(|i| split.pairs.get(i * all / most).cloned()).collect();
+        LabelSplit { pairs, ..split.clone() }
+    }
 }
