@@ -165,8 +165,13 @@ pub(crate) fn labels(pictures: &[String], bars: &[String]) -> Layout {
         let more = [("Score", "score"), ("Saliency", "saliency"), ("Depth", "depth"), ("Normals", "normals")];
         let grid = |rows: [(&str, &str); 4]| rows.map(|(title, leaf)| picture(title, &base, leaf));
         let top = Grid::new(grid(top)).with_grid_columns(2);
-        let more = Horizontal::new(grid(more));
-        Vertical::new([top.into(), more.into()]).with_row_shares(vec![4.0, 1.3]).with_name(name).into()
+        // What a model may put out beside labels: most put out a score alone.
+        let below = Horizontal::new([
+            Tabs::new(grid(more)).into(),
+            plot("Held-out scores", &["+ numbers/eval/**"]),
+            plot("Loss", &["+ numbers/loss"]),
+        ]);
+        Vertical::new([top.into(), below.into()]).with_row_shares(vec![3.0, 1.3]).with_name(name).into()
     });
     let mut charts = Vec::new();
     let mut chart = |name: &String| -> ContainerLike {
@@ -182,9 +187,10 @@ pub(crate) fn labels(pictures: &[String], bars: &[String]) -> Layout {
         ContainerLike::View(view) => Some(view.blueprint_path()),
         _ => None,
     };
-    let numbers = Tabs::new([plot("All numbers", &["+ numbers/**"]), log()]);
+    let speed = plot("Pictures per second", &["+ numbers/images_per_s"]);
+    let numbers = Tabs::new([speed, plot("All numbers", &["+ numbers/**"]), log()]);
     let mut side = vec![confusion, numbers.into()];
-    let mut shares = vec![1.4, 1.0];
+    let mut shares = vec![1.4, 0.7];
     if !bars.is_empty() {
         side.insert(0, Tabs::new(bars).into());
         shares.insert(0, 1.0);

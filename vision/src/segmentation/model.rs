@@ -47,7 +47,7 @@ fn backbone(config: &ModelConfig) -> Config {
 enum Head {
     AllMlp(AllMlp),
     SemanticFpn(SemanticFpn),
-    UperNet(UperNetHead),
+    UperNet(Box<UperNetHead>),
 }
 
 impl Head {
@@ -69,7 +69,7 @@ impl Head {
             HeadKind::UperNet => {
                 let (inputs, pool_scales) = (channels(), POOLS.to_vec());
                 let config = UperNetHeadConfig { inputs, channels: width, pool_scales, classes };
-                Self::UperNet(UperNetHead::new(scope, &config)?)
+                Self::UperNet(Box::new(UperNetHead::new(scope, &config)?))
             }
         })
     }
