@@ -7,7 +7,7 @@
 //!
 //! A transposed convolution whose stride is its kernel is a linear map to the four cells that one becomes: keys
 //! `I.J.up.{weight,bias}` with `(4 channels, channels)`, and `I.J.norm` between two.
-use nerve_core::graph::{Mode, Result, Scope, Tensor, bail};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, bail, permute, reshape};
 use nerve_core::layers::{BatchNorm2d, Linear};
 use nerve_core::ops::gelu::Form;
 use nerve_core::ops::pool::max_pool2d;
@@ -24,9 +24,8 @@ struct Up(Linear);
 impl Up {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, rows, columns, channels) = x.dims4()?;
-        let cells = self.0.forward(x)?.reshape(vec![batch, rows, columns, 2, 2, channels])?;
-        let cells = cells.permute([0, 1, 3, 2, 4, 5])?.contiguous()?;
-        cells.reshape((batch, 2 * rows, 2 * columns, channels))
+        let cells = reshape(&self.0.forward(x)?, vec![batch, rows, columns, 2, 2, channels])?;
+        reshape(&permute(&cells, &[0, 1, 3, 2, 4, 5])?, (batch, 2 * rows, 2 * columns, channels))
     }
 }
 
