@@ -106,7 +106,7 @@ impl Batch {
             rate,
             progress: 0.0,
             pruning: None,
-            levels: usize::MAX,
+            pose_levels: usize::MAX,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Trainer {
                 step: FIRST_STEP + step,
             };
             let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
-            let (progress, levels) = (self.progress(), self.config().grid.levels);
+            let (progress, pose_levels) = (self.progress(), self.config().grid.levels);
             let input = StepInput {
                 sampler: &sampler,
                 marcher: &marcher,
@@ -51,7 +51,7 @@ impl Trainer {
                 rate: 0.0,
                 progress,
                 pruning: None,
-                levels,
+                pose_levels,
             };
             let mut sums = [[0.0; VALUES]];
             self.engine.trace(&input, &mut sums);

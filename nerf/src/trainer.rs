@@ -197,8 +197,9 @@ impl Trainer {
         let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
         let rate = self.config.train.rate * self.config.schedule.factor(progress) as f32;
         let pruning = self.pruner.as_ref().and_then(|p| p.slope(progress));
-        let levels = self.config.cameras.levels_at(progress, self.config.grid.levels);
-        let input = StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning, levels };
+        let pose_levels = self.config.cameras.levels_at(progress, self.config.grid.levels);
+        let input =
+            StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning, pose_levels };
         let stats = self.engine.step(&input);
         self.anchor_cameras();
         if let Some(pruner) = &mut self.pruner {

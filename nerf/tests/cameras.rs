@@ -54,15 +54,17 @@ fn apart(trainer: &nerve_nerf::Trainer, truth: &Scene) -> [f64; 2] {
 }
 
 /// Trains with exact poses, with disturbed ones, and with these refined, which must come within `bar` dB of the first
-/// from fitted held-out poses: where all poses are off, nothing says where exactly the scene is.
+/// from fitted held-out poses: where all poses are off, nothing says where exactly the scene is. Poses that are right
+/// must not be spoilt.
 fn recover(resolution: usize, views: usize, steps: u64, bar: f64) {
     let truth = demo(resolution, views);
     let (want, _) = trained(config(steps), &truth);
     let scene = Arc::new(disturbed(&truth, 1.0, 1.0));
     let (without, left) = trained(config(steps), &scene);
-    let mut config = config(steps);
-    config.cameras.refine_poses = true;
-    let (with, trainer) = trained(config, &scene);
+    let mut refining = config(steps);
+    refining.cameras.refine_poses = true;
+    let (kept, at_rest) = trained(refining.clone(), &truth);
+    let (with, trainer) = trained(refining, &scene);
     let (before, after) = (apart(&left, &truth), apart(&trainer, &truth));
     println!("apart {before:?} -> {after:?}; moved {:?}", trainer.pose_change());
     println!(
@@ -72,20 +74,26 @@ fn recover(resolution: usize, views: usize, steps: u64, bar: f64) {
         with.psnr,
         with.fitted.unwrap()
     );
+    println!(
+        "right from the start and refined: {:.2}, fitted {:.2}; moved {:?}",
+        kept.psnr,
+        kept.fitted.unwrap(),
+        at_rest.pose_change()
+    );
     assert!(without.psnr < want.psnr - 2.0, "{} {}", without.psnr, want.psnr);
     assert!(with.fitted.unwrap() > want.psnr - bar, "{:?} {}", with.fitted, want.psnr);
+    assert!(kept.fitted.unwrap() > want.psnr - 0.2, "{:?} {}", kept.fitted, want.psnr);
     assert!(after[0] < 0.8 * before[0], "{before:?} {after:?}");
 }
 
 #[test]
 fn disturbed_poses_are_recovered() {
-    recover(64, 40, 600, 1.0);
+    recover(64, 40, 600, 0.3);
 }
 
 /// As `nerve train demo --steps 2000` has it: 60 views of 200 x 200.
 #[test]
 #[ignore = "takes minutes; results are in benches/RESULTS.md"]
 fn disturbed_poses_are_recovered_at_full_size() {
-    // 0.63 dB were left when this was written, of which 0.5 are the aim.
-    recover(200, 60, 2000, 0.75);
+    recover(200, 60, 2000, 0.5);
 }

@@ -67,7 +67,7 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
             rate: 0.0,
             progress: 1.0,
             pruning: Some(1e-9),
-            levels: usize::MAX,
+            pose_levels: usize::MAX,
         };
         (0..20).for_each(|_| assert!(engine.step(&input).samples > 50_000));
         let region = Region::new(ALLOCATOR);

@@ -216,7 +216,7 @@ impl BatchEngine {
         let empty = self.grade_empty();
         let draw = clock.lap();
         let (loss, spread, kept) = self.stages(input.rays, true);
-        self.update_cameras(input.levels);
+        self.update_cameras(input.pose_levels);
         let stages = clock.lap();
         self.update_dense(input.rate);
         let dense = clock.lap();
@@ -308,7 +308,7 @@ impl TrainEngine for BatchEngine {
             let samples = self.draw(input);
             let (empty, (loss, _, kept)) = (self.grade_empty(), self.stages(input.rays, false));
             out.fill([0.0; 6]);
-            self.trace_poses(input.levels, out);
+            self.trace_poses(input.pose_levels, out);
             let loss = (loss + empty) / input.rays.max(1) as f64;
             StepStats { rays: input.rays, samples, kept, loss, ..StepStats::default() }
         })

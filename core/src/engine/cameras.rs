@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 impl BatchEngine {
     /// Adds to the gradients of what is learnt about cameras: after the stages, before the tables move. Sums run over
-    /// the rays in the order of the tiles, in f64.
+    /// the rays in the order of the tiles, in f64. Poses hear of the `levels` coarsest levels of the encoding.
     pub(super) fn update_cameras(&mut self, levels: usize) {
         let CameraBlocks { pose, color } = self.field.cameras;
         if let Some(block) = pose {

@@ -18,8 +18,8 @@ pub struct StepInput<'a> {
     /// How hard the saliency grid's cells are pushed to close: the slope of [`penalize`](crate::ops::saliency).
     /// `None` leaves the grid as it is.
     pub pruning: Option<f32>,
-    /// So many levels of the encoding learn, the coarsest ones; the tables of the others rest.
-    pub levels: usize,
+    /// Poses hear of so many levels of the encoding, the coarsest ones; all tables learn.
+    pub pose_levels: usize,
 }
 
 impl std::ops::AddAssign for Phases {

@@ -37,7 +37,7 @@ impl BatchEngine {
     /// Scatters the encodings' gradients into the tables and updates them, level by level, and beside them the
     /// saliency grid. Returns the mean of the latter.
     pub(super) fn update_tables(&mut self, input: &StepInput<'_>) -> f64 {
-        let StepInput { rate, pruning, levels, .. } = *input;
+        let StepInput { rate, pruning, .. } = *input;
         let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
         let tiles = &self.finals[..self.used];
         let (blocks, groups) = self.params.split();
@@ -58,7 +58,7 @@ impl BatchEngine {
         };
         let blocks = &mut blocks[grid.blocks.clone()];
         let update_tables = || {
-            blocks.par_iter_mut().enumerate().take(levels).with_max_len(1).for_each(|(l, block)| {
+            blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
                 let level = &grid.levels[l];
                 let mut grad = lock(&tables[Pool::worker()]);
                 let grad = &mut grad[..level.entries * level.features];

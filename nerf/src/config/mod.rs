@@ -153,16 +153,16 @@ pub struct CameraConfig {
     #[arg(long)]
     pub refine_poses: bool,
     /// Learning rate of the poses at first, in radians and in units of the scene's cube
-    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
     pub pose_rate: f32,
-    /// Share of the run over which the grid's levels start to learn, from coarse to fine, where poses are learnt
+    /// Share of the run over which poses come to hear of all of the grid's levels, from coarse to fine
     #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
     pub coarse_until: f64,
 }
 
 impl Default for CameraConfig {
     fn default() -> Self {
-        Self { appearance: false, refine_poses: false, pose_rate: 2e-3, coarse_until: 0.25 }
+        Self { appearance: false, refine_poses: false, pose_rate: 1e-3, coarse_until: 0.25 }
     }
 }
 

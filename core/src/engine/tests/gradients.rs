@@ -150,8 +150,8 @@ fn pruning_pulls_at_every_logit() {
         let (shots, rate) = (shots(70, 1.0), 1e-3);
         let rays = shots.len();
         let sampler = &shots;
-        let levels = usize::MAX;
-        let input = StepInput { sampler, marcher: sampler, rays, rate, progress: 1.0, pruning, levels };
+        let pose_levels = usize::MAX;
+        let input = StepInput { sampler, marcher: sampler, rays, rate, progress: 1.0, pruning, pose_levels };
         let start = engine.params().blocks().last().unwrap().weight.to_vec();
         let stats = engine.step(&input);
         let block = engine.params().blocks().last().unwrap();

@@ -226,6 +226,14 @@ impl Objective for Mse {
 
 fn step(engine: &mut BatchEngine, shots: &Shots, rate: f32) -> StepStats {
     let rays = shots.len();
-    let (pruning, levels) = (Some(0.0), usize::MAX);
-    engine.step(&StepInput { sampler: shots, marcher: shots, rays, rate, progress: 1.0, pruning, levels })
+    let (pruning, pose_levels) = (Some(0.0), usize::MAX);
+    engine.step(&StepInput {
+        sampler: shots,
+        marcher: shots,
+        rays,
+        rate,
+        progress: 1.0,
+        pruning,
+        pose_levels,
+    })
 }
