@@ -283,6 +283,46 @@ fn real(data: &Path, target: &str, kind: Option<u8>, file: &str) {
     fs::write(folder.join(file.replace('/', "_")), bytes).unwrap();
 }
 
+/// Folders of published models.
+fn models() {
+    // One array, so that it is a file of weights; a model needs more, which is said.
+    let header = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let weights = [&(header.len() as u64).to_le_bytes()[..], header, &1f32.to_le_bytes()].concat();
+    let configs = [
+        (
+            "swin",
+            r#"{"model_type": "swin", "architectures": ["SwinBackbone"], "embed_dim": 8, "depths": [1, 1],
+            "num_heads": [1, 2], "window_size": 2, "patch_size": 2, "out_indices": [1, 2]}"#,
+        ),
+        (
+            "vit",
+            r#"{"model_type": "dinov2_with_registers", "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "image_size": 8, "patch_size": [2, 2], "num_register_tokens": 2}"#,
+        ),
+        (
+            "mit",
+            r#"{"model_type": "segformer", "depths": [1], "sr_ratios": [2], "hidden_sizes": [8],
+            "patch_sizes": [3], "strides": [2], "num_attention_heads": [2], "mlp_ratios": [2], "num_channels": 3}"#,
+        ),
+        (
+            "segformer",
+            r#"{"model_type": "segformer", "architectures": ["SegformerForSemanticSegmentation"],
+            "depths": [1], "sr_ratios": [2], "hidden_sizes": [8], "patch_sizes": [3], "strides": [2],
+            "num_attention_heads": [2], "mlp_ratios": [2], "decoder_hidden_size": 4, "id2label": {"0": "a"}}"#,
+        ),
+        (
+            "upernet",
+            r#"{"model_type": "upernet", "hidden_size": 8, "auxiliary_channels": 4, "backbone_config":
+            {"model_type": "swin", "embed_dim": 4, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 1, 1],
+            "window_size": 2, "out_features": ["stage1"]}, "id2label": {"0": "a", "1": "b"}}"#,
+        ),
+        ("timm", r#"{"architecture": "vit_tiny_patch16_224"}"#),
+    ];
+    for (name, config) in configs {
+        seed("model", name, &[config.as_bytes(), &[0], &weights].concat());
+    }
+}
+
 fn main() {
     pictures();
     json();
@@ -290,6 +330,7 @@ fn main() {
     ply();
     runs();
     labels();
+    models();
     let Some(data) = std::env::var_os("NERVE_TEST_DATA").map(PathBuf::from) else { return };
     real(&data, "transforms", None, "fox/transforms.json");
     real(&data, "transforms", None, "nerf_synthetic/lego/transforms_test.json");

@@ -1,5 +1,5 @@
 //! The owner of a graph model's variables: each is made once, under the key that its checkpoint uses.
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -23,21 +23,38 @@ pub struct Variable {
 #[derive(Clone, Debug)]
 pub struct Variables {
     inner: Rc<RefCell<BTreeMap<String, Variable>>>,
+    /// Values of all of them.
+    total: Rc<Cell<usize>>,
     device: Device,
     seed: Option<u64>,
+    /// How many values all of them together may have.
+    most: usize,
 }
 
 impl Variables {
     /// None yet; new ones are drawn with `seed`.
     #[must_use]
     pub fn random(seed: u64) -> Self {
-        Self { inner: Rc::default(), device: Device::Cpu, seed: Some(seed) }
+        Self {
+            inner: Rc::default(),
+            total: Rc::default(),
+            device: Device::Cpu,
+            seed: Some(seed),
+            most: usize::MAX,
+        }
     }
 
     /// None yet; new ones are zeros, to be loaded.
     #[must_use]
     pub fn unset() -> Self {
-        Self { inner: Rc::default(), device: Device::Cpu, seed: None }
+        Self { inner: Rc::default(), total: Rc::default(), device: Device::Cpu, seed: None, most: usize::MAX }
+    }
+
+    /// As these, but a model that needs more values than `most` is refused before they are allocated: for configurations
+    /// that nobody vouches for.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// The place where a model finds its variables and gradients reach them.
@@ -124,11 +141,17 @@ impl Scope {
             }
             return Ok(known.var);
         }
+        let Variables { total, most, .. } = &self.variables;
+        let need = shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
+        let Some(all) = need.and_then(|n| n.checked_add(total.get())).filter(|all| all <= most) else {
+            bail!("with {key} {shape:?} the model has more than {most} values");
+        };
         let values = match (self.variables.seed, init) {
             (None, init) if !matches!(init, Init::Constant(_)) => vec![0.0; shape.iter().product()],
             (seed, init) => init.values(seed.unwrap_or(0), &key, shape),
         };
         let var = Var::from_vec(values, shape, &self.variables.device)?;
+        total.set(all);
         self.variables.inner.borrow_mut().insert(key, Variable { var: var.clone(), trainable });
         Ok(var)
     }

@@ -23,21 +23,24 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("seg info")?;
     context.common.without_viewer("seg info")?;
     let entry = zoo::find(&args.model);
-    let config = match entry {
-        Some(entry) => entry.config(),
-        None => Config::published(&Source::find(&args.model, Access::Offline).map_err(|error| {
-            anyhow::anyhow!(
-                "'{}' is no name of `nerve models`, and no model is found there: {error}",
-                args.model
-            )
-        })?)?,
+    let (config, most) = match entry {
+        Some(entry) => (entry.config(), usize::MAX),
+        None => {
+            let source = Source::find(&args.model, Access::Offline).map_err(|error| {
+                anyhow::anyhow!(
+                    "'{}' is no name of `nerve models`, and no model is found there: {error}",
+                    args.model
+                )
+            })?;
+            (Config::published(&source)?, zoo::room(&source))
+        }
     };
     let side = entry.map_or(224, |entry| entry.image);
     let size = args.size.unwrap_or([side; 2]);
     if size.iter().any(|side| !(8..=4096).contains(side)) {
         return Err(usage("--size: 8 to 4096 on each side").into());
     }
-    let info = zoo::info(&config, size)?;
+    let info = zoo::info(&config, size, most)?;
     let (macs, activations) = (info.cost.macs as f64, info.cost.activations as f64);
     let outputs: Vec<String> = info
         .outputs

@@ -7,7 +7,7 @@ use nerve_core::graph::{Cost, DType, Device, Mode, Result, Tensor, Variables, ta
 
 pub use entries::ENTRIES;
 pub use model::{Config, Model};
-pub use published::open;
+pub use published::{open, room};
 
 /// What a model puts out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +65,13 @@ pub struct Info {
     pub outputs: Vec<Vec<usize>>,
 }
 
-/// Finds out by running the model once on one image of this height and width, with weights of zero.
+/// Finds out by running the model once on one image of this height and width, with weights of zero, of which there may
+/// be `most`.
 ///
 /// # Errors
 /// If it cannot be built, or the image is too small for it.
-pub fn info(config: &Config, [height, width]: [usize; 2]) -> Result<Info> {
-    let variables = Variables::unset();
+pub fn info(config: &Config, [height, width]: [usize; 2], most: usize) -> Result<Info> {
+    let variables = Variables::unset().at_most(most);
     let model = Model::new(&variables.detached(), config)?;
     let image = Tensor::zeros((1, height, width, 3), DType::F32, &Device::Cpu)?;
     let (outputs, cost) = tally(|| model.outputs(&image, Mode::Eval));

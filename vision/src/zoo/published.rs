@@ -30,6 +30,9 @@ impl Config {
         let Some(value) = source.config::<Value>()? else {
             return Err(failed("no config.json beside the weights says what model they are of".into()));
         };
+        if let Some((field, number)) = absurd(&value, "") {
+            return Err(failed(format!("`{field}` is {number}; no model has such a number")));
+        }
         let header: Header = read(value.clone()).map_err(failed)?;
         let known = header.architectures.unwrap_or_default();
         let is = |name: &str| known.iter().any(|architecture| architecture == name);
@@ -62,6 +65,22 @@ impl Config {
     }
 }
 
+/// Larger than any number of a model.
+const LARGEST: f64 = 65536.0;
+
+/// The first number that is absurdly large, and its field.
+fn absurd(value: &Value, field: &str) -> Option<(String, serde_json::Number)> {
+    let inside = |name: &str| if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") };
+    match value {
+        Value::Number(n) if n.as_f64().is_none_or(|n| n.abs() > LARGEST) => {
+            Some((field.to_owned(), n.clone()))
+        }
+        Value::Array(all) => all.iter().find_map(|value| absurd(value, field)),
+        Value::Object(all) => all.iter().find_map(|(name, value)| absurd(value, &inside(name))),
+        _ => None,
+    }
+}
+
 /// A value as a `T`; an error names the field.
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(value).map_err(|error| error.to_string())
@@ -77,13 +96,23 @@ fn timm(name: &str) -> Option<Config> {
     })
 }
 
+/// Values that the smallest models may lack in their files.
+const SPARE: usize = 1 << 16;
+
+/// How many values a model of these weights may have: twice what there is, for tables that are resized. A configuration
+/// that wants more is not of these weights.
+#[must_use]
+pub fn room(source: &Source) -> usize {
+    2 * source.shapes().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() + SPARE
+}
+
 /// Builds what `source` holds and loads it whole.
 ///
 /// # Errors
 /// If its configuration or weights cannot be used, or do not fit each other.
 pub fn open(source: &mut Source) -> Result<(Config, Variables, Model, Report), LoadError> {
     let config = Config::published(source)?;
-    let variables = Variables::unset();
+    let variables = Variables::unset().at_most(room(source));
     let model = Model::new(&variables.detached(), &config).map_err(|error: Error| LoadError::Json {
         path: source.origin().into(),
         problem: error.to_string(),

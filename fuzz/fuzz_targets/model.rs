@@ -1,0 +1,16 @@
+//! A published model's folder: `config.json`, and behind the first zero byte `model.safetensors`.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use nerve_fuzz::{place, put};
+use nerve_vision::load::Source;
+use nerve_vision::zoo;
+
+fuzz_target!(|data: &[u8]| {
+    let zero = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (config, weights) = data.split_at(zero);
+    put("config.json", config);
+    put("model.safetensors", weights.get(1..).unwrap_or_default());
+    if let Ok(mut source) = Source::open(place()) {
+        let _ = zoo::open(&mut source);
+    }
+});
