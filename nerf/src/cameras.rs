@@ -3,10 +3,10 @@
 //! **Poses** (`--refine-poses`). Every training camera has a correction in so(3) x R^3 (see
 //! [`nerve_core::ops::rigid`]) in the unit frame, learnt by gradients through the samples' positions. All cameras and the
 //! field can move together without changing a picture: the corrections never contain a part that is such a common
-//! shift, turn or scaling ([`Gauge`]), so that the field stays where the given poses, taken together, put it. While
-//! poses are wrong, fine detail pulls them anywhere: over the first part of the run they hear of the encoding's coarse
-//! levels alone, then of more and more, the curriculum of BARF (Lin et al. 2021) and of Heo et al. (CVPR 2023). Here it
-//! is the poses' alone. All tables learn from the start: what fine levels have learnt from wrong poses is soon gone,
+//! shift, turn or scaling, or nearly one (see `gauge.rs`), so that the field stays where the given poses, taken together,
+//! put it. While poses are wrong, fine detail pulls them anywhere: over the first part of the run they hear of the
+//! encoding's coarse levels alone, then of more and more, the curriculum of BARF (Lin et al. 2021) and of Heo et al.
+//! (CVPR 2023). Here it is the poses' alone. All tables learn from the start: what fine levels have learnt from wrong poses is soon gone,
 //! and a field that was kept from detail for a quarter of the run ends 0.6 dB lower, its poses right or wrong.
 //!
 //! **Colours** (`--appearance`). Every training photograph has an affine map of colours of its own (see
@@ -40,6 +40,8 @@ const POSE_DECAY: f64 = 0.01;
 /// bent a little, and without a pull the gradients' noise takes poses along such ways. It falls with the rate: the noise
 /// does so too, and what the pull has kept back is caught up on.
 const POSE_PULL: f64 = 30.0;
+/// The largest part of a correction that a step may take back.
+const MOST_PULLED: f64 = 0.5;
 /// Levels that poses hear of from the start.
 const COARSE: usize = 4;
 
@@ -68,59 +70,6 @@ impl CameraConfig {
         let finer = all.saturating_sub(COARSE) as f64 * progress / self.coarse_until;
         (COARSE + finer as usize).min(all)
     }
-}
-
-/// The common shifts, turns and scalings of all cameras, to first order: what corrections must not contain.
-#[derive(Clone, Debug)]
-pub(crate) struct Gauge(Vec<Vec<f64>>);
-
-impl Gauge {
-    /// For cameras at `centres`.
-    pub fn new(centres: &[[f32; 3]]) -> Self {
-        let n = centres.len().max(1) as f64;
-        let mean = [0, 1, 2].map(|a| centres.iter().map(|c| f64::from(c[a])).sum::<f64>() / n);
-        let mut basis: Vec<Vec<f64>> = Vec::new();
-        for kind in 0..7 {
-            let row = |centre: &[f32; 3]| {
-                let [x, y, z] = [0, 1, 2].map(|a| f64::from(centre[a]) - mean[a]);
-                match kind {
-                    0 => [0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
-                    1 => [0.0, 0.0, 0.0, 0.0, 1.0, 0.0],
-                    2 => [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
-                    // A turn by e about the mean moves a camera by e x (its place).
-                    3 => [1.0, 0.0, 0.0, 0.0, -z, y],
-                    4 => [0.0, 1.0, 0.0, z, 0.0, -x],
-                    5 => [0.0, 0.0, 1.0, -y, x, 0.0],
-                    _ => [0.0, 0.0, 0.0, x, y, z],
-                }
-            };
-            let mut v: Vec<f64> = centres.iter().flat_map(row).collect();
-            let size = dot(&v, &v).sqrt();
-            for b in &basis {
-                let along = dot(&v, b);
-                v.iter_mut().zip(b).for_each(|(v, b)| *v -= along * b);
-            }
-            let left = dot(&v, &v).sqrt();
-            // Cameras in one place, or one camera: some of the seven are the same.
-            if left > 1e-6 * size.max(1e-30) {
-                v.iter_mut().for_each(|v| *v /= left);
-                basis.push(v);
-            }
-        }
-        Self(basis)
-    }
-
-    /// Takes the common part out of `[camera][6]` corrections.
-    pub fn remove(&self, values: &mut [f32]) {
-        for b in &self.0 {
-            let along: f64 = values.iter().zip(b).map(|(v, b)| f64::from(*v) * b).sum();
-            values.iter_mut().zip(b).for_each(|(v, b)| *v -= (along * b) as f32);
-        }
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Takes each column's mean out of rows of `columns` values.
@@ -209,7 +158,9 @@ impl Trainer {
             match group.name.as_str() {
                 POSES => {
                     group.rate = pose;
-                    group.decay = (POSE_PULL * POSE_DECAY.powf(progress)) as f32;
+                    // Not past where a camera was given, however large the rate.
+                    let most = MOST_PULLED / config.cameras.pose_rate_at(progress).max(1e-12);
+                    group.decay = (POSE_PULL * POSE_DECAY.powf(progress)).min(most) as f32;
                 }
                 COLORS => group.rate = COLOR_RATE,
                 _ => {}
@@ -243,46 +194,6 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Cameras on an arc, at different distances.
-    fn arc(n: usize) -> Vec<[f32; 3]> {
-        let at = |i: usize| (i as f32 * 0.4, 1.0 + 0.1 * (i % 3) as f32);
-        (0..n).map(at).map(|(a, r)| [0.5 + r * a.cos(), 0.5 + r * a.sin(), 0.3 + 0.2 * a.cos()]).collect()
-    }
-
-    #[test]
-    fn common_motions_are_taken_out_and_nothing_else() {
-        let centres = arc(9);
-        let gauge = Gauge::new(&centres);
-        assert_eq!(gauge.0.len(), 7);
-        // A turn of everything by w, a shift and a scaling.
-        let (w, shift, scale) = ([0.02, -0.01, 0.03], [0.1, 0.2, -0.1], 0.05);
-        let common = centres.iter().flat_map(|c| {
-            let moved = rigid::cross(w, *c);
-            let tau: [f32; 3] = std::array::from_fn(|a| moved[a] + shift[a] + scale * c[a]);
-            [w[0], w[1], w[2], tau[0], tau[1], tau[2]]
-        });
-        let mut values: Vec<f32> = common.collect();
-        gauge.remove(&mut values);
-        assert!(values.iter().all(|v| v.abs() < 1e-6), "{values:?}");
-        // What is left once stays.
-        let mut values: Vec<f32> = (0..54).map(|i| ((i * 37) % 11) as f32 * 0.01).collect();
-        gauge.remove(&mut values);
-        let once = values.clone();
-        gauge.remove(&mut values);
-        assert!(values.iter().zip(&once).all(|(a, b)| (a - b).abs() < 1e-6));
-        assert!(once.iter().any(|v| v.abs() > 0.01));
-    }
-
-    /// Where all motions are common, nothing is left to learn; nothing is divided by zero.
-    #[test]
-    fn few_cameras_have_fewer_motions_of_their_own() {
-        let mut one = [0.1f32; 6];
-        Gauge::new(&arc(1)).remove(&mut one);
-        assert!(one.iter().all(|v| v.abs() < 1e-6), "{one:?}");
-        assert_eq!(Gauge::new(&[[0.5; 3]; 4]).0.len(), 6);
-        assert!(Gauge::new(&[]).0.is_empty());
-    }
 
     #[test]
     fn levels_come_one_after_the_other() {

@@ -12,6 +12,7 @@ pub mod eval;
 pub mod field;
 mod fit_pose;
 pub mod frustum;
+mod gauge;
 pub mod hollow;
 mod identity;
 pub mod live;

@@ -1,9 +1,9 @@
 //! The training loop.
 
-use crate::cameras::Gauge;
 use crate::config::{ConfigError, NerfConfig, TrainConfig};
 use crate::field::{self, SALIENCY};
 use crate::frustum;
+use crate::gauge::Gauge;
 use crate::hollow::Pruner;
 use crate::occupancy::Occupancy;
 use crate::sampler::{Occupied, Pixels, Volume};
@@ -135,7 +135,7 @@ impl Trainer {
         let near = config.march.near(scene.near);
         let seen = pool.run(|| frustum::seen(&scene, cascades, near));
         let mut trainer = Self {
-            gauge: Gauge::new(&views.centres()),
+            gauge: Gauge::new(&views.gazes()),
             volume: Volume { side: side as f32, steps, near },
             occupancy: Occupancy::new(side, steps, seen),
             rng: Rng::new(config.train.seed),

@@ -60,6 +60,11 @@ impl TrainingViews {
         self.all.iter().map(|t| t.caster.origin()).collect()
     }
 
+    /// The same, with the optical axes.
+    pub(crate) fn gazes(&self) -> Vec<[[f32; 3]; 2]> {
+        self.all.iter().map(|t| [t.caster.origin(), t.axis]).collect()
+    }
+
     /// The cameras' mean distance from their centre, in the unit frame.
     pub(crate) fn spread(&self) -> f64 {
         let (centres, n) = (self.centres(), self.len().max(1) as f64);

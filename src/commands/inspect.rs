@@ -66,7 +66,9 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
             if let Err(error) = set
                 && !matches!(error, LabelError::NotFound { .. } | LabelError::Unrecognised { .. })
             {
-                return Err(error.into());
+                return Err(anyhow::Error::from(error).context(
+                    "these look like pictures with labels; as photos of a scene, `nerve train` takes them",
+                ));
             }
             return bare_photos(context, args, &path, &folder);
         }

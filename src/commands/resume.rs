@@ -53,6 +53,8 @@ fn resume_segmentation(
     }
     context.common.device.resolve()?;
     let set = segmentation::open(&config)?;
+    // That it is wanted is said before the training, not after it.
+    config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
     let checkpoint = folder.checkpoint_path();
     let (trainer, counts) = if checkpoint.exists() {
         let counts = class_pixels(&checkpoint)?;

@@ -2,8 +2,9 @@
 //!
 //! Vision models are graphs of [`Tensor`]s. What candle computes with a correct gradient is used as it is; everything
 //! else, and everything that must be fast on a CPU, is an op of [`crate::ops`] with an [`Op`] on top (`graph.rs` in
-//! its folder). [`differentiate`] is the backward pass; candle's own works too, slower. Maps of features are `(batch, height, width, channels)` throughout, so that a token is a row and a 1x1
-//! convolution a product; sequences are `(batch, tokens, channels)`.
+//! its folder). [`differentiate`] is the backward pass; candle's own works too, slower. Maps of features are `(batch,
+//! height, width, channels)` throughout, so that a token is a row and a 1x1 convolution a product; sequences are `(batch,
+//! tokens, channels)`.
 mod buffer;
 #[cfg(test)]
 pub(crate) mod check;

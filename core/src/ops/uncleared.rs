@@ -13,8 +13,9 @@ pub(crate) fn uncleared(len: usize) -> Vec<f32> {
     // SAFETY: the capacity is `len`, and a `MaybeUninit` needs no value.
     unsafe { values.set_len(len) };
     let mut values = std::mem::ManuallyDrop::new(values);
-    // SAFETY: the parts are those of a vector whose elements have the same size and alignment. Every pattern of bits is an
-    // f32, and the callers write each value before it is read (their tests see to that, with NaN here).
+    // SAFETY: the parts are those of a vector whose elements have the same size and alignment. The values are not
+    // initialised: callers hand the array to kernels that only write it, and write all of it, before anything reads it
+    // (their tests see to that, with NaN here).
     unsafe { Vec::from_raw_parts(values.as_mut_ptr().cast::<f32>(), len, values.capacity()) }
 }
 

@@ -6,6 +6,7 @@
 //! | `checkpoint.safetensors` | weights, moments, step; see [`checkpoint`](crate::checkpoint)     |
 //! | `metrics.jsonl`          | see [`MetricsLog`](super::MetricsLog)                             |
 //! | `eval.json`              | the last evaluation                                              |
+//! | `confusion.csv`, `.png`  | a segmenter's confusion matrix, of the last evaluation           |
 //! | `renders/`               | pictures                                                         |
 //! | `recording.rrd`          | the viewer's recording, if saved                                 |
 //! | `.lock`                  | held by the process that trains                                  |
@@ -32,11 +33,14 @@ const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const METRICS: &str = "metrics.jsonl";
 const EVAL: &str = "eval.json";
+/// Of a segmenter, beside what was measured.
+const CONFUSION: [&str; 2] = ["confusion.csv", "confusion.png"];
 const RENDERS: &str = "renders";
 const RECORDING: &str = "recording.rrd";
 const LOCK: &str = ".lock";
 /// What overwriting removes, the file that makes it a run first. Anything else in the folder is the user's.
-const ENTRIES: [&str; 6] = [CONFIG, CHECKPOINT, METRICS, EVAL, RENDERS, RECORDING];
+const ENTRIES: [&str; 8] =
+    [CONFIG, CHECKPOINT, METRICS, EVAL, CONFUSION[0], CONFUSION[1], RENDERS, RECORDING];
 
 /// What to do about a run that is already there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -62,7 +62,7 @@ impl NerfConfig {
     fn validate_cameras(&self) -> Result<(), ConfigError> {
         let c = &self.cameras;
         let rate = c.pose_rate > 0.0 && c.pose_rate <= 0.1;
-        check(rate, "--pose-rate", c.pose_rate.to_string(), "use a small positive number, such as 2e-3")?;
+        check(rate, "--pose-rate", c.pose_rate.to_string(), "use a small positive number, such as 1e-3")?;
         let coarse = (0.0..1.0).contains(&c.coarse_until);
         check(coarse, "--coarse-until", c.coarse_until.to_string(), "use 0 or more, below 1, such as 0.25")?;
         check(

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use nerve_core::schedule::{Decay, Schedule};
 use serde::{Deserialize, Serialize};
 
-use super::{BackboneName, HeadKind, SegmentationError};
+use super::{BackboneName, HeadKind};
 
 /// The whole configuration of a run, as in its `config.toml`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, Args)]
@@ -70,7 +70,7 @@ pub struct ModelConfig {
     /// Channels of the head [default: 128, of upernet 256]
     #[arg(long, value_name = "N")]
     pub head_width: Option<usize>,
-    /// Share of values that the head drops before it classifies
+    /// Share of values that the head drops before it classifies; upernet drops none
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub dropout: f32,
     /// Rate of drop path of the last block
@@ -269,67 +269,5 @@ pub fn size(text: &str) -> Result<[usize; 2], String> {
     match (h.trim().parse(), w.trim().parse()) {
         (Ok(h), Ok(w)) => Ok([h, w]),
         _ => Err("use HEIGHTxWIDTH, such as 224x448".into()),
-    }
-}
-
-impl SegConfig {
-    /// Refuses what cannot be.
-    ///
-    /// # Errors
-    /// The first setting that is out of range, and what it must be.
-    pub fn validate(&self) -> Result<(), SegmentationError> {
-        let Self { augment, train, model, .. } = self;
-        let wrong = |field: &'static str, value: String, expected: &'static str| {
-            Err(SegmentationError::Setting { field, value, expected })
-        };
-        if augment.crop.iter().any(|side| !(32..=4096).contains(side)) {
-            return wrong(
-                "crop",
-                format!("{}x{}", augment.crop[0], augment.crop[1]),
-                "32 to 4096 on each side",
-            );
-        }
-        let (low, high) = (augment.scale_min, augment.scale_max);
-        if !(0.1..=10.0).contains(&low) || !(low..=10.0).contains(&high) {
-            return wrong("scale_min, scale_max", format!("{low}, {high}"), "0.1 to 10, the larger one last");
-        }
-        let share = |field, value: f64, open: bool| match (0.0..=1.0).contains(&value)
-            && !(open && value >= 1.0)
-        {
-            true => Ok(()),
-            false => wrong(field, value.to_string(), if open { "at least 0 and below 1" } else { "0 to 1" }),
-        };
-        share("max_class_share", augment.max_class_share, false)?;
-        share("photometric", augment.photometric.min(1.0), false)?;
-        share("dropout", f64::from(model.dropout), true)?;
-        share("drop_path", f64::from(model.drop_path), true)?;
-        share("ema", f64::from(train.ema), true)?;
-        if !(1..=4096).contains(&model.width()) {
-            return wrong("head_width", model.width().to_string(), "1 to 4096");
-        }
-        if !(1..=1024).contains(&train.batch) || !(1..=1024).contains(&train.accumulate) {
-            return wrong("batch, accumulate", format!("{}, {}", train.batch, train.accumulate), "1 to 1024");
-        }
-        if model.head == HeadKind::UperNet && train.batch == 1 {
-            return wrong(
-                "batch",
-                "1".into(),
-                "at least 2 with the head upernet, whose norm of the whole picture needs several; other heads take 1",
-            );
-        }
-        for (field, value) in
-            [("lr", train.lr), ("head_lr", train.head_lr), ("weight_decay", train.weight_decay)]
-        {
-            if !(0.0..=1.0).contains(&value) {
-                return wrong(field, value.to_string(), "0 to 1");
-            }
-        }
-        if !(train.clip >= 0.0 && train.save_every > 0.0) {
-            return wrong("clip, save_every", format!("{}, {}", train.clip, train.save_every), "positive");
-        }
-        if train.eval_every == Some(0) || train.steps == Some(0) {
-            return wrong("steps, eval_every", "0".to_owned(), "at least 1");
-        }
-        self.schedule.by_progress().validate().map_err(SegmentationError::Schedule)
     }
 }

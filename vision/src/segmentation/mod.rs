@@ -10,6 +10,7 @@ mod pyramid;
 mod run;
 mod state;
 mod trainer;
+mod validate;
 
 use std::path::PathBuf;
 

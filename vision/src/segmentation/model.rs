@@ -6,7 +6,7 @@ use nerve_core::ops::resize::bilinear;
 
 use super::pyramid::{MAPS, Pyramid};
 use super::{HeadKind, ModelConfig, SegmentationError, Segments};
-use crate::backbones::swin::SwinForm;
+use crate::backbones::swin::{SwinForm, SwinKeys};
 use crate::backbones::vit::VitConfig;
 use crate::backbones::{Backbone, Level};
 use crate::heads::all_mlp::{AllMlp, AllMlpConfig};
@@ -183,8 +183,12 @@ impl Segmenter {
     ) -> std::result::Result<Report, SegmentationError> {
         let mut source = Source::open(path)?;
         let prefix = format!("{BACKBONE}.");
-        let inner = self.learning.backbone.keys(&source);
         let whole = source.shapes().any(|(name, _)| name.starts_with("decode_head."));
+        let inner: Box<dyn Keys> = match &self.learning.backbone {
+            // Whose names they are shows in the backbone's own.
+            Model::Swin(swin) if whole => Box::new(SwinKeys::of(&source, "backbone.", swin.config())),
+            model => model.keys(&source),
+        };
         let keys = BackboneKeys { inner, whole };
         let mut report = load(&self.variables, &prefix, &mut source, &keys)?;
         // Swin's classifiers have no norms of single stages.

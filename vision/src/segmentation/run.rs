@@ -34,7 +34,7 @@ impl Trainer {
     /// saving as configured and at the end. `counts` are what the trainer was made with.
     ///
     /// # Errors
-    /// If a picture cannot be read (after saving), the loss stops being finite, or a checkpoint cannot be written.
+    /// If a picture cannot be read (after saving), the loss stops being finite (the last checkpoint stays), or a checkpoint cannot be written.
     pub fn run(
         &mut self,
         checkpoint: &Path,
@@ -51,8 +51,11 @@ impl Trainer {
             let step = match self.step() {
                 Ok(step) => step,
                 Err(error) => {
-                    // What was learnt is kept; a loss that is no number has spoilt nothing yet.
-                    self.keep(checkpoint, counts, events)?;
+                    // What was learnt is kept, but not where it has run away: the weights are there, and the norms'
+                    // running statistics have seen it.
+                    if !matches!(error, SegmentationError::Diverged { .. }) {
+                        self.keep(checkpoint, counts, events)?;
+                    }
                     return Err(error);
                 }
             };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::graph::{change, values_of};
 use nerve_data::labels::{Class, LabelSet};
@@ -41,7 +42,9 @@ impl Shape {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backbone, head, head_width, classes } = self;
-        write!(f, "backbone {backbone}, head {head:?} with head_width {head_width}, {classes} classes")
+        let head = head.to_possible_value();
+        let head = head.as_ref().map_or("", |head| head.get_name());
+        write!(f, "backbone {backbone}, head {head} with head_width {head_width}, {classes} classes")
     }
 }
 

@@ -191,7 +191,7 @@ impl Trainer {
         self.clock = None;
     }
 
-    /// One step: its batches forward and differentiate, and the optimiser.
+    /// One step: its batches forward and backward, and the optimiser.
     ///
     /// # Errors
     /// If a picture cannot be read.
