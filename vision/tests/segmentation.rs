@@ -238,6 +238,60 @@ fn settings_that_contradict_each_other_are_refused_with_a_remedy() {
     assert!(error.contains("batch = 1") && error.contains("upernet"), "{error}");
     one.model.head = HeadKind::SemanticFpn;
     assert!(one.validate().is_ok());
+    // Its coarsest map is one cell then.
+    one.augment.crop = [48, 32];
+    assert!(one.validate().expect_err("refused").to_string().contains("crops below 64x64"));
+    one.train.batch = 2;
+    assert!(one.validate().is_ok());
+    for seconds in [f64::INFINITY, 1e20, 0.0, f64::NAN] {
+        one.train.save_every = seconds;
+        assert!(one.validate().expect_err("refused").to_string().contains("save_every"), "{seconds}");
+    }
+    one.train.save_every = 60.0;
     one.model.head_width = Some(0);
     assert!(one.validate().expect_err("refused").to_string().contains("head_width"));
+}
+
+/// Weights and running statistics that have run away are not saved over those that were well.
+#[test]
+fn a_run_that_diverges_keeps_its_last_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = set(&folder.path().join("labels"));
+    let counts = counts(&set);
+    let mut trainer = Trainer::new(config(4), set, &counts).expect("a trainer");
+    let saved = folder.path().join("checkpoint.safetensors");
+    trainer.save(&saved, &counts).expect("saved");
+    let before = std::fs::read(&saved).expect("read");
+    for (_, v) in trainer.segmenter().variables().all().iter().filter(|(key, _)| Segmenter::is_head(key)) {
+        change(&v.var, |values| values.fill(f32::NAN)).expect("changed");
+    }
+    let (events, cancel) = (nerve_core::run::Events::new(), nerve_core::run::Cancel::new());
+    let error = trainer.run(&saved, &counts, &events, &cancel).expect_err("no loss").to_string();
+    assert!(error.contains("last checkpoint"), "{error}");
+    assert!(std::fs::read(&saved).expect("read") == before, "the checkpoint has changed");
+}
+
+/// The authors count a merging to the stage before it, and their segmenters have their backbone under its name.
+#[test]
+fn the_authors_segmenter_begins_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("weights.safetensors");
+    let model = chosen("swin-tiny", HeadKind::AllMlp, 1).model;
+    let mut segmenter = Segmenter::new(&model, 3, 1).expect("a segmenter");
+    let published = |key: &str| {
+        (1..4).fold(key.to_owned(), |key, stage| {
+            key.replace(
+                &format!("backbone.layers.{stage}.downsample"),
+                &format!("backbone.layers.{}.downsample", stage - 1),
+            )
+        })
+    };
+    let all = segmenter.variables().all();
+    let of_backbone = all.iter().filter(|(key, _)| key.starts_with("backbone."));
+    let mut arrays: Vec<_> = of_backbone.map(|(key, v)| (published(key), v.var.dims().to_vec())).collect();
+    let count = arrays.len();
+    arrays.push(("decode_head.conv_seg.weight".into(), vec![150, 512, 1, 1]));
+    weights(&file, &arrays);
+    let report = segmenter.load_backbone(&file, &model).expect("loaded");
+    assert_eq!((report.loaded, report.fresh.len()), (count, 0), "{report}");
 }
