@@ -153,14 +153,15 @@ impl Trainer {
         let config = self.config();
         // Groups' rates are relative to the run's.
         let rate = f64::from(config.train.rate) * config.schedule.factor(progress);
-        let pose = (config.cameras.pose_rate_at(progress) / rate.max(1e-12)) as f32;
+        let own = config.cameras.pose_rate_at(progress);
+        let pose = (own / rate.max(1e-12)) as f32;
+        // Not past where a camera was given, however large the rate.
+        let pull = (POSE_PULL * POSE_DECAY.powf(progress)).min(MOST_PULLED / own.max(1e-12)) as f32;
         for group in &mut self.engine.params_mut().groups {
             match group.name.as_str() {
                 POSES => {
                     group.rate = pose;
-                    // Not past where a camera was given, however large the rate.
-                    let most = MOST_PULLED / config.cameras.pose_rate_at(progress).max(1e-12);
-                    group.decay = (POSE_PULL * POSE_DECAY.powf(progress)).min(most) as f32;
+                    group.decay = pull;
                 }
                 COLORS => group.rate = COLOR_RATE,
                 _ => {}
