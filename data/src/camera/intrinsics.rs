@@ -23,6 +23,12 @@ pub struct Intrinsics {
     pub distortion: Distortion,
 }
 
+/// Least and greatest focal length as shares of the shorter side: angles of view of 179 degrees and of a few seconds of
+/// arc. Lengths in millimetres and shares of the width lie below.
+const FOCAL: [f64; 2] = [0.01, 1e5];
+/// Of the longer side, the farthest that the principal point may be from the corner: a small cut out of a large image.
+const FARTHEST_OFF: f64 = 1e3;
+
 /// Why intrinsics cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum IntrinsicsError {
@@ -39,6 +45,21 @@ pub enum IntrinsicsError {
     NotFinite {
         /// Which one.
         field: &'static str,
+    },
+    /// No lens has such a focal length or principal point: it is given in another unit, or damaged.
+    #[error(
+        "{field} is {value:e} pixels for an image of {width}x{height}, which no lens has; it must be in pixels of that \
+         image, not in millimetres or shares"
+    )]
+    Absurd {
+        /// Which one.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
     },
     /// The image has fewer pixels on a side than it is to be divided by.
     #[error("{width}x{height} pixels cannot be downscaled by {by}; use a factor from 1 to the shorter side")]
@@ -70,10 +91,10 @@ impl Intrinsics {
         ((px - self.cx) / self.fx, (py - self.cy) / self.fy)
     }
 
-    /// Checks that all numbers can be computed with.
+    /// Checks that all numbers can be computed with, and are those of a lens.
     ///
     /// # Errors
-    /// Names the first field that is not finite or not positive.
+    /// Names the first field that is not finite or not positive, or that no lens has.
     pub fn validate(&self) -> Result<(), IntrinsicsError> {
         let sides = [("width", f64::from(self.width)), ("height", f64::from(self.height))];
         for (field, value) in sides.into_iter().chain([("fl_x", self.fx), ("fl_y", self.fy)]) {
@@ -88,6 +109,19 @@ impl Intrinsics {
         ] {
             if !finite {
                 return Err(IntrinsicsError::NotFinite { field });
+            }
+        }
+        let (width, height) = (self.width, self.height);
+        let shorter = f64::from(width.min(height));
+        let (focal, off) = (FOCAL.map(|share| share * shorter), FARTHEST_OFF * f64::from(width.max(height)));
+        for (field, value, possible) in [
+            ("fl_x", self.fx, (focal[0]..=focal[1]).contains(&self.fx)),
+            ("fl_y", self.fy, (focal[0]..=focal[1]).contains(&self.fy)),
+            ("cx", self.cx, self.cx.abs() <= off),
+            ("cy", self.cy, self.cy.abs() <= off),
+        ] {
+            if !possible {
+                return Err(IntrinsicsError::Absurd { field, value, width, height });
             }
         }
         Ok(())
@@ -161,6 +195,19 @@ mod tests {
         assert!(Intrinsics { width: 0, ..good }.validate().unwrap_err().to_string().starts_with("width"));
         assert!(Intrinsics { fy: -1.0, ..good }.validate().unwrap_err().to_string().starts_with("fl_y"));
         assert!(Intrinsics { cy: f64::NAN, ..good }.validate().unwrap_err().to_string().starts_with("cy"));
+        for absurd in [
+            Intrinsics { fx: 1e300, ..good },
+            Intrinsics { fy: 1e-300, ..good },
+            Intrinsics { fx: 4.2, ..Intrinsics::pinhole(4000, 3000, 3000.0, 3000.0) },
+            Intrinsics { cx: 1e300, ..good },
+            Intrinsics { cy: -1e9, ..good },
+        ] {
+            let error = absurd.validate().unwrap_err().to_string();
+            assert!(error.contains("not in millimetres"), "{error}");
+        }
+        // A telescope's, and a small cut out of a large image.
+        assert_eq!(Intrinsics::pinhole(100, 100, 1e6, 1e6).validate(), Ok(()));
+        assert_eq!(Intrinsics { cx: -6000.0, ..good }.validate(), Ok(()));
         let distortion = Distortion::Fisheye { k1: f64::INFINITY, k2: 0.0, k3: 0.0, k4: 0.0 };
         assert!(Intrinsics { distortion, ..good }.validate().unwrap_err().to_string().contains("distortion"));
     }

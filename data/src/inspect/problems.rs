@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Report;
 use super::pixel_problems::listed;
+use crate::camera::Distortion;
 use crate::scene::render_box;
 
 /// How much a problem matters.
@@ -34,6 +35,9 @@ pub struct Problem {
 const SAME_CENTRE: f64 = 1e-6;
 /// In radians.
 const SAME_ANGLE: f64 = 1e-6;
+
+/// How wide, in degrees, lenses see that are no fisheyes.
+const USUAL_ANGLES: std::ops::RangeInclusive<f64> = 0.5..=140.0;
 
 /// All problems, the worst first.
 pub(super) fn find(report: &Report, poses: &[Isometry3<f64>]) -> Vec<Problem> {
@@ -240,6 +244,24 @@ fn lenses(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
                 c.intrinsics.fx, c.intrinsics.fy
             ),
             "pixels of cameras are square: check fl_x, fl_y and camera_angle_x, camera_angle_y",
+        );
+    }
+    let odd = |c: &&super::IntrinsicsCount| {
+        let k = &c.intrinsics;
+        let fisheye =
+            matches!(k.distortion, Distortion::Fisheye { .. } | Distortion::ThinPrismFisheye { .. });
+        !fisheye && !USUAL_ANGLES.contains(&k.angle_x().to_degrees())
+    };
+    if let Some(c) = report.intrinsics.iter().find(odd) {
+        add(
+            Severity::Warning,
+            format!(
+                "a focal length of {:.2} pixels for images {} wide is a view of {:.1} degrees",
+                c.intrinsics.fx,
+                c.intrinsics.width,
+                c.intrinsics.angle_x().to_degrees()
+            ),
+            "it must be in pixels of images of the stated size, w and h: not in millimetres, nor of another size",
         );
     }
     let off = |c: &&super::IntrinsicsCount| {
