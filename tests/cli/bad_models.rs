@@ -66,7 +66,7 @@ fn colmap_models() {
     let nan = f64::NAN.to_le_bytes();
     let (cameras, images, points) = ("cameras.bin", "images.bin", "points3D.bin");
     type Change<'a> = &'a dyn Fn(&mut Model);
-    let table: [(&str, Change<'_>, &[&str]); 18] = [
+    let table: [(&str, Change<'_>, &[&str]); 21] = [
         (cameras, &|m| m.cameras[..8].copy_from_slice(&huge), &["announces 1152921504606846976"]),
         (images, &|m| m.images[..8].copy_from_slice(&huge), &["announces 1152921504606846976"]),
         (points, &|m| m.points[..8].copy_from_slice(&huge), &["announces 1152921504606846976"]),
@@ -81,7 +81,21 @@ fn colmap_models() {
         (cameras, &|m| m.cameras[32..40].copy_from_slice(&0f64.to_le_bytes()), &["camera 1", "fl_x"]),
         (cameras, &|m| m.cameras[32..40].copy_from_slice(&(-50f64).to_le_bytes()), &["camera 1", "fl_x"]),
         (cameras, &|m| m.cameras[32..40].copy_from_slice(&nan), &["camera 1"]),
+        (
+            cameras,
+            &|m| m.cameras[32..40].copy_from_slice(&0.05f64.to_le_bytes()),
+            &["camera 1", "not in millimetres"],
+        ),
         (cameras, &|m| m.cameras[16..24].copy_from_slice(&huge), &["camera 1", "the width"]),
+        (
+            cameras,
+            &|m| {
+                m.cameras[0] = 2;
+                m.cameras.extend(m.cameras[8..].to_vec());
+            },
+            &["camera 1: is there twice"],
+        ),
+        (images, &|m| m.images[88..92].copy_from_slice(&1u32.to_le_bytes()), &["image 1: is there twice"]),
         (images, &|m| m.images[12..20].copy_from_slice(&nan), &["image 1"]),
         (images, &|m| m.images[12..20].copy_from_slice(&0f64.to_le_bytes()), &["image 1"]),
         (images, &|m| m.images[68..72].copy_from_slice(&7u32.to_le_bytes()), &["image 1", "camera 7"]),
@@ -92,6 +106,12 @@ fn colmap_models() {
         model.write(&place);
         let path = format!("model/sparse/0/{file}");
         flaws.extend(refused(&place, "model", &[&[path.as_str()], parts].concat()));
+    }
+    for lost in ["cameras.bin", "images.bin"] {
+        Model::good().write(&place);
+        let path = format!("model/sparse/0/{lost}");
+        std::fs::remove_file(place.path(&path)).unwrap();
+        flaws.extend(refused(&place, "model", &[path.as_str(), "cannot be read"]));
     }
     let mut model = Model::good();
     model.cameras[16..24].copy_from_slice(&77u64.to_le_bytes());

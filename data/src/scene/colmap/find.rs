@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::images::{ModelImage, count_in_text};
-use super::{SceneError, error};
+use super::{Flaw, SceneError, error};
 use crate::scene::order::natural;
 
 /// Where models lie below a scene's folder: as COLMAP, Nerfstudio and 3D Gaussian Splatting have it.
@@ -35,8 +35,9 @@ fn models_in(place: &Path) -> Vec<PathBuf> {
     models
 }
 
+/// One that has lost a file is one too: reading it says which.
 fn is_model(folder: &Path) -> bool {
-    ["cameras.bin", "cameras.txt"].iter().any(|name| folder.join(name).is_file())
+    ["cameras.bin", "cameras.txt", "images.bin"].iter().any(|name| folder.join(name).is_file())
 }
 
 /// The model with the most images, and what is to be said if there are others.
@@ -73,7 +74,12 @@ fn size(model: &Path) -> Result<u64, SceneError> {
     if binary.is_file() {
         let mut count = [0; 8];
         let mut file = File::open(&binary).map_err(io(&binary))?;
-        file.read_exact(&mut count).map_err(io(&binary))?;
+        file.read_exact(&mut count).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => {
+                error(&binary, Flaw::new("the number of images", "the file ends here; take the model away"))
+            }
+            _ => io(&binary)(e),
+        })?;
         return Ok(u64::from_le_bytes(count));
     }
     let text = model.join("images.txt");

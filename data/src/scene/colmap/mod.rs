@@ -12,7 +12,7 @@ pub mod images;
 pub mod points;
 mod text;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 pub use flaw::Flaw;
@@ -42,6 +42,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     if model.images.is_empty() {
         return Err(error(&model.images_file, Flaw::new("the number of images", EMPTY)));
     }
+    model.numbers_are_unique()?;
     let photos = find::photos(&folder, &model.images);
     let lenses = model.lenses()?;
     let frame = |image: &ModelImage| {
@@ -80,6 +81,8 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
 const EMPTY: &str =
     "is 0: COLMAP could not place a single image; use --downscale 1, more photos, or more overlap";
 
+const TWICE: &str = "is there twice; let COLMAP write the model again, as `colmap model_converter` does";
+
 fn outside(name: &str) -> String {
     format!(
         "its name {name:?} leads out of the image folder; solve again with the images' common folder as image_path"
@@ -88,7 +91,11 @@ fn outside(name: &str) -> String {
 
 impl Model {
     fn read(folder: &Path) -> Result<Self, SceneError> {
-        let binary = ["cameras.bin", "images.bin"].iter().all(|name| folder.join(name).is_file());
+        // Of one that has lost a file, the error is to name that file.
+        let there = |end: &str| {
+            ["cameras", "images"].iter().filter(|stem| folder.join(format!("{stem}.{end}")).is_file()).count()
+        };
+        let binary = there("bin") >= there("txt");
         let file = |stem: &str| folder.join(format!("{stem}.{}", if binary { "bin" } else { "txt" }));
         let (cameras_file, images_file, points_file) = (file("cameras"), file("images"), file("points3D"));
         let (cameras, images, points) = if binary {
@@ -113,9 +120,22 @@ impl Model {
         })
     }
 
+    /// What is there twice would take one lens or one pose for another.
+    fn numbers_are_unique(&self) -> Result<(), SceneError> {
+        let twice = |file: &Path, what: &str, ids: Vec<u32>| {
+            let mut seen = HashSet::new();
+            match ids.into_iter().find(|id| !seen.insert(*id)) {
+                Some(id) => Err(error(file, Flaw::new(format!("{what} {id}"), TWICE))),
+                None => Ok(()),
+            }
+        };
+        twice(&self.cameras_file, "camera", self.cameras.iter().map(|camera| camera.id).collect())?;
+        twice(&self.images_file, "image", self.images.iter().map(|image| image.id).collect())
+    }
+
     /// The cameras that images were taken by; one that none was may be of any kind.
     fn lenses(&self) -> Result<HashMap<u32, crate::camera::Intrinsics>, SceneError> {
-        let used: std::collections::HashSet<u32> = self.images.iter().map(|image| image.camera).collect();
+        let used: HashSet<u32> = self.images.iter().map(|image| image.camera).collect();
         let used = self.cameras.iter().filter(|camera| used.contains(&camera.id));
         used.map(|camera| Ok((camera.id, camera.intrinsics()?)))
             .collect::<Result<_, Flaw>>()

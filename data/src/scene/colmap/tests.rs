@@ -287,6 +287,39 @@ fn broken_text_files_are_refused_by_line() {
 }
 
 #[test]
+fn what_is_there_twice_is_refused() {
+    for binary in [true, false] {
+        let mut twice = model();
+        twice.cameras.push(twice.cameras[0].clone());
+        let error = outline(scene(&twice, "sparse/0", binary).path(), &LoadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("camera 7: is there twice"), "{error}");
+        let mut twice = model();
+        twice.images[4].0 = twice.images[9].0;
+        let error = outline(scene(&twice, "sparse/0", binary).path(), &LoadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("image 10: is there twice"), "{error}");
+    }
+}
+
+#[test]
+fn a_lost_file_is_named() {
+    for (binary, lost) in [(true, "cameras.bin"), (true, "images.bin"), (false, "images.txt")] {
+        let folder = scene(&model(), "sparse/0", binary);
+        fs::remove_file(folder.path().join("sparse/0").join(lost)).unwrap();
+        let error = outline(folder.path(), &LoadOptions::default()).unwrap_err();
+        assert!(matches!(&error, SceneError::Io { path, .. } if path.ends_with(lost)), "{error}");
+    }
+    // The other form of a model that is whole is as good.
+    let folder = scene(&model(), "sparse/0", false);
+    fs::write(folder.path().join("sparse/0/cameras.bin"), "").unwrap();
+    assert_eq!(outline(folder.path(), &LoadOptions::default()).unwrap().views.len(), 17);
+    // Of several, one that is torn is named: it may be the largest.
+    model().write(folder.path(), "sparse/1", true);
+    fs::write(folder.path().join("sparse/1/images.bin"), "abc").unwrap();
+    let error = outline(folder.path(), &LoadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("sparse/1/images.bin: the number of images: the file ends here"), "{error}");
+}
+
+#[test]
 fn an_image_of_another_size_is_refused() {
     let folder = scene(&model(), "sparse/0", true);
     picture(&folder.path().join("images/4.png"), 6, 8, 0);
