@@ -42,6 +42,7 @@ pub(super) struct Fields {
     applied_transform: Option<Vec<Vec<f64>>>,
     applied_scale: Option<f64>,
     ply_file_path: Option<String>,
+    fisheye_crop_radius: Option<f64>,
 }
 
 /// How the file's frame came about.
@@ -51,6 +52,7 @@ pub(super) struct Origin {
     /// Of the file's lengths, in original ones.
     unit: f64,
     ply: Option<PathBuf>,
+    cropped: bool,
 }
 
 impl Origin {
@@ -78,12 +80,18 @@ impl Origin {
             applied,
             unit: 1.0 / (scale * within),
             ply: fields.ply_file_path.map(|file| folder.join(file)),
+            cropped: fields.fisheye_crop_radius.is_some(),
         })
     }
 
     /// How long, in the original world, what is 1 long in the file is.
     pub fn unit(&self) -> f64 {
         self.unit
+    }
+
+    /// Whether the images are to be used within a circle only.
+    pub fn is_cropped(&self) -> bool {
+        self.cropped
     }
 
     /// A pose of the file in the original world.

@@ -9,7 +9,7 @@ use super::SceneError;
 use super::detect::SceneFormat;
 use super::outline::{ListedFrame, ListedLens, Listing, plain_name};
 use super::splits::Split;
-use super::transforms;
+use super::transforms::{self, field_error};
 
 /// The file's usual name.
 pub(super) const FILE: &str = "transforms.json";
@@ -26,6 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             warnings.push(format!("{unknown} file names in the split lists are not among the frames"));
         }
     }
+    let lists_training = file.split_lists[0].is_some();
     let mut unused = 0;
     let mut frames = Vec::new();
     for (index, frame) in file.frames.into_iter().enumerate() {
@@ -33,6 +34,8 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             None => None,
             Some(splits) => match splits.get(plain_name(&frame.file_path)) {
                 Some(&split) => Some(split),
+                // Without a list of their own, all that are not held out train.
+                None if !lists_training => Some(Split::Train),
                 None => {
                     unused += 1;
                     continue;
@@ -52,6 +55,10 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             place: format!("frames[{index}]"),
         });
     }
+    if frames.is_empty() {
+        let problem = format!("name none of the {unused} frames; write the names as in file_path");
+        return Err(field_error(path, "the split lists", &problem));
+    }
     if unused > 0 {
         warnings.push(format!("{unused} frames are in none of the split lists and were left out"));
     }
@@ -65,6 +72,9 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             warnings,
         });
     };
+    if origin.is_cropped() {
+        warnings.push(CROPPED.to_owned());
+    }
     let (points, said) = origin.points()?;
     warnings.extend(said);
     Ok(Listing {
@@ -77,9 +87,12 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     })
 }
 
-/// What each named frame is for; `None` if the file has no training list.
+const CROPPED: &str = "fisheye_crop_radius is not applied: what lies beyond it is learnt too, unless masks (mask_path) take \
+    it out";
+
+/// What each named frame is for; `None` if the file has no list.
 fn split_names(lists: &[Option<Vec<String>>; 3]) -> Option<HashMap<&str, Split>> {
-    lists[0].as_ref()?;
+    lists.iter().any(Option::is_some).then_some(())?;
     let pairs = lists
         .iter()
         .zip(Split::ALL)

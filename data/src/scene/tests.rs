@@ -186,10 +186,36 @@ fn nerfstudio_split_lists() {
         json["val_filenames"] = json!(["images/01.png", "images/00.png"]);
     });
     let scene = load_default(folder.path()).unwrap();
-    let names = |split: &[usize]| split.iter().map(|&i| scene.views[i].name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&scene.splits.train), ["images/03.png", "images/00.png"]);
-    assert_eq!(names(&scene.splits.val), ["images/01.png"]);
+    let names = |scene: &Scene, split: &[usize]| {
+        split.iter().map(|&i| scene.views[i].name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&scene, &scene.splits.train), ["images/03.png", "images/00.png"]);
+    assert_eq!(names(&scene, &scene.splits.val), ["images/01.png"]);
     assert_has(&scene.warnings.join("\n"), &["1 file names", "1 frames are in none"]);
+
+    // A test list alone: the others train.
+    ngp_scene(folder.path(), &orbit(4, 2.0, Point3::origin()), |json| {
+        json["test_filenames"] = json!(["images/02.png"]);
+    });
+    let scene = load_default(folder.path()).unwrap();
+    assert_eq!(
+        (names(&scene, &scene.splits.test), scene.splits.train.len()),
+        (vec!["images/02.png".into()], 3)
+    );
+    assert!(scene.warnings.is_empty(), "{:?}", scene.warnings);
+    let error = ngp_error(|json| json["train_filenames"] = json!(["03.png"]));
+    assert_has(&error, &["transforms.json: the split lists: name none of the 3 frames", "file_path"]);
+}
+
+#[test]
+fn a_crop_that_is_not_applied_is_said() {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(4, 2.0, Point3::origin()), |json| {
+        json["camera_model"] = json!("OPENCV_FISHEYE");
+        json["fisheye_crop_radius"] = json!(3.0);
+    });
+    let scene = load_default(folder.path()).unwrap();
+    assert_has(&scene.warnings.join("\n"), &["fisheye_crop_radius is not applied", "mask_path"]);
 }
 
 #[test]
