@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::order::natural;
 use super::splits::Split;
 use super::{SceneError, blender, colmap, llff, ngp};
+use crate::image::FileKind;
 
 /// How a scene is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -119,14 +120,18 @@ fn bare_photos(path: &Path) -> Option<SceneError> {
         .map(|(images, folder)| SceneError::BarePhotos { path: path.to_owned(), folder, images })
 }
 
-/// The files that look like photographs, by their names, in natural order.
+/// The files that are photographs by their content, or look like it by their names, in natural order.
 pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let is_photo = |path: &PathBuf| {
+        // What systems leave beside pictures: thumbnails, resource forks.
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         // What COLMAP reads and nerve does not is left for it to be converted: no photo is passed over silently.
-        ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"].contains(&extension.as_str())
+        let named = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"];
+        !hidden
             && path.is_file()
+            && (named.contains(&extension.as_str()) || FileKind::of(path).is_ok_and(FileKind::is_read))
     };
     let mut photos: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_photo).collect();
     photos.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
@@ -138,10 +143,19 @@ fn unrecognised(path: &Path) -> SceneError {
         "; COLMAP was run here, but left no model: run its mapper again, with more or larger photos"
     } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ply")) {
         "; points alone do not train: give the folder with the photographs"
+    } else if inside(path, &|entry| matches!(FileKind::of(entry), Ok(FileKind::Video(_)))) {
+        "; a film is in it: given the film itself, nerve prints the commands that take frames from it"
+    } else if inside(path, &|entry| entry.is_dir() && !photos_in(entry).is_empty()) {
+        "; folders in it hold photos: give one of these, or put the photos of all into one folder"
     } else {
         ""
     };
     SceneError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR.to_vec(), hint }
+}
+
+/// Whether a folder holds such an entry.
+fn inside(folder: &Path, is_such: &dyn Fn(&Path) -> bool) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| is_such(&entry.path())))
 }
 
 #[cfg(test)]
@@ -171,8 +185,30 @@ mod tests {
         assert_eq!(bare(&root.join("images")), (root.join("images"), images.to_vec()));
         fs::write(root.join("a.jpeg"), "").unwrap();
         assert_eq!(bare(root), (root.to_owned(), vec![root.join("a.jpeg")]));
+        // By content whatever the name, and never what is hidden.
+        fs::write(root.join("frame"), b"\xff\xd8\xff\xe0").unwrap();
+        fs::write(root.join("._a.jpeg"), b"\xff\xd8\xff\xe0").unwrap();
+        assert_eq!(bare(root), (root.to_owned(), vec![root.join("a.jpeg"), root.join("frame")]));
         fs::write(root.join("transforms.json"), "").unwrap();
         assert!(detect(root).is_ok());
+    }
+
+    #[test]
+    fn what_is_almost_a_scene_is_told_how_to_become_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let hint = |path: &Path| match detect(path) {
+            Err(SceneError::Unrecognised { hint, .. }) => hint,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(hint(root), "");
+        fs::create_dir_all(root.join("left")).unwrap();
+        fs::write(root.join("left/1.jpg"), "").unwrap();
+        assert!(hint(root).contains("folders in it hold photos"));
+        fs::write(root.join("clip"), b"\0\0\0\x18ftypisom\0\0\0\0").unwrap();
+        assert!(hint(root).contains("a film is in it"));
+        fs::write(root.join("points.ply"), "").unwrap();
+        assert!(hint(&root.join("points.ply")).contains("points alone"));
     }
 
     #[test]
