@@ -7,7 +7,7 @@
 //! | mapping | `colmap mapper` | `sparse/0`, `sparse/1`, ... |
 //!
 //! The work folder is a COLMAP scene like any other: beside the models it has `images`, a link to the photos (a copy
-//! where links cannot be made), the output of all programs in `log.txt`, and `state.json`, which says of which photos
+//! where links cannot be made), `masks` in the same way if there are any, the output of all programs in `log.txt`, and `state.json`, which says of which photos
 //! it is and which steps are done. A second run takes up where the first one stopped; where the photos have changed
 //! since, it starts over. Two at once do not: the first holds a lock on the folder. Nothing is written into the photos'
 //! own folder.
@@ -126,6 +126,13 @@ impl Photos {
         let generic = first.as_ref().is_some_and(|name| GENERIC.contains(&name.to_lowercase().as_str()));
         let better = if generic { names.next() } else { None };
         better.or(first).unwrap_or_else(|| "photos".to_owned())
+    }
+
+    /// The folder `masks` beside the photos', where theirs has a name such as `images`, so that both are a scene's.
+    pub fn masks(&self) -> Option<PathBuf> {
+        let name = self.folder.file_name()?.to_str()?.to_lowercase();
+        let masks = self.folder.parent()?.join("masks");
+        (GENERIC.contains(&name.as_str()) && masks.is_dir()).then_some(masks)
     }
 
     /// Whether all have the same number of pixels a side, as those of one camera do.

@@ -130,6 +130,26 @@ fn photos_become_a_colmap_scene_once() {
 }
 
 #[test]
+fn masks_beside_the_photos_come_along() {
+    let mut place = Place::new(&FIVE, GOOD);
+    place.run().unwrap();
+    assert!(!place.work().join("masks").exists());
+    // What lies beside a folder of a name of its own is something else.
+    fs::create_dir(place.root.path().join("masks")).unwrap();
+    assert_eq!(place.photos.masks(), None);
+    let images = place.root.path().join("kitchen/images");
+    fs::create_dir(place.root.path().join("kitchen")).unwrap();
+    fs::rename(place.root.path().join("trip"), &images).unwrap();
+    place.photos = Photos::find(&images).unwrap();
+    place.run().unwrap();
+    assert!(!place.work().join("masks").exists());
+    picture(&place.root.path().join("kitchen/masks/b.png.png"), 8, 6, 1);
+    assert!(place.run().unwrap().reused);
+    assert!(place.work().join("masks/b.png.png").is_file(), "also when they have come later");
+    place.run().unwrap();
+}
+
+#[test]
 fn other_photos_start_over_and_other_folders_are_left_alone() {
     let mut place = Place::new(&FIVE, GOOD);
     place.run().unwrap();

@@ -18,6 +18,7 @@ const STATE: &str = "state.json";
 const LOG: &str = "log.txt";
 const LIST: &str = "photos.txt";
 const IMAGES: &str = "images";
+const MASKS: &str = "masks";
 const MODELS: &str = "sparse";
 /// What starting over removes; anything else in the folder is the user's.
 const OURS: [&str; 7] =
@@ -176,14 +177,38 @@ fn prepare(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
     }
     let names: String = photos.files.iter().map(|photo| format!("{}\n", photo.name)).collect();
     write_atomically(&work.join(LIST), names.as_bytes())?;
-    let images = work.join(IMAGES);
+    let (images, masks) = (work.join(IMAGES), work.join(MASKS));
     remove(&images)?;
+    if masks.is_symlink() {
+        remove(&masks)?;
+    }
     if !link(&photos.folder, &images) {
         fs::create_dir_all(&images).map_err(io(&images))?;
         for photo in &photos.files {
             let to = images.join(&photo.name);
             fs::copy(photos.folder.join(&photo.name), &to).map_err(io(&to))?;
         }
+    }
+    Ok(())
+}
+
+/// Masks that lie beside the photos belong to the scene too; they may have come since COLMAP was run.
+fn take_masks(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
+    let Some(from) = photos.masks() else { return Ok(()) };
+    let to = work.join(MASKS);
+    if to.exists() {
+        return Ok(());
+    }
+    remove(&to)?;
+    if !link(&from, &to) {
+        fs::create_dir_all(&to)
+            .and_then(|()| {
+                let files = fs::read_dir(&from)?.flatten().filter(|entry| entry.path().is_file());
+                files
+                    .map(|entry| fs::copy(entry.path(), to.join(entry.file_name())))
+                    .try_for_each(|copy| copy.map(drop))
+            })
+            .map_err(|source| PhotosError::Io { path: to, source })?;
     }
     Ok(())
 }
@@ -266,6 +291,7 @@ fn finished(photos: &Photos, work: &Path, reused: bool) -> Result<Reconstruction
     let Some(&registered) = models.first() else {
         return Err(PhotosError::NoModel { photos: photos.files.len(), log: work.join(LOG) });
     };
+    take_masks(photos, work)?;
     Ok(Reconstruction { folder: work.to_owned(), photos: photos.files.len(), registered, models, reused })
 }
 
