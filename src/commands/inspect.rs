@@ -9,7 +9,7 @@ use crate::{forecast, format, scene, segmentation, speed};
 use anyhow::Context as _;
 use nerve_core::device::available_memory;
 use nerve_data::SceneError;
-use nerve_data::inspect::{self, Pixels, Problem, Report, Severity};
+use nerve_data::inspect::{self, Masks, Pixels, Problem, Report, Severity};
 use nerve_data::labels::{LabelError, LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
 use nerve_data::scene::Outline;
@@ -78,6 +78,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     if !args.quick {
         let images: Vec<_> = outline.views.iter().map(|v| (v.name.clone(), v.path.clone())).collect();
         report.add_pixels(measure(&images));
+        report.add_masks(Masks::measure(&outline));
     }
     let forecast = Forecast::of(&config, &outline, rayon::current_num_threads())?;
     let available = available_memory();

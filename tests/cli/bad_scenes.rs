@@ -67,11 +67,14 @@ fn transforms() {
         (add("fl_x", json!(0.0)), &["fl_x", "must be positive"]),
         (add("fl_x", json!(-40.0)), &["fl_x", "must be positive"]),
         (add("fl_x", json!("forty")), &["fl_x", "forty"]),
+        (add("fl_x", json!(0.05)), &["fl_x is 5e-2", "not in millimetres"]),
+        (add("cx", json!(1e300)), &["cx is 1e300", "40x40"]),
         (add("w", json!(77)), &["77x40", "40x40"]),
         (add("w", json!(1e12)), &["whole number of pixels"]),
         (add("aabb_scale", json!(3)), &["aabb_scale"]),
         (add("scale", json!(0.0)), &["scale"]),
         (add("camera_model", json!("EQUIRECTANGULAR")), &["camera_model", "EQUIRECTANGULAR", "undistort"]),
+        (add("train_filenames", json!(["elsewhere.png"])), &["the split lists", "none of the 8 frames"]),
         (add("camera_model", json!("KANNALA_9")), &["camera_model", "KANNALA_9", "not supported"]),
     ] {
         place.write("scene/wrong.json", &wrong.to_string());
@@ -141,6 +144,7 @@ fn masks_and_depth() {
         (depth(header("<c8", "False", "40, 40"), 3200), &["<c8"]),
         (depth(header("<f4", "False", "1600, "), 1600), &["not a depth map"]),
         (depth(header("<f4", "False", "3, 40, 40"), 4800), &["not a depth map"]),
+        (depth(header("<f4", "False", "20, 40"), 800), &["the depth map has 40x20 pixels", "40x40"]),
     ] {
         std::fs::write(place.path("scene/depth.npy"), bytes).unwrap();
         let train = [&["train", "scene/wrong.json", "--steps", "1"], &SMALL[..]].concat();

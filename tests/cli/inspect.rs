@@ -50,6 +50,33 @@ fn images_are_looked_at_unless_told_otherwise() {
 }
 
 #[test]
+fn masks_and_depth_maps_are_looked_at() {
+    let place = Place::with_scene(1);
+    let file = place.path("scene/transforms_train.json");
+    let mut scene: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    for frame in scene["frames"].as_array_mut().unwrap() {
+        frame["mask_path"] = "mask.png".into();
+    }
+    place.write("scene/transforms_train.json", &scene.to_string());
+    let mask = place.path("scene/mask.png");
+    fs::copy(place.path("scene/train/r_0.png"), &mask).unwrap();
+    let run = place.run(&["inspect", "scene", "--json"]).success();
+    assert!(stderr(&run).contains("8 with a mask") && stderr(&run).contains("masks        leave "), "{run}");
+    let all = events(&run);
+    let report = &event(&all, "inspect")["report"];
+    let kept = report["decoded_masks"]["kept"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&kept) && report["decoded_masks"]["damaged"] == serde_json::json!([]));
+
+    fs::write(&mask, b"\x89PNG\r\n\x1a\n").unwrap();
+    assert!(stdout(&place.run(&["inspect", "scene", "--quick"]).success()).contains("8 with a mask"));
+    let torn = stdout(&place.run(&["inspect", "scene"]).code(1));
+    assert!(
+        torn.contains("8 masks or depth maps cannot be used") && torn.contains("scene/mask.png"),
+        "{torn}"
+    );
+}
+
+#[test]
 fn a_training_that_does_not_fit_is_refused_with_what_does() {
     let place = Place::new();
     place.run(&["demo", "scene", "--resolution", "160", "--train", "8", "--test", "1"]).success();

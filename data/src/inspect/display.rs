@@ -42,7 +42,11 @@ impl fmt::Display for Report {
         if self.rotation != [0.0; 3] {
             write!(f, ", turned by {}", point(&self.rotation))?;
         }
-        writeln!(f, ", aabb_scale {}", self.aabb_scale)?;
+        write!(f, ", aabb_scale {}", self.aabb_scale)?;
+        match self.near {
+            Some(near) => writeln!(f, ", nothing nearer than {near:.3} to a camera")?,
+            None => writeln!(f)?,
+        }
         match &self.rig.up_axis {
             Some((axis, off)) if *off < 0.05 => write!(f, "up           {axis}")?,
             Some((axis, off)) => write!(f, "up           {axis}, {off:.1} degrees off")?,
@@ -85,6 +89,14 @@ impl fmt::Display for Report {
         )?;
         if let Some(pixels) = &self.pixels {
             write!(f, "{pixels}")?;
+        }
+        if let Some(masks) = &self.decoded_masks {
+            if self.masks > 0 {
+                writeln!(f, "masks        leave {:.0}% of the pixels of their images", percent(masks.kept))?;
+            }
+            if self.depth_maps > 0 {
+                writeln!(f, "depth maps   know {:.0}% of their pixels' depths", percent(masks.known))?;
+            }
         }
         for path in self.missing.iter().take(SHOWN) {
             writeln!(f, "missing      {}", path.display())?;

@@ -5,6 +5,7 @@
 
 mod display;
 mod geometry;
+mod masks;
 mod picture;
 mod pixel_problems;
 mod pixels;
@@ -21,6 +22,7 @@ use crate::camera::Intrinsics;
 use crate::scene::{self, LoadOptions, MemoryEstimate, Outline, SceneError, SceneFormat};
 pub use geometry::Extent;
 use geometry::attention;
+pub use masks::Masks;
 pub use picture::picture;
 pub(crate) use pixel_problems::listed;
 pub use pixel_problems::pixel_problems;
@@ -46,6 +48,8 @@ pub struct Report {
     pub intrinsics: Vec<IntrinsicsCount>,
     /// Number of images with an alpha channel.
     pub images_with_alpha: usize,
+    /// How near to a camera there is anything, in unit-frame lengths, by points or stated depths: no sample is nearer.
+    pub near: Option<f64>,
     /// Number of views with a mask.
     pub masks: usize,
     /// Number of views with a depth map.
@@ -81,6 +85,8 @@ pub struct Report {
     pub memory: MemoryEstimate,
     /// What the images' pixels tell; `None` until they are decoded.
     pub pixels: Option<Pixels>,
+    /// What masks and depth maps tell; likewise.
+    pub decoded_masks: Option<Masks>,
     /// What the reader remarked.
     pub warnings: Vec<String>,
     /// What is wrong, the worst first.
@@ -150,6 +156,14 @@ impl Report {
         self.pixels = Some(pixels);
     }
 
+    /// Adds what decoding masks and depth maps has told, and what is wrong by it.
+    pub fn add_masks(&mut self, masks: Masks) {
+        let all = self.views.train + self.views.val + self.views.test;
+        self.problems.extend(masks.problems(all));
+        self.problems.sort_by_key(|problem| problem.severity);
+        self.decoded_masks = Some(masks);
+    }
+
     /// Adds a problem.
     pub fn add_problem(&mut self, problem: Problem) {
         self.problems.push(problem);
@@ -208,7 +222,9 @@ pub fn report(outline: &Outline, options: &LoadOptions) -> Report {
             .then(|| Registered::of(&outline.views)),
         rig,
         points: Points::of(outline),
+        near: outline.near,
         pixels: None,
+        decoded_masks: None,
         memory: outline.memory(),
         name: outline.name.clone(),
         source: outline.source.clone(),

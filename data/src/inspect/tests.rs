@@ -98,6 +98,40 @@ fn lens_and_image_problems() {
 }
 
 #[test]
+fn a_focal_length_in_another_unit_is_noticed() {
+    let poses = orbit(4, 3.0, Point3::origin());
+    let wide = |json: &mut Value| (json["fl_x"], json["fl_y"]) = (json!(1.0), json!(1.0));
+    let report = inspected(&poses, wide);
+    assert!(
+        found(&report, "1.00 pixels for images 8 wide is a view of 151.9 degrees")
+            .remedy
+            .contains("millimetres")
+    );
+    let fisheye = inspected(&poses, |json| {
+        wide(json);
+        json["is_fisheye"] = json!(true);
+        json["k1"] = json!(0.01);
+    });
+    assert!(fisheye.problems.iter().all(|p| !p.what.contains("a view of")), "{fisheye}");
+}
+
+#[test]
+fn what_is_near_is_said() {
+    let report = inspected(&orbit(9, 3.0, Point3::origin()), |_| {});
+    assert!(report.near.is_none() && !report.to_string().contains("nothing nearer"), "{report}");
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(9, 3.0, Point3::origin()), |json| json["ply_file_path"] = json!("p.ply"));
+    let points: String = (0..20).map(|i| format!("0.{i:02} 0 0.1\n")).collect();
+    let header =
+        "ply\nformat ascii 1.0\nelement vertex 20\nproperty float x\nproperty float y\nproperty float z\n";
+    std::fs::write(folder.path().join("p.ply"), format!("{header}end_header\n{points}")).unwrap();
+    let report = inspect(folder.path(), &LoadOptions::default()).unwrap();
+    let near = report.near.unwrap();
+    assert!(near > 0.3 && near < 1.0, "the points are at about 1 from the cameras: {near}");
+    assert!(report.to_string().contains(&format!("nothing nearer than {near:.3} to a camera")), "{report}");
+}
+
+#[test]
 fn nothing_held_out_is_noted() {
     let folder = tempdir().unwrap();
     ngp_scene(folder.path(), &orbit(4, 3.0, Point3::origin()), |_| {});

@@ -85,6 +85,22 @@ pub enum SceneError {
         /// Its width and height.
         size: (u32, u32),
     },
+    /// A depth map that shows something else than its image.
+    #[error(
+        "{}: the depth map has {}x{} pixels but its image {} has {}x{}, which is not one factor; was one of them cropped \
+         or turned?",
+        path.display(), found.0, found.1, image.display(), size.0, size.1
+    )]
+    DepthSize {
+        /// The depth map.
+        path: PathBuf,
+        /// Its width and height.
+        found: (u32, u32),
+        /// The image.
+        image: PathBuf,
+        /// Its width and height.
+        size: (u32, u32),
+    },
     /// Not one of the listed images exists.
     #[error(
         "{}: none of the {count} listed images exists, the first being {}; are the images beside the file?",

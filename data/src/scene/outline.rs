@@ -128,29 +128,39 @@ impl OutlinedView {
         let image = Image8::open_turned(&self.path, self.turn)?;
         let (width, height) = (image.width(), image.height());
         let image = image.downscale(downscale)?;
-        let mask = self.mask.map(|path| {
-            let mask = Mask::open(&path)?;
-            if (mask.width(), mask.height()) != (width, height) {
-                let found = (mask.width(), mask.height());
-                return Err(SceneError::MaskSize {
-                    path,
-                    found,
-                    image: self.path.clone(),
-                    size: (width, height),
-                });
-            }
-            Ok(mask.downscale(downscale)?)
-        });
-        let depth =
-            self.depth.map(|file| DepthMap::open(&file.path, file.unit)?.fit(width, height, downscale));
-        Ok(View {
-            name: self.name,
-            path: self.path,
-            camera: self.camera,
-            image,
-            mask: mask.transpose()?,
-            depth: depth.transpose()?,
-        })
+        let mask = self.load_mask()?.map(|mask| mask.downscale(downscale)).transpose()?;
+        let depth = self.load_depth()?.map(|depth| depth.fit(width, height, downscale)).transpose()?;
+        Ok(View { name: self.name, path: self.path, camera: self.camera, image, mask, depth })
+    }
+
+    /// Decodes its mask, at full size.
+    ///
+    /// # Errors
+    /// As [`Mask::open`], and if it has another size than the image.
+    pub(crate) fn load_mask(&self) -> Result<Option<Mask>, SceneError> {
+        let Some(path) = &self.mask else { return Ok(None) };
+        let mask = Mask::open(path)?;
+        let (found, size) = ((mask.width(), mask.height()), (self.header.width, self.header.height));
+        if found != size {
+            let (path, image) = (path.clone(), self.path.clone());
+            return Err(SceneError::MaskSize { path, found, image, size });
+        }
+        Ok(Some(mask))
+    }
+
+    /// Decodes its depth map, as it is.
+    ///
+    /// # Errors
+    /// As [`DepthMap::open`], and if its sides are in another proportion than the image's.
+    pub(crate) fn load_depth(&self) -> Result<Option<DepthMap>, SceneError> {
+        let Some(file) = &self.depth else { return Ok(None) };
+        let depth = DepthMap::open(&file.path, file.unit)?;
+        let (found, size) = ((depth.width(), depth.height()), (self.header.width, self.header.height));
+        if !same_shape(size, found) {
+            let (path, image) = (file.path.clone(), self.path.clone());
+            return Err(SceneError::DepthSize { path, found, image, size });
+        }
+        Ok(Some(depth))
     }
 
     /// Bytes as it stays in memory at that size, and at most while it is decoded.

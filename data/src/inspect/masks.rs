@@ -1,0 +1,191 @@
+//! What masks and depth maps tell once they are decoded: whether they fit their images, and how much they leave.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::pixels::with_causes;
+use super::{Problem, Severity, listed};
+use crate::scene::{Outline, OutlinedView};
+
+/// What the masks and depth maps of a scene tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Masks {
+    /// Fraction of the masked images' pixels that are learnt and measured; 1 where there are no masks.
+    pub kept: f64,
+    /// Fraction of the depth maps' pixels whose depth is known; 1 where there are no depth maps.
+    pub known: f64,
+    /// Images of which a mask leaves nothing.
+    pub emptied: Vec<String>,
+    /// Images whose depth map knows no depth.
+    pub unknown: Vec<String>,
+    /// Masks and depth maps that cannot be used: the image's name, and why.
+    pub damaged: Vec<[String; 2]>,
+}
+
+/// What those of one view give: how many pixels count of how many.
+#[derive(Default)]
+struct Counted {
+    mask: Option<[usize; 2]>,
+    depth: Option<[usize; 2]>,
+    damaged: Vec<String>,
+}
+
+impl Masks {
+    /// Decodes all masks and depth maps, in parallel on the current rayon pool.
+    pub fn measure(outline: &Outline) -> Self {
+        let counted: Vec<Counted> = outline.views.par_iter().map(count).collect();
+        let share = |of: fn(&Counted) -> Option<[usize; 2]>| {
+            let sum = counted.iter().filter_map(of).fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
+            if sum[1] == 0 { 1.0 } else { sum[0] as f64 / sum[1] as f64 }
+        };
+        let none = |of: fn(&Counted) -> Option<[usize; 2]>| -> Vec<String> {
+            let views = outline.views.iter().zip(&counted);
+            let empty = views.filter(|(_, c)| of(c).is_some_and(|[some, _]| some == 0));
+            empty.map(|(view, _)| view.name.clone()).collect()
+        };
+        let damaged = outline
+            .views
+            .iter()
+            .zip(&counted)
+            .flat_map(|(view, c)| c.damaged.iter().map(|reason| [view.name.clone(), reason.clone()]));
+        Self {
+            kept: share(|c| c.mask),
+            known: share(|c| c.depth),
+            emptied: none(|c| c.mask),
+            unknown: none(|c| c.depth),
+            damaged: damaged.collect(),
+        }
+    }
+
+    /// What is wrong by them, of `masks` views that have a mask and `all` views.
+    pub(super) fn problems(&self, all: usize) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |severity, what: String, remedy: &str| {
+            problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+        };
+        if let Some([name, reason]) = self.damaged.first() {
+            let what = match self.damaged.len() {
+                1 => format!("a mask or depth map cannot be used, of {name}: {reason}"),
+                n => format!("{n} masks or depth maps cannot be used, the first being of {name}: {reason}"),
+            };
+            add(Severity::Error, what, "write them again, or remove them from the scene's files");
+        }
+        if !self.emptied.is_empty() {
+            let severity = if self.emptied.len() == all { Severity::Error } else { Severity::Warning };
+            let what =
+                format!("masks leave nothing of {} images: {}", self.emptied.len(), listed(&self.emptied));
+            add(severity, what, "black is what is not learnt: invert the masks if it is meant the other way");
+        }
+        if !self.unknown.is_empty() {
+            let what =
+                format!("{} depth maps know no depth at all: {}", self.unknown.len(), listed(&self.unknown));
+            add(Severity::Warning, what, "check their values: 0, negative or no number is not known");
+        }
+        problems
+    }
+}
+
+fn count(view: &OutlinedView) -> Counted {
+    let mut counted = Counted::default();
+    match view.load_mask() {
+        Ok(mask) => {
+            counted.mask = mask.map(|mask| {
+                let data = mask.data();
+                [data.iter().filter(|counts| **counts).count(), data.len()]
+            });
+        }
+        Err(error) => counted.damaged.push(with_causes(&error)),
+    }
+    match view.load_depth() {
+        Ok(depth) => {
+            counted.depth = depth.map(|depth| {
+                let data = depth.data();
+                [data.iter().filter(|depth| **depth > 0.0).count(), data.len()]
+            });
+        }
+        Err(error) => counted.damaged.push(with_causes(&error)),
+    }
+    counted
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use nalgebra::Point3;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::inspect::{Report, report};
+    use crate::scene::{LoadOptions, outline};
+    use crate::testing::{ngp_scene, orbit};
+
+    fn with(frame: usize, field: &str, file: &str) -> impl FnOnce(&mut Value) {
+        move |json: &mut Value| json["frames"][frame][field] = json!(file)
+    }
+
+    fn inspected(folder: &Path, edit: impl FnOnce(&mut Value)) -> Report {
+        ngp_scene(folder, &orbit(6, 3.0, Point3::origin()), edit);
+        let options = LoadOptions::default();
+        let outline = outline(folder, &options).unwrap();
+        let mut report = report(&outline, &options);
+        assert!(report.problems.is_empty(), "{:#?}", report.problems);
+        report.add_masks(Masks::measure(&outline));
+        report
+    }
+
+    fn grey(path: &Path, width: u32, height: u32, value: impl Fn(u32) -> u8) {
+        let picture = ::image::GrayImage::from_fn(width, height, |x, _| ::image::Luma([value(x)]));
+        picture.save(path).unwrap();
+    }
+
+    #[test]
+    fn what_masks_leave_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        grey(&folder.path().join("half.png"), 8, 6, |x| if x < 4 { 0 } else { 255 });
+        let report = inspected(folder.path(), with(1, "mask_path", "half.png"));
+        assert!(report.problems.is_empty(), "{:#?}", report.problems);
+        assert_eq!((report.masks, report.decoded_masks.as_ref().unwrap().kept), (1, 0.5));
+        assert!(report.to_string().contains("masks        leave 50% of the pixels"), "{report}");
+
+        grey(&folder.path().join("black.png"), 8, 6, |_| 0);
+        let report = inspected(folder.path(), with(1, "mask_path", "black.png"));
+        assert_eq!(report.problems[0].severity, Severity::Warning);
+        assert!(report.problems[0].what.contains("nothing of 1 images: images/04.png"), "{report}");
+        let all = |json: &mut Value| {
+            let frames = json["frames"].as_array_mut().unwrap();
+            frames.iter_mut().for_each(|frame| frame["mask_path"] = json!("black.png"));
+        };
+        assert_eq!(inspected(folder.path(), all).problems[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn masks_and_depth_maps_that_cannot_be_used_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        grey(&root.join("small.png"), 4, 3, |_| 255);
+        std::fs::write(root.join("torn.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+        std::fs::write(root.join("torn.npy"), b"\x93NUMPY").unwrap();
+        // Half the resolution is a sensor's, another shape is not of this image.
+        grey(&root.join("turned.png"), 6, 8, |_| 9);
+        grey(&root.join("nothing.png"), 8, 6, |_| 0);
+        for (field, file, severity, part) in [
+            ("mask_path", "small.png", Severity::Error, "the mask has 4x3 pixels"),
+            ("mask_path", "torn.png", Severity::Error, "torn.png"),
+            ("depth_file_path", "torn.npy", Severity::Error, "torn.npy"),
+            ("depth_file_path", "turned.png", Severity::Error, "the depth map has 6x8 pixels"),
+            ("depth_file_path", "nothing.png", Severity::Warning, "know no depth at all: images/03.png"),
+        ] {
+            let report = inspected(root, with(2, field, file));
+            let problem = &report.problems[0];
+            assert!(problem.severity == severity && problem.what.contains(part), "{file}: {report}");
+            assert!(problem.what.contains("images/03.png"), "{report}");
+        }
+        let report = inspected(root, with(2, "depth_file_path", "small.png"));
+        assert!(
+            report.problems.is_empty() && report.to_string().contains("depth maps   know 100%"),
+            "{report}"
+        );
+    }
+}
