@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::scene::{LoadOptions, load, outline};
-    use crate::testing::{look_at, picture, real_data};
+    use crate::testing::{ColmapScene, look_at, picture, real_data};
     use nalgebra::{Isometry3, Point3};
 
     fn row(pose: &Isometry3<f64>) -> Vec<f64> {
@@ -173,6 +173,23 @@ mod tests {
         std::fs::remove_file(folder.path().join("images_2/img_3.png")).unwrap();
         let error = outline(folder.path(), &LoadOptions::default()).unwrap_err().to_string();
         assert!(error.contains("17 images") && error.contains("images has 1, images_2 has 16"), "{error}");
+    }
+
+    #[test]
+    fn it_stands_in_for_a_model_without_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let poses = poses(4);
+        std::fs::write(folder.path().join(FILE), file(&poses.iter().map(row).collect::<Vec<_>>())).unwrap();
+        ColmapScene::new("SIMPLE_PINHOLE", 16, 12, &[18.0, 8.0, 6.0], &poses).write(
+            folder.path(),
+            "sparse/0",
+            true,
+        );
+        (0..4).for_each(|i| picture(&folder.path().join(format!("images_8/small_{i}.png")), 8, 6, i));
+        let format = || outline(folder.path(), &LoadOptions::default()).unwrap().format;
+        assert_eq!(format(), SceneFormat::Llff);
+        picture(&folder.path().join("images/2.png"), 16, 12, 0);
+        assert_eq!(format(), SceneFormat::Colmap, "one of the model's own images is enough");
     }
 
     #[test]

@@ -210,7 +210,7 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     let listing = match detect(path)? {
         Detected::Blender(folder) => blender::read(&folder)?,
         Detected::Transforms(file) => ngp::read(&file)?,
-        Detected::Colmap(folder) => colmap::read(&folder)?,
+        Detected::Colmap(folder) => model_or_llff(&folder)?,
         Detected::Llff(file) => llff::read(&file)?,
     };
     let Listing { source, format, placement, frames, mut points, mut warnings } = listing;
@@ -255,6 +255,15 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
         missing,
         warnings,
     })
+}
+
+/// A COLMAP model, or the LLFF file beside it where none of the model's images is left: only smaller ones under other
+/// names, as LLFF's scenes have them.
+fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
+    let model = colmap::read(folder)?;
+    let file = folder.join(llff::FILE);
+    let absent = || model.frames.iter().all(|frame| existing(&frame.image).is_none());
+    if file.is_file() && absent() { llff::read(&file) } else { Ok(model) }
 }
 
 /// A frame whose image exists.
