@@ -150,6 +150,8 @@ impl Image8 {
 }
 
 #[cfg(test)]
+mod bytes_tests;
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;

@@ -185,3 +185,5 @@ mod placement_tests;
 mod same_rays_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transforms_tests;

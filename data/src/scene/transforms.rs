@@ -12,7 +12,7 @@ use super::lens_fields::LensFields;
 use super::nerfstudio::{self, Origin};
 use super::outline::{DepthFile, plain_name};
 use super::placement::Placement;
-use crate::camera::pose_from_rows;
+use crate::camera::{FARTHEST, pose_from_rows};
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
 const MAX_AABB_SCALE: f64 = 128.0;
@@ -106,11 +106,13 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         true => Some(Origin::new(path, part(path, "", &value)?)?),
         false => None,
     };
-    let unit = head.depth_unit_scale_factor.unwrap_or(DEPTH_UNIT);
-    if !(unit.is_finite() && unit > 0.0) {
-        return Err(field_error(path, "depth_unit_scale_factor", &format!("is {unit}, it must be positive")));
+    let stored = head.depth_unit_scale_factor.unwrap_or(DEPTH_UNIT);
+    let unit = stored * origin.as_ref().map_or(1.0, Origin::unit);
+    if !(stored > 0.0 && unit.is_finite() && unit > 0.0) {
+        let problem =
+            format!("is {stored}, it must be positive, and with applied_scale a length that can be");
+        return Err(field_error(path, "depth_unit_scale_factor", &problem));
     }
-    let unit = unit * origin.as_ref().map_or(1.0, Origin::unit);
     let frame = |(i, value): (usize, &Value)| {
         let at = format!("frames[{i}]");
         let FrameHead { file_path, transform_matrix, mask_path, depth_file_path } = part(path, &at, value)?;
@@ -118,6 +120,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
             field_error(path, &format!("{at}.transform_matrix"), &format!("{e} (image {file_path})"))
         })?;
         let pose = origin.as_ref().map_or(pose, |origin| origin.pose(&pose));
+        if !pose.translation.vector.iter().all(|v| v.abs() <= FARTHEST) {
+            let problem =
+                format!("and applied_transform put the camera of {at} ({file_path}) nowhere that can be");
+            return Err(field_error(path, "applied_scale", &problem));
+        }
         let mask = mask_path.map(|listed| folder.join(plain_name(&listed)));
         let depth = depth_file_path.map(|listed| DepthFile { path: folder.join(plain_name(&listed)), unit });
         Ok(Frame { file_path, pose, mask, depth, lens: part(path, &at, value)? })
