@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// Flags of `nerve inspect`.
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// Read image headers only: nothing on blur, exposure and duplicates, and no time forecast
+    /// Read image headers only: nothing on blur, exposure, duplicates and masks, and no time forecast
     #[arg(long)]
     quick: bool,
     /// Draw the cameras from above and from the side

@@ -8,12 +8,14 @@ use super::{Problem, Severity, listed};
 use crate::scene::{Outline, OutlinedView};
 
 /// What the masks and depth maps of a scene tell.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Masks {
     /// Fraction of the masked images' pixels that are learnt and measured; 1 where there are no masks.
     pub kept: f64,
     /// Fraction of the depth maps' pixels whose depth is known; 1 where there are no depth maps.
     pub known: f64,
+    /// Training views of which something is left to learn.
+    pub learnt: usize,
     /// Images of which a mask leaves nothing.
     pub emptied: Vec<String>,
     /// Images whose depth map knows no depth.
@@ -48,7 +50,10 @@ impl Masks {
             .iter()
             .zip(&counted)
             .flat_map(|(view, c)| c.damaged.iter().map(|reason| [view.name.clone(), reason.clone()]));
+        let learnt =
+            |view: &&usize| counted.get(**view).is_some_and(|c| c.mask.is_none_or(|[some, _]| some > 0));
         Self {
+            learnt: outline.splits.train.iter().filter(learnt).count(),
             kept: share(|c| c.mask),
             known: share(|c| c.depth),
             emptied: none(|c| c.mask),
@@ -57,8 +62,8 @@ impl Masks {
         }
     }
 
-    /// What is wrong by them, of `masks` views that have a mask and `all` views.
-    pub(super) fn problems(&self, all: usize) -> Vec<Problem> {
+    /// What is wrong by them.
+    pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |severity, what: String, remedy: &str| {
             problems.push(Problem { severity, what, remedy: remedy.to_owned() });
@@ -71,7 +76,7 @@ impl Masks {
             add(Severity::Error, what, "write them again, or remove them from the scene's files");
         }
         if !self.emptied.is_empty() {
-            let severity = if self.emptied.len() == all { Severity::Error } else { Severity::Warning };
+            let severity = if self.learnt == 0 { Severity::Error } else { Severity::Warning };
             let what =
                 format!("masks leave nothing of {} images: {}", self.emptied.len(), listed(&self.emptied));
             add(severity, what, "black is what is not learnt: invert the masks if it is meant the other way");
@@ -146,7 +151,8 @@ mod tests {
         grey(&folder.path().join("half.png"), 8, 6, |x| if x < 4 { 0 } else { 255 });
         let report = inspected(folder.path(), with(1, "mask_path", "half.png"));
         assert!(report.problems.is_empty(), "{:#?}", report.problems);
-        assert_eq!((report.masks, report.decoded_masks.as_ref().unwrap().kept), (1, 0.5));
+        let masks = report.decoded_masks.as_ref().unwrap();
+        assert_eq!((report.masks, masks.kept, masks.learnt), (1, 0.5, 5));
         assert!(report.to_string().contains("masks        leave 50% of the pixels"), "{report}");
 
         grey(&folder.path().join("black.png"), 8, 6, |_| 0);

@@ -158,8 +158,7 @@ impl Report {
 
     /// Adds what decoding masks and depth maps has told, and what is wrong by it.
     pub fn add_masks(&mut self, masks: Masks) {
-        let all = self.views.train + self.views.val + self.views.test;
-        self.problems.extend(masks.problems(all));
+        self.problems.extend(masks.problems());
         self.problems.sort_by_key(|problem| problem.severity);
         self.decoded_masks = Some(masks);
     }
