@@ -97,7 +97,7 @@ proptest! {
         for (at, value) in changes {
             let mut all = Vec::new();
             places(&file, "", &mut all);
-            *file.pointer_mut(at.get(&all)).unwrap() = value;
+            *file.pointer_mut(at.get(&all).as_str()).unwrap() = value;
         }
         check(&file.to_string())?;
     }
