@@ -20,7 +20,8 @@ pub(super) fn file_name(split: Split) -> String {
 /// Lists a folder's frames, in the files' order. With neither val nor test beside it, the training file's views
 /// have no split, and some will be held out.
 ///
-/// The placement (`aabb_scale`, `scale`, `offset`) is the training file's.
+/// The placement (`aabb_scale`, `scale`, `offset`) is the training file's; with Nerfstudio's fields in it there is
+/// none, as in Nerfstudio's own layout.
 pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
     let mut files = Vec::new();
     for split in Split::ALL {
@@ -31,6 +32,8 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
     }
     let split_given = files.len() > 1;
     let placement = files[0].1.placement;
+    // Once a transform is undone, lengths are the original's, for which no placement was chosen.
+    let original = files[0].1.origin.is_some();
     let mut frames = Vec::new();
     for (split, file) in files {
         if file.placement.aabb_scale != placement.aabb_scale {
@@ -54,7 +57,7 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
     Ok(Listing {
         source: folder.to_owned(),
         format: SceneFormat::Blender,
-        placement: Some(placement),
+        placement: (!original).then_some(placement),
         frames,
         points: Vec::new(),
         warnings: Vec::new(),

@@ -101,7 +101,7 @@ impl Origin {
         self.applied.inverse() * scaled
     }
 
-    /// The points, in the original world, and what is to be said if there should be some and are not.
+    /// The points, in the original world, and what is to be said of those that are missing.
     pub fn points(&self) -> Result<(Vec<ScenePoint>, Option<String>), SceneError> {
         let Some(path) = &self.ply else { return Ok((Vec::new(), None)) };
         if !path.is_file() {
@@ -110,13 +110,17 @@ impl Origin {
             return Ok((Vec::new(), Some(said)));
         }
         let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.clone(), source })?;
-        let points = ply::parse(&bytes).map_err(|problem| field_error(path, "the points", &problem))?;
+        let ply = ply::parse(&bytes).map_err(|problem| field_error(path, "the points", &problem))?;
+        let said = (ply.left_out > 0).then(|| {
+            let all = ply.points.len() + ply.left_out;
+            format!("{}: {} of {all} points are not finite and were left out", path.display(), ply.left_out)
+        });
         let placed = |point: ply::PlyPoint| ScenePoint {
             position: self.applied.inverse_transform_point(&Point3::from(point.position.coords * self.unit)),
             color: point.color.unwrap_or([128; 3]),
             error: 0.0,
             views: Vec::new(),
         };
-        Ok((points.into_iter().map(placed).collect(), None))
+        Ok((ply.points.into_iter().map(placed).collect(), said))
     }
 }

@@ -15,11 +15,20 @@ pub struct PlyPoint {
     pub color: Option<[u8; 3]>,
 }
 
-/// Reads a file's vertices, leaving out those whose position is not finite.
+/// A file's vertices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ply {
+    /// Those whose position is finite, in the file's order.
+    pub points: Vec<PlyPoint>,
+    /// How many others there are.
+    pub left_out: usize,
+}
+
+/// Reads a file's vertices.
 ///
 /// # Errors
 /// Says what is wrong: it is no PLY file, damaged, or its vertices have no `x`, `y` and `z`.
-pub fn parse(bytes: &[u8]) -> Result<Vec<PlyPoint>, String> {
+pub fn parse(bytes: &[u8]) -> Result<Ply, String> {
     let (header, body) = Header::read(bytes)?;
     let place = |name: &str| header.properties.iter().position(|property| property.name == name);
     let [Some(x), Some(y), Some(z)] = ["x", "y", "z"].map(place) else {
@@ -67,7 +76,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<PlyPoint>, String> {
             add(&row);
         }
     }
-    Ok(points)
+    let left_out = header.count - points.len();
+    Ok(Ply { points, left_out })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -253,15 +263,16 @@ mod tests {
     #[test]
     fn reads_ascii_and_binary() {
         let point = PlyPoint { position: Point3::new(1.0, 2.0, 3.0), color: Some([10, 20, 30]) };
-        assert_eq!(parse(ASCII.as_bytes()).unwrap(), [point], "what is not finite is left out");
+        let wanted = Ply { points: vec![point], left_out: 1 };
+        assert_eq!(parse(ASCII.as_bytes()).unwrap(), wanted, "what is not finite is left out");
         for big in [false, true] {
-            let points = parse(&binary(big)).unwrap();
+            let points = parse(&binary(big)).unwrap().points;
             assert_eq!(points.len(), 2);
             let wanted = PlyPoint { position: Point3::new(1.25, -1.5, 300.0), color: Some([0, 128, 255]) };
             assert_eq!(points[1], wanted);
         }
         let bare = ASCII.replace("red", "r");
-        assert_eq!(parse(bare.as_bytes()).unwrap()[0].color, None);
+        assert_eq!(parse(bare.as_bytes()).unwrap().points[0].color, None);
     }
 
     #[test]

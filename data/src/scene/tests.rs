@@ -255,6 +255,44 @@ fn blender_reads_splits_and_finds_extensions() {
     assert_has(&load_default(root).unwrap_err().to_string(), &["transforms_train.json"]);
 }
 
+/// Blender's layout as tools write it that turned the world first: with what undoes it, and no placement.
+#[test]
+fn blenders_files_may_say_what_was_applied() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    let poses = orbit(4, 40.0, Point3::new(100.0, 0.0, 0.0));
+    let path = root.join("transforms_train.json");
+    let frames: Vec<_> = (0..4).map(|i| (format!("./train/{i}"), poses[i])).collect();
+    write_blender_transforms(&path, 0.7, &frames).unwrap();
+    for i in 0..4 {
+        picture(&root.join(format!("train/{i}.png")), 8, 6, i as u8);
+    }
+    let mut json: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    json["applied_scale"] = json!(0.1);
+    json["applied_transform"] = json!([[0.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 5.0]]);
+    fs::write(&path, json.to_string()).unwrap();
+    let scene = load_default(root).unwrap();
+    for (view, listed) in scene.views.iter().zip(&poses) {
+        let p = listed.translation.vector * 10.0;
+        let original = nalgebra::Vector3::new(-p.y, p.x, p.z - 5.0);
+        assert!((view.camera.pose.translation.vector - original).norm() < 1e-9);
+        let inside = scene.to_unit(&original.into());
+        assert!(inside.iter().all(|v| (-1.0..2.0).contains(v)), "placed by the cameras: {inside}");
+    }
+}
+
+#[test]
+fn points_that_are_not_finite_are_said() {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(4, 2.0, Point3::origin()), |json| json["ply_file_path"] = json!("p.ply"));
+    let header =
+        "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n";
+    fs::write(folder.path().join("p.ply"), format!("{header}end_header\n0 0 0\nnan 0 0\n0 inf 0\n")).unwrap();
+    let outline = outline(folder.path(), &LoadOptions::default()).unwrap();
+    assert_eq!(outline.points.len(), 1);
+    assert_has(&outline.warnings.join("\n"), &["p.ply: 2 of 3 points are not finite"]);
+}
+
 #[test]
 fn limits_count_and_memory() {
     let folder = tempdir().unwrap();
