@@ -58,7 +58,7 @@ pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingAr
     let work = photos::work_folder(&parent(context), &photos);
     let settings = Settings { matching: matching.into(), threads: rayon::current_num_threads() };
     let found = run(context, &photos, &work, &settings)?;
-    report(context, &found);
+    report(context, &photos, &found);
     anyhow::ensure!(
         found.registered >= FEWEST,
         "{}: only {} of {} photos could be placed; take more that overlap by two thirds or more",
@@ -118,7 +118,7 @@ fn run(
     Ok(found)
 }
 
-fn report(context: &Context, found: &Reconstruction) {
+fn report(context: &Context, photos: &Photos, found: &Reconstruction) {
     let (placed, all) = (found.registered, found.photos);
     let earlier = if found.reused { ", as COLMAP found them earlier" } else { ", by COLMAP" };
     context.output.say(format_args!("poses {placed} of {all} photos{earlier}: {}", found.folder.display()));
@@ -128,6 +128,15 @@ fn report(context: &Context, found: &Reconstruction) {
             "warning: {} photos could not be placed and are left out: more that overlap with them help, and sharper ones; \
              `nerve inspect {}` names them",
             all - placed,
+            found.folder.display()
+        ));
+    }
+    let masked = photos.masked();
+    if masked > found.masked {
+        remark(format_args!(
+            "warning: {} of {masked} masks have come since COLMAP looked for the poses, so that what they hide had a say; \
+             remove {} to have them found again",
+            masked - found.masked,
             found.folder.display()
         ));
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::Photos;
 use super::stages::{Settings, Step};
+use super::{Photos, masks};
 
 /// How to get COLMAP.
 pub const INSTALL: &str = "install it with `apt install colmap` (Debian, Ubuntu), `brew install colmap` (macOS) or \
@@ -27,9 +27,10 @@ pub(super) fn more_photos(left_out: &[String]) -> String {
 /// result; `work` is the folder to make.
 pub fn manual_commands(photos: &Photos, work: &Path, settings: &Settings) -> String {
     let quoted = |path: &Path| quote(&path.display().to_string());
+    let masks = masks::named_for_colmap(photos);
     let mut lines = vec![format!("mkdir -p {}", quoted(&work.join("sparse")))];
     for step in Step::ALL {
-        let arguments = step.portable_arguments(photos, work, settings);
+        let arguments = step.portable_arguments(photos, work, masks.as_deref(), settings);
         let arguments: Vec<String> = arguments.iter().map(|a| quote(&a.to_string_lossy())).collect();
         lines.push(format!("colmap {} {}", step.command(photos, settings), arguments.join(" ")));
     }
@@ -39,6 +40,9 @@ pub fn manual_commands(photos: &Photos, work: &Path, settings: &Settings) -> Str
             .to_owned(),
     );
     lines.push(format!("ln -s {} {}", quoted(&photos.folder), quoted(&work.join("images"))));
+    if let Some(masks) = photos.masks() {
+        lines.push(format!("ln -s {} {}", quoted(&masks), quoted(&work.join("masks"))));
+    }
     lines.push(format!("nerve train {}", quoted(work)));
     lines.join("\n")
 }

@@ -7,8 +7,9 @@
 //! | mapping | `colmap mapper` | `sparse/0`, `sparse/1`, ... |
 //!
 //! The work folder is a COLMAP scene like any other: beside the models it has `images`, a link to the photos (a copy
-//! where links cannot be made), `masks` in the same way if there are any, the output of all programs in `log.txt`, and `state.json`, which says of which photos
-//! it is and which steps are done. A second run takes up where the first one stopped; where the photos have changed
+//! where links cannot be made), `masks` in the same way if there are any, the output of all programs in `log.txt`, and
+//! `state.json`, which says of which photos it is and which steps are done. Masks are for COLMAP too: it finds no features
+//! where they are black. A second run takes up where the first one stopped; where the photos have changed
 //! since, it starts over. Two at once do not: the first holds a lock on the folder. Nothing is written into the photos'
 //! own folder.
 //!
@@ -19,6 +20,7 @@ mod advice;
 mod child;
 mod error;
 mod lock;
+mod masks;
 mod program;
 mod progress;
 mod stages;
@@ -35,6 +37,7 @@ pub use stages::{Matching, Settings, Step};
 pub use work::{Reconstruction, reconstruct, work_folder};
 
 use crate::image::{FileKind, ImageHeader};
+use crate::scene::mask_beside;
 
 /// Fewer photos give no scene.
 pub const FEWEST: usize = 3;
@@ -133,6 +136,12 @@ impl Photos {
         let name = self.folder.file_name()?.to_str()?.to_lowercase();
         let masks = self.folder.parent()?.join("masks");
         (GENERIC.contains(&name.as_str()) && masks.is_dir()).then_some(masks)
+    }
+
+    /// How many photos have a mask there.
+    pub fn masked(&self) -> usize {
+        let Some(masks) = self.masks() else { return 0 };
+        self.files.iter().filter(|photo| mask_beside(&masks, &photo.name).is_some()).count()
     }
 
     /// Whether all have the same number of pixels a side, as those of one camera do.

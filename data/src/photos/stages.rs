@@ -87,11 +87,12 @@ impl Step {
         }
     }
 
-    /// The arguments that every version knows.
+    /// The arguments that every version knows; `masks` is a folder of masks named as COLMAP has it.
     pub(super) fn portable_arguments(
         self,
         photos: &Photos,
         work: &Path,
+        masks: Option<&Path>,
         settings: &Settings,
     ) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--database_path".into(), work.join("database.db").into()];
@@ -99,6 +100,9 @@ impl Step {
         match self {
             Self::Features => {
                 add("--image_path", photos.folder.clone().into());
+                if let Some(masks) = masks {
+                    add("--ImageReader.mask_path", masks.into());
+                }
                 if photos.one_size() {
                     // One camera for all: fewer unknowns, and a lens with distortion can be told.
                     add("--ImageReader.single_camera", "1".into());

@@ -11,7 +11,7 @@ use super::child;
 use super::lock::{LOCK, Lock};
 use super::progress::progress;
 use super::stages::{Matching, Settings, Step};
-use super::{Colmap, Photos, PhotosError, advice};
+use super::{Colmap, Photos, PhotosError, advice, masks};
 use crate::write::write_atomically;
 
 const STATE: &str = "state.json";
@@ -20,9 +20,8 @@ const LIST: &str = "photos.txt";
 const IMAGES: &str = "images";
 const MASKS: &str = "masks";
 const MODELS: &str = "sparse";
-/// What starting over removes; anything else in the folder is the user's.
-const OURS: [&str; 7] =
-    ["database.db", "database.db-shm", "database.db-wal", "database.db-journal", MODELS, LIST, STATE];
+/// Features and matches.
+const DATABASE: [&str; 4] = ["database.db", "database.db-shm", "database.db-wal", "database.db-journal"];
 /// Lines of a failed program that are shown.
 const LAST_LINES: usize = 8;
 
@@ -37,6 +36,8 @@ pub struct Reconstruction {
     pub registered: usize,
     /// How many each model has, the largest first: parts of the scene that could not be connected.
     pub models: Vec<usize>,
+    /// Of how many photos COLMAP knew masks when it looked for features.
+    pub masked: usize,
     /// Whether all was done before.
     pub reused: bool,
 }
@@ -48,6 +49,12 @@ struct State {
     matching: Matching,
     /// Name and bytes of each photo.
     photos: Vec<(String, u64)>,
+    /// While the folder still holds what an earlier run left about other photos.
+    #[serde(default)]
+    preparing: bool,
+    /// How many photos had a mask when features were sought.
+    #[serde(default)]
+    masked: usize,
     done: Vec<Step>,
 }
 
@@ -57,6 +64,8 @@ impl State {
             photos_folder: photos.folder.clone(),
             matching: settings.matching(photos),
             photos: photos.files.iter().map(|photo| (photo.name.clone(), photo.bytes)).collect(),
+            preparing: true,
+            masked: 0,
             done: Vec::new(),
         }
     }
@@ -73,9 +82,11 @@ impl State {
         Ok(write_atomically(&path, text.as_bytes())?)
     }
 
+    /// Whether what is in the folder is of these photos, and of no others.
     fn same_photos(&self, other: &Self) -> bool {
-        (&self.photos_folder, self.matching, &self.photos)
-            == (&other.photos_folder, other.matching, &other.photos)
+        !self.preparing
+            && (&self.photos_folder, self.matching, &self.photos)
+                == (&other.photos_folder, other.matching, &other.photos)
     }
 }
 
@@ -119,8 +130,8 @@ pub(super) fn reconstruct_with(
     let fresh = State::fresh(photos, settings);
     let known = State::read(work).filter(|known| known.same_photos(&fresh));
     let reused = known.as_ref().is_some_and(|state| Step::ALL.iter().all(|step| state.done.contains(step)));
-    if reused && !models(work).is_empty() {
-        return finished(photos, work, true);
+    if let Some(state) = known.filter(|_| reused && !models(work).is_empty()) {
+        return finished(photos, work, state.masked, true);
     }
     let Some(mut colmap) = find()? else {
         let commands = advice::manual_commands(photos, work, settings);
@@ -136,9 +147,13 @@ pub(super) fn reconstruct_with(
     let mut state = match State::read(work).filter(|known| known.same_photos(&fresh)) {
         Some(state) => state,
         None => {
+            let mut state = fresh;
+            // First: a folder that is left half-emptied is known for what it is.
+            state.write(work)?;
             prepare(photos, work)?;
-            fresh.write(work)?;
-            fresh
+            state.preparing = false;
+            state.write(work)?;
+            state
         }
     };
     for step in Step::ALL {
@@ -147,22 +162,36 @@ pub(super) fn reconstruct_with(
             continue;
         }
         listen(step, None);
+        if step == Step::Features {
+            let masked = masks::write(photos, work)?;
+            if masked != state.masked {
+                // Features that are there were found without them.
+                DATABASE.iter().try_for_each(|name| remove(&work.join(name)))?;
+                state.masked = masked;
+                state.write(work)?;
+            }
+        }
         run_step(&mut colmap, step, photos, work, settings, listen, stop)?;
         state.done.push(step);
         state.write(work)?;
     }
-    finished(photos, work, false)
+    finished(photos, work, state.masked, false)
 }
 
 fn holds_something(work: &Path) -> bool {
     fs::read_dir(work).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Whether nothing is in a folder but the lock of a process that has just begun there, or was ended then.
+/// Whether nothing is in a folder but what a process leaves that has just begun there, or was ended then: its lock, and
+/// the state that it was writing.
 fn begun(work: &Path) -> bool {
     fs::read_dir(work).is_ok_and(|entries| {
-        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-        names.len() == 1 && names[0] == LOCK
+        let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+        names.retain(|name| {
+            let name = name.to_string_lossy();
+            !(name.starts_with(STATE) && name.ends_with(".tmp"))
+        });
+        names == [LOCK]
     })
 }
 
@@ -172,7 +201,8 @@ fn prepare(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
         let path = path.to_owned();
         move |source| PhotosError::Io { path, source }
     };
-    for name in OURS {
+    // Anything else in the folder is the user's.
+    for name in DATABASE.into_iter().chain([MODELS, LIST]) {
         remove(&work.join(name))?;
     }
     let names: String = photos.files.iter().map(|photo| format!("{}\n", photo.name)).collect();
@@ -214,7 +244,7 @@ fn take_masks(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
 }
 
 /// Removes a file, a link (not what it leads to) or a folder, if it is there.
-fn remove(path: &Path) -> Result<(), PhotosError> {
+pub(super) fn remove(path: &Path) -> Result<(), PhotosError> {
     let removed = match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
@@ -251,7 +281,8 @@ fn run_step(
         fs::create_dir_all(&sparse).map_err(|source| PhotosError::Io { path: sparse, source })?;
     }
     let name = step.command(photos, settings);
-    let mut arguments = step.portable_arguments(photos, work, settings);
+    let given = masks::given(work);
+    let mut arguments = step.portable_arguments(photos, work, given.as_deref(), settings);
     arguments.extend(colmap.options(name, &step.wishes(photos, &work.join(LIST), settings))?);
     let mut command = colmap.command(name);
     command.args(&arguments);
@@ -286,13 +317,19 @@ fn run_step(
     }
 }
 
-fn finished(photos: &Photos, work: &Path, reused: bool) -> Result<Reconstruction, PhotosError> {
+fn finished(
+    photos: &Photos,
+    work: &Path,
+    masked: usize,
+    reused: bool,
+) -> Result<Reconstruction, PhotosError> {
     let models = models(work);
     let Some(&registered) = models.first() else {
         return Err(PhotosError::NoModel { photos: photos.files.len(), log: work.join(LOG) });
     };
     take_masks(photos, work)?;
-    Ok(Reconstruction { folder: work.to_owned(), photos: photos.files.len(), registered, models, reused })
+    let (folder, photos) = (work.to_owned(), photos.files.len());
+    Ok(Reconstruction { folder, photos, registered, models, masked, reused })
 }
 
 /// How many images each model has, the largest first: the count that `images.bin` begins with.

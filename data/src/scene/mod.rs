@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use nalgebra::{Point3, Similarity3, Vector3};
 use rayon::prelude::*;
 
+pub(crate) use colmap::mask_beside;
 pub use detect::SceneFormat;
 pub use error::SceneError;
 pub use order::natural;

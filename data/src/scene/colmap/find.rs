@@ -100,11 +100,15 @@ pub(super) struct Photos {
 impl Photos {
     /// The mask of an image, if it exists.
     pub fn mask(&self, name: &str) -> Option<PathBuf> {
-        let masks = self.masks.as_ref()?;
-        let candidates =
-            [masks.join(format!("{name}.png")), masks.join(name), masks.join(name).with_extension("png")];
-        candidates.into_iter().find(|path| path.is_file())
+        mask_beside(self.masks.as_ref()?, name)
     }
+}
+
+/// In a folder of masks, that of an image: of its name and `.png`, of its name, or with `.png` for its extension.
+pub(crate) fn mask_beside(masks: &Path, name: &str) -> Option<PathBuf> {
+    let candidates =
+        [masks.join(format!("{name}.png")), masks.join(name), masks.join(name).with_extension("png")];
+    candidates.into_iter().find(|path| path.is_file())
 }
 
 /// Looks for the folder that most images are in: beside the model, or beside a folder above it.

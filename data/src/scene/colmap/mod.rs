@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub use flaw::Flaw;
 
 use self::cameras::ModelCamera;
+pub(crate) use self::find::mask_beside;
 pub(super) use self::find::models;
 use self::images::ModelImage;
 use self::points::ModelPoint;

@@ -1,5 +1,8 @@
 //! Against a shell script that stands for COLMAP.
 #![allow(clippy::unwrap_used)]
+mod listing;
+mod masks;
+
 use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -129,24 +132,32 @@ fn photos_become_a_colmap_scene_once() {
     assert!(again.reused && again.registered == 4 && place.calls().len() == 3);
 }
 
+/// Ended by the system while it empties the folder or before the first line of the state is whole.
 #[test]
-fn masks_beside_the_photos_come_along() {
+fn a_folder_that_was_left_half_emptied_is_prepared_again() {
     let mut place = Place::new(&FIVE, GOOD);
     place.run().unwrap();
-    assert!(!place.work().join("masks").exists());
-    // What lies beside a folder of a name of its own is something else.
-    fs::create_dir(place.root.path().join("masks")).unwrap();
-    assert_eq!(place.photos.masks(), None);
-    let images = place.root.path().join("kitchen/images");
-    fs::create_dir(place.root.path().join("kitchen")).unwrap();
-    fs::rename(place.root.path().join("trip"), &images).unwrap();
-    place.photos = Photos::find(&images).unwrap();
-    place.run().unwrap();
-    assert!(!place.work().join("masks").exists());
-    picture(&place.root.path().join("kitchen/masks/b.png.png"), 8, 6, 1);
-    assert!(place.run().unwrap().reused);
-    assert!(place.work().join("masks/b.png.png").is_file(), "also when they have come later");
-    place.run().unwrap();
+    picture(&place.root.path().join("trip/d.png"), 8, 6, 9);
+    place.photos = Photos::find(&place.root.path().join("trip")).unwrap();
+    let state = place.work().join("state.json");
+    let text = fs::read_to_string(&state).unwrap();
+    assert!(text.contains("\"preparing\": false"));
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["preparing"] = true.into();
+    json["photos"] = serde_json::to_value(
+        place.photos.files.iter().map(|photo| (&photo.name, photo.bytes)).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    fs::write(&state, json.to_string()).unwrap();
+    assert!(!place.run().unwrap().reused, "what is there may be of other photos");
+    assert_eq!(place.calls().len(), 6);
+
+    fs::remove_dir_all(place.work()).unwrap();
+    fs::create_dir(place.work()).unwrap();
+    for name in [".lock", "state.json.7-0.tmp"] {
+        fs::write(place.work().join(name), "{").unwrap();
+    }
+    assert_eq!(place.run().unwrap().registered, 4);
 }
 
 #[test]
@@ -290,74 +301,4 @@ fn without_colmap_the_commands_are_printed() {
     fs::write(place.root.path().join("colmap"), "#!/bin/sh\necho libQt5 is missing >&2; exit 127\n").unwrap();
     let error = place.run().unwrap_err().to_string();
     assert!(error.contains("libQt5 is missing"), "{error}");
-}
-
-#[test]
-fn newer_versions_get_their_own_options() {
-    let place = Place::new(&FIVE, "");
-    let newer = "#!/bin/sh\n[ \"$1\" = help ] && echo 'COLMAP 3.12.0 -- Structure' || echo '  --FeatureExtraction.use_gpu arg (=1)'";
-    fs::write(place.root.path().join("colmap"), newer).unwrap();
-    let mut colmap = Colmap::at(place.root.path().join("colmap").into_os_string()).unwrap().unwrap();
-    assert_eq!(colmap.version, "3.12.0");
-    let settings = Settings { matching: Matching::Auto, threads: 2 };
-    let wishes = Step::Features.wishes(&place.photos, Path::new("list"), &settings);
-    let options = colmap.options("feature_extractor", &wishes).unwrap();
-    assert_eq!(options, ["--FeatureExtraction.use_gpu", "0"]);
-}
-
-#[test]
-fn which_photos_are_compared() {
-    let place = Place::new(&FIVE, GOOD);
-    let auto = Settings { matching: Matching::Auto, threads: 1 };
-    let mut photos = place.photos.clone();
-    let file = photos.files[0].clone();
-    let rename = |photos: &mut Photos, names: &mut dyn Iterator<Item = String>| {
-        photos.files = names.map(|name| Photo { name, ..file.clone() }).collect();
-    };
-    rename(&mut photos, &mut (0..151).map(|i| format!("frame_{i:04}.jpg")));
-    assert!(photos.numbered());
-    assert_eq!(auto.matching(&photos), Matching::Sequential);
-    rename(&mut photos, &mut (0..150).map(|i| format!("frame_{i:04}.jpg")));
-    assert_eq!(auto.matching(&photos), Matching::Exhaustive, "few enough");
-    let mut unpadded: Vec<String> = (0..200).map(|i| format!("frame_{i}.jpg")).collect();
-    unpadded.sort();
-    rename(&mut photos, &mut unpadded.into_iter());
-    assert!(!photos.numbered(), "COLMAP goes by the names' own order");
-    assert_eq!(auto.matching(&photos), Matching::Exhaustive);
-    let told = Settings { matching: Matching::Sequential, threads: 1 };
-    assert_eq!(told.matching(&place.photos), Matching::Sequential);
-}
-
-#[test]
-fn a_folder_of_photos_and_other_things() {
-    let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("kitchen/images");
-    for name in ["b.png", "a.png", "c.png"] {
-        picture(&folder.join(name), 8, 6, 1);
-    }
-    fs::write(folder.join("notes.txt"), "hello").unwrap();
-    fs::write(folder.join("._a.png"), fs::read(folder.join("a.png")).unwrap()).unwrap();
-    fs::write(folder.join("d.HEIC"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
-    for path in [folder.clone(), root.path().join("kitchen")] {
-        let photos = Photos::find(&path).unwrap();
-        assert_eq!(photos.files.iter().map(|p| &p.name).collect::<Vec<_>>(), ["a.png", "b.png", "c.png"]);
-        assert_eq!(
-            (photos.left_out.as_slice(), photos.name()),
-            (&["d.HEIC".to_owned()][..], "kitchen".to_owned())
-        );
-        assert!(photos.one_size());
-    }
-    picture(&folder.join("b.png"), 6, 8, 1);
-    assert!(!Photos::find(&folder).unwrap().one_size());
-    fs::remove_file(folder.join("b.png")).unwrap();
-    let error = Photos::find(&folder).unwrap_err().to_string();
-    assert!(
-        error.contains("2 photos") && error.contains("d.HEIC") && error.contains("heif-convert"),
-        "{error}"
-    );
-    fs::write(folder.join("e.png"), "\u{89}PNG").unwrap();
-    let broken = fs::read(folder.join("a.png")).unwrap();
-    fs::write(folder.join("e.png"), &broken[..12]).unwrap();
-    picture(&folder.join("f.png"), 6, 8, 1);
-    assert!(Photos::find(&folder).unwrap_err().to_string().contains("e.png"));
 }
