@@ -9,6 +9,19 @@ use nerve_nerf::memory::Forecast;
 
 /// Refuses a training that does not fit, with the smallest downscale factor that does.
 pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
+    refuse(config, |remedy| remedy)
+}
+
+/// Refuses to go on with a run that does not fit here; what it trains is settled.
+pub fn check_resumed(config: &NerfConfig) -> anyhow::Result<()> {
+    refuse(config, |remedy| {
+        format!(
+            "free memory, or go on where there is more ({MEMORY_VARIABLE} says how much may be used); for a new run: {remedy}"
+        )
+    })
+}
+
+fn refuse(config: &NerfConfig, reword: impl FnOnce(String) -> String) -> anyhow::Result<()> {
     if scene::is_demo(&config.data.scene) {
         return Ok(());
     }
@@ -17,7 +30,9 @@ pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
     let forecast = Forecast::of(config, &outline, rayon::current_num_threads())?;
     match advice(config, &outline, &forecast, available) {
         None => Ok(()),
-        Some((problem, remedy)) => anyhow::bail!("{}: {problem}; {remedy}", outline.source.display()),
+        Some((problem, remedy)) => {
+            anyhow::bail!("{}: {problem}; {}", outline.source.display(), reword(remedy))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::evaluation::{self, Evaluation};
 use crate::nerf::{self, KIND, Session};
 use crate::output::remark;
-use crate::scene;
+use crate::{forecast, scene};
 use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder, write_atomic};
 use nerve_data::Scene;
@@ -141,6 +141,9 @@ fn scenes(
     for path in std::iter::once(&shared.data.scene).chain(&args.also) {
         let mut config = shared.clone();
         config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
+        let mut largest = config.clone();
+        largest.grid.log2_entries = args.sizes.iter().copied().max().unwrap_or(config.grid.log2_entries);
+        forecast::check(&largest)?;
         let loaded = scene::load(context, &config.data)?;
         if evaluation::held_out(&loaded).is_none() {
             anyhow::bail!(

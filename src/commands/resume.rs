@@ -5,7 +5,7 @@ use crate::cli::usage;
 use crate::context::Context;
 use crate::nerf::{self, Session};
 use crate::output::remark;
-use crate::{scene, segmentation};
+use crate::{forecast, scene, segmentation};
 use nerve_core::run::RunFolder;
 use nerve_nerf::NerfConfig;
 use nerve_vision::segmentation::{SegConfig, Trainer, class_pixels};
@@ -84,6 +84,7 @@ fn resume(context: &Context, args: &ResumeArgs, mut folder: RunFolder) -> anyhow
         config.validate().map_err(usage)?;
     }
     context.common.device.resolve()?;
+    forecast::check_resumed(&config)?;
     let scene = scene::load(context, &config.data)?;
     let mut trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     let checkpoint = folder.checkpoint_path();

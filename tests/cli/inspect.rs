@@ -93,6 +93,17 @@ fn a_training_that_does_not_fit_is_refused_with_what_does() {
     run(&[&train[..], &["--downscale", "2"]].concat(), total - 1).success();
     let hopeless = stderr(&run(&train, 1_000_000).code(1));
     assert!(hopeless.contains("no --downscale helps") && hopeless.contains("--log2-entries"), "{hopeless}");
+    // A run that goes on keeps its settings, and is refused before anything is loaded.
+    run(&[&train[..], &["--out", "run"]].concat(), total).success();
+    let resume = ["resume", "run", "--steps", "2", "--no-eval"];
+    let error = stderr(&run(&resume, total - 1).code(1));
+    for part in ["free memory", "NERVE_MEMORY", "a new run: use --downscale 2"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    run(&resume, total).success();
+    let compare = ["compare", "scene", "--steps", "1", "--sizes", "10,19", "--out", "both"];
+    let error = stderr(&run(&compare, total - 1).code(1));
+    assert!(error.contains("--downscale 2") && !place.path("both").exists(), "{error}");
     // Inspecting warns and goes on.
     let warned = stdout(&run(&["inspect", "scene", "--quick"], total - 1).success());
     assert!(warned.contains("WARNING") && warned.contains("--downscale 2"), "{warned}");
