@@ -35,6 +35,11 @@ pub fn trainer(context: &Context, config: &NerfConfig, scene: Arc<Scene>) -> any
 
 /// A run as it was last saved.
 pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<Trainer> {
+    restored_for(context, run, false)
+}
+
+/// The same, to be measured, from fitted poses too if that is wished.
+pub fn restored_for(context: &Context, run: &RunFolder, fit_poses: bool) -> anyhow::Result<Trainer> {
     let checkpoint = run.checkpoint_path();
     if !checkpoint.exists() {
         anyhow::bail!(
@@ -44,7 +49,8 @@ pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<Trainer> {
         );
     }
     context.common.device.resolve()?;
-    let config = run.config()?;
+    let mut config: NerfConfig = run.config()?;
+    config.cameras.fit_poses = fit_poses;
     let mut trainer = trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
     trainer.restore(&checkpoint)?;
     Ok(trainer)

@@ -86,7 +86,7 @@ pub fn build(
         group,
         &random,
     )
-    .with_ray_gradient(config.cameras.refine_poses);
+    .with_ray_gradient(config.cameras.traces_rays());
     let mut stages: Vec<Box<dyn Stage>> = Vec::new();
     if scaled != input {
         stages.push(Box::new(Saliency { input, output: scaled }));
@@ -99,7 +99,7 @@ pub fn build(
     let column = if f.color_sees == ColorSees::Geometry { f.geometry_features - 1 } else { 0 };
     stages.push(Box::new(density));
     stages.push(Box::new(Density { input: geometry, rows, cut: config.march.cut, column, gated }));
-    stages.push(Box::new(Directions { output: directions, gradient: config.cameras.refine_poses }));
+    stages.push(Box::new(Directions { output: directions, gradient: config.cameras.traces_rays() }));
     stages.push(Box::new(colors));
     stages.push(Box::new(Composite { input: color, channels: CHANNELS, spread: spread(config, box_side) }));
     // Behind the networks, so that these start with the same values as a plain field's.

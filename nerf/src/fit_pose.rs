@@ -12,8 +12,10 @@ use nerve_core::ops::rigid::{Correction, VALUES, turn_gradient};
 
 /// Steps of Adam.
 const STEPS: u64 = 150;
-/// Rays a step.
-const RAYS: usize = 1024;
+/// Fewest and most rays a step; fewer where more would have more samples than [`SAMPLES`], as in fog.
+const RAYS: [usize; 2] = [256, 1024];
+/// Samples a step that are enough.
+const SAMPLES: usize = 1 << 16;
 /// The first and the last learning rate, in radians and unit lengths; exponential in between.
 const RATES: [f64; 2] = [2e-3, 1e-4];
 /// Far behind the steps of any run: pixels of their own.
@@ -21,9 +23,10 @@ const FIRST_STEP: u64 = 1 << 60;
 
 impl Trainer {
     /// The correction of a view's pose with which the field shows its photograph best; the same on any number of
-    /// threads. `None` where poses are not learnt, and of training views, whose poses are.
+    /// threads. `None` where poses are neither learnt nor asked for ([`fit_poses`](crate::config::CameraConfig)), and of
+    /// training views.
     pub fn fit_pose(&mut self, view: usize) -> Option<Correction> {
-        if self.poses().is_none() || self.views.camera_of(view).is_some() {
+        if !self.config().cameras.traces_rays() || self.views.camera_of(view).is_some() {
             return None;
         }
         let scene = self.scene().clone();
@@ -32,6 +35,7 @@ impl Trainer {
             return None;
         }
         let (mut x, mut m, mut v) = ([0.0f32; VALUES], [0.0f64; VALUES], [0.0f64; VALUES]);
+        let mut rays = RAYS[0];
         for step in 0..STEPS {
             views.correct(&x);
             let sampler = Pixels {
@@ -47,14 +51,15 @@ impl Trainer {
             let input = StepInput {
                 sampler: &sampler,
                 marcher: &marcher,
-                rays: RAYS,
+                rays,
                 rate: 0.0,
                 progress,
                 pruning: None,
                 pose_levels,
             };
             let mut sums = [[0.0; VALUES]];
-            self.engine.trace(&input, &mut sums);
+            let drawn = self.engine.trace(&input, &mut sums).samples;
+            rays = (rays * SAMPLES / drawn.max(1)).clamp(RAYS[0], RAYS[1]);
             let [[a, b, c, shift @ ..]] = sums;
             let turn = turn_gradient(&x, [a, b, c]);
             let share = step as f64 / (STEPS - 1) as f64;

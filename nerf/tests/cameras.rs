@@ -86,6 +86,27 @@ fn recover(resolution: usize, views: usize, steps: u64, bar: f64) {
     assert!(after[0] < 0.8 * before[0], "{before:?} {after:?}");
 }
 
+/// A plain field is measured from fitted poses where that is asked for, so that it can be compared with a refined one:
+/// nothing else changes, and held-out poses that are off are found.
+#[test]
+fn a_plain_field_is_measured_from_fitted_poses_on_demand() {
+    let truth = demo(64, 40);
+    let mut off = Scene::clone(&truth);
+    for view in truth.splits.test.clone() {
+        let pose = &mut off.views[view].camera.pose;
+        pose.rotation *= nalgebra::UnitQuaternion::from_euler_angles(0.0, 0.02, 0.0);
+    }
+    let off = Arc::new(off);
+    let (plain, _) = trained(config(300), &off);
+    let mut asked = config(300);
+    asked.cameras.fit_poses = true;
+    let (fitted, trainer) = trained(asked, &off);
+    println!("{plain:?}\n{fitted:?}");
+    assert_eq!((plain.psnr, plain.ssim, plain.fitted), (fitted.psnr, fitted.ssim, None));
+    assert!(fitted.poses.is_none() && trainer.poses().is_none());
+    assert!(fitted.fitted.unwrap() > plain.psnr + 3.0, "{:?} {}", fitted.fitted, plain.psnr);
+}
+
 #[test]
 fn disturbed_poses_are_recovered() {
     recover(64, 40, 600, 0.3);

@@ -26,6 +26,9 @@ pub struct EvalArgs {
     /// Measure LPIPS too, with these weights: AlexNet or VGG16 and the heads, in one file, several or a folder
     #[arg(long, value_name = "FILE")]
     lpips: Vec<PathBuf>,
+    /// Measure from poses fitted to the photographs too, as is always done after --refine-poses
+    #[arg(long)]
+    fit_poses: bool,
     /// How a segmenter looks at pictures.
     #[command(flatten, next_help_heading = "Segmenters")]
     inference: Inference,
@@ -55,11 +58,11 @@ pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
     // Before the scene, which takes longer to read.
     let lpips = if args.lpips.is_empty() { None } else { Some(Lpips::read(&args.lpips)?) };
     let (trainer, target) = if args.run.is_file() {
-        (of_file(context, &args.run)?, Target::beside(&args.run))
+        (of_file(context, &args.run, args.fit_poses)?, Target::beside(&args.run))
     } else {
         let folder = RunFolder::open(&args.run)?;
         match Kind::of(&folder)? {
-            Kind::Nerf => (nerf::restored(context, &folder)?, Target::of(&folder)),
+            Kind::Nerf => (nerf::restored_for(context, &folder, args.fit_poses)?, Target::of(&folder)),
             Kind::Segmentation => return labels(context, args, &folder),
         }
     };
@@ -69,6 +72,7 @@ pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
 /// A segmenter, on a split of its data.
 fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Result<Outcome> {
     anyhow::ensure!(args.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
+    anyhow::ensure!(!args.fit_poses, usage("--fit-poses has no meaning for a segmenter"));
     args.inference.validate().map_err(usage)?;
     let (config, set, segmenter) = segmentation::restored(context, folder)?;
     let wanted = args.split.map(|split| Split::from(split).name());
@@ -98,8 +102,9 @@ fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Res
 }
 
 /// The field in a compact file.
-fn of_file(context: &Context, file: &Path) -> anyhow::Result<Trainer> {
-    let config = compact::configuration(file)?;
+fn of_file(context: &Context, file: &Path, fit_poses: bool) -> anyhow::Result<Trainer> {
+    let mut config = compact::configuration(file)?;
+    config.cameras.fit_poses = fit_poses;
     context.common.device.resolve()?;
     let mut trainer = nerf::trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
     trainer.read_compact(file)?;

@@ -91,6 +91,9 @@ fn runs_that_do_not_fit_their_data() {
     commands.iter().for_each(|command| flaws.extend(place.flaw(command, &["labels", "no such folder"])));
     labels(&place);
 
+    let error = stderr(&place.run(&["eval", "run", "--fit-poses"]).code(2));
+    assert!(error.contains("--fit-poses has no meaning for a segmenter"), "{error}");
+
     // Files of the run.
     for (from, to, parts) in [
         ("head = \"all-mlp\"", "head = \"upernet\"", &["another model"][..]),

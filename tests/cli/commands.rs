@@ -32,6 +32,11 @@ fn a_run_from_train_to_eval() {
     let files = std::fs::read_dir(run.join("renders")).unwrap().map(|e| e.unwrap().path());
     let pictures = files.filter(|f| f.extension().is_some_and(|e| e == "png")).count();
     assert_eq!(pictures, 3, "two views and the live cells");
+    assert!(eval["fitted"].is_null());
+    let fitted = stdout(&place.run(&["eval", "runs/scene", "--fit-poses"]).success());
+    assert!(fitted.contains("from poses fitted to the photographs"), "{fitted}");
+    let again = json(&run.join("eval.json"));
+    assert!(again["fitted"].is_f64() && again["psnr"] == eval["psnr"], "{again}");
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     let absolute = place.path("scene").canonicalize().unwrap();
     assert!(config.contains(absolute.to_str().unwrap()), "the scene's path is absolute: {config}");

@@ -26,6 +26,7 @@ fn a_hollow_run_from_training_to_its_compact_file() {
         eval["field"]["saliency"]["mean"].is_number() && eval["field"]["live_share"].is_number(),
         "{eval}"
     );
+    place.fails(&["eval", "run", "--fit-poses"], &["--fit-poses", "saliency grid"]);
     assert_eq!(eval["field"]["collisions"].as_array().unwrap().len(), 6);
     for picture in ["saliency.png", "live_cells.png", "collisions.svg"] {
         assert!(place.path("run/renders").join(picture).exists(), "{picture}");

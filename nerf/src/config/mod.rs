@@ -158,11 +158,23 @@ pub struct CameraConfig {
     /// Share of the run over which poses come to hear of all of the grid's levels, from coarse to fine
     #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
     pub coarse_until: f64,
+    /// Whether held-out views are also measured from poses fitted to them where poses are not learnt; an evaluation's, not a
+    /// run's
+    #[serde(skip)]
+    #[arg(skip)]
+    pub fit_poses: bool,
+}
+
+impl CameraConfig {
+    /// Whether the loss is followed back to the rays.
+    pub fn traces_rays(&self) -> bool {
+        self.refine_poses || self.fit_poses
+    }
 }
 
 impl Default for CameraConfig {
     fn default() -> Self {
-        Self { appearance: false, refine_poses: false, pose_rate: 1e-3, coarse_until: 0.25 }
+        Self { appearance: false, refine_poses: false, pose_rate: 1e-3, coarse_until: 0.25, fit_poses: false }
     }
 }
 

@@ -66,10 +66,10 @@ impl NerfConfig {
         let coarse = (0.0..1.0).contains(&c.coarse_until);
         check(coarse, "--coarse-until", c.coarse_until.to_string(), "use 0 or more, below 1, such as 0.25")?;
         check(
-            !(c.refine_poses && self.hollow.has_grid()),
-            "--refine-poses",
+            !(c.traces_rays() && self.hollow.has_grid()),
+            if c.refine_poses { "--refine-poses" } else { "--fit-poses" },
             "true".into(),
-            "poses are not refined through a saliency grid: use --method plain, or --saliency-grid off",
+            "poses are not found through a saliency grid: use --method plain, or --saliency-grid off",
         )
     }
 
