@@ -96,17 +96,27 @@ impl fmt::Display for Distortion {
         match self {
             Self::None => f.write_str("no distortion"),
             Self::OpenCv { k1, k2, k3, p1, p2 } => {
-                write!(f, "OpenCV distortion k {k1} {k2} {k3} p {p1} {p2}")
+                write!(f, "OpenCV distortion k{} p{}", listed(&[*k1, *k2, *k3]), listed(&[*p1, *p2]))
             }
-            Self::FullOpenCv { above: [k1, k2, k3], below: [k4, k5, k6], tangential: [p1, p2] } => {
-                write!(f, "full OpenCV distortion k {k1} {k2} {k3} {k4} {k5} {k6} p {p1} {p2}")
+            Self::FullOpenCv { above, below, tangential } => {
+                let k = [*above, *below].concat();
+                write!(f, "full OpenCV distortion k{} p{}", listed(&k), listed(tangential))
             }
-            Self::Fisheye { k1, k2, k3, k4 } => write!(f, "OpenCV fisheye k {k1} {k2} {k3} {k4}"),
-            Self::ThinPrismFisheye { radial: [k1, k2, k3, k4], tangential: [p1, p2], prism: [sx, sy] } => {
-                write!(f, "thin-prism fisheye k {k1} {k2} {k3} {k4} p {p1} {p2} s {sx} {sy}")
+            Self::Fisheye { k1, k2, k3, k4 } => {
+                write!(f, "OpenCV fisheye k{}", listed(&[*k1, *k2, *k3, *k4]))
+            }
+            Self::ThinPrismFisheye { radial, tangential, prism } => {
+                let (k, p, s) = (listed(radial), listed(tangential), listed(prism));
+                write!(f, "thin-prism fisheye k{k} p{p} s{s}")
             }
         }
     }
+}
+
+/// Coefficients to five significant digits, a space before each.
+fn listed(coefficients: &[f64]) -> String {
+    let digits = |v: f64| if v == 0.0 { 0.0 } else { (4.0 - v.abs().log10().floor()).clamp(0.0, 15.0) };
+    coefficients.iter().map(|&v| format!(" {v:.*}", digits(v) as usize)).collect()
 }
 
 /// Evaluates [`Distortion::Fisheye`]: the image radius at angle `t` and its derivative.
@@ -122,6 +132,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn coefficients_are_shown_to_five_digits() {
+        let lens = Distortion::OpenCv { k1: 0.056_148_335, k2: -12.345_678, k3: 0.0, p1: -1.632_4e-3, p2: 1e-9 };
+        assert_eq!(lens.to_string(), "OpenCV distortion k 0.056148 -12.346 0 p -0.0016324 0.0000000010000");
+    }
 
     proptest! {
         #[test]
