@@ -5,6 +5,7 @@ use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
 use nerve_data::demo::{self, DemoConfig};
+use nerve_data::inspect::{self, Severity};
 use nerve_data::scene::{self, LoadOptions, Scene};
 use nerve_nerf::config::DataConfig;
 use serde_json::json;
@@ -26,6 +27,19 @@ pub fn options(data: &DataConfig) -> LoadOptions {
         max_images: data.max_images,
         ..LoadOptions::default()
     }
+}
+
+/// Says what `nerve inspect` would find wrong with the poses and lenses, before minutes go into them.
+pub fn warn(data: &DataConfig) -> anyhow::Result<()> {
+    if is_demo(&data.scene) {
+        return Ok(());
+    }
+    let options = options(data);
+    let report = inspect::report(&scene::outline(&data.scene, &options)?, &options);
+    for problem in report.problems.iter().filter(|problem| problem.severity != Severity::Note) {
+        remark(format_args!("warning: {}: {}", problem.what, problem.remedy));
+    }
+    Ok(())
 }
 
 /// Loads the scene and says what was found.

@@ -70,8 +70,14 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         // Before anything that takes long.
         absolute(&config.data.scene)?;
     }
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
+    if let Some(out) = &context.common.out {
+        // COLMAP takes minutes.
+        RunFolder::check(out, existing)?;
+    }
     photos::find_poses(context, &mut config.data, args.matching)?;
     forecast::check(&config)?;
+    scene::warn(&config.data)?;
     let scene = scene::load(context, &config.data)?;
     if !demo {
         // Resuming works from any folder.
@@ -80,7 +86,6 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     let name = scene.name.clone();
     let trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     context.interrupt.clean();
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
     let folder = RunFolder::create(folder(context, &name)?, KIND, &config, existing)?;
     Session::new(context, folder, trainer).train(!args.no_eval)
 }

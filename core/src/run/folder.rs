@@ -24,6 +24,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    RunError,
     atomic::remove_leftovers,
     lock::{Lock, Refusal},
     write_atomic,
@@ -50,58 +51,6 @@ pub enum Existing {
     Keep,
     /// Remove its files; others in the folder stay.
     Overwrite,
-}
-
-/// A run folder that cannot be created, opened or used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// There is a run already, or files that would be mixed up with it.
-    #[error(
-        "{} already holds {found}: give another --out, resume that run, or ask to overwrite it",
-        path.display()
-    )]
-    Exists {
-        /// The folder.
-        path: PathBuf,
-        /// The entry in the way.
-        found: &'static str,
-    },
-    /// The folder is no run.
-    #[error("{} is not a run folder: {missing}; give the folder that `nerve train` made", path.display())]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-        /// What is missing.
-        missing: String,
-    },
-    /// Another process trains it.
-    #[error(
-        "{} is being trained by another process{}: wait for it, stop it, or give another --out",
-        path.display(), holder.map_or(String::new(), |id| format!(" (id {id})"))
-    )]
-    Busy {
-        /// The folder.
-        path: PathBuf,
-        /// That process's id, where it can be read.
-        holder: Option<u32>,
-    },
-    /// The saved settings cannot be used.
-    #[error("{}: {message}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// The field and what is wrong with it.
-        message: String,
-    },
-    /// The file system failed.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What failed.
-        error: io::Error,
-    },
 }
 
 /// A run's folder on disk. One process at a time trains in it: the one that created it or has called
@@ -133,27 +82,32 @@ impl RunFolder {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let mut run = Self { path, kind: kind.to_owned(), version, lock: None };
         let text = run.config_text(config)?;
-        match existing {
-            Existing::Keep => {
-                if let Some(&found) = ENTRIES.iter().find(|entry| occupied(&run.path.join(entry))) {
-                    return Err(RunError::Exists { path: run.path, found });
-                }
-            }
-            Existing::Overwrite => {
-                if run.config_path().exists() {
-                    Self::open(&run.path)?;
-                }
-            }
-        }
-        fs::create_dir_all(&run.path).map_err(io_error(&run.path))?;
+        Self::check(&run.path, existing)?;
+        fs::create_dir_all(&run.path).map_err(unwritable(&run.path))?;
         run.lock()?;
         if existing == Existing::Overwrite {
             run.clear()?;
         }
         let renders = run.renders_dir();
-        fs::create_dir_all(&renders).map_err(io_error(&renders))?;
+        fs::create_dir_all(&renders).map_err(unwritable(&renders))?;
         run.write_config_text(&text)?;
         Ok(run)
+    }
+
+    /// Whether a run can be created there, as far as what is there says; nothing is made.
+    ///
+    /// # Errors
+    /// [`RunError::Exists`], [`RunError::NotAFolder`], or whatever is wrong with a run that is to be overwritten.
+    pub fn check(path: &Path, existing: Existing) -> Result<(), RunError> {
+        if let Some(file) = path.ancestors().find(|part| part.exists() && !part.is_dir()) {
+            return Err(RunError::NotAFolder { path: path.to_owned(), file: file.to_owned() });
+        }
+        let occupied = ENTRIES.iter().find(|entry| occupied(&path.join(entry)));
+        match (existing, occupied) {
+            (Existing::Keep, Some(&found)) => Err(RunError::Exists { path: path.to_owned(), found }),
+            (Existing::Overwrite, _) if path.join(CONFIG).exists() => Self::open(path).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Opens the folder of a run.
@@ -204,7 +158,7 @@ impl RunFolder {
     /// [`RunError::Io`] when it cannot be made.
     pub fn next_free(parent: impl AsRef<Path>, name: &str) -> Result<PathBuf, RunError> {
         let parent = parent.as_ref();
-        fs::create_dir_all(parent).map_err(io_error(parent))?;
+        fs::create_dir_all(parent).map_err(unwritable(parent))?;
         let mut path = parent.join(name);
         let mut n = 1u64;
         loop {
@@ -345,6 +299,10 @@ fn occupied(path: &Path) -> bool {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => path.symlink_metadata().is_ok(),
     }
+}
+
+fn unwritable(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+    move |error| RunError::Unwritable { path: path.to_owned(), error }
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {

@@ -5,6 +5,7 @@
 mod atomic;
 mod backlog;
 mod cancel;
+mod error;
 mod event;
 mod folder;
 mod length;
@@ -19,8 +20,9 @@ mod waiting;
 pub use atomic::{AtomicFile, write_atomic};
 pub use backlog::Remembered;
 pub use cancel::Cancel;
+pub use error::RunError;
 pub use event::{DoneReason, Event, Level};
-pub use folder::{Existing, RunError, RunFolder};
+pub use folder::{Existing, RunFolder};
 pub use length::{parse_time, seconds};
 pub use metrics_log::{MetricsLog, Truncation, recorded, truncate_after};
 pub use publisher::{Events, Wish};

@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn coefficients_are_shown_to_five_digits() {
-        let lens = Distortion::OpenCv { k1: 0.056_148_335, k2: -12.345_678, k3: 0.0, p1: -1.632_4e-3, p2: 1e-9 };
+        let lens =
+            Distortion::OpenCv { k1: 0.056_148_335, k2: -12.345_678, k3: 0.0, p1: -1.632_4e-3, p2: 1e-9 };
         assert_eq!(lens.to_string(), "OpenCV distortion k 0.056148 -12.346 0 p -0.0016324 0.0000000010000");
     }
 

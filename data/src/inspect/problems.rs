@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Report;
 use super::pixel_problems::listed;
 use crate::camera::Distortion;
-use crate::scene::render_box;
+use crate::scene::{SceneFormat, render_box};
 
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -154,7 +154,11 @@ fn unplaced(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
         add(
             if enough { Severity::Note } else { Severity::Warning },
             format!("{count} of {} photos have no pose: {}", registered.photos, listed(&registered.unplaced)),
-            "they are left out; more photos that overlap with them by two thirds, and sharper ones, would place them",
+            if report.format == SceneFormat::Colmap {
+                "they are left out; more photos that overlap with them by two thirds, and sharper ones, would place them"
+            } else {
+                "they are left out: the files do not list them, or in none of their split lists"
+            },
         );
     }
 }
@@ -162,12 +166,21 @@ fn unplaced(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
 fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
     const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
         unit cube, or raise `aabb_scale`";
+    const CHECK: &str = "look at the picture of the rig (--picture FILE.svg): cameras far from the others, or poses with \
+        other axes, displace the whole scene";
+    // Elsewhere the placement follows from the cameras, and a wrong one from wrong cameras.
+    let chosen = matches!(report.format, SceneFormat::Blender | SceneFormat::InstantNgp);
+    let rescale = if chosen { RESCALE } else { CHECK };
     let Some(attention) = &report.attention else {
         if report.cameras_world.diagonal() > 0.0 {
             add(
                 Severity::Note,
                 "the cameras look in parallel, there is no common centre".into(),
-                "a forward-facing capture shows nothing of the far sides; check that `scale` fits its depth",
+                if chosen {
+                    "a forward-facing capture shows nothing of the far sides; check that `scale` fits its depth"
+                } else {
+                    "fine for a forward-facing capture, which shows nothing of the far sides"
+                },
             );
         }
         return;
@@ -194,16 +207,16 @@ fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
     }
     if !inside(report.aabb_scale) {
         let what = format!("the cameras look at {at} in the unit frame, outside the render box");
-        add(Severity::Error, what, RESCALE);
+        add(Severity::Error, what, rescale);
     } else if !inside(1) {
         let what = format!(
             "the cameras look at {at} in the unit frame, outside the unit cube, where detail is finest"
         );
-        add(Severity::Warning, what, RESCALE);
+        add(Severity::Warning, what, rescale);
     }
     if report.seeing_cube < 0.5 {
         let what = format!("only {:.0}% of the cameras see any of the unit cube", 100.0 * report.seeing_cube);
-        add(Severity::Warning, what, RESCALE);
+        add(Severity::Warning, what, rescale);
     }
     let nearest = attention.nearest * report.scale;
     let box_diagonal = 3f64.sqrt() * f64::from(report.aabb_scale);
@@ -214,7 +227,7 @@ fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
                 "all cameras are within {:.3} of their centre in the unit frame: the scene is tiny",
                 attention.farthest * report.scale
             ),
-            "raise `scale` so that the cameras surround the unit cube",
+            if chosen { "raise `scale` so that the cameras surround the unit cube" } else { CHECK },
         );
     } else if nearest > 4.0 * box_diagonal {
         add(
@@ -222,7 +235,7 @@ fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
             format!(
                 "the nearest camera is {nearest:.1} from the centre in the unit frame, far outside the render box"
             ),
-            "lower `scale`, unless the scene really is that small in the images",
+            if chosen { "lower `scale`, unless the scene really is that small in the images" } else { CHECK },
         );
     }
 }

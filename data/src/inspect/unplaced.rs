@@ -44,6 +44,8 @@ impl Registered {
             |path: std::path::PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut unplaced: Vec<String> = files.filter(is_photo).map(name).collect();
         unplaced.sort_by(|a, b| natural(a, b));
-        Self { photos: views.len() + unplaced.len(), placed: views.len(), unplaced }
+        // A photograph may be listed for two splits.
+        let placed = views.iter().map(|view| &view.path).collect::<HashSet<_>>().len();
+        Self { photos: placed + unplaced.len(), placed, unplaced }
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
     let placement = files[0].1.placement;
     // Once a transform is undone, lengths are the original's, for which no placement was chosen.
     let original = files[0].1.origin.is_some();
+    let warnings = files.iter().filter_map(|(_, file)| file.unheeded.clone()).take(1).collect();
     let mut frames = Vec::new();
     for (split, file) in files {
         if file.placement.aabb_scale != placement.aabb_scale {
@@ -60,6 +61,6 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
         placement: (!original).then_some(placement),
         frames,
         points: Vec::new(),
-        warnings: Vec::new(),
+        warnings,
     })
 }

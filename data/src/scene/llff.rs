@@ -73,7 +73,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
     let views = parse(&bytes).map_err(|(field, problem)| field_error(path, &field, &problem))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let images = images(path, folder, views.len())?;
+    let (images, warnings) = images(path, folder, views.len())?;
     let frames = views.into_iter().zip(images).enumerate().map(|(i, (view, image))| ListedFrame {
         name: image.strip_prefix(folder).unwrap_or(&image).to_string_lossy().into_owned(),
         image,
@@ -92,17 +92,34 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         placement: None,
         frames: frames.collect(),
         points: Vec::new(),
-        warnings: Vec::new(),
+        warnings,
     })
 }
 
-/// The images of the first folder that has as many as there are poses.
-fn images(path: &Path, folder: &Path, count: usize) -> Result<Vec<PathBuf>, SceneError> {
-    let mut found = Vec::new();
+/// The images of the first folder that has as many as there are poses, in the order of the rows: that of their names as
+/// text, as LLFF's own code sorts them (`img_10` before `img_2`). And what is to be said of the choice.
+fn images(path: &Path, folder: &Path, count: usize) -> Result<(Vec<PathBuf>, Vec<String>), SceneError> {
+    let mut found: Vec<String> = Vec::new();
     for name in FOLDERS {
-        let images = photos_in(&folder.join(name));
+        let natural = photos_in(&folder.join(name));
+        let images = {
+            let mut images = natural.clone();
+            images.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+            images
+        };
         if images.len() == count {
-            return Ok(images);
+            let mut said = Vec::new();
+            if !found.is_empty() {
+                said.push(format!("{name} is used: {}, and the file is for {count}", found.join(", ")));
+            }
+            if let Some((text, number)) = images.iter().zip(&natural).find(|(a, b)| a != b) {
+                let [text, number] =
+                    [text, number].map(|p| p.file_name().unwrap_or_default().to_string_lossy());
+                said.push(format!(
+                    "poses are given to images by their names as text, as LLFF writes them: {text} comes before {number}"
+                ));
+            }
+            return Ok((images, said));
         }
         if !images.is_empty() {
             found.push(format!("{name} has {}", images.len()));
@@ -160,11 +177,21 @@ mod tests {
         picture(&folder.path().join("images/one.png"), 16, 12, 0);
         let scene = load(folder.path(), &LoadOptions::default()).unwrap();
         assert_eq!(scene.splits.test, [0, 8, 16]);
+        // Views go by numbers, rows by names as text: img_0, img_1, img_10, ..., img_16, img_2, ...
+        let mut rows: Vec<usize> = (0..17).collect();
+        rows.sort_by_key(|i| format!("img_{i}.png"));
         for (i, view) in scene.views.iter().enumerate() {
             assert_eq!(view.image.pixel(1, 0)[0], i as u8, "numbers are in order");
+            let i = rows.iter().position(|row| *row == i).unwrap();
             assert!((view.camera.pose.to_homogeneous() - poses[i].to_homogeneous()).amax() < 1e-12);
             let k = &view.camera.intrinsics;
             assert_eq!((k.fx, k.fy, k.cx, k.cy), (9.0, 9.0, 4.0, 3.0), "half of what the file says");
+        }
+        let said = scene.warnings.join("\n");
+        for part in
+            ["images_2 is used: images has 1, and the file is for 17", "img_10.png comes before img_2.png"]
+        {
+            assert!(said.contains(part), "{part} in {said}");
         }
         // What is near lies in the render box, and nothing is nearer than the near plane.
         let near = scene.near.unwrap();

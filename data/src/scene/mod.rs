@@ -13,6 +13,7 @@ mod blender;
 pub mod colmap;
 mod detect;
 mod error;
+mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lens_fields;
@@ -180,6 +181,8 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
     outline.with_views(|views| views.into_par_iter().map(|view| view.load(options.downscale)).collect())
 }
 
+#[cfg(test)]
+mod files_tests;
 #[cfg(test)]
 mod placement_tests;
 #[cfg(test)]

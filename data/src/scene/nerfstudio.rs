@@ -36,6 +36,21 @@ pub(super) fn is_its(file: &Value) -> bool {
     OWN.iter().any(has) && !PLACEMENT.iter().any(has)
 }
 
+/// What is to be said where a file has a placement, and fields that would be heeded without it.
+pub(super) fn unheeded(file: &Value) -> Option<String> {
+    let there = |names: &[&'static str]| {
+        names.iter().copied().filter(|name| file.get(name).is_some_and(|v| !v.is_null())).collect::<Vec<_>>()
+    };
+    let own = there(&["applied_transform", "applied_scale", "ply_file_path"]);
+    (!own.is_empty()).then(|| {
+        format!(
+            "{} of Nerfstudio are not heeded beside {} of Instant-NGP; take the latter out if the file is Nerfstudio's",
+            own.join(", "),
+            there(&PLACEMENT).join(", ")
+        )
+    })
+}
+
 /// The fields as found.
 #[derive(Deserialize)]
 pub(super) struct Fields {

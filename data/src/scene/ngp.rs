@@ -25,8 +25,16 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         if unknown > 0 {
             warnings.push(format!("{unknown} file names in the split lists are not among the frames"));
         }
+        let named = file.split_lists.iter().flatten().flatten().map(|name| plain_name(name));
+        let twice = named.count() - splits.len();
+        if twice > 0 {
+            warnings.push(format!(
+                "{twice} file names are in the split lists more than once; what is for training is not held out"
+            ));
+        }
     }
-    let lists_training = file.split_lists[0].is_some();
+    let lists_training = file.split_lists[0].as_ref().is_some_and(|list| !list.is_empty());
+    warnings.extend(file.unheeded.clone());
     let mut unused = 0;
     let mut frames = Vec::new();
     for (index, frame) in file.frames.into_iter().enumerate() {
@@ -90,9 +98,9 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
 const CROPPED: &str = "fisheye_crop_radius is not applied: what lies beyond it is learnt too, unless masks (mask_path) take \
     it out";
 
-/// What each named frame is for; `None` if the file has no list.
+/// What each named frame is for; `None` if the file has no list, or empty ones.
 fn split_names(lists: &[Option<Vec<String>>; 3]) -> Option<HashMap<&str, Split>> {
-    lists.iter().any(Option::is_some).then_some(())?;
+    lists.iter().flatten().any(|list| !list.is_empty()).then_some(())?;
     let pairs = lists
         .iter()
         .zip(Split::ALL)

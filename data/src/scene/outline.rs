@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::detect::{Detected, SceneFormat, detect};
+use super::files::{self, Files, Found};
 use super::lens_fields::{LensFields, Problem, Resolved, same_shape};
 use super::order::natural;
 use super::placement::Placement;
@@ -216,7 +217,8 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     let Listing { source, format, placement, frames, mut points, mut warnings } = listing;
     // Before any view is left out, so that the unit frame depends on nothing but the scene.
     let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
-    let (mut found, missing) = find_images(&source, frames)?;
+    let Files { mut found, missing, said } = files::find(&source, frames)?;
+    warnings.extend(said);
     assign_splits(&mut found, options);
     renumber(&mut points, &found);
     let checked =
@@ -240,6 +242,7 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     if without_depth > 0 {
         warnings.push(format!("{without_depth} listed depth maps do not exist; these images go without"));
     }
+    warnings.extend(files::masks_without_images(&source, format, &found));
     let splits = Splits::from_views(found.iter().map(|f| f.split));
     let views: Vec<_> = checked.into_iter().map(|c| c.view).collect();
     Ok(Outline {
@@ -262,47 +265,11 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
 fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
     let model = colmap::read(folder)?;
     let file = folder.join(llff::FILE);
-    let absent = || model.frames.iter().all(|frame| existing(&frame.image).is_none());
+    let absent = || model.frames.iter().all(|frame| files::existing(&frame.image).is_none());
     if file.is_file() && absent() { llff::read(&file) } else { Ok(model) }
 }
 
 /// A frame whose image exists.
-struct Found {
-    frame: ListedFrame,
-    /// Its place in the list.
-    listed: u32,
-    path: PathBuf,
-    split: Split,
-}
-
-fn find_images(source: &Path, frames: Vec<ListedFrame>) -> Result<(Vec<Found>, Vec<PathBuf>), SceneError> {
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for (frame, listed) in frames.into_iter().zip(0..) {
-        match existing(&frame.image) {
-            Some(path) => {
-                found.push(Found { path, split: frame.split.unwrap_or(Split::Train), frame, listed })
-            }
-            None => missing.push(frame.image),
-        }
-    }
-    if found.is_empty() {
-        let first = missing.first().cloned().unwrap_or_default();
-        return Err(SceneError::AllMissing { path: source.to_owned(), count: missing.len(), first });
-    }
-    Ok((found, missing))
-}
-
-/// The image's file: as listed, or with one of the extensions that lists leave out.
-fn existing(listed: &Path) -> Option<PathBuf> {
-    let with_extension = |extension: &str| {
-        let mut path = listed.as_os_str().to_owned();
-        path.push(extension);
-        PathBuf::from(path)
-    };
-    let candidates = ["", ".png", ".jpg", ".jpeg", ".webp"].into_iter().map(with_extension);
-    candidates.into_iter().find(|path| path.is_file())
-}
-
 /// Holds out views where the files do not say, then keeps the allowed number of each split.
 fn assign_splits(found: &mut Vec<Found>, options: &LoadOptions) {
     if found.iter().any(|f| f.frame.split.is_none()) {

@@ -69,7 +69,7 @@ impl Splits {
 }
 
 /// What the view at a place in the order of file names is for, where the files do not say: every `every`th is
-/// held out, starting with the first, unless that would leave nothing to train on.
+/// held out, starting with the first, unless that would leave nothing to train on (every first, too, holds out none).
 pub(super) fn holdout(index: usize, every: usize, count: usize) -> Split {
     let held = every > 1 && count > 1 && index.is_multiple_of(every);
     if held { Split::Test } else { Split::Train }

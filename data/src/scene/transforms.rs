@@ -31,6 +31,8 @@ pub(super) struct TransformsFile {
     pub frames: Vec<Frame>,
     /// What Nerfstudio's files say beside; `None` in Instant-NGP's.
     pub origin: Option<Origin>,
+    /// What is to be said of Nerfstudio's fields in a file that is read as Instant-NGP's.
+    pub unheeded: Option<String>,
     /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
     pub split_lists: [Option<Vec<String>>; 3],
 }
@@ -136,6 +138,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         lens,
         placement,
         frames,
+        unheeded: origin.is_none().then(|| nerfstudio::unheeded(&value)).flatten(),
         origin,
         split_lists: [head.train_filenames, head.val_filenames, head.test_filenames],
     })

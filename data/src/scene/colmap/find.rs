@@ -11,8 +11,9 @@ use crate::scene::order::natural;
 /// Where models lie below a scene's folder: as COLMAP, Nerfstudio and 3D Gaussian Splatting have it.
 const BELOW: [&str; 4] = ["", "sparse", "colmap/sparse", "colmap"];
 /// Where images lie beside a model.
-const BESIDE: [&str; 9] =
-    ["images", "input", "image", "photos", "rgb", "images_2", "images_4", "images_8", ""];
+const BESIDE: [&str; 6] = ["images", "input", "image", "photos", "rgb", ""];
+/// Smaller copies, for when none of the images is elsewhere: photos that someone took out of `images` stay out.
+const COPIES: [&str; 3] = ["images_2", "images_4", "images_8"];
 /// How far above the model's folder the images may lie: `scene/colmap/sparse/0`.
 const ABOVE: usize = 4;
 /// Images that are looked for in each folder to find the right one.
@@ -121,17 +122,21 @@ pub(super) fn photos(model: &Path, images: &[ModelImage]) -> Photos {
         None => absolute.ancestors().nth(levels).map(Path::to_owned),
     };
     let names = || images.iter().take(TRIED).filter_map(|image| inside(&image.name));
-    let mut best: Option<(usize, PathBuf, PathBuf)> = None;
-    for root in (0..=ABOVE).filter_map(climb) {
-        for beside in BESIDE {
-            let folder = if beside.is_empty() { root.clone() } else { root.join(beside) };
-            let found =
-                if folder.is_dir() { names().filter(|name| folder.join(name).is_file()).count() } else { 0 };
-            if found > best.as_ref().map_or(0, |(most, ..)| *most) {
-                best = Some((found, root.clone(), folder));
+    let best_of = |names_beside: &[&str]| {
+        let mut best: Option<(usize, PathBuf, PathBuf)> = None;
+        for root in (0..=ABOVE).filter_map(climb) {
+            for beside in names_beside {
+                let folder = if beside.is_empty() { root.clone() } else { root.join(beside) };
+                let there = || names().filter(|name| folder.join(name).is_file()).count();
+                let found = if folder.is_dir() { there() } else { 0 };
+                if found > best.as_ref().map_or(0, |(most, ..)| *most) {
+                    best = Some((found, root.clone(), folder));
+                }
             }
         }
-    }
+        best
+    };
+    let best = best_of(&BESIDE).or_else(|| best_of(&COPIES));
     let (_, root, folder) = best.unwrap_or_else(|| {
         let above = model.parent().filter(|parent| parent.file_name().is_some_and(|name| name == "sparse"));
         let root = above.and_then(Path::parent).unwrap_or(model).to_owned();

@@ -63,9 +63,21 @@ pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
         let translation = line.numbers(["TX", "TY", "TZ"])?;
         let camera = line.number("CAMERA_ID")?;
         images.push(image(id, rotation, translation, camera, line.remainder())?);
-        lines.raw();
+        let keypoints = lines.raw().unwrap_or_default();
+        if !are_keypoints(keypoints) {
+            let problem = format!(
+                "is not the keypoints of image {id}; they have a line of their own, perhaps empty, behind each image's"
+            );
+            return Err(Flaw::new(lines.place(), problem));
+        }
     }
     Ok(images)
+}
+
+/// Whether a line can be one of keypoints: `X Y POINT3D_ID` again and again, or nothing.
+fn are_keypoints(line: &str) -> bool {
+    let last = line.split_whitespace().next_back();
+    last.is_none_or(|last| last.parse::<i64>().is_ok() && line.split_whitespace().count().is_multiple_of(3))
 }
 
 /// The number of images that a text file lists.

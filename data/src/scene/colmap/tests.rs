@@ -112,12 +112,45 @@ fn images_lie_where_they_lie() {
     assert_eq!(scene.views[0].name, "left cam/1.png");
     assert_eq!(scene.views[1].camera.intrinsics.fx, 4.5);
     assert!(scene.views[0].mask.is_some() && scene.views[1].mask.is_none());
+    let said = scene.warnings.join("\n");
+    assert!(
+        said.contains("1 of 2 images have no mask: that of right/1.png is masks/right/1.png.png"),
+        "{said}"
+    );
+    // What was taken out of the full images stays out, whatever smaller copies there are.
+    picture(&folder.path().join("images/left cam/1.png"), 8, 6, 0);
+    fs::remove_dir_all(folder.path().join("masks")).unwrap();
+    let full = outline(folder.path(), &LoadOptions::default()).unwrap();
+    assert_eq!((full.views.len(), full.missing.len(), full.views[0].header.width), (1, 1, 8));
+    fs::remove_dir_all(folder.path().join("images")).unwrap();
     fs::remove_dir_all(folder.path().join("images_2")).unwrap();
     let error = outline(folder.path(), &LoadOptions::default()).unwrap_err();
     assert!(
         matches!(&error, SceneError::AllMissing { count: 2, first, .. } if first.ends_with("images/left cam/1.png")),
         "{error}"
     );
+}
+
+/// Exporters leave the line out that keypoints have: every second image would go with it.
+#[test]
+fn an_image_without_its_line_of_keypoints_is_told() {
+    let text = |between: &str| {
+        let line = |id: usize| format!("{id} 1 0 0 0 0 0 {id} 1 my photo {id}.png\n");
+        let lines: Vec<String> = (1..5).map(line).collect();
+        format!("# images\n{}", lines.join(between))
+    };
+    for good in ["\n", "  \n", "1.5 2.5 -1 3.25 4 17\n"] {
+        assert_eq!(images::from_text(text(good).as_bytes()).unwrap().len(), 4, "{good:?}");
+    }
+    for bad in ["", "# keypoints\n", "1.5 2.5\n"] {
+        let flaw = images::from_text(text(bad).as_bytes()).unwrap_err();
+        assert_eq!(flaw.place, "line 3");
+        assert!(
+            flaw.problem.contains("image 1") && flaw.problem.contains("perhaps empty"),
+            "{}",
+            flaw.problem
+        );
+    }
 }
 
 #[test]

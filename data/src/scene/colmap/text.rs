@@ -36,6 +36,11 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// Where the line is that came last.
+    pub fn place(&self) -> String {
+        format!("line {}", self.line)
+    }
+
     /// The next line, whatever it is.
     pub fn raw(&mut self) -> Option<&'a str> {
         self.line += 1;

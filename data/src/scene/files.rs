@@ -1,0 +1,200 @@
+//! From what a scene lists to the files that are there.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::SceneError;
+use super::detect::SceneFormat;
+use super::outline::{ListedFrame, plain_name};
+use super::splits::Split;
+use super::transforms::field_error;
+
+/// Of pictures that are read.
+const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+/// So many last parts of a path from another machine are looked for beside the file that lists it.
+const PARTS: usize = 4;
+
+/// A frame whose image is there.
+pub(super) struct Found {
+    pub frame: ListedFrame,
+    /// Its place in the list.
+    pub listed: u32,
+    pub path: PathBuf,
+    pub split: Split,
+}
+
+/// What became of a list of frames.
+pub(super) struct Files {
+    pub found: Vec<Found>,
+    pub missing: Vec<PathBuf>,
+    /// What is to be said of it.
+    pub said: Vec<String>,
+}
+
+/// Looks for each frame's image: as listed, with an extension that lists leave out, or as a path that was written
+/// elsewhere. What is listed twice is taken once.
+pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, SceneError> {
+    let mut files = Files { found: Vec::new(), missing: Vec::new(), said: Vec::new() };
+    let mut elsewhere = Elsewhere::default();
+    for (frame, listed) in frames.into_iter().zip(0..) {
+        match existing(&frame.image).or_else(|| elsewhere.find(&frame)) {
+            Some(path) => {
+                let split = frame.split.unwrap_or(Split::Train);
+                files.found.push(Found { path, split, frame, listed });
+            }
+            None => files.missing.push(frame.image),
+        }
+    }
+    if files.found.is_empty() {
+        let first = files.missing.first().cloned().unwrap_or_default();
+        return Err(SceneError::AllMissing { path: source.to_owned(), count: files.missing.len(), first });
+    }
+    if let Some((listed, path)) = &elsewhere.first {
+        files.said.push(format!(
+            "{} images were found under other paths than listed, such as {} for {listed}",
+            elsewhere.count,
+            path.display()
+        ));
+    }
+    once(&mut files)?;
+    Ok(files)
+}
+
+/// Takes repeated frames out, and says what both trains and is held out.
+fn once(files: &mut Files) -> Result<(), SceneError> {
+    let mut seen: HashMap<(PathBuf, Option<Split>), (String, nalgebra::Isometry3<f64>)> = HashMap::new();
+    let mut repeated = 0;
+    let mut kept = Vec::with_capacity(files.found.len());
+    for found in files.found.drain(..) {
+        let frame = &found.frame;
+        match seen.get(&(found.path.clone(), frame.split)) {
+            None => {
+                seen.insert((found.path.clone(), frame.split), (frame.place.clone(), frame.pose));
+                kept.push(found);
+            }
+            Some((_, pose)) if *pose == frame.pose => repeated += 1,
+            Some((first, _)) => {
+                let problem = format!(
+                    "is of {}, as {first} is, from another pose; a photograph has one: remove the wrong one",
+                    found.path.display()
+                );
+                return Err(field_error(&frame.listed_in, &frame.place, &problem));
+            }
+        }
+    }
+    files.found = kept;
+    if repeated > 0 {
+        files.said.push(format!("{repeated} images are listed more than once; each counts once"));
+    }
+    let of = |trains: bool| {
+        let chosen = files.found.iter().filter(move |f| (f.split == Split::Train) == trains);
+        chosen.map(|f| &f.path).collect::<HashSet<_>>()
+    };
+    let both = of(true).intersection(&of(false)).count();
+    if both > 0 {
+        files.said.push(format!(
+            "{both} images both train and are held out: what is measured on these says little; list them once"
+        ));
+    }
+    Ok(())
+}
+
+/// The image's file: as listed, or with one of the extensions that lists leave out.
+pub(super) fn existing(listed: &Path) -> Option<PathBuf> {
+    let with_extension = |extension: &str| {
+        let mut path = listed.as_os_str().to_owned();
+        path.push(extension);
+        PathBuf::from(path)
+    };
+    let candidates = ["", ".png", ".jpg", ".jpeg", ".webp"].into_iter().map(with_extension);
+    candidates.into_iter().find(|path| path.is_file())
+}
+
+/// Images under other paths than listed: of Windows, of another machine, with letters in another case or another
+/// extension.
+#[derive(Default)]
+struct Elsewhere {
+    count: usize,
+    first: Option<(String, PathBuf)>,
+    /// The pictures of each folder that was looked into, by their names without extension, in lower case.
+    folders: HashMap<PathBuf, HashMap<String, Vec<PathBuf>>>,
+}
+
+impl Elsewhere {
+    fn find(&mut self, frame: &ListedFrame) -> Option<PathBuf> {
+        let listed = frame.image.to_str()?.replace('\\', "/");
+        let folder = frame.listed_in.parent().unwrap_or(Path::new(""));
+        let name = frame.name.replace('\\', "/");
+        let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+        let ends = (1..=parts.len().min(PARTS)).rev();
+        let ends = ends.map(|n| folder.join(parts[parts.len() - n..].join("/")));
+        let candidates: Vec<PathBuf> = std::iter::once(PathBuf::from(listed)).chain(ends).collect();
+        let path = candidates.iter().find_map(|path| existing(path));
+        let path = path.or_else(|| candidates.iter().find_map(|path| self.namesake(path)))?;
+        self.count += 1;
+        self.first.get_or_insert_with(|| (plain_name(&frame.name).to_owned(), path.clone()));
+        Some(path)
+    }
+
+    /// The one picture of a folder whose name differs in case or extension only.
+    fn namesake(&mut self, path: &Path) -> Option<PathBuf> {
+        let folder = path.parent()?;
+        let stem = stem(path)?;
+        if !self.folders.contains_key(folder) {
+            self.folders.insert(folder.to_owned(), pictures(folder));
+        }
+        match self.folders[folder].get(&stem)?.as_slice() {
+            [one] => Some(one.clone()),
+            several => several
+                .iter()
+                .find(|found| {
+                    let names = [found.file_name(), path.file_name()];
+                    names.iter().flatten().map(|n| n.to_ascii_lowercase()).collect::<HashSet<_>>().len() == 1
+                })
+                .cloned(),
+        }
+    }
+}
+
+fn pictures(folder: &Path) -> HashMap<String, Vec<PathBuf>> {
+    let mut pictures: HashMap<String, Vec<PathBuf>> = HashMap::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        if EXTENSIONS.contains(&extension.as_str())
+            && let Some(stem) = stem(&path)
+        {
+            pictures.entry(stem).or_default().push(path);
+        }
+    }
+    pictures.values_mut().for_each(|paths| paths.sort());
+    pictures
+}
+
+/// A file's name without a picture's extension, in lower case.
+fn stem(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let picture = name.rsplit_once('.').filter(|(_, extension)| EXTENSIONS.contains(extension));
+    Some(picture.map_or(name.as_str(), |(stem, _)| stem).to_owned())
+}
+
+/// Says it if a folder of masks lies beside the images and some, or all, are not used.
+pub(super) fn masks_without_images(source: &Path, format: SceneFormat, found: &[Found]) -> Option<String> {
+    let root = if source.is_dir() { source } else { source.parent()? };
+    let folder = ["masks", "mask"].into_iter().find(|name| root.join(name).is_dir())?;
+    let without = found.iter().find(|f| f.frame.mask.is_none())?;
+    let count = found.iter().filter(|f| f.frame.mask.is_none()).count();
+    let name = plain_name(&without.frame.name);
+    let remedy = match format {
+        SceneFormat::Colmap => format!("that of {name} is masks/{name}.png"),
+        SceneFormat::Llff => {
+            "LLFF's layout has none; a COLMAP model or a transforms.json can have them".to_owned()
+        }
+        _ => "list each as its frame's mask_path".to_owned(),
+    };
+    Some(format!(
+        "{} is there, but {count} of {} images have no mask: {remedy}",
+        root.join(folder).display(),
+        found.len()
+    ))
+}
