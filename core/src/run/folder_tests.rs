@@ -50,6 +50,25 @@ fn what_is_created_can_be_opened() {
 }
 
 #[test]
+fn where_no_run_can_be_is_said_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    for existing in [Existing::Keep, Existing::Overwrite] {
+        for path in [file.clone(), file.join("run/inner")] {
+            let error = RunFolder::check(&path, existing).unwrap_err();
+            assert!(matches!(&error, RunError::NotAFolder { file: found, .. } if *found == file), "{error}");
+            assert!(error.to_string().contains("give another --out"), "{error}");
+        }
+        RunFolder::check(&folder.path().join("new/run"), existing).unwrap();
+    }
+    assert!(!folder.path().join("new").exists());
+    let run = create(&folder, Existing::Keep).unwrap();
+    assert!(matches!(RunFolder::check(run.path(), Existing::Keep), Err(RunError::Exists { .. })));
+    RunFolder::check(run.path(), Existing::Overwrite).unwrap();
+}
+
+#[test]
 fn an_existing_run_is_kept_unless_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let run = create(&folder, Existing::Keep).unwrap();
