@@ -16,7 +16,7 @@ pub use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::kind::FileKind;
-use super::{Image8, ImageError, MAX_PIXELS, MAX_SIDE, jpeg};
+use super::{Image8, ImageError, MAX_PIXELS, MAX_SIDE, jpeg, whole};
 
 /// What an image's header says, without decoding it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +173,9 @@ impl<'a> Opened<'a> {
                 return Ok((header, Box::new(reader.into_decoder().map_err(decode)?)));
             }
             FileKind::WebP => {
-                let mut riff = [0; 8];
-                let read = self.reader.read_exact(&mut riff).and_then(|()| self.reader.rewind());
-                read.map_err(|e| self.io(e))?;
-                let stated = u32::from_le_bytes([riff[4], riff[5], riff[6], riff[7]]);
-                if u64::from(stated) + 8 > self.length {
+                let whole = whole::webp(&mut self.reader, self.length).map_err(|e| self.io(e))?;
+                self.reader.rewind().map_err(|e| self.io(e))?;
+                if !whole {
                     return Err(self.truncated());
                 }
                 let decoder = WebPDecoder::new(self.reader).map_err(decode)?;

@@ -26,7 +26,7 @@ pub enum ImageError {
         remedy: &'static str,
     },
     /// The file ends early.
-    #[error("{}: the file is truncated, it ends after {length} bytes; copy it again", path.display())]
+    #[error("{}: the file is truncated, it ends after {length} bytes; copy it again, or remove it", path.display())]
     Truncated {
         /// The image.
         path: PathBuf,

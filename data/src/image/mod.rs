@@ -6,6 +6,7 @@ mod error;
 mod jpeg;
 mod kind;
 mod mask;
+mod whole;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use depth::DepthMap;
 pub use error::ImageError;
 pub use kind::FileKind;
 pub use mask::Mask;
+pub(crate) use whole::check_whole;
 
 /// Longest side in pixels that is accepted.
 pub const MAX_SIDE: u32 = 1 << 16;

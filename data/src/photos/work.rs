@@ -5,13 +5,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::child;
 use super::lock::{LOCK, Lock};
 use super::progress::progress;
 use super::stages::{Matching, Settings, Step};
-use super::{Colmap, Photos, PhotosError, advice, masks};
+use super::{Colmap, Photo, Photos, PhotosError, advice, masks};
+use crate::image;
 use crate::write::write_atomically;
 
 const STATE: &str = "state.json";
@@ -24,6 +26,8 @@ const MODELS: &str = "sparse";
 const DATABASE: [&str; 4] = ["database.db", "database.db-shm", "database.db-wal", "database.db-journal"];
 /// Lines of a failed program that are shown.
 const LAST_LINES: usize = 8;
+/// Photos that are checked between two looks at whether to stop.
+const CHECKED_AT_ONCE: usize = 64;
 
 /// Photos with poses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,7 +112,7 @@ pub fn work_folder(parent: &Path, photos: &Photos) -> PathBuf {
 ///
 /// # Errors
 /// If COLMAP is not there ([`PhotosError::NoColmap`], with the commands to run), a step fails, no photo can be
-/// placed, or `stop` said so.
+/// placed, a photo was cut short, or `stop` said so.
 pub fn reconstruct(
     photos: &Photos,
     work: &Path,
@@ -141,6 +145,7 @@ pub(super) fn reconstruct_with(
     if !begun(work) && holds_something(work) && !work.join(STATE).is_file() {
         return Err(PhotosError::NotOurs { path: work.to_owned() });
     }
+    check_whole(photos, work, stop)?;
     fs::create_dir_all(work).map_err(|source| PhotosError::Io { path: work.to_owned(), source })?;
     let _lock = Lock::take(work)?;
     // Only now nobody else changes it.
@@ -176,6 +181,21 @@ pub(super) fn reconstruct_with(
         state.write(work)?;
     }
     finished(photos, work, state.masked, false)
+}
+
+/// Refuses photos that were cut short while they were copied: COLMAP does without what they lack, and only training, long
+/// after it, would tell.
+fn check_whole(photos: &Photos, work: &Path, stop: &dyn Fn() -> bool) -> Result<(), PhotosError> {
+    for some in photos.files.chunks(CHECKED_AT_ONCE) {
+        if stop() {
+            return Err(PhotosError::Cancelled { work: work.to_owned() });
+        }
+        let check = |photo: &Photo| image::check_whole(&photos.folder.join(&photo.name)).err();
+        if let Some(error) = some.par_iter().find_map_first(check) {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 fn holds_something(work: &Path) -> bool {
