@@ -40,10 +40,12 @@ pub enum PhotosError {
         size: (u32, u32),
     },
     /// COLMAP's list of photos is text, one name a line.
-    #[error("{}: the name is not plain text on one line, which COLMAP cannot be given; rename the photo", path.display())]
+    #[error("{}: the name {problem}; rename the photo", path.display())]
     Name {
         /// The photo.
         path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// Too few photos for a scene.
     #[error("{}: {count} photos, too few for a scene; {}", path.display(), advice::more_photos(left_out))]

@@ -19,6 +19,7 @@
 mod advice;
 mod child;
 mod error;
+mod listing;
 mod lock;
 mod masks;
 mod program;
@@ -74,37 +75,27 @@ impl Photos {
         entries.map(|entry| entry.path()).any(|path| path.is_file() && kind(&path).is_read())
     }
 
-    /// Lists a folder's photos; folders in it are not entered, other files ignored. A folder without photos stands
-    /// for the `images` in it.
+    /// Lists a folder's photos; folders in it are not entered, files of other kinds ignored. A folder
+    /// without photos stands for the `images` in it.
     ///
     /// # Errors
-    /// If the folder cannot be read, holds fewer than [`FEWEST`] photos, or one of them has a header that cannot be
-    /// used.
+    /// If the folder cannot be read, holds fewer than [`FEWEST`] photos, a file that has a photo's name (.jpg, .jpeg,
+    /// .png or .webp) is no picture or cannot be read, or a photo has a header that cannot be used or a name that COLMAP
+    /// cannot be given.
     pub fn find(folder: &Path) -> Result<Self, PhotosError> {
         let inner = folder.join("images");
-        let folder = if !Self::any(folder) && Self::any(&inner) { &inner } else { folder };
+        let folder = if !Self::any(folder) && any_named(&inner) { &inner } else { folder };
         let io = |source| PhotosError::Io { path: folder.to_owned(), source };
         let (mut names, mut left_out) = (Vec::new(), Vec::new());
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            let name = entry.file_name();
-            // What systems leave beside pictures: thumbnails, resource forks.
-            if !entry.path().is_file() || name.as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            match kind(&entry.path()) {
-                kind if kind.is_read() => match name.into_string() {
-                    Ok(name) if !name.contains(['\n', '\r']) => names.push(name),
-                    _ => return Err(PhotosError::Name { path: entry.path() }),
-                },
+        for path in listing::entries(folder)? {
+            match listing::kind(&path)? {
+                kind if kind.is_read() => names.push(listing::name(&path)?),
                 FileKind::OtherImage(_) | FileKind::Video(_) => {
-                    left_out.push(name.to_string_lossy().into_owned())
+                    left_out.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
                 }
                 _ => {}
             }
         }
-        names.sort();
-        left_out.sort();
         if names.len() < FEWEST {
             let count = names.len();
             return Err(PhotosError::TooFew { path: folder.to_owned(), count, left_out });
@@ -174,6 +165,12 @@ fn numbered(name: &str) -> Option<(&str, u64)> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let prefix = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     stem[prefix.len()..].parse().ok().map(|number| (prefix, number))
+}
+
+/// Whether a folder holds photos, or what has their names.
+fn any_named(folder: &Path) -> bool {
+    let named = |path: &PathBuf| listing::has_extension(path) && !path.is_dir();
+    Photos::any(folder) || listing::entries(folder).is_ok_and(|paths| paths.iter().any(named))
 }
 
 /// A file that cannot be read is left to its reader.

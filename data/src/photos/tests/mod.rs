@@ -1,5 +1,6 @@
 //! Against a shell script that stands for COLMAP.
 #![allow(clippy::unwrap_used)]
+mod bad;
 mod listing;
 mod masks;
 
