@@ -17,6 +17,7 @@
 //! EXIF says of which way is up; see [`ImageHeader`].
 
 mod advice;
+mod below;
 mod child;
 mod error;
 mod listing;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use advice::{INSTALL, manual_commands};
+pub(crate) use below::files_below;
 pub use error::PhotosError;
 pub use program::Colmap;
 pub use stages::{Matching, Settings, Step};
@@ -52,6 +54,9 @@ pub struct Photos {
     pub files: Vec<Photo>,
     /// Pictures of kinds that are not read, and films, by name.
     pub left_out: Vec<String>,
+    /// Pictures one and two folders below, by their names' extensions: they are not among the photos. Folders of masks,
+    /// depths and runs do not count, and only some thousands of entries are looked at.
+    pub below: usize,
 }
 
 /// A photo.
@@ -75,7 +80,7 @@ impl Photos {
         entries.map(|entry| entry.path()).any(|path| path.is_file() && kind(&path).is_read())
     }
 
-    /// Lists a folder's photos; folders in it are not entered, files of other kinds ignored. A folder
+    /// Lists a folder's photos; those in folders in it are only counted, files of other kinds ignored. A folder
     /// without photos stands for the `images` in it.
     ///
     /// # Errors
@@ -108,7 +113,8 @@ impl Photos {
             Ok(Photo { name, bytes, header })
         };
         let files = names.into_par_iter().map(photo).collect::<Result<_, PhotosError>>()?;
-        Ok(Self { folder, files, left_out })
+        let below = files_below(&folder, 2).iter().filter(|path| listing::has_extension(path)).count();
+        Ok(Self { folder, files, left_out, below })
     }
 
     /// What to call the scene: the folder's name, or its parent's where that says more.

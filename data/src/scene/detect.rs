@@ -9,6 +9,7 @@ use super::order::natural;
 use super::splits::Split;
 use super::{SceneError, blender, colmap, llff, ngp};
 use crate::image::FileKind;
+use crate::photos::files_below;
 
 /// How a scene is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +51,9 @@ pub(super) enum Detected {
     /// The file.
     Llff(PathBuf),
 }
+
+/// How many folders below a folder that is no scene photos are looked for.
+const LEVELS: usize = 3;
 
 const LOOKED_FOR: [&str; 6] = [
     blender::TRAIN_FILE,
@@ -123,19 +127,21 @@ fn bare_photos(path: &Path) -> Option<SceneError> {
 /// The files that are photographs by their content, or look like it by their names, in natural order.
 pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let is_photo = |path: &PathBuf| {
-        // What systems leave beside pictures: thumbnails, resource forks.
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        // What COLMAP reads and nerve does not is left for it to be converted: no photo is passed over silently.
-        let named = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"];
-        !hidden
-            && path.is_file()
-            && (named.contains(&extension.as_str()) || FileKind::of(path).is_ok_and(FileKind::is_read))
-    };
-    let mut photos: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_photo).collect();
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut photos: Vec<PathBuf> = paths.filter(|path| is_photo(path)).collect();
     photos.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
     photos
+}
+
+fn is_photo(path: &Path) -> bool {
+    // What systems leave beside pictures: thumbnails, resource forks.
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    // What COLMAP reads and nerve does not is left for it to be converted: no photo is passed over silently.
+    let named = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"];
+    !hidden
+        && path.is_file()
+        && (named.contains(&extension.as_str()) || FileKind::of(path).is_ok_and(FileKind::is_read))
 }
 
 fn unrecognised(path: &Path) -> SceneError {
@@ -145,7 +151,7 @@ fn unrecognised(path: &Path) -> SceneError {
         "; points alone do not train: give the folder with the photographs"
     } else if inside(path, &|entry| matches!(FileKind::of(entry), Ok(FileKind::Video(_)))) {
         "; a film is in it: given the film itself, nerve prints the commands that take frames from it"
-    } else if inside(path, &|entry| entry.is_dir() && !photos_in(entry).is_empty()) {
+    } else if files_below(path, LEVELS).iter().any(|file| is_photo(file)) {
         "; folders in it hold photos: give one of these, or put the photos of all into one folder"
     } else {
         ""
@@ -204,6 +210,11 @@ mod tests {
         assert_eq!(hint(root), "");
         fs::create_dir_all(root.join("left")).unwrap();
         fs::write(root.join("left/1.jpg"), "").unwrap();
+        assert!(hint(root).contains("folders in it hold photos"));
+        fs::create_dir_all(root.join("trips/2024/june/first")).unwrap();
+        fs::rename(root.join("left/1.jpg"), root.join("trips/2024/june/first/1.jpg")).unwrap();
+        assert_eq!(hint(root), "", "too far down");
+        fs::rename(root.join("trips/2024/june/first/1.jpg"), root.join("trips/2024/june/1.jpg")).unwrap();
         assert!(hint(root).contains("folders in it hold photos"));
         fs::write(root.join("clip"), b"\0\0\0\x18ftypisom\0\0\0\0").unwrap();
         assert!(hint(root).contains("a film is in it"));

@@ -94,3 +94,24 @@ fn names_that_colmap_cannot_be_given_are_refused() {
     }
     assert_eq!(beside("my photo .png", &content).unwrap().files.len(), 4);
 }
+
+#[test]
+fn pictures_in_folders_below_are_counted() {
+    let place = Place::new(&FIVE, GOOD);
+    let trip = place.root.path().join("trip");
+    assert_eq!(place.photos.below, 0);
+    for name in ["day/1.JPG", "day/noon/2.webp", "day/noon/3.txt", "day/noon/late/4.jpg", "masks/a1.png"] {
+        fs::create_dir_all(trip.join(name).parent().unwrap()).unwrap();
+        fs::write(trip.join(name), "").unwrap();
+    }
+    fs::create_dir(trip.join(".thumbnails")).unwrap();
+    fs::write(trip.join(".thumbnails/1.jpg"), "").unwrap();
+    symlink(&trip, trip.join("day/again")).unwrap();
+    let photos = Photos::find(&trip).unwrap();
+    assert_eq!((photos.below, photos.files), (2, place.photos.files));
+    for i in 0..5000 {
+        fs::write(trip.join(format!("day/{i}.jpg")), "").unwrap();
+    }
+    let below = Photos::find(&trip).unwrap().below;
+    assert!((1000..5000).contains(&below), "{below}");
+}
