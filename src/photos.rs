@@ -55,6 +55,13 @@ pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingAr
             folder.display()
         ));
     }
+    if photos.below > 0 {
+        remark(format_args!(
+            "warning: {} pictures in folders below {} are left out: put all photos of the scene into one folder to use them",
+            photos.below,
+            photos.folder.display()
+        ));
+    }
     let work = photos::work_folder(&parent(context), &photos);
     let settings = Settings { matching: matching.into(), threads: rayon::current_num_threads() };
     let found = run(context, &photos, &work, &settings)?;
