@@ -4,7 +4,7 @@ use libfuzzer_sys::fuzz_target;
 use nerve_data::scene::ply;
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(points) = ply::parse(data) {
-        assert!(points.iter().all(|point| point.position.iter().all(|v| v.is_finite())));
+    if let Ok(ply) = ply::parse(data) {
+        assert!(ply.points.iter().all(|point| point.position.iter().all(|v| v.is_finite())));
     }
 });

@@ -176,6 +176,12 @@ fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path
             photos.left_out.join(", ")
         );
     }
+    if photos.below > 0 {
+        text += &format!(
+            "\nnot seen     {} pictures in folders below: put all of the scene into one",
+            photos.below
+        );
+    }
     if let Some(pixels) = &pixels {
         text += &format!("\n{pixels}");
     } else {
@@ -193,7 +199,7 @@ fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path
     context.output.say(text);
     let names: Vec<&String> = photos.files.iter().map(|photo| &photo.name).collect();
     let fields = json!({
-        "name": photos.name(), "folder": photos.folder, "photos": names, "left_out": photos.left_out,
+        "name": photos.name(), "folder": photos.folder, "photos": names, "left_out": photos.left_out, "below": photos.below,
         "pixels": pixels, "problems": problems, "colmap": colmap.map(|colmap| colmap.version),
     });
     context.output.line("photos", &fields);

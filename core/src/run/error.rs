@@ -18,7 +18,7 @@ pub enum RunError {
         found: &'static str,
     },
     /// A file stands where the folder, or one on the way to it, should be.
-    #[error("{}: {} is a file; give another --out", path.display(), file.display())]
+    #[error("{}: a file, {}, is where the run's folder would be; give another --out", path.display(), file.display())]
     NotAFolder {
         /// The folder.
         path: PathBuf,

@@ -138,7 +138,7 @@ fn outliers(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
         add(
             Severity::Warning,
             what,
-            "look at the picture of the rig (--picture FILE.svg); if the poses are wrong, take these images out",
+            "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`); if the poses are wrong, take these images out",
         );
     }
 }
@@ -166,7 +166,7 @@ fn unplaced(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
 fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
     const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
         unit cube, or raise `aabb_scale`";
-    const CHECK: &str = "look at the picture of the rig (--picture FILE.svg): cameras far from the others, or poses with \
+    const CHECK: &str = "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`): cameras far from the others, or poses with \
         other axes, displace the whole scene";
     // Elsewhere the placement follows from the cameras, and a wrong one from wrong cameras.
     let chosen = matches!(report.format, SceneFormat::Blender | SceneFormat::InstantNgp);
