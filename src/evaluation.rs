@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
-/// Where fitted poses bring so many dB, the field is better than its figure from the poses as given.
+/// Where fitted poses bring so many dB after poses were refined, the field is better than its figure from the poses as
+/// given.
 const MOVED: f64 = 1.0;
 
 /// `eval.json`: a report, which views it is about, and what the field is made of.
@@ -54,7 +55,7 @@ impl Display for Evaluation {
         }
         if let Some(fitted) = report.fitted {
             writeln!(f, "{:<9} PSNR {fitted:.2} dB from poses fitted to the photographs", "")?;
-            if fitted > report.psnr + MOVED {
+            if report.poses.is_some() && fitted > report.psnr + MOVED {
                 writeln!(
                     f,
                     "{:<9} the scene has moved from where the held-out poses have it: the second figure is the field's, and \

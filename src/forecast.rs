@@ -1,34 +1,33 @@
 //! What a training will take of the machine's memory, before anything is loaded.
 
 use crate::format::megabytes;
-use crate::scene;
 use nerve_core::device::{MEMORY_VARIABLE, available_memory};
 use nerve_data::scene::Outline;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::memory::Forecast;
 
-/// Refuses a training that does not fit, with the smallest downscale factor that does.
-pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
-    refuse(config, |remedy| remedy)
+/// Refuses a training that does not fit, with the smallest downscale factor that does. The built-in scene has no outline.
+pub fn check(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
+    refuse(config, outline, |remedy| remedy)
 }
 
 /// Refuses to go on with a run that does not fit here; what it trains is settled.
-pub fn check_resumed(config: &NerfConfig) -> anyhow::Result<()> {
-    refuse(config, |remedy| {
+pub fn check_resumed(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
+    refuse(config, outline, |remedy| {
         format!(
             "free memory, or go on where there is more ({MEMORY_VARIABLE} says how much may be used); for a new run: {remedy}"
         )
     })
 }
 
-fn refuse(config: &NerfConfig, reword: impl FnOnce(String) -> String) -> anyhow::Result<()> {
-    if scene::is_demo(&config.data.scene) {
-        return Ok(());
-    }
-    let Some(available) = available_memory() else { return Ok(()) };
-    let outline = nerve_data::scene::outline(&config.data.scene, &scene::options(&config.data))?;
-    let forecast = Forecast::of(config, &outline, rayon::current_num_threads())?;
-    match advice(config, &outline, &forecast, available) {
+fn refuse(
+    config: &NerfConfig,
+    outline: Option<&Outline>,
+    reword: impl FnOnce(String) -> String,
+) -> anyhow::Result<()> {
+    let (Some(outline), Some(available)) = (outline, available_memory()) else { return Ok(()) };
+    let forecast = Forecast::of(config, outline, rayon::current_num_threads())?;
+    match advice(config, outline, &forecast, available) {
         None => Ok(()),
         Some((problem, remedy)) => {
             anyhow::bail!("{}: {problem}; {}", outline.source.display(), reword(remedy))

@@ -6,7 +6,7 @@ use crate::output::remark;
 use crate::progress::Counter;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::inspect::{self, Severity};
-use nerve_data::scene::{self, LoadOptions, Scene};
+use nerve_data::scene::{self, LoadOptions, Outline, Scene};
 use nerve_nerf::config::DataConfig;
 use serde_json::json;
 use std::path::Path;
@@ -29,17 +29,17 @@ pub fn options(data: &DataConfig) -> LoadOptions {
     }
 }
 
+/// The scene without its pixels; `None` for the built-in one.
+pub fn outline(data: &DataConfig) -> anyhow::Result<Option<Outline>> {
+    if is_demo(&data.scene) { Ok(None) } else { Ok(Some(scene::outline(&data.scene, &options(data))?)) }
+}
+
 /// Says what `nerve inspect` would find wrong with the poses and lenses, before minutes go into them.
-pub fn warn(data: &DataConfig) -> anyhow::Result<()> {
-    if is_demo(&data.scene) {
-        return Ok(());
-    }
-    let options = options(data);
-    let report = inspect::report(&scene::outline(&data.scene, &options)?, &options);
+pub fn warn(outline: &Outline, data: &DataConfig) {
+    let report = inspect::report(outline, &options(data));
     for problem in report.problems.iter().filter(|problem| problem.severity != Severity::Note) {
         remark(format_args!("warning: {}: {}", problem.what, problem.remedy));
     }
-    Ok(())
 }
 
 /// Loads the scene and says what was found.

@@ -143,7 +143,7 @@ fn scenes(
         config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
         let mut largest = config.clone();
         largest.grid.log2_entries = args.sizes.iter().copied().max().unwrap_or(config.grid.log2_entries);
-        forecast::check(&largest)?;
+        forecast::check(&largest, scene::outline(&config.data)?.as_ref())?;
         let loaded = scene::load(context, &config.data)?;
         if evaluation::held_out(&loaded).is_none() {
             anyhow::bail!(

@@ -84,7 +84,7 @@ fn resume(context: &Context, args: &ResumeArgs, mut folder: RunFolder) -> anyhow
         config.validate().map_err(usage)?;
     }
     context.common.device.resolve()?;
-    forecast::check_resumed(&config)?;
+    forecast::check_resumed(&config, scene::outline(&config.data)?.as_ref())?;
     let scene = scene::load(context, &config.data)?;
     let mut trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     let checkpoint = folder.checkpoint_path();

@@ -76,8 +76,11 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         RunFolder::check(out, existing)?;
     }
     photos::find_poses(context, &mut config.data, args.matching)?;
-    forecast::check(&config)?;
-    scene::warn(&config.data)?;
+    let outline = scene::outline(&config.data)?;
+    forecast::check(&config, outline.as_ref())?;
+    if let Some(outline) = outline {
+        scene::warn(&outline, &config.data);
+    }
     let scene = scene::load(context, &config.data)?;
     if !demo {
         // Resuming works from any folder.

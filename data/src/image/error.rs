@@ -25,6 +25,21 @@ pub enum ImageError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A mask that does not cover its image pixel by pixel.
+    #[error(
+        "{}: the mask has {}x{} pixels but its image {} has {}x{}; make them one size",
+        path.display(), found.0, found.1, image.display(), size.0, size.1
+    )]
+    MaskSize {
+        /// The mask.
+        path: PathBuf,
+        /// Its width and height.
+        found: (u32, u32),
+        /// The image.
+        image: PathBuf,
+        /// Its width and height.
+        size: (u32, u32),
+    },
     /// The file ends early.
     #[error("{}: the file is truncated, it ends after {length} bytes; copy it again, or remove it", path.display())]
     Truncated {

@@ -4,6 +4,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+/// The extensions of pictures that are read.
+pub(crate) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// Whether a name ends as those of pictures that are read do, in any case.
+pub(crate) fn has_extension(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
 /// What kind of picture or film a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {

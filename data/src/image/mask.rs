@@ -48,6 +48,20 @@ impl Mask {
         Self::new(width, height, data)
     }
 
+    /// Reads the mask of an image whose size is known, and which it must cover pixel by pixel.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and if it has another size.
+    pub(crate) fn open_for(path: &Path, image: &Path, size: (u32, u32)) -> Result<Self, ImageError> {
+        let mask = Self::open(path)?;
+        let found = (mask.width, mask.height);
+        if found != size {
+            let (path, image) = (path.to_owned(), image.to_owned());
+            return Err(ImageError::MaskSize { path, found, image, size });
+        }
+        Ok(mask)
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width

@@ -16,6 +16,7 @@ pub use decode::{ImageHeader, Orientation, Turn};
 pub use depth::DepthMap;
 pub use error::ImageError;
 pub use kind::FileKind;
+pub(crate) use kind::{EXTENSIONS, has_extension};
 pub use mask::Mask;
 pub(crate) use whole::check_whole;
 

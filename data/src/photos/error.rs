@@ -24,21 +24,6 @@ pub enum PhotosError {
     /// A photo cannot be used.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A mask that does not cover its photo pixel by pixel.
-    #[error(
-        "{}: the mask has {}x{} pixels but its photo {} has {}x{}; make them one size",
-        mask.display(), found.0, found.1, image.display(), size.0, size.1
-    )]
-    MaskSize {
-        /// The mask.
-        mask: PathBuf,
-        /// Its size.
-        found: (u32, u32),
-        /// The photo.
-        image: PathBuf,
-        /// Its size.
-        size: (u32, u32),
-    },
     /// COLMAP's list of photos is text, one name a line.
     #[error("{}: the name {problem}; rename the photo", path.display())]
     Name {

@@ -5,20 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::PhotosError;
-use crate::image::{FileKind, ImageError};
+use crate::image::{FileKind, ImageError, has_extension};
 
-/// The extensions of pictures that are read.
-const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 /// What Git LFS leaves in place of a file that it has not fetched begins with this.
 const LFS: &[u8] = b"version https://git-lfs";
 /// What COLMAP cuts off both ends of a line of its list: C's `isspace`.
 const SPACE: [char; 6] = [' ', '\t', '\n', '\x0b', '\x0c', '\r'];
-
-/// Whether a name ends as those of pictures that are read do.
-pub(super) fn has_extension(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
 
 /// A folder's entries, sorted; without what systems leave beside pictures: thumbnails, resource forks.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, PhotosError> {

@@ -40,12 +40,8 @@ pub(super) fn write(photos: &Photos, work: &Path) -> Result<usize, PhotosError> 
             .map_err(|source| PhotosError::Io { path: folder.clone(), source })?;
     }
     wanted.par_iter().try_for_each(|(photo, path)| {
-        let mask = Mask::open(path)?;
-        let (found, size) = ((mask.width(), mask.height()), (photo.header.width, photo.header.height));
-        if found != size {
-            let (mask, image) = (path.clone(), photos.folder.join(&photo.name));
-            return Err(PhotosError::MaskSize { mask, found, image, size });
-        }
+        let size = (photo.header.width, photo.header.height);
+        let mask = Mask::open_for(path, &photos.folder.join(&photo.name), size)?;
         let grey =
             GrayImage::from_fn(size.0, size.1, |x, y| [if mask.counts(x, y) { 255 } else { 0 }].into());
         let to = folder.join(format!("{}.png", photo.name));

@@ -39,7 +39,7 @@ pub use program::Colmap;
 pub use stages::{Matching, Settings, Step};
 pub use work::{Reconstruction, reconstruct, work_folder};
 
-use crate::image::{FileKind, ImageHeader};
+use crate::image::{FileKind, ImageHeader, has_extension};
 use crate::scene::mask_beside;
 
 /// Fewer photos give no scene.
@@ -113,7 +113,7 @@ impl Photos {
             Ok(Photo { name, bytes, header })
         };
         let files = names.into_par_iter().map(photo).collect::<Result<_, PhotosError>>()?;
-        let below = files_below(&folder, 2).iter().filter(|path| listing::has_extension(path)).count();
+        let below = files_below(&folder, 2).iter().filter(|path| has_extension(path)).count();
         Ok(Self { folder, files, left_out, below })
     }
 
@@ -175,7 +175,7 @@ fn numbered(name: &str) -> Option<(&str, u64)> {
 
 /// Whether a folder holds photos, or what has their names.
 fn any_named(folder: &Path) -> bool {
-    let named = |path: &PathBuf| listing::has_extension(path) && !path.is_dir();
+    let named = |path: &PathBuf| has_extension(path) && !path.is_dir();
     Photos::any(folder) || listing::entries(folder).is_ok_and(|paths| paths.iter().any(named))
 }
 

@@ -70,21 +70,6 @@ pub enum SceneError {
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A mask that does not cover its image pixel by pixel.
-    #[error(
-        "{}: the mask has {}x{} pixels but its image {} has {}x{}; make them one size",
-        path.display(), found.0, found.1, image.display(), size.0, size.1
-    )]
-    MaskSize {
-        /// The mask.
-        path: PathBuf,
-        /// Its width and height.
-        found: (u32, u32),
-        /// The image.
-        image: PathBuf,
-        /// Its width and height.
-        size: (u32, u32),
-    },
     /// A depth map that shows something else than its image.
     #[error(
         "{}: the depth map has {}x{} pixels but its image {} has {}x{}, which is not one factor; was one of them cropped \

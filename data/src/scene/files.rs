@@ -8,9 +8,8 @@ use super::detect::SceneFormat;
 use super::outline::{ListedFrame, plain_name};
 use super::splits::Split;
 use super::transforms::field_error;
+use crate::image::{EXTENSIONS, has_extension};
 
-/// Of pictures that are read.
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// So many last parts of a path from another machine are looked for beside the file that lists it.
 const PARTS: usize = 4;
 
@@ -103,11 +102,12 @@ fn once(files: &mut Files) -> Result<(), SceneError> {
 pub(super) fn existing(listed: &Path) -> Option<PathBuf> {
     let with_extension = |extension: &str| {
         let mut path = listed.as_os_str().to_owned();
+        path.push(".");
         path.push(extension);
         PathBuf::from(path)
     };
-    let candidates = ["", ".png", ".jpg", ".jpeg", ".webp"].into_iter().map(with_extension);
-    candidates.into_iter().find(|path| path.is_file())
+    let mut candidates = std::iter::once(listed.to_owned()).chain(EXTENSIONS.into_iter().map(with_extension));
+    candidates.find(|path| path.is_file())
 }
 
 /// Images under other paths than listed: of Windows, of another machine, with letters in another case or another
@@ -145,13 +145,12 @@ impl Elsewhere {
         }
         match self.folders[folder].get(&stem)?.as_slice() {
             [one] => Some(one.clone()),
-            several => several
-                .iter()
-                .find(|found| {
-                    let names = [found.file_name(), path.file_name()];
-                    names.iter().flatten().map(|n| n.to_ascii_lowercase()).collect::<HashSet<_>>().len() == 1
-                })
-                .cloned(),
+            several => {
+                let same = |found: &&PathBuf| {
+                    found.file_name().zip(path.file_name()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+                };
+                several.iter().find(same).cloned()
+            }
         }
     }
 }
@@ -160,8 +159,7 @@ fn pictures(folder: &Path) -> HashMap<String, Vec<PathBuf>> {
     let mut pictures: HashMap<String, Vec<PathBuf>> = HashMap::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        if EXTENSIONS.contains(&extension.as_str())
+        if has_extension(&path)
             && let Some(stem) = stem(&path)
         {
             pictures.entry(stem).or_default().push(path);
@@ -182,9 +180,8 @@ fn stem(path: &Path) -> Option<String> {
 pub(super) fn masks_without_images(source: &Path, format: SceneFormat, found: &[Found]) -> Option<String> {
     let root = if source.is_dir() { source } else { source.parent()? };
     let folder = ["masks", "mask"].into_iter().find(|name| root.join(name).is_dir())?;
-    let without = found.iter().find(|f| f.frame.mask.is_none())?;
-    let count = found.iter().filter(|f| f.frame.mask.is_none()).count();
-    let name = plain_name(&without.frame.name);
+    let without: Vec<&Found> = found.iter().filter(|f| f.frame.mask.is_none()).collect();
+    let name = plain_name(&without.first()?.frame.name);
     let remedy = match format {
         SceneFormat::Colmap => format!("that of {name} is masks/{name}.png"),
         SceneFormat::Llff => {
@@ -193,8 +190,9 @@ pub(super) fn masks_without_images(source: &Path, format: SceneFormat, found: &[
         _ => "list each as its frame's mask_path".to_owned(),
     };
     Some(format!(
-        "{} is there, but {count} of {} images have no mask: {remedy}",
+        "{} is there, but {} of {} images have no mask: {remedy}",
         root.join(folder).display(),
+        without.len(),
         found.len()
     ))
 }

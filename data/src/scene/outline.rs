@@ -140,13 +140,7 @@ impl OutlinedView {
     /// As [`Mask::open`], and if it has another size than the image.
     pub(crate) fn load_mask(&self) -> Result<Option<Mask>, SceneError> {
         let Some(path) = &self.mask else { return Ok(None) };
-        let mask = Mask::open(path)?;
-        let (found, size) = ((mask.width(), mask.height()), (self.header.width, self.header.height));
-        if found != size {
-            let (path, image) = (path.clone(), self.path.clone());
-            return Err(SceneError::MaskSize { path, found, image, size });
-        }
-        Ok(Some(mask))
+        Ok(Some(Mask::open_for(path, &self.path, (self.header.width, self.header.height))?))
     }
 
     /// Decodes its depth map, as it is.
