@@ -10,7 +10,7 @@ mod work;
 use anyhow::Result;
 use clap::Parser;
 use nerve::core::device::cpu_info;
-use nerve::core::ops::matmul::Precision;
+use nerve::core::ops::small_gemm::Precision;
 use nerve::core::simd::Isa;
 use nerve::nerf::NerfConfig;
 use report::{Case, Report, Turns};

@@ -3,9 +3,9 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nerve::core::engine::{Live, Ray, Staged};
-use nerve::core::ops::hash_grid::{HashGridConfig, Level, Points, backward_level, forward_level};
+use nerve::core::ops::hash_grid::{GridLevel, HashGridConfig, Points, backward_level, forward_level};
 use nerve::core::ops::march::{Bitfield, CELLS, SIDE, Steps, clip, march, morton};
-use nerve::core::ops::matmul::{Epilogue, Left, Shape, matmul};
+use nerve::core::ops::small_gemm::{Epilogue, Left, Shape, small_gemm};
 use nerve::core::ops::{adam, composite, sh};
 use nerve::core::params::{Values, zeros};
 use nerve::core::rng::{Rng, Stream};
@@ -46,7 +46,7 @@ fn along_rays(n: usize, axis: u64) -> Values {
 }
 
 /// A level's name: how it is stored, and the cells of a side.
-fn name(level: &Level) -> String {
+fn name(level: &GridLevel) -> String {
     let kind = if level.dense { "dense" } else { "hashed" };
     format!("{kind}_{}_of_{}k", level.resolution, level.entries / 1000)
 }
@@ -134,7 +134,7 @@ fn products(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(name, isa.name()), |bencher| {
                 let left = Left { values: &a, row, col };
                 bencher.iter(|| {
-                    matmul(isa, Shape { m, n, k }, left, &b, n, &mut out, n, false, epilogue);
+                    small_gemm(isa, Shape { m, n, k }, left, &b, n, &mut out, n, false, epilogue);
                 });
             });
         }
@@ -154,13 +154,14 @@ fn compositing(c: &mut Criterion) {
             b.iter(|| composite::absorb(isa, &sigma, &dt, &mut alpha));
         });
     }
-    let rays = |alpha: &Values, color: &Values, mut f: Box<dyn FnMut(usize, composite::Ray<'_>) + '_>| {
-        for at in (0..SAMPLES).step_by(PER_RAY) {
-            let range = at..at + PER_RAY;
-            let (alpha, t) = (&alpha[range.clone()], &t[range]);
-            f(at, composite::Ray { alpha, t, color: &color[at * 16..], stride: 16 });
-        }
-    };
+    let rays =
+        |alpha: &Values, color: &Values, mut f: Box<dyn FnMut(usize, composite::RaySamples<'_>) + '_>| {
+            for at in (0..SAMPLES).step_by(PER_RAY) {
+                let range = at..at + PER_RAY;
+                let (alpha, t) = (&alpha[range.clone()], &t[range]);
+                f(at, composite::RaySamples { alpha, t, color: &color[at * 16..], stride: 16 });
+            }
+        };
     group.bench_function("forward", |b| {
         b.iter(|| {
             rays(
@@ -182,7 +183,7 @@ fn compositing(c: &mut Criterion) {
                 &color,
                 Box::new(|at, ray| {
                     let sigma = &mut d_sigma[at..at + PER_RAY];
-                    let grad = composite::RayGrad { sigma, color: &mut d_color[at * 16..] };
+                    let grad = composite::RaySamplesGrad { sigma, color: &mut d_color[at * 16..] };
                     composite::backward(ray, &dt[at..at + PER_RAY], &[0.1, 0.2, 0.3, 0.0, 0.4], grad);
                 }),
             );

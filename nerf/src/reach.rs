@@ -3,7 +3,7 @@
 //! A vertex of a level is **live** when a sample in an occupied cell can touch it, as one of the eight corners around
 //! it. Hashing maps many vertices to one entry; what matters to a picture is how many *live* ones share it.
 
-use nerve_core::ops::hash_grid::{HASH_Y, HASH_Z, Level};
+use nerve_core::ops::hash_grid::{GridLevel, HASH_Y, HASH_Z};
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, morton};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl Space {
 const SLACK: f32 = 2e-6;
 
 /// Vertices that samples in cell `cell` of [`Space`] touch along one axis.
-fn touched(level: &Level, cell: usize) -> RangeInclusive<u32> {
+fn touched(level: &GridLevel, cell: usize) -> RangeInclusive<u32> {
     let at = |c: usize, slack: f32| {
         let x = (c as f32 / SIDE as f32 + slack).clamp(0.0, 1.0);
         (x * level.scale + 0.5).floor() as u32
@@ -84,7 +84,7 @@ pub struct Sharing {
 }
 
 /// Per entry of a level's table, how many live vertices have it.
-pub fn sharing(level: &Level, space: &Space) -> Sharing {
+pub fn sharing(level: &GridLevel, space: &Space) -> Sharing {
     let axis = Axis::new(level);
     let mut live = 0u64;
     live_runs(&axis, space, |y, z, run| {
@@ -117,7 +117,7 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(level: &Level) -> Self {
+    fn new(level: &GridLevel) -> Self {
         let touched: Vec<_> = (0..SIDE).map(|cell| touched(level, cell)).collect();
         // A group begins where a cell's vertices begin or have ended.
         let mut edges: Vec<u32> = touched.iter().flat_map(|t| [*t.start(), *t.end() + 1]).collect();
@@ -174,7 +174,7 @@ fn live_runs(axis: &Axis, space: &Space, mut run: impl FnMut(usize, usize, Range
 }
 
 /// Where a vertex's features are.
-fn entry(level: &Level, [x, y, z]: [u32; 3]) -> usize {
+fn entry(level: &GridLevel, [x, y, z]: [u32; 3]) -> usize {
     if level.dense {
         ((z * level.stride() + y) * level.stride() + x) as usize
     } else {
@@ -202,7 +202,7 @@ pub struct Collisions {
 }
 
 /// The levels' collisions where only `space` holds anything.
-pub fn collisions(levels: &[Level], space: &Space) -> Vec<Collisions> {
+pub fn collisions(levels: &[GridLevel], space: &Space) -> Vec<Collisions> {
     levels
         .par_iter()
         .with_max_len(1)

@@ -14,7 +14,7 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{CheckpointError, FORMAT_VERSION, Problem, VERSION_KEY, checksum};
+use super::{CheckpointError, CheckpointProblem, FORMAT_VERSION, VERSION_KEY, checksum};
 
 /// The same bound as the safetensors format's own.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -38,23 +38,25 @@ impl Checkpoint {
     /// agreeing with the file's size, so that nothing is allocated for tensors that are not there.
     ///
     /// # Errors
-    /// [`Problem::Io`], [`Problem::Malformed`], [`Problem::Foreign`], [`Problem::Newer`], [`Problem::Older`] or
-    /// [`Problem::Damaged`], with the file's name.
+    /// [`CheckpointProblem::Io`], [`CheckpointProblem::Malformed`], [`CheckpointProblem::Foreign`], [`CheckpointProblem::Newer`], [`CheckpointProblem::Older`] or
+    /// [`CheckpointProblem::Damaged`], with the file's name.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
-        let open = || -> Result<Self, Problem> {
+        let open = || -> Result<Self, CheckpointProblem> {
             let mut file = File::open(path)?;
             let (json, header, data_start) = read_header(&mut file)?;
-            let version = meta_of(&header).and_then(|m| m.get(VERSION_KEY)).ok_or(Problem::Foreign)?;
-            let version: u32 =
-                version.parse().map_err(|_| Problem::Malformed(format!("format version '{version}'")))?;
+            let version =
+                meta_of(&header).and_then(|m| m.get(VERSION_KEY)).ok_or(CheckpointProblem::Foreign)?;
+            let version: u32 = version
+                .parse()
+                .map_err(|_| CheckpointProblem::Malformed(format!("format version '{version}'")))?;
             match version.cmp(&FORMAT_VERSION) {
-                Ordering::Greater => return Err(Problem::Newer(version)),
-                Ordering::Less => return Err(Problem::Older(version)),
+                Ordering::Greater => return Err(CheckpointProblem::Newer(version)),
+                Ordering::Less => return Err(CheckpointProblem::Older(version)),
                 Ordering::Equal => {}
             }
-            let sums =
-                checksum::verify(&json, &header).ok_or_else(|| Problem::Damaged("its header".into()))?;
+            let sums = checksum::verify(&json, &header)
+                .ok_or_else(|| CheckpointProblem::Damaged("its header".into()))?;
             Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, sums, data_start })
         };
         open().map_err(CheckpointError::at(path))
@@ -77,18 +79,18 @@ impl Checkpoint {
     /// The metadata entry `key`, as it was given to [`save`](super::save).
     ///
     /// # Errors
-    /// [`Problem::NoMeta`] when there is none.
+    /// [`CheckpointProblem::NoMeta`] when there is none.
     pub fn meta(&self, key: &str) -> Result<&str, CheckpointError> {
         meta_of(&self.header)
             .and_then(|meta| meta.get(key))
             .map(String::as_str)
-            .ok_or_else(|| self.error(Problem::NoMeta(key.to_owned())))
+            .ok_or_else(|| self.error(CheckpointProblem::NoMeta(key.to_owned())))
     }
 
     /// The `f32` tensor `name`, row-major.
     ///
     /// # Errors
-    /// [`Problem::NoTensor`], [`Problem::Type`], [`Problem::Shape`], [`Problem::Damaged`] or [`Problem::Io`].
+    /// [`CheckpointProblem::NoTensor`], [`CheckpointProblem::Type`], [`CheckpointProblem::Shape`], [`CheckpointProblem::Damaged`] or [`CheckpointProblem::Io`].
     pub fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
         self.tensor(name, shape, Dtype::F32)
     }
@@ -121,7 +123,7 @@ impl Checkpoint {
     /// Reads the `f32` tensor `name` of this shape into `out`, which holds as many values.
     ///
     /// # Errors
-    /// As [`Checkpoint::f32`]; after [`Problem::Io`] and [`Problem::Damaged`] the content of `out` is unspecified.
+    /// As [`Checkpoint::f32`]; after [`CheckpointProblem::Io`] and [`CheckpointProblem::Damaged`] the content of `out` is unspecified.
     pub fn read_into_f32(&self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<(), CheckpointError> {
         let info = self.info(name, Dtype::F32)?;
         if info.shape != shape || info.shape.iter().product::<usize>() != out.len() {
@@ -142,10 +144,11 @@ impl Checkpoint {
     }
 
     fn info(&self, name: &str, expected: Dtype) -> Result<&TensorInfo, CheckpointError> {
-        let info = self.header.info(name).ok_or_else(|| self.error(Problem::NoTensor(name.to_owned())))?;
+        let info =
+            self.header.info(name).ok_or_else(|| self.error(CheckpointProblem::NoTensor(name.to_owned())))?;
         if info.dtype != expected {
             let found = info.dtype;
-            return Err(self.error(Problem::Type { name: name.to_owned(), found, expected }));
+            return Err(self.error(CheckpointProblem::Type { name: name.to_owned(), found, expected }));
         }
         Ok(info)
     }
@@ -158,17 +161,17 @@ impl Checkpoint {
             .map_err(|e| self.error(e.into()))?;
         drop(file);
         if !checksum::fits(self.sums.get(name), bytes) {
-            return Err(self.error(Problem::Damaged(format!("tensor '{name}'"))));
+            return Err(self.error(CheckpointProblem::Damaged(format!("tensor '{name}'"))));
         }
         Ok(())
     }
 
     fn wrong_shape(&self, name: &str, info: &TensorInfo, expected: &[usize]) -> CheckpointError {
         let (found, expected) = (info.shape.clone(), expected.to_vec());
-        self.error(Problem::Shape { name: name.to_owned(), found, expected })
+        self.error(CheckpointProblem::Shape { name: name.to_owned(), found, expected })
     }
 
-    fn error(&self, problem: Problem) -> CheckpointError {
+    fn error(&self, problem: CheckpointProblem) -> CheckpointError {
         CheckpointError::at(&self.path)(problem)
     }
 }
@@ -178,8 +181,8 @@ fn meta_of(header: &Metadata) -> Option<&HashMap<String, String>> {
 }
 
 /// Reads the header, as it stands and parsed; also gives the offset at which the tensors begin.
-pub(crate) fn read_header(file: &mut File) -> Result<(Vec<u8>, Metadata, u64), Problem> {
-    let malformed = |reason: &str| Problem::Malformed(reason.to_owned());
+pub(crate) fn read_header(file: &mut File) -> Result<(Vec<u8>, Metadata, u64), CheckpointProblem> {
+    let malformed = |reason: &str| CheckpointProblem::Malformed(reason.to_owned());
     let size = file.metadata()?.len();
     if size < 8 {
         return Err(malformed("shorter than 8 bytes"));
@@ -194,7 +197,7 @@ pub(crate) fn read_header(file: &mut File) -> Result<(Vec<u8>, Metadata, u64), P
     file.read_exact(&mut json)?;
     // Deserializing also checks that the tensors lie one after the other and fit their types and shapes.
     let header: Metadata =
-        serde_json::from_slice(&json).map_err(|e| Problem::Malformed(format!("header: {e}")))?;
+        serde_json::from_slice(&json).map_err(|e| CheckpointProblem::Malformed(format!("header: {e}")))?;
     let data_start = 8 + header_bytes;
     let expected = data_start.checked_add(header.data_len() as u64);
     if expected != Some(size) {

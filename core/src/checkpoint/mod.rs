@@ -35,13 +35,13 @@ compile_error!("checkpoints need a little-endian machine");
 pub struct CheckpointError {
     path: PathBuf,
     /// What is wrong, and what to do about it; part of the message, so not repeated as its source.
-    pub problem: Problem,
+    pub problem: CheckpointProblem,
 }
 
 /// What is wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum CheckpointProblem {
     /// The file system failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -114,7 +114,7 @@ pub enum Problem {
 }
 
 impl CheckpointError {
-    fn at(path: &Path) -> impl Fn(Problem) -> Self + '_ {
+    fn at(path: &Path) -> impl Fn(CheckpointProblem) -> Self + '_ {
         move |problem| Self { path: path.to_owned(), problem }
     }
 }

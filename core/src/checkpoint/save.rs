@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorInfo};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::checksum::{self, HEADER_KEY, TENSORS_KEY};
-use super::{CheckpointError, FORMAT_VERSION, Problem, VERSION_KEY};
+use super::{CheckpointError, CheckpointProblem, FORMAT_VERSION, VERSION_KEY};
 use crate::run::AtomicFile;
 
 /// The values of one tensor, row-major, borrowed from where they live.
@@ -56,7 +56,7 @@ impl TensorData<'_> {
 /// process left behind is removed.
 ///
 /// # Errors
-/// File-system failures, with the file's name; [`Problem::Invalid`] for a shape that does not fit its values, a
+/// File-system failures, with the file's name; [`CheckpointProblem::Invalid`] for a shape that does not fit its values, a
 /// name used twice, or a reserved name.
 pub fn save(
     path: &Path,
@@ -72,8 +72,10 @@ pub fn save(
     };
     write().map_err(|e| {
         failed(match e.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Problem::Full(e),
-            _ => Problem::Io(e),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                CheckpointProblem::Full(e)
+            }
+            _ => CheckpointProblem::Io(e),
         })
     })
 }
@@ -97,8 +99,8 @@ pub(super) fn write_all<'a>(
 fn header(
     meta: &BTreeMap<String, String>,
     tensors: &[(String, Vec<usize>, TensorData<'_>)],
-) -> Result<(Vec<u8>, Vec<usize>), Problem> {
-    let invalid = |name: &str, reason| Problem::Invalid { name: name.to_owned(), reason };
+) -> Result<(Vec<u8>, Vec<usize>), CheckpointProblem> {
+    let invalid = |name: &str, reason| CheckpointProblem::Invalid { name: name.to_owned(), reason };
     if let Some(name) = [VERSION_KEY, HEADER_KEY, TENSORS_KEY].iter().find(|key| meta.contains_key(**key)) {
         return Err(invalid(name, "the name is reserved"));
     }
@@ -130,7 +132,7 @@ fn header(
     meta.insert(TENSORS_KEY.to_owned(), checksum::list(sums.into_values()));
     meta.insert(HEADER_KEY.to_owned(), checksum::UNSET.to_owned());
     let mut json = serde_json::to_vec(&Header { meta: &meta, infos: &infos })
-        .map_err(|e| Problem::Io(io::Error::other(e)))?;
+        .map_err(|e| CheckpointProblem::Io(io::Error::other(e)))?;
     json.resize(json.len().next_multiple_of(8), b' ');
     checksum::seal(&mut json);
     Ok((json, order))

@@ -29,7 +29,7 @@ fn write_small(path: &Path) {
     save(path, &meta(), &tensors).unwrap();
 }
 
-fn problem(path: &Path) -> Problem {
+fn problem(path: &Path) -> CheckpointProblem {
     let error = Checkpoint::load(path).unwrap_err();
     assert!(error.to_string().contains("checkpoint.safetensors"), "{error}");
     error.problem
@@ -77,15 +77,15 @@ fn access_checks_name_type_and_shape() {
     let (_folder, path) = folder();
     write_small(&path);
     let c = Checkpoint::load(&path).unwrap();
-    assert!(matches!(c.meta("absent").unwrap_err().problem, Problem::NoMeta(_)));
-    assert!(matches!(c.f32("absent", &[1]).unwrap_err().problem, Problem::NoTensor(_)));
-    assert!(matches!(c.f32("count", &[]).unwrap_err().problem, Problem::Type { .. }));
-    assert!(matches!(c.u8("weight", &[2, 2]).unwrap_err().problem, Problem::Type { .. }));
+    assert!(matches!(c.meta("absent").unwrap_err().problem, CheckpointProblem::NoMeta(_)));
+    assert!(matches!(c.f32("absent", &[1]).unwrap_err().problem, CheckpointProblem::NoTensor(_)));
+    assert!(matches!(c.f32("count", &[]).unwrap_err().problem, CheckpointProblem::Type { .. }));
+    assert!(matches!(c.u8("weight", &[2, 2]).unwrap_err().problem, CheckpointProblem::Type { .. }));
     let error = c.f32("weight", &[4]).unwrap_err();
     assert!(error.to_string().contains("'weight' has shape [2, 2], expected [4]"), "{error}");
     for (shape, values) in [(vec![4], 4), (vec![4, 1], 4), (vec![2, 2], 3)] {
         let error = c.read_into_f32("weight", &shape, &mut vec![0.0; values]).unwrap_err();
-        assert!(matches!(error.problem, Problem::Shape { .. }), "{shape:?}: {error}");
+        assert!(matches!(error.problem, CheckpointProblem::Shape { .. }), "{shape:?}: {error}");
     }
 }
 
@@ -102,15 +102,15 @@ fn older_newer_and_foreign_files_are_refused_with_a_remedy() {
         fs::write(&path, bytes).unwrap();
     };
     replace(b"nerve_format_version\":\"2", b"nerve_format_version\":\"3");
-    assert!(matches!(problem(&path), Problem::Newer(3)));
+    assert!(matches!(problem(&path), CheckpointProblem::Newer(3)));
     assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("update nerve"));
     replace(b"nerve_format_version\":\"2", b"nerve_format_version\":\"1");
-    assert!(matches!(problem(&path), Problem::Older(1)));
+    assert!(matches!(problem(&path), CheckpointProblem::Older(1)));
     assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("earlier nerve"));
     replace(b"nerve_format_version\":\"2", b"nerve_format_version\":\"x");
-    assert!(matches!(problem(&path), Problem::Malformed(_)));
+    assert!(matches!(problem(&path), CheckpointProblem::Malformed(_)));
     replace(b"nerve_format", b"other_format");
-    assert!(matches!(problem(&path), Problem::Foreign));
+    assert!(matches!(problem(&path), CheckpointProblem::Foreign));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn every_flipped_bit_is_noticed() {
         fs::write(&path, bytes).unwrap();
         let Err(error) = read() else { panic!("bit {bit}") };
         assert!(error.to_string().contains("checkpoint.safetensors"), "{error}");
-        damaged += u32::from(matches!(error.problem, Problem::Damaged(_)));
+        damaged += u32::from(matches!(error.problem, CheckpointProblem::Damaged(_)));
     }
     // The last bytes are the tensor `bits`.
     assert!(read().unwrap_err().to_string().contains("tensor 'bits' is damaged"));
@@ -148,10 +148,10 @@ fn a_cut_file_is_refused_at_every_length() {
     let bytes = fs::read(&path).unwrap();
     for len in 0..bytes.len() {
         fs::write(&path, &bytes[..len]).unwrap();
-        assert!(matches!(problem(&path), Problem::Malformed(_)), "cut to {len}");
+        assert!(matches!(problem(&path), CheckpointProblem::Malformed(_)), "cut to {len}");
     }
     fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
-    assert!(matches!(problem(&path), Problem::Malformed(_)));
+    assert!(matches!(problem(&path), CheckpointProblem::Malformed(_)));
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn a_header_that_promises_too_much_allocates_nothing() {
     ] {
         let header = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
         fs::write(&path, header).unwrap();
-        assert!(matches!(problem(&path), Problem::Malformed(_)), "{json}");
+        assert!(matches!(problem(&path), CheckpointProblem::Malformed(_)), "{json}");
     }
     fs::write(&path, [0xff; 64]).unwrap();
-    assert!(matches!(problem(&path), Problem::Malformed(_)));
+    assert!(matches!(problem(&path), CheckpointProblem::Malformed(_)));
 }
 
 #[test]
@@ -181,11 +181,14 @@ fn contradictory_content_is_not_saved() {
         vec![tensor("__metadata__", &[2])],
     ] {
         let error = save(&path, &meta(), &tensors).unwrap_err();
-        assert!(matches!(error.problem, Problem::Invalid { .. }), "{error}");
+        assert!(matches!(error.problem, CheckpointProblem::Invalid { .. }), "{error}");
     }
     for key in [VERSION_KEY, checksum::HEADER_KEY, checksum::TENSORS_KEY] {
         let reserved = [(key.to_owned(), "7".to_owned())].into();
-        assert!(matches!(save(&path, &reserved, &[]).unwrap_err().problem, Problem::Invalid { .. }));
+        assert!(matches!(
+            save(&path, &reserved, &[]).unwrap_err().problem,
+            CheckpointProblem::Invalid { .. }
+        ));
     }
     assert!(!path.exists());
 }
@@ -231,7 +234,7 @@ fn a_disk_that_fills_up_at_any_byte_leaves_the_old_checkpoint() {
 #[test]
 fn a_missing_folder_is_named() {
     let error = save(Path::new("/nonexistent/checkpoint.safetensors"), &meta(), &[]).unwrap_err();
-    assert!(matches!(error.problem, Problem::Io(_)));
+    assert!(matches!(error.problem, CheckpointProblem::Io(_)));
     assert!(error.to_string().contains("/nonexistent/checkpoint.safetensors"));
 }
 

@@ -8,7 +8,7 @@ use super::tile::{CAPACITY, Tile};
 use super::{Marcher, Pool, Ray, TrainEngine, Workspace};
 use crate::ops::affine_color;
 use crate::ops::composite::{Carry, EXTRA};
-use crate::ops::matmul::Precision;
+use crate::ops::small_gemm::Precision;
 use crate::params::{Params, Values, zeros};
 use crate::simd::Isa;
 use rayon::prelude::*;

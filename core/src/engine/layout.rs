@@ -1,14 +1,14 @@
 //! What a field tells the engine about itself.
 
 use super::{Objective, Plan, Stage};
-use crate::ops::hash_grid::Level;
+use crate::ops::hash_grid::GridLevel;
 use std::ops::Range;
 
 /// The encoding: one parameter block per level, all with the same number of features.
 #[derive(Clone, Debug)]
 pub struct GridBlocks {
     /// Levels, coarsest first.
-    pub levels: Vec<Level>,
+    pub levels: Vec<GridLevel>,
     /// Their blocks in the parameters, consecutive.
     pub blocks: Range<usize>,
     /// Features per level.

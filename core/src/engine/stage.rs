@@ -1,7 +1,7 @@
 //! What a field is made of.
 
 use super::workspace::Workspace;
-use crate::ops::matmul::Precision;
+use crate::ops::small_gemm::Precision;
 use crate::params::Params;
 
 /// What stages are told before each pass.

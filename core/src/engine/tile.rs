@@ -3,7 +3,7 @@
 use super::sampler::Ray;
 use super::transpose::Layout;
 use crate::ops::affine_color;
-use crate::ops::hash_grid::{BLOCK, Level, Points, backward_positions};
+use crate::ops::hash_grid::{BLOCK, GridLevel, Points, backward_positions};
 use crate::params::{Values, zeros};
 use crate::simd::Isa;
 use std::ops::Range;
@@ -118,7 +118,7 @@ impl Tile {
     }
 
     /// Adds a level's share to the gradient of the positions.
-    pub(super) fn trace_level(&mut self, isa: Isa, l: usize, level: &Level, table: &[f32]) {
+    pub(super) fn trace_level(&mut self, isa: Isa, l: usize, level: &GridLevel, table: &[f32]) {
         let n = self.len.next_multiple_of(BLOCK);
         let [x, y, z] = &self.position;
         let points = Points { x: &x[..n], y: &y[..n], z: &z[..n] };

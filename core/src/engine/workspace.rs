@@ -4,7 +4,7 @@ use super::rounds::Stretch;
 use super::tile::{CAPACITY, Span, Tile};
 use crate::ops::affine_color;
 use crate::ops::composite::Carry;
-use crate::ops::matmul::{Precision, padded};
+use crate::ops::small_gemm::{Precision, padded};
 use crate::params::{Values, zeros};
 use crate::simd::Isa;
 

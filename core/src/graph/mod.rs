@@ -8,24 +8,24 @@
 mod buffer;
 #[cfg(test)]
 pub(crate) mod check;
+mod cost;
 mod gradients;
 mod init;
 mod mode;
 mod op;
 mod optimizer;
-mod tally;
 mod tape;
 mod variables;
 mod views;
 
 pub use buffer::{Reader, add_or_copy, read, values};
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
+pub use cost::{Cost, add_cost, count_macs};
 pub use gradients::{Gradients, weight_gradient};
 pub use init::Init;
 pub use mode::{Mode, Randomness};
 pub use op::{Input, InputGradients, Keeps, Op, apply, gradient_of};
 pub use optimizer::{Optimizer, Rule, change, values as values_of};
-pub use tally::{Cost, count, tally};
 pub use tape::differentiate;
 pub use variables::{Scope, Variable, Variables};
 pub use views::{cat, narrow, permute, reshape};

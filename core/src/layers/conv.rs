@@ -61,7 +61,7 @@ impl Conv2d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{DType, Device, Gradients, Variables, differentiate, tally};
+    use crate::graph::{DType, Device, Gradients, Variables, count_macs, differentiate};
 
     fn config(depthwise: bool) -> ConvConfig {
         let outputs = if depthwise { 6 } else { 4 };
@@ -83,7 +83,7 @@ mod tests {
             let conv = Conv2d::new(&variables.tracked().at("conv"), config(depthwise)).expect("a layer");
             let x = Tensor::ones((2, 8, 7, 6), DType::F32, &Device::Cpu).expect("x");
             let mut gradients = Gradients::default();
-            let (y, cost) = tally(|| conv.forward(&x).expect("y"));
+            let (y, cost) = count_macs(|| conv.forward(&x).expect("y"));
             let (outputs, seen) = if depthwise { (6, 1) } else { (4, 6) };
             assert_eq!(y.dims(), [2, 4, 5, outputs]);
             assert_eq!(cost.activations, 2 * 4 * 5 * outputs as u64);

@@ -44,7 +44,7 @@ pub enum Mismatch {
     #[error("values differ: {report}; worst at {}: got {got:e}, expected {expected:e}", report.worst)]
     Values {
         /// Both distances.
-        report: Report,
+        report: Distance,
         /// The value under test at the worst index.
         got: f64,
         /// The expected value there.
@@ -147,7 +147,7 @@ fn choose(n: usize, count: usize) -> Vec<usize> {
 
 /// The distances that [`close`] measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Report {
+pub struct Distance {
     /// `||a - b|| / ||b||`; 0 when a = b.
     pub l2: f64,
     /// `max|a - b| / max|b|`; 0 when a = b.
@@ -156,7 +156,7 @@ pub struct Report {
     pub worst: usize,
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for Distance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "relative L2 {:e}, relative max {:e}", self.l2, self.max)
     }
@@ -169,7 +169,12 @@ impl std::fmt::Display for Report {
 ///
 /// # Errors
 /// [`Mismatch::Values`] with the worst index, [`Mismatch::Length`], or [`Mismatch::Empty`].
-pub fn close<T: Copy + Into<f64>>(a: &[T], b: &[f64], rel_l2: f64, rel_max: f64) -> Result<Report, Mismatch> {
+pub fn close<T: Copy + Into<f64>>(
+    a: &[T],
+    b: &[f64],
+    rel_l2: f64,
+    rel_max: f64,
+) -> Result<Distance, Mismatch> {
     same_length(a.len(), b.len())?;
     let (mut square_error, mut square_norm, mut max_norm) = (0.0, 0.0, 0.0f64);
     let (mut worst, mut max_error) = (0, 0.0);
@@ -189,7 +194,7 @@ pub fn close<T: Copy + Into<f64>>(a: &[T], b: &[f64], rel_l2: f64, rel_max: f64)
         _ if !norm.is_finite() => f64::INFINITY,
         _ => error / norm,
     };
-    let report = Report {
+    let report = Distance {
         l2: relative(f64::sqrt(square_error), square_norm.sqrt()),
         max: relative(max_error, max_norm),
         worst,

@@ -10,7 +10,7 @@ use super::affine_color::reference as affine;
 use super::composite::reference as composite;
 use super::distortion::reference as distortion;
 use super::gate::reference as gate;
-use super::hash_grid::{Level, reference as hash_grid};
+use super::hash_grid::{GridLevel, reference as hash_grid};
 use super::loss::reference::{self as loss, Penalty};
 use super::mlp::reference::{self as mlp, Matrix, Trace};
 use super::saliency::reference as saliency;
@@ -23,7 +23,7 @@ pub const GEOMETRY: usize = 16;
 #[derive(Debug, Clone)]
 pub struct FieldReference {
     /// Levels of the hash grid.
-    pub levels: Vec<Level>,
+    pub levels: Vec<GridLevel>,
     /// Features per entry (F).
     pub features: usize,
     /// One table per level, `[entries][F]`.
@@ -35,13 +35,13 @@ pub struct FieldReference {
     /// Density from `h_0`.
     pub density_activation: Activation,
     /// Finds a point's cell: in f64, or with a fast path's f32 rounding.
-    pub locate: fn(&Level, [f64; 3]) -> hash_grid::Place,
+    pub locate: fn(&GridLevel, [f64; 3]) -> hash_grid::GridPoint,
     /// Logits of the saliency grid and how many there are per axis.
     pub saliency: Option<(usize, Vec<f64>)>,
     /// alpha of the density's gate.
     pub gate: Option<f64>,
     /// Transmittance at which a ray ends.
-    pub cut: f64,
+    pub min_transmittance: f64,
     /// Penalty of the loss.
     pub penalty: Penalty,
     /// The cameras' colours (see [`affine`]); none where they are not learnt.
@@ -63,7 +63,7 @@ pub struct SpreadReference {
 
 /// One sample of a ray.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sample {
+pub struct ReferenceSample {
     /// Where, in the unit cube.
     pub position: [f64; 3],
     /// Distance from the ray's origin.
@@ -74,11 +74,11 @@ pub struct Sample {
 
 /// A ray to train on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RaySamples {
+pub struct ReferenceRay {
     /// Unit direction.
     pub direction: [f64; 3],
     /// Samples, front to back.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<ReferenceSample>,
     /// The pixel: straight colour and alpha, 0 to 1.
     pub target: [f64; 4],
     /// Background of both the rendered ray and the pixel.
@@ -102,9 +102,9 @@ pub struct RayOutput {
     pub live_samples: usize,
 }
 
-/// Gradients of the mean loss, shaped as the field's parameters.
+/// FieldGradients of the mean loss, shaped as the field's parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Gradients {
+pub struct FieldGradients {
     /// Per level, `[entries][F]`.
     pub tables: Vec<Vec<f64>>,
     /// Per layer of the density network.
@@ -125,7 +125,7 @@ pub struct Gradients {
 /// Everything the backward pass of one ray needs.
 struct Forward {
     /// Per level, per sample.
-    places: Vec<Vec<hash_grid::Place>>,
+    places: Vec<Vec<hash_grid::GridPoint>>,
     /// The encoding, and what the density network sees of it.
     encoding: Vec<f64>,
     scaled: Vec<f64>,
@@ -141,9 +141,9 @@ struct Forward {
 }
 
 impl FieldReference {
-    /// A field whose parameters are given, with exponential density, f64 places, no cut, and MSE.
+    /// A field whose parameters are given, with exponential density, f64 places, no early stop, and MSE.
     pub fn new(
-        levels: Vec<Level>,
+        levels: Vec<GridLevel>,
         features: usize,
         tables: Vec<Vec<f64>>,
         density: Vec<Matrix>,
@@ -159,7 +159,7 @@ impl FieldReference {
             locate: hash_grid::locate,
             saliency: None,
             gate: None,
-            cut: 0.0,
+            min_transmittance: 0.0,
             penalty: Penalty::Mse,
             codes: Vec::new(),
             spread: None,
@@ -168,19 +168,19 @@ impl FieldReference {
 
     /// Density (per unit of length) and colour of a point seen along a unit direction.
     pub fn query(&self, position: [f64; 3], direction: [f64; 3]) -> (f64, [f64; 3]) {
-        let forward = self.forward(direction, &[Sample { position, t: 0.0, dt: 0.0 }]);
+        let forward = self.forward(direction, &[ReferenceSample { position, t: 0.0, dt: 0.0 }]);
         (forward.sigma[0], [forward.rgb[0], forward.rgb[1], forward.rgb[2]])
     }
 
     /// The mean loss of the rays, its gradients, and what each ray rendered to.
-    pub fn loss_and_gradients(&self, rays: &[RaySamples]) -> (f64, Gradients, Vec<RayOutput>) {
+    pub fn loss_and_gradients(&self, rays: &[ReferenceRay]) -> (f64, FieldGradients, Vec<RayOutput>) {
         let forwards: Vec<Forward> =
             rays.iter().map(|ray| self.forward(ray.direction, &ray.samples)).collect();
         let outputs: Vec<RayOutput> = forwards.iter().map(|forward| self.render(forward)).collect();
-        let judged: Vec<loss::Ray> =
+        let judged: Vec<loss::RenderedRay> =
             rays.iter().zip(&outputs).map(|(ray, output)| self.judge(ray, output)).collect();
         let (mut loss, d_rays) = loss::evaluate(self.penalty, &judged);
-        let mut gradients = Gradients {
+        let mut gradients = FieldGradients {
             tables: self.tables.iter().map(|table| vec![0.0; table.len()]).collect(),
             density: self.density.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
             color: self.color.iter().map(|w| Matrix::zeros(w.rows, w.columns)).collect(),
@@ -205,9 +205,9 @@ impl FieldReference {
         (loss, gradients, outputs)
     }
 
-    fn forward(&self, direction: [f64; 3], samples: &[Sample]) -> Forward {
-        let place = |level: &Level| samples.iter().map(|s| (self.locate)(level, s.position)).collect();
-        let places: Vec<Vec<hash_grid::Place>> = self.levels.iter().map(place).collect();
+    fn forward(&self, direction: [f64; 3], samples: &[ReferenceSample]) -> Forward {
+        let place = |level: &GridLevel| samples.iter().map(|s| (self.locate)(level, s.position)).collect();
+        let places: Vec<Vec<hash_grid::GridPoint>> = self.levels.iter().map(place).collect();
         let mut encoding = vec![0.0; samples.len() * self.encoding_width()];
         for (l, level) in self.levels.iter().enumerate() {
             let features = hash_grid::forward(level, self.features, &self.tables[l], &places[l]);
@@ -255,9 +255,16 @@ impl FieldReference {
             .map(|v| self.gate.map_or(1.0, |alpha| gate::forward(alpha, v)))
     }
 
-    fn composite_ray<'a>(&self, forward: &'a Forward) -> composite::Ray<'a> {
+    fn composite_ray<'a>(&self, forward: &'a Forward) -> composite::RaySamples<'a> {
         let Forward { sigma, rgb, t, dt, .. } = forward;
-        composite::Ray { sigma, color: rgb, channels: 3, t, dt, cut: self.cut }
+        composite::RaySamples {
+            sigma,
+            color: rgb,
+            channels: 3,
+            t,
+            dt,
+            min_transmittance: self.min_transmittance,
+        }
     }
 
     fn render(&self, forward: &Forward) -> RayOutput {
@@ -291,10 +298,10 @@ impl FieldReference {
     fn backward(
         &self,
         forward: &Forward,
-        d_ray: &loss::RayGradient,
+        d_ray: &loss::RenderedRayGradient,
         direction: [f64; 3],
         d_weights: &[f64],
-        gradients: &mut Gradients,
+        gradients: &mut FieldGradients,
     ) {
         let ray = self.composite_ray(forward);
         let (d_sigma, d_rgb) = composite::backward_weights(&ray, &d_ray.value, 0.0, d_ray.opacity, d_weights);
@@ -331,7 +338,13 @@ impl FieldReference {
     }
 
     /// From the gradient of what the density network saw to that of the encoding.
-    fn backward_hollow(&self, forward: &Forward, d_sigma: &[f64], d: &mut [f64], gradients: &mut Gradients) {
+    fn backward_hollow(
+        &self,
+        forward: &Forward,
+        d_sigma: &[f64],
+        d: &mut [f64],
+        gradients: &mut FieldGradients,
+    ) {
         let width = self.encoding_width();
         if let Some(alpha) = self.gate {
             let samples = forward.scaled.chunks_exact(width).zip(d.chunks_exact_mut(width));
@@ -352,10 +365,10 @@ impl FieldReference {
     }
 
     /// A ray as its camera shows it, and its pixel.
-    fn judge(&self, ray: &RaySamples, output: &RayOutput) -> loss::Ray {
+    fn judge(&self, ray: &ReferenceRay, output: &RayOutput) -> loss::RenderedRay {
         let RayOutput { color, opacity, .. } = *output;
         let value = self.codes.get(ray.camera).map_or(color, |code| affine::forward(code, color, opacity));
-        loss::Ray { value, opacity, target: ray.target, background: ray.background }
+        loss::RenderedRay { value, opacity, target: ray.target, background: ray.background }
     }
 
     fn encoding_width(&self) -> usize {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::checkpoint::{Problem, save};
+use crate::checkpoint::{CheckpointProblem, save};
 use crate::ops::adam::reference as adam;
 use crate::ops::check::{TestRng, bit_equal, close, widen};
 use crate::simd::Isa;
@@ -166,16 +166,16 @@ fn what_does_not_fit_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = write(&params(None), &folder.path().join("plain.safetensors"));
     let error = params(Some(0.9)).restore(&checkpoint, 1).unwrap_err();
-    assert!(matches!(&error.problem, Problem::NoTensor(name) if name == "ema/d"), "{error}");
+    assert!(matches!(&error.problem, CheckpointProblem::NoTensor(name) if name == "ema/d"), "{error}");
     let mut other = params(None);
     let group = other.blocks()[0].spec.group;
     other.block(BlockSpec { name: "extra".into(), shape: vec![3], group }, |_| 0.0);
     let error = other.restore(&checkpoint, 1).unwrap_err();
-    assert!(matches!(&error.problem, Problem::NoTensor(name) if name == "extra"), "{error}");
+    assert!(matches!(&error.problem, CheckpointProblem::NoTensor(name) if name == "extra"), "{error}");
     // A matrix on its side has as many values, and another meaning.
     let mut turned = Params::default();
     let group = turned.group(Group::new("dense"));
     turned.block(BlockSpec { name: "d".into(), shape: vec![5, 7], group }, |_| 0.0);
     let error = turned.restore(&checkpoint, 1).unwrap_err();
-    assert!(matches!(&error.problem, Problem::Shape { name, .. } if name == "d"), "{error}");
+    assert!(matches!(&error.problem, CheckpointProblem::Shape { name, .. } if name == "d"), "{error}");
 }

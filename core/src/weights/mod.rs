@@ -55,13 +55,13 @@ struct Entry {
 pub struct WeightsError {
     path: PathBuf,
     /// What is wrong; part of the message.
-    pub problem: Problem,
+    pub problem: WeightsProblem,
 }
 
 /// What is wrong with a file of weights.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum WeightsProblem {
     /// The file system failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -84,7 +84,7 @@ pub enum Problem {
     NotFloats(String),
 }
 
-impl Problem {
+impl WeightsProblem {
     fn damaged(reason: impl Into<String>) -> Self {
         Self::Damaged(reason.into())
     }
@@ -102,10 +102,10 @@ impl WeightFile {
     /// Opens a file and finds out what is in it.
     ///
     /// # Errors
-    /// [`Problem::Io`], [`Problem::Foreign`], [`Problem::Damaged`] or [`Problem::Unsupported`], with the file's name.
+    /// [`WeightsProblem::Io`], [`WeightsProblem::Foreign`], [`WeightsProblem::Damaged`] or [`WeightsProblem::Unsupported`], with the file's name.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, WeightsError> {
         let path = path.into();
-        let open = || -> Result<(File, BTreeMap<String, Entry>), Problem> {
+        let open = || -> Result<(File, BTreeMap<String, Entry>), WeightsProblem> {
             let mut file = File::open(&path)?;
             let mut start = Vec::new();
             file.by_ref().take(9).read_to_end(&mut start)?;
@@ -117,14 +117,14 @@ impl WeightFile {
             } else if start.get(8) == Some(&b'{') {
                 safetensors(&mut file)?
             } else {
-                return Err(Problem::Foreign);
+                return Err(WeightsProblem::Foreign);
             };
             let size = file.metadata()?.len();
             for (name, entry) in &entries {
                 let bytes = entry.shape.iter().try_fold(entry.number.bytes(), |n, &side| n.checked_mul(side));
                 let end = bytes.and_then(|bytes| entry.offset.checked_add(bytes as u64));
                 if end.is_none_or(|end| end > size) {
-                    return Err(Problem::damaged(format!("'{name}' reaches beyond its end")));
+                    return Err(WeightsProblem::damaged(format!("'{name}' reaches beyond its end")));
                 }
             }
             Ok((file, entries))
@@ -155,19 +155,19 @@ impl WeightFile {
     /// The values of an array, row-major, as f32.
     ///
     /// # Errors
-    /// [`Problem::Absent`], [`Problem::NotFloats`] or [`Problem::Io`].
+    /// [`WeightsProblem::Absent`], [`WeightsProblem::NotFloats`] or [`WeightsProblem::Io`].
     pub fn read(&mut self, name: &str) -> Result<Vec<f32>, WeightsError> {
         let values = match self.entries.get(name) {
-            None => Err(Problem::Absent(name.to_owned())),
+            None => Err(WeightsProblem::Absent(name.to_owned())),
             Some(entry) => values(&mut self.file, name, entry),
         };
         values.map_err(|problem| WeightsError { path: self.path.clone(), problem })
     }
 }
 
-fn values(file: &mut File, name: &str, entry: &Entry) -> Result<Vec<f32>, Problem> {
+fn values(file: &mut File, name: &str, entry: &Entry) -> Result<Vec<f32>, WeightsProblem> {
     if matches!(entry.number, Number::Other(_)) {
-        return Err(Problem::NotFloats(name.to_owned()));
+        return Err(WeightsProblem::NotFloats(name.to_owned()));
     }
     // Opening has checked that so many bytes are there.
     let count: usize = entry.shape.iter().product();
@@ -183,8 +183,8 @@ fn values(file: &mut File, name: &str, entry: &Entry) -> Result<Vec<f32>, Proble
     })
 }
 
-fn safetensors(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem> {
-    let (_, header, start) = read_header(file).map_err(|e| Problem::damaged(e.to_string()))?;
+fn safetensors(file: &mut File) -> Result<BTreeMap<String, Entry>, WeightsProblem> {
+    let (_, header, start) = read_header(file).map_err(|e| WeightsProblem::damaged(e.to_string()))?;
     let mut entries = BTreeMap::new();
     for name in header.offset_keys() {
         let Some(info) = header.info(&name) else { continue };

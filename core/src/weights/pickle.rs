@@ -8,7 +8,7 @@ use std::{
     io::{ErrorKind, Read},
 };
 
-use super::Problem;
+use super::WeightsProblem;
 
 /// Values and letters that a pickle may copy. Recalled often enough, a long list makes a small pickle endless.
 const MOST_COPIED: usize = 1 << 20;
@@ -59,9 +59,13 @@ impl Arena {
     }
 
     /// Before something is copied.
-    fn copy(&mut self, count: usize) -> Result<(), Problem> {
+    fn copy(&mut self, count: usize) -> Result<(), WeightsProblem> {
         self.copied = self.copied.saturating_add(count);
-        if self.copied <= MOST_COPIED { Ok(()) } else { Err(Problem::damaged("the pickle repeats itself")) }
+        if self.copied <= MOST_COPIED {
+            Ok(())
+        } else {
+            Err(WeightsProblem::damaged("the pickle repeats itself"))
+        }
     }
 
     fn list(&mut self, items: Vec<Value>) -> usize {
@@ -90,12 +94,12 @@ struct Machine<'a, R> {
 }
 
 /// Runs one pickle, up to its end, and gives what it leaves.
-pub(super) fn run(from: &mut impl Read, arena: &mut Arena) -> Result<Value, Problem> {
+pub(super) fn run(from: &mut impl Read, arena: &mut Arena) -> Result<Value, WeightsProblem> {
     Machine { from, arena, stack: Vec::new(), memo: HashMap::new() }.run()
 }
 
 impl<R: Read> Machine<'_, R> {
-    fn run(&mut self) -> Result<Value, Problem> {
+    fn run(&mut self) -> Result<Value, WeightsProblem> {
         loop {
             let [op] = self.bytes()?;
             match op {
@@ -170,7 +174,7 @@ impl<R: Read> Machine<'_, R> {
                     let lengths = [name, module].map(|part| self.arena.text(part).map_or(0, str::len));
                     self.arena.copy(lengths.iter().sum())?;
                     let (Some(name), Some(module)) = (self.arena.text(name), self.arena.text(module)) else {
-                        return Err(Problem::damaged("a function without a name"));
+                        return Err(WeightsProblem::damaged("a function without a name"));
                     };
                     let name = format!("{module} {name}");
                     let at = self.arena.put_text(name);
@@ -206,12 +210,16 @@ impl<R: Read> Machine<'_, R> {
                     let at = u32::from_le_bytes(self.bytes()?);
                     self.recall(at)?;
                 }
-                other => return Err(Problem::Unsupported(format!("pickled objects (opcode {other:#04x})"))),
+                other => {
+                    return Err(WeightsProblem::Unsupported(format!(
+                        "pickled objects (opcode {other:#04x})"
+                    )));
+                }
             }
         }
     }
 
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], WeightsProblem> {
         let mut bytes = [0; N];
         self.from.read_exact(&mut bytes).map_err(cut)?;
         Ok(bytes)
@@ -221,16 +229,16 @@ impl<R: Read> Machine<'_, R> {
         self.stack.push(Item::Value(value));
     }
 
-    fn pop(&mut self) -> Result<Value, Problem> {
+    fn pop(&mut self) -> Result<Value, WeightsProblem> {
         match self.stack.pop() {
             Some(Item::Value(value)) => Ok(value),
-            _ => Err(Problem::damaged("the pickle takes what is not there")),
+            _ => Err(WeightsProblem::damaged("the pickle takes what is not there")),
         }
     }
 
-    fn since_mark(&mut self) -> Result<Vec<Value>, Problem> {
+    fn since_mark(&mut self) -> Result<Vec<Value>, WeightsProblem> {
         let mark = self.stack.iter().rposition(|item| matches!(item, Item::Mark));
-        let mark = mark.ok_or_else(|| Problem::damaged("the pickle takes what is not there"))?;
+        let mark = mark.ok_or_else(|| WeightsProblem::damaged("the pickle takes what is not there"))?;
         let items = self.stack.split_off(mark);
         Ok(items
             .into_iter()
@@ -244,16 +252,16 @@ impl<R: Read> Machine<'_, R> {
     }
 
     /// Adds items to the container on top.
-    fn extend(&mut self, items: Vec<Value>) -> Result<(), Problem> {
+    fn extend(&mut self, items: Vec<Value>) -> Result<(), WeightsProblem> {
         let Some(Item::Value(Value::Sequence(at) | Value::Dict(at))) = self.stack.last().copied() else {
-            return Err(Problem::damaged("the pickle adds to what is no list"));
+            return Err(WeightsProblem::damaged("the pickle adds to what is no list"));
         };
         self.arena.lists[at].extend(items);
         Ok(())
     }
 
     /// An integer of up to 255 bytes, of which 8 are understood.
-    fn long(&mut self) -> Result<(), Problem> {
+    fn long(&mut self) -> Result<(), WeightsProblem> {
         let [length] = self.bytes()?;
         let bytes = self.some(length.into())?;
         let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
@@ -267,20 +275,24 @@ impl<R: Read> Machine<'_, R> {
     }
 
     /// `length` bytes, of which no more is allocated than are there.
-    fn some(&mut self, length: u64) -> Result<Vec<u8>, Problem> {
+    fn some(&mut self, length: u64) -> Result<Vec<u8>, WeightsProblem> {
         let mut bytes = Vec::new();
         self.from.by_ref().take(length).read_to_end(&mut bytes).map_err(cut)?;
-        if bytes.len() as u64 == length { Ok(bytes) } else { Err(Problem::damaged("a text ends early")) }
+        if bytes.len() as u64 == length {
+            Ok(bytes)
+        } else {
+            Err(WeightsProblem::damaged("a text ends early"))
+        }
     }
 
-    fn text(&mut self, length: u64) -> Result<(), Problem> {
+    fn text(&mut self, length: u64) -> Result<(), WeightsProblem> {
         let bytes = self.some(length)?;
         let at = self.arena.put_text(String::from_utf8_lossy(&bytes).into_owned());
         self.push(Value::Text(at));
         Ok(())
     }
 
-    fn global(&mut self) -> Result<(), Problem> {
+    fn global(&mut self) -> Result<(), WeightsProblem> {
         let mut name = String::new();
         for part in 0..2 {
             if part == 1 {
@@ -298,7 +310,7 @@ impl<R: Read> Machine<'_, R> {
         Ok(())
     }
 
-    fn call(&mut self) -> Result<(), Problem> {
+    fn call(&mut self) -> Result<(), WeightsProblem> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let value = match self.arena.text(function) {
             // Its pairs, if it begins with any, come as a list of tuples.
@@ -317,23 +329,23 @@ impl<R: Read> Machine<'_, R> {
         Ok(())
     }
 
-    fn remember(&mut self, at: u32) -> Result<(), Problem> {
+    fn remember(&mut self, at: u32) -> Result<(), WeightsProblem> {
         let value = self.pop()?;
         self.memo.insert(at, value);
         self.push(value);
         Ok(())
     }
 
-    fn recall(&mut self, at: u32) -> Result<(), Problem> {
+    fn recall(&mut self, at: u32) -> Result<(), WeightsProblem> {
         let value = self.memo.get(&at).copied();
-        self.push(value.ok_or_else(|| Problem::damaged("the pickle recalls what it never knew"))?);
+        self.push(value.ok_or_else(|| WeightsProblem::damaged("the pickle recalls what it never knew"))?);
         Ok(())
     }
 }
 
-fn cut(error: std::io::Error) -> Problem {
+fn cut(error: std::io::Error) -> WeightsProblem {
     match error.kind() {
-        ErrorKind::UnexpectedEof => Problem::damaged("it ends within a pickle"),
-        _ => Problem::Io(error),
+        ErrorKind::UnexpectedEof => WeightsProblem::damaged("it ends within a pickle"),
+        _ => WeightsProblem::Io(error),
     }
 }

@@ -35,7 +35,7 @@ fn all_layouts_hold_the_same() {
         }
         let error = file.read("count").unwrap_err().to_string();
         assert!(error.contains("'count' holds no floating-point numbers") && error.contains(name), "{error}");
-        assert!(matches!(file.read("absent").unwrap_err().problem, Problem::Absent(_)));
+        assert!(matches!(file.read("absent").unwrap_err().problem, WeightsProblem::Absent(_)));
     }
 }
 
@@ -54,7 +54,7 @@ fn the_model_of_a_checkpoint_is_found() {
 fn what_is_no_dictionary_of_tensors_is_said() {
     let turned = WeightFile::open(fixture("weights_turned.pth")).unwrap_err();
     assert!(
-        matches!(turned.problem, Problem::Unsupported(_)) && turned.to_string().contains("'turned'"),
+        matches!(turned.problem, WeightsProblem::Unsupported(_)) && turned.to_string().contains("'turned'"),
         "{turned}"
     );
     let list = WeightFile::open(fixture("weights_list.pth")).unwrap_err().to_string();
@@ -63,9 +63,12 @@ fn what_is_no_dictionary_of_tensors_is_said() {
     let path = folder.path().join("a");
     for text in ["", "weights", "\u{80}\u{2}", "a picture of something"] {
         fs::write(&path, text).unwrap();
-        assert!(matches!(WeightFile::open(&path).unwrap_err().problem, Problem::Foreign));
+        assert!(matches!(WeightFile::open(&path).unwrap_err().problem, WeightsProblem::Foreign));
     }
-    assert!(matches!(WeightFile::open(folder.path().join("absent")).unwrap_err().problem, Problem::Io(_)));
+    assert!(matches!(
+        WeightFile::open(folder.path().join("absent")).unwrap_err().problem,
+        WeightsProblem::Io(_)
+    ));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Entry, Number, Problem,
+    Entry, Number, WeightsProblem,
     pickle::{self, Arena, Value},
 };
 
@@ -35,12 +35,12 @@ struct Tensor {
 }
 
 /// The tensors of a zip archive.
-pub(super) fn zipped(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem> {
-    let damaged = |e: zip::result::ZipError| Problem::damaged(e.to_string());
+pub(super) fn zipped(file: &mut File) -> Result<BTreeMap<String, Entry>, WeightsProblem> {
+    let damaged = |e: zip::result::ZipError| WeightsProblem::damaged(e.to_string());
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let inside = archive.file_names().find_map(|name| Some(name.ok()?.strip_suffix("data.pkl")?.to_owned()));
     let Some(prefix) = inside else {
-        return Err(Problem::Unsupported("no data.pkl, as PyTorch's files do".into()));
+        return Err(WeightsProblem::Unsupported("no data.pkl, as PyTorch's files do".into()));
     };
     let mut arena = Arena::default();
     let root = {
@@ -51,17 +51,18 @@ pub(super) fn zipped(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem
     for (name, tensor) in tensors(&arena, root)? {
         let storage = archive.by_name(&format!("{prefix}data/{}", tensor.storage)).map_err(damaged)?;
         if storage.compression() != zip::CompressionMethod::Stored {
-            return Err(Problem::Unsupported("compressed tensors".into()));
+            return Err(WeightsProblem::Unsupported("compressed tensors".into()));
         }
         let start = storage.data_start();
-        let start = start.ok_or_else(|| Problem::damaged(format!("the place of '{name}' is unknown")))?;
+        let start =
+            start.ok_or_else(|| WeightsProblem::damaged(format!("the place of '{name}' is unknown")))?;
         entries.insert(name, tensor.at(start, storage.size())?);
     }
     Ok(entries)
 }
 
 /// The tensors of the layout before.
-pub(super) fn legacy(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem> {
+pub(super) fn legacy(file: &mut File) -> Result<BTreeMap<String, Entry>, WeightsProblem> {
     let size = file.metadata()?.len();
     let mut reader = BufReader::new(file);
     let mut arena = Arena::default();
@@ -78,15 +79,19 @@ pub(super) fn legacy(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem
     let mut places = HashMap::new();
     let mut at = reader.stream_position()?;
     for key in arena.items(keys).unwrap_or_default() {
-        let key = arena.text(*key).ok_or_else(|| Problem::damaged("a storage without a name"))?;
-        let width =
-            *widths.get(key).ok_or_else(|| Problem::damaged(format!("no tensor uses storage {key}")))?;
+        let key = arena.text(*key).ok_or_else(|| WeightsProblem::damaged("a storage without a name"))?;
+        let width = *widths
+            .get(key)
+            .ok_or_else(|| WeightsProblem::damaged(format!("no tensor uses storage {key}")))?;
         reader.seek(SeekFrom::Start(at))?;
         let mut elements = [0; 8];
-        reader.read_exact(&mut elements).map_err(|_| Problem::damaged("it ends before its storages do"))?;
+        reader
+            .read_exact(&mut elements)
+            .map_err(|_| WeightsProblem::damaged("it ends before its storages do"))?;
         let bytes = u64::from_le_bytes(elements).checked_mul(width as u64);
         let end = bytes.and_then(|bytes| bytes.checked_add(at + 8)).filter(|end| *end <= size);
-        let end = end.ok_or_else(|| Problem::damaged(format!("storage {key} reaches beyond its end")))?;
+        let end =
+            end.ok_or_else(|| WeightsProblem::damaged(format!("storage {key} reaches beyond its end")))?;
         places.insert(key.to_owned(), (at + 8, end - at - 8));
         at = end;
     }
@@ -94,7 +99,7 @@ pub(super) fn legacy(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem
     for (name, tensor) in tensors {
         let place = places.get(&tensor.storage);
         let (start, bytes) =
-            *place.ok_or_else(|| Problem::damaged(format!("the storage of '{name}' is absent")))?;
+            *place.ok_or_else(|| WeightsProblem::damaged(format!("the storage of '{name}' is absent")))?;
         entries.insert(name, tensor.at(start, bytes)?);
     }
     Ok(entries)
@@ -102,13 +107,13 @@ pub(super) fn legacy(file: &mut File) -> Result<BTreeMap<String, Entry>, Problem
 
 impl Tensor {
     /// In a storage of so many bytes that begins there.
-    fn at(self, start: u64, bytes: u64) -> Result<Entry, Problem> {
+    fn at(self, start: u64, bytes: u64) -> Result<Entry, WeightsProblem> {
         let width = self.number.bytes() as u64;
         let count = self.shape.iter().try_fold(1u64, |n, &side| n.checked_mul(side as u64));
         let end = count.and_then(|count| count.checked_add(self.offset)).filter(|end| *end <= self.elements);
         let fits = end.and_then(|end| end.checked_mul(width)).is_some_and(|end| end <= bytes);
         if !fits {
-            return Err(Problem::damaged(format!("storage {} is too small", self.storage)));
+            return Err(WeightsProblem::damaged(format!("storage {} is too small", self.storage)));
         }
         Ok(Entry { number: self.number, shape: self.shape, offset: start + self.offset * width })
     }
@@ -131,18 +136,20 @@ fn model(arena: &Arena, root: Value) -> Value {
 }
 
 /// All tensors of a dictionary, with their names.
-fn tensors(arena: &Arena, root: Value) -> Result<Vec<(String, Tensor)>, Problem> {
+fn tensors(arena: &Arena, root: Value) -> Result<Vec<(String, Tensor)>, WeightsProblem> {
     let Value::Dict(_) = root else {
-        return Err(Problem::Unsupported("a whole model or a list".into()));
+        return Err(WeightsProblem::Unsupported("a whole model or a list".into()));
     };
     let (pairs, _) = arena.items(model(arena, root)).unwrap_or_default().as_chunks::<2>();
     let named = pairs.iter().map(|[name, value]| {
-        let name = arena.text(*name).ok_or_else(|| Problem::Unsupported("a key that is no text".into()))?;
+        let name =
+            arena.text(*name).ok_or_else(|| WeightsProblem::Unsupported("a key that is no text".into()))?;
         if name.len() > LONGEST_NAME {
-            return Err(Problem::damaged(format!("a name of {} letters", name.len())));
+            return Err(WeightsProblem::damaged(format!("a name of {} letters", name.len())));
         }
-        let tensor = tensor(arena, *value)
-            .ok_or_else(|| Problem::Unsupported(format!("'{name}', which is no plain dense tensor")))?;
+        let tensor = tensor(arena, *value).ok_or_else(|| {
+            WeightsProblem::Unsupported(format!("'{name}', which is no plain dense tensor"))
+        })?;
         Ok((name.to_owned(), tensor))
     });
     named.collect()

@@ -2,7 +2,7 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use nerve_core::ops::hash_grid::Level;
+use nerve_core::ops::hash_grid::GridLevel;
 
 /// zstd's strongest level that needs no special decoder.
 const LEVEL: i32 = 19;
@@ -64,13 +64,13 @@ pub fn from_codes(bytes: &[u8], count: usize, step: f32) -> Option<Vec<f32>> {
 }
 
 /// The values of the entries that are shared by anything, one feature after the other.
-pub fn kept(level: &Level, table: &[f32], sharing: &[u32]) -> Vec<f32> {
+pub fn kept(level: &GridLevel, table: &[f32], sharing: &[u32]) -> Vec<f32> {
     let entries = || sharing.iter().enumerate().filter(|(_, live)| **live > 0).map(|(entry, _)| entry);
     (0..level.features).flat_map(|f| entries().map(move |e| table[e * level.features + f])).collect()
 }
 
 /// Undoes [`kept`]; removed entries are zero.
-pub fn place(level: &Level, values: &[f32], sharing: &[u32], table: &mut [f32]) {
+pub fn place(level: &GridLevel, values: &[f32], sharing: &[u32], table: &mut [f32]) {
     let kept = values.len() / level.features;
     table.fill(0.0);
     let entries = sharing.iter().enumerate().filter(|(_, live)| **live > 0);

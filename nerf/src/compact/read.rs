@@ -8,7 +8,7 @@ use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::march::Bitfield;
-use nerve_core::ops::matmul::Precision;
+use nerve_core::ops::small_gemm::Precision;
 use rayon::prelude::*;
 use std::path::Path;
 use std::str::FromStr;

@@ -7,7 +7,7 @@ pub(crate) use validate::check;
 
 use crate::hollow::HollowConfig;
 use nerve_core::ops::hash_grid::HashGridConfig;
-use nerve_core::ops::matmul::Precision;
+use nerve_core::ops::small_gemm::Precision;
 use nerve_core::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

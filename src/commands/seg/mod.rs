@@ -14,7 +14,7 @@ pub enum SegCommand {
     Train(Box<train::SegTrainArgs>),
     /// Label pictures with a trained segmenter
     Predict(predict::PredictArgs),
-    /// Tell what a model costs: parameters, products, activations
+    /// Tell what a model costs: parameters, multiply-accumulates, activations
     Info(info::InfoArgs),
 }
 

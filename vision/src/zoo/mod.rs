@@ -3,7 +3,7 @@ mod entries;
 mod model;
 mod published;
 
-use nerve_core::graph::{Cost, DType, Device, Mode, Result, Tensor, Variables, tally};
+use nerve_core::graph::{Cost, DType, Device, Mode, Result, Tensor, Variables, count_macs};
 
 pub use entries::ENTRIES;
 pub use model::{Config, Model};
@@ -74,7 +74,7 @@ pub fn info(config: &Config, [height, width]: [usize; 2], most: usize) -> Result
     let variables = Variables::unset().at_most(most);
     let model = Model::new(&variables.detached(), config)?;
     let image = Tensor::zeros((1, height, width, 3), DType::F32, &Device::Cpu)?;
-    let (outputs, cost) = tally(|| model.outputs(&image, Mode::Eval));
+    let (outputs, cost) = count_macs(|| model.outputs(&image, Mode::Eval));
     let outputs = outputs?.iter().map(|output| output.dims()[1..].to_vec()).collect();
     Ok(Info { parameters: variables.parameters(), cost, outputs })
 }

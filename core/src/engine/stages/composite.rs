@@ -1,7 +1,7 @@
 //! From the samples' colours and opacities to the rays' outputs.
 
 use crate::engine::{Stage, Workspace};
-use crate::ops::composite::{EXTRA, Ray, RayGrad, backward, backward_weights, forward};
+use crate::ops::composite::{EXTRA, RaySamples, RaySamplesGrad, backward, backward_weights, forward};
 use crate::ops::distortion::{self, Scale};
 use crate::params::Values;
 use crate::simd::{Kernel, Simd, math};
@@ -33,7 +33,7 @@ impl Spread {
     /// places, their lengths and this gradient.
     fn pull(
         &self,
-        ray: Ray<'_>,
+        ray: RaySamples<'_>,
         dt: &[f32],
         distance: Option<f32>,
         share: f32,
@@ -91,7 +91,7 @@ impl Stage for Composite {
         for (ray, span) in ws.spans.iter().enumerate() {
             let range = span.range();
             let samples = samples(range.clone(), &ws.alpha, &ws.t, &slot.values, stride);
-            let grad = RayGrad {
+            let grad = RaySamplesGrad {
                 sigma: &mut ws.d_sigma[range.clone()],
                 color: &mut slot.grad[range.start * stride..],
             };
@@ -121,7 +121,7 @@ fn samples<'a>(
     t: &'a [f32],
     colors: &'a [f32],
     stride: usize,
-) -> Ray<'a> {
+) -> RaySamples<'a> {
     let color = &colors[range.start * stride..];
-    Ray { alpha: &alpha[range.clone()], t: &t[range], color, stride }
+    RaySamples { alpha: &alpha[range.clone()], t: &t[range], color, stride }
 }

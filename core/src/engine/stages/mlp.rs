@@ -5,7 +5,7 @@
 //! samples' rows, which saves as much work as those columns are.
 
 use crate::engine::{Plan, Prepare, Stage, Workspace};
-use crate::ops::matmul::{Epilogue, Left, Precision, Shape, amx, matmul, padded};
+use crate::ops::small_gemm::{Epilogue, Left, Precision, Shape, amx, padded, small_gemm};
 use crate::params::{BlockSpec, Params, Values, zeros};
 
 /// Extents of a network.
@@ -167,7 +167,7 @@ impl Stage for Mlp {
                 amx::product(m, shape.k, x, ldx, &layer.forward, &mut y.values, ldy, rays > 0, epilogue);
                 continue;
             }
-            matmul(
+            small_gemm(
                 ws.isa,
                 shape,
                 left,
@@ -199,7 +199,7 @@ impl Stage for Mlp {
             if bf16 {
                 amx::outer(layer.outputs, inputs, ws.len, &y.grad, y.stride, &x.values, x.stride, dw, ldg);
             } else {
-                matmul(ws.isa, shape, left, &x.values, x.stride, dw, ldg, true, Epilogue::None);
+                small_gemm(ws.isa, shape, left, &x.values, x.stride, dw, ldg, true, Epilogue::None);
             }
             if l > 0 || self.input_grad {
                 // dX = dY W, through the ReLU that made x.
@@ -221,7 +221,7 @@ impl Stage for Mlp {
                         epilogue,
                     );
                 } else {
-                    matmul(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, false, epilogue);
+                    small_gemm(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, false, epilogue);
                 }
             }
             if rays > 0 {
@@ -252,7 +252,7 @@ impl Mlp {
         };
         let left = Left { values: &x.values, row: x.stride, col: 1 };
         let shape = Shape { m: ws.spans.len(), n, k: self.ray_inputs };
-        matmul(ws.isa, shape, left, &layer.transposed, n, &mut r.values, r.stride, false, Epilogue::None);
+        small_gemm(ws.isa, shape, left, &layer.transposed, n, &mut r.values, r.stride, false, Epilogue::None);
         for (ray, span) in ws.spans.iter().enumerate() {
             let from = &r.values[ray * r.stride..(ray + 1) * r.stride];
             for row in
@@ -282,13 +282,13 @@ impl Mlp {
         // Columns beyond the ray's inputs are zero in x: nothing is added to those of the samples.
         let (m, n) = (layer.outputs.next_multiple_of(4), padded(self.ray_inputs));
         let shape = Shape { m, n, k: ws.spans.len() };
-        matmul(ws.isa, shape, left, &x.values, x.stride, grads, layer.stride, true, Epilogue::None);
+        small_gemm(ws.isa, shape, left, &x.values, x.stride, grads, layer.stride, true, Epilogue::None);
         if self.ray_grad {
             // Whole panels: columns beyond the rays' inputs get what nobody reads.
             let left = Left { values: &r.grad, row: r.stride, col: 1 };
             let shape = Shape { m: ws.spans.len(), n: x.stride, k: layer.outputs };
             let (ldw, ldx) = (layer.stride, x.stride);
-            matmul(ws.isa, shape, left, &layer.weight, ldw, &mut x.grad, ldx, false, Epilogue::None);
+            small_gemm(ws.isa, shape, left, &layer.weight, ldw, &mut x.grad, ldx, false, Epilogue::None);
         }
     }
 }

@@ -6,7 +6,9 @@
 use super::shots::Shot;
 use super::*;
 use crate::ops::check::widen;
-use crate::ops::field_reference::{FieldReference, GEOMETRY, Gradients, RaySamples, Sample, SpreadReference};
+use crate::ops::field_reference::{
+    FieldGradients, FieldReference, GEOMETRY, ReferenceRay, ReferenceSample, SpreadReference,
+};
 use crate::ops::hash_grid::reference as hash_grid;
 use crate::ops::mlp::reference::{self as mlp, Matrix};
 use crate::ops::rigid::reference as rigid;
@@ -54,14 +56,14 @@ impl Setup {
             }
         }
         color[0] = wide;
-        let cut = self.cut.into();
+        let min_transmittance = self.cut.into();
         let grid = |side| (side, widen(&params.blocks().last().unwrap().weight));
         let (saliency, gate) = (self.saliency.map(grid), self.gate.map(f64::from));
         let colors = params.blocks().iter().filter(|b| b.spec.name == "colors");
         let codes = colors.flat_map(|b| widen(&b.weight).as_chunks().0.to_vec()).collect();
         let [distortion, depth] = self.spread.map(f64::from);
         FieldReference {
-            cut,
+            min_transmittance,
             saliency,
             gate,
             codes,
@@ -81,9 +83,9 @@ impl Setup {
     }
 
     /// The gradients in the order and shape of the parameters' blocks.
-    pub fn blocks(&self, gradients: Gradients, rays: &[RaySamples], params: &Params) -> Vec<Vec<f64>> {
+    pub fn blocks(&self, gradients: FieldGradients, rays: &[ReferenceRay], params: &Params) -> Vec<Vec<f64>> {
         let pose = self.pose_gradient(&gradients, rays, params);
-        let Gradients { mut tables, mut density, mut color, saliency, codes, .. } = gradients;
+        let FieldGradients { mut tables, mut density, mut color, saliency, codes, .. } = gradients;
         let last = &mut density[self.density_layers].values;
         last.truncate(self.geometry * self.width);
         if self.hidden {
@@ -103,14 +105,14 @@ impl Setup {
     }
 
     /// What the rays' gradients mean for the cameras' corrections.
-    fn pose_gradient(&self, gradients: &Gradients, rays: &[RaySamples], params: &Params) -> Vec<f64> {
+    fn pose_gradient(&self, gradients: &FieldGradients, rays: &[ReferenceRay], params: &Params) -> Vec<f64> {
         let Some(block) = params.blocks().iter().find(|b| b.spec.name == "pose") else { return Vec::new() };
         let (values, side) = (widen(&block.weight), f64::from(self.box_side));
         let mut sums = vec![0.0; values.len()];
         for ((ray, positions), seen) in rays.iter().zip(&gradients.positions).zip(&gradients.directions) {
             let row = 6 * ray.camera..6 * ray.camera + 6;
             let correction: [f64; 6] = values[row.clone()].try_into().unwrap();
-            let sum = |of: &dyn Fn(&Sample) -> f64, axis: usize| -> f64 {
+            let sum = |of: &dyn Fn(&ReferenceSample) -> f64, axis: usize| -> f64 {
                 ray.samples.iter().zip(positions).map(|(s, d)| of(s) * d[axis] / side).sum()
             };
             let d_origin = [0, 1, 2].map(|a| sum(&|_| 1.0, a));
@@ -124,12 +126,12 @@ impl Setup {
     }
 
     /// The rays as a training step sees them: at most [`CAPACITY`] samples, positions clamped to the box.
-    pub fn samples(&self, shots: &Shots) -> Vec<RaySamples> {
+    pub fn samples(&self, shots: &Shots) -> Vec<ReferenceRay> {
         shots.all.iter().map(|shot| self.ray_samples(shot, CAPACITY)).collect()
     }
 
     /// The rays with all their samples, as pictures have them.
-    pub fn all_samples(&self, shots: &Shots) -> Vec<RaySamples> {
+    pub fn all_samples(&self, shots: &Shots) -> Vec<ReferenceRay> {
         shots.all.iter().map(|shot| self.ray_samples(shot, usize::MAX)).collect()
     }
 
@@ -140,14 +142,14 @@ impl Setup {
         [0, 1, 2].map(|a| ((along(a) - 0.5) / side + 0.5).clamp(0.0, 1.0))
     }
 
-    fn ray_samples(&self, shot: &Shot, limit: usize) -> RaySamples {
-        let sample = |(t, dt): (&f32, &f32)| Sample {
+    fn ray_samples(&self, shot: &Shot, limit: usize) -> ReferenceRay {
+        let sample = |(t, dt): (&f32, &f32)| ReferenceSample {
             position: self.position(&shot.ray, *t),
             t: f64::from(*t),
             dt: f64::from(*dt),
         };
         let [r, g, b, alpha, x, y, z, distance] = shot.target.map(f64::from);
-        RaySamples {
+        ReferenceRay {
             direction: shot.ray.direction.map(f64::from),
             samples: shot.samples.t.iter().zip(&shot.samples.dt).take(limit).map(sample).collect(),
             target: [r, g, b, alpha],

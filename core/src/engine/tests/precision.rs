@@ -5,7 +5,7 @@ use super::shots::Shots;
 use super::{Setup, step};
 use crate::engine::TrainEngine;
 use crate::ops::check::{close, widen};
-use crate::ops::matmul::Precision;
+use crate::ops::small_gemm::Precision;
 use crate::simd::Isa;
 
 #[test]

@@ -6,7 +6,7 @@
 //! rows, summed in place; with a stride of 1 they run over several rows of the map at once, padding included.
 use rayon::prelude::*;
 
-use crate::ops::matmul::{Epilogue, Left, Shape, matmul};
+use crate::ops::small_gemm::{Epilogue, Left, Shape, small_gemm};
 use crate::simd::Isa;
 
 /// Pixels that are worked on at a time: their sums stay in the cache.
@@ -127,7 +127,7 @@ impl Convolution {
                 let left = Left { values, row: self.stride * self.inputs, col: 1 };
                 let weights = &self.weights[row * k * n..(row + 1) * k * n];
                 let epilogue = if row + 1 == self.side { Epilogue::Relu } else { Epilogue::None };
-                matmul(isa, Shape { m, n, k }, left, weights, n, sums, n, true, epilogue);
+                small_gemm(isa, Shape { m, n, k }, left, weights, n, sums, n, true, epilogue);
             }
         }
     }

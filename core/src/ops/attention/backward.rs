@@ -5,7 +5,7 @@ use super::cpu::{Call, Desk};
 use super::gather::{Part, Source, Target};
 use super::plan::PAD;
 use super::rows::{Extent, softmax_backward};
-use crate::ops::matmul::{Epilogue, Left, Shape, matmul};
+use crate::ops::small_gemm::{Epilogue, Left, Shape, small_gemm};
 use crate::simd::Isa;
 
 /// Gradients that are sums over sets.
@@ -49,7 +49,7 @@ pub fn backward(
     }
     let places = call.parts();
     for ((head, _), part) in tasks.iter().zip(&parts) {
-        let rows = part.bias.chunks_exact(crate::ops::matmul::padded(m).max(1));
+        let rows = part.bias.chunks_exact(crate::ops::small_gemm::padded(m).max(1));
         let to = sum.bias.chunks_exact_mut(m.max(1)).skip(head * n);
         to.zip(rows).for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, v)| *to += v));
         for (place, from) in places.iter().zip(part.pad.chunks_exact(call.dim.max(1))) {
@@ -91,22 +91,22 @@ fn run(
             desk.scores(isa, dim, first, rows);
             let d_out = Left { values: &d_o[first * width..], row: width, col: 1 };
             let shape = Shape { m: rows, n: stride, k: dim };
-            matmul(isa, shape, d_out, &vt, stride, &mut dp, stride, false, Epilogue::None);
+            small_gemm(isa, shape, d_out, &vt, stride, &mut dp, stride, false, Epilogue::None);
             let extent = Extent { rows, keys: m, stride };
             let dbias = if bias.is_empty() { None } else { Some(&mut bias[first * stride..]) };
             softmax_backward(isa, extent, &mut desk.s, &desk.inverse, &mut dp, dbias);
 
             let ds = Left { values: &dp, row: stride, col: 1 };
             let shape = Shape { m: rows, n: width, k: m };
-            matmul(isa, shape, ds, &k, width, &mut dq[first * width..], width, false, Epilogue::None);
+            small_gemm(isa, shape, ds, &k, width, &mut dq[first * width..], width, false, Epilogue::None);
             // Transposed: a key's gradient is a sum over queries.
             let shape = Shape { m, n: width, k: rows };
             let ds = Left { values: &dp, row: 1, col: stride };
             let q = &desk.q[first * width..];
-            matmul(isa, shape, ds, q, width, &mut dk, width, first > 0, Epilogue::None);
+            small_gemm(isa, shape, ds, q, width, &mut dk, width, first > 0, Epilogue::None);
             let p = Left { values: &desk.s, row: 1, col: stride };
             let d_out = &d_o[first * width..];
-            matmul(isa, shape, p, d_out, width, &mut dv, width, first > 0, Epilogue::None);
+            small_gemm(isa, shape, p, d_out, width, &mut dv, width, first > 0, Epilogue::None);
         }
         // The keys' gradient has its scale from the queries already.
         let results = [(&dq, &desk.queries, call.scale), (&dk, &desk.keys, 1.0), (&dv, &desk.keys, 1.0)];

@@ -5,7 +5,7 @@ pub use super::backward::{Gradients, backward};
 use super::gather::{Part, Source, Target};
 use super::plan::{PAD, Plan};
 use super::rows::{Added, Extent, softmax};
-use crate::ops::matmul::{Epilogue, Left, Shape, matmul, padded};
+use crate::ops::small_gemm::{Epilogue, Left, Shape, padded, small_gemm};
 use crate::simd::Isa;
 
 /// How queries, keys and values are packed in the last extent of their tensors.
@@ -173,7 +173,7 @@ impl Desk {
     pub(super) fn scores(&mut self, isa: Isa, dim: usize, first: usize, rows: usize) {
         let q = Left { values: &self.q[first * self.width..], row: self.width, col: 1 };
         let shape = Shape { m: rows, n: self.stride, k: dim };
-        matmul(isa, shape, q, &self.kt, self.stride, &mut self.s, self.stride, false, Epilogue::None);
+        small_gemm(isa, shape, q, &self.kt, self.stride, &mut self.s, self.stride, false, Epilogue::None);
         let from = first * self.stride;
         let added = Added {
             bias: if self.bias.is_empty() { None } else { Some(&self.bias[from..]) },
@@ -208,7 +208,7 @@ pub fn forward(isa: Isa, call: &Call<'_>, out: &mut [f32]) {
                 desk.scores(isa, call.dim, first, rows);
                 let p = Left { values: &desk.s, row: desk.stride, col: 1 };
                 let shape = Shape { m: rows, n: desk.width, k: desk.m };
-                matmul(isa, shape, p, &desk.v, desk.width, &mut o, desk.width, false, Epilogue::None);
+                small_gemm(isa, shape, p, &desk.v, desk.width, &mut o, desk.width, false, Epilogue::None);
                 for (i, o) in o.chunks_exact(desk.width).take(rows).enumerate() {
                     let row = desk.queries[first + i];
                     if row != PAD {

@@ -4,7 +4,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use super::cpu::{Call, Packed, backward, forward};
 use super::plan::Plan;
 use crate::graph::{
-    Input, InputGradients, Op, add_or_copy, apply, count, gradient_of, read, weight_gradient,
+    Input, InputGradients, Op, add_cost, add_or_copy, apply, gradient_of, read, weight_gradient,
 };
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
@@ -138,7 +138,7 @@ impl Attention {
         let channels = self.heads * self.dim;
         let mut out = uncleared(self.plan.rows().0 * channels);
         forward(Isa::best(), &call, &mut out);
-        count(call.macs(), out.len());
+        add_cost(call.macs(), out.len());
         let mut shape = dims.to_vec();
         if let Some(last) = shape.last_mut() {
             *last = channels;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Normalization, Statistics, apply, backward, statistics};
-use crate::graph::{Input, InputGradients, Op, add_or_copy, apply as run, count, read, weight_gradient};
+use crate::graph::{Input, InputGradients, Op, add_cost, add_or_copy, apply as run, read, weight_gradient};
 use crate::ops::gelu::Form;
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
@@ -84,7 +84,7 @@ impl Op for BatchNorm {
         let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
         let mut y = uncleared(x.len());
         apply(Isa::best(), &x, &self.with(w.values, b.values), &mut y);
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 

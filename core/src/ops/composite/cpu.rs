@@ -31,8 +31,8 @@ impl Kernel for Absorb<'_> {
             // SAFETY: lengths are equal multiples of LANES.
             unsafe {
                 let tau = s.mul(s.load(self.sigma.as_ptr().add(i)), s.load(self.dt.as_ptr().add(i)));
-                let through = math::exp(s, s.sub(s.splat(0.0), tau));
-                s.store(self.alpha.as_mut_ptr().add(i), s.sub(s.splat(1.0), through));
+                let transmittance = math::exp(s, s.sub(s.splat(0.0), tau));
+                s.store(self.alpha.as_mut_ptr().add(i), s.sub(s.splat(1.0), transmittance));
             }
             i += S::LANES;
         }
@@ -41,7 +41,7 @@ impl Kernel for Absorb<'_> {
 
 /// The samples of one ray, front to back; equally long slices.
 #[derive(Clone, Copy)]
-pub struct Ray<'a> {
+pub struct RaySamples<'a> {
     /// Opacity of each sample, from [`absorb`].
     pub alpha: &'a [f32],
     /// Distance along the ray of each sample.
@@ -66,38 +66,38 @@ impl Default for Carry {
 }
 
 /// How many leading samples count, and the transmittance behind them: a sample at which the transmittance has
-/// fallen below `cut`, and all behind it, are dropped.
+/// fallen below `min_transmittance`, and all behind it, are dropped.
 #[inline]
-pub fn kept(alpha: &[f32], carry: Carry, cut: f32) -> (usize, Carry) {
-    let mut through = carry.transmittance;
+pub fn kept(alpha: &[f32], carry: Carry, min_transmittance: f32) -> (usize, Carry) {
+    let mut transmittance = carry.transmittance;
     for (i, alpha) in alpha.iter().enumerate() {
-        if through < cut {
-            return (i, Carry { transmittance: through });
+        if transmittance < min_transmittance {
+            return (i, Carry { transmittance });
         }
-        through *= 1.0 - alpha;
+        transmittance *= 1.0 - alpha;
     }
-    (alpha.len(), Carry { transmittance: through })
+    (alpha.len(), Carry { transmittance })
 }
 
 /// Adds the ray's samples to `out` = channels, depth, opacity, and returns the transmittance behind them.
 #[inline]
-pub fn forward(ray: Ray<'_>, carry: Carry, out: &mut [f32]) -> Carry {
+pub fn forward(ray: RaySamples<'_>, carry: Carry, out: &mut [f32]) -> Carry {
     let channels = out.len() - super::EXTRA;
-    let mut through = carry.transmittance;
+    let mut transmittance = carry.transmittance;
     for (i, alpha) in ray.alpha.iter().enumerate() {
-        let w = through * alpha;
+        let w = transmittance * alpha;
         for (out, c) in out[..channels].iter_mut().zip(&ray.color[i * ray.stride..]) {
             *out += w * c;
         }
         out[channels] += w * ray.t[i];
         out[channels + 1] += w;
-        through *= 1.0 - alpha;
+        transmittance *= 1.0 - alpha;
     }
-    Carry { transmittance: through }
+    Carry { transmittance }
 }
 
 /// Where [`backward`] writes.
-pub struct RayGrad<'a> {
+pub struct RaySamplesGrad<'a> {
     /// `d_sigma` of each sample.
     pub sigma: &'a mut [f32],
     /// `d_color`, laid out like the colours.
@@ -107,7 +107,7 @@ pub struct RayGrad<'a> {
 /// Gradients of the ray's samples from `d_out` = gradients of channels, depth and opacity. The transmittance in
 /// front of the ray is 1.
 #[inline]
-pub fn backward(ray: Ray<'_>, dt: &[f32], d_out: &[f32], grad: RayGrad<'_>) {
+pub fn backward(ray: RaySamples<'_>, dt: &[f32], d_out: &[f32], grad: RaySamplesGrad<'_>) {
     backward_weights(ray, dt, d_out, grad, |_, g| g);
 }
 
@@ -115,25 +115,25 @@ pub fn backward(ray: Ray<'_>, dt: &[f32], d_out: &[f32], grad: RayGrad<'_>) {
 /// weight at sample i is worth, given what it is worth by `d_out`.
 #[inline]
 pub fn backward_weights(
-    ray: Ray<'_>,
+    ray: RaySamples<'_>,
     dt: &[f32],
     d_out: &[f32],
-    grad: RayGrad<'_>,
+    grad: RaySamplesGrad<'_>,
     worth: impl Fn(usize, f32) -> f32,
 ) {
     let channels = d_out.len() - super::EXTRA;
     let (d_value, d_depth, d_opacity) = (&d_out[..channels], d_out[channels], d_out[channels + 1]);
     // Front to back: colours; `sigma` holds T_{i+1} until the way back.
-    let mut through = 1.0f32;
+    let mut transmittance = 1.0f32;
     let n = ray.alpha.len();
     for i in 0..n {
-        let w = through * ray.alpha[i];
+        let w = transmittance * ray.alpha[i];
         let row = i * ray.stride..i * ray.stride + channels;
         for (d, g) in grad.color[row].iter_mut().zip(d_value) {
             *d = w * g;
         }
-        through *= 1.0 - ray.alpha[i];
-        grad.sigma[i] = through;
+        transmittance *= 1.0 - ray.alpha[i];
+        grad.sigma[i] = transmittance;
     }
     // Back to front: the light that sample i hides is what lies behind it.
     let mut behind = 0.0f32;

@@ -2,11 +2,11 @@
 //!
 //! `tau_i = sigma_i dt_i`, `alpha_i = 1 - exp(-tau_i)`, `T_i = prod_{j<i} (1 - alpha_j)`, `w_i = T_i alpha_i`;
 //! `value_c = sum w_i color_ic`, `depth = sum w_i t_i`, `opacity = sum w_i`. Depth is not divided by opacity.
-//! From the first sample with `T_i < cut` on, samples are dropped and receive no gradient.
+//! From the first sample with `T_i < min_transmittance` on, samples are dropped and receive no gradient.
 
 /// The samples of one ray, front to back.
 #[derive(Debug, Clone, Copy)]
-pub struct Ray<'a> {
+pub struct RaySamples<'a> {
     /// Density, `[n]`, per unit of length.
     pub sigma: &'a [f64],
     /// Colour, `[n][C]`.
@@ -18,7 +18,7 @@ pub struct Ray<'a> {
     /// Length of the interval that the sample stands for, `[n]`.
     pub dt: &'a [f64],
     /// Transmittance below which the ray ends; 0 keeps every sample.
-    pub cut: f64,
+    pub min_transmittance: f64,
 }
 
 /// A rendered ray.
@@ -35,11 +35,11 @@ pub struct Rendered {
 }
 
 /// Renders the ray.
-pub fn forward(ray: &Ray) -> Rendered {
+pub fn forward(ray: &RaySamples) -> Rendered {
     let mut out = Rendered { value: vec![0.0; ray.channels], depth: 0.0, opacity: 0.0, weights: Vec::new() };
     let mut transmittance = 1.0;
     for i in 0..ray.sigma.len() {
-        if transmittance < ray.cut {
+        if transmittance < ray.min_transmittance {
             break;
         }
         let alpha = 1.0 - (-ray.sigma[i] * ray.dt[i]).exp();
@@ -60,13 +60,13 @@ pub fn forward(ray: &Ray) -> Rendered {
 /// With `g_i = d_value . color_i + d_depth t_i + d_opacity`, the worth of a unit of weight at sample i:
 /// `dL/dtau_k = T_{k+1} g_k - sum_{i>k} w_i g_i`, because `dw_k/dtau_k = T_k exp(-tau_k) = T_{k+1}` and every
 /// later weight shrinks in proportion.
-pub fn backward(ray: &Ray, d_value: &[f64], d_depth: f64, d_opacity: f64) -> (Vec<f64>, Vec<f64>) {
+pub fn backward(ray: &RaySamples, d_value: &[f64], d_depth: f64, d_opacity: f64) -> (Vec<f64>, Vec<f64>) {
     backward_weights(ray, d_value, d_depth, d_opacity, &[])
 }
 
 /// As [`backward`], with a further gradient of each weight, or none.
 pub fn backward_weights(
-    ray: &Ray,
+    ray: &RaySamples,
     d_value: &[f64],
     d_depth: f64,
     d_opacity: f64,
@@ -113,8 +113,15 @@ mod tests {
     }
 
     impl Data {
-        fn ray(&self, channels: usize, cut: f64) -> Ray<'_> {
-            Ray { sigma: &self.sigma, color: &self.color, channels, t: &self.t, dt: &self.dt, cut }
+        fn ray(&self, channels: usize, min_transmittance: f64) -> RaySamples<'_> {
+            RaySamples {
+                sigma: &self.sigma,
+                color: &self.color,
+                channels,
+                t: &self.t,
+                dt: &self.dt,
+                min_transmittance,
+            }
         }
     }
 
@@ -123,7 +130,14 @@ mod tests {
         let n = 50;
         let (sigma, dt, t) = (vec![3.0; n], vec![0.02; n], vec![2.0; n]);
         let color = [0.2, 0.7].repeat(n);
-        let out = forward(&Ray { sigma: &sigma, color: &color, channels: 2, t: &t, dt: &dt, cut: 0.0 });
+        let out = forward(&RaySamples {
+            sigma: &sigma,
+            color: &color,
+            channels: 2,
+            t: &t,
+            dt: &dt,
+            min_transmittance: 0.0,
+        });
         let opacity = 1.0 - (-3.0f64).exp();
         assert!((out.opacity - opacity).abs() < 1e-12);
         assert!((out.value[0] - 0.2 * opacity).abs() < 1e-12 && (out.value[1] - 0.7 * opacity).abs() < 1e-12);
@@ -132,23 +146,23 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        for (channels, cut) in [(1, 0.0), (3, 0.0), (3, 0.05), (5, 0.3)] {
+        for (channels, min_transmittance) in [(1, 0.0), (3, 0.0), (3, 0.05), (5, 0.3)] {
             let data = data(7, 12, channels);
             let mut rng = TestRng::new(8);
             let d_value = rng.normals(channels, 1.0);
             let (d_depth, d_opacity) = (rng.normal(), rng.normal());
             let d_weights = if channels == 1 { Vec::new() } else { rng.normals(12, 1.0) };
-            let loss = |ray: &Ray| {
+            let loss = |ray: &RaySamples| {
                 let out = forward(ray);
                 let value: f64 = out.value.iter().zip(&d_value).map(|(v, d)| v * d).sum();
                 let extra: f64 = out.weights.iter().zip(&d_weights).map(|(w, d)| w * d).sum();
                 value + d_depth * out.depth + d_opacity * out.opacity + extra
             };
-            let ray = data.ray(channels, cut);
+            let ray = data.ray(channels, min_transmittance);
             let (d_sigma, d_color) = backward_weights(&ray, &d_value, d_depth, d_opacity, &d_weights);
-            let of_sigma = |sigma: &[f64]| loss(&Ray { sigma, ..ray });
+            let of_sigma = |sigma: &[f64]| loss(&RaySamples { sigma, ..ray });
             finite_difference(of_sigma, ray.sigma, &d_sigma, FdOptions::default()).unwrap();
-            let of_color = |color: &[f64]| loss(&Ray { color, ..ray });
+            let of_color = |color: &[f64]| loss(&RaySamples { color, ..ray });
             finite_difference(of_color, ray.color, &d_color, FdOptions::default()).unwrap();
         }
     }
@@ -161,7 +175,7 @@ mod tests {
         let n = kept.weights.len();
         assert!(0 < n && n < 12);
         assert_eq!(kept.weights, whole.weights[..n]);
-        // It stops after the first sample that leaves less than the cut.
+        // It stops after the first sample that leaves less than the least transmittance.
         let left = |n: usize| 1.0 - whole.weights[..n].iter().sum::<f64>();
         assert!(left(n) < 0.2 && left(n - 1) >= 0.2);
         let (d_sigma, d_color) = backward(&data.ray(3, 0.2), &[1.0, 1.0, 1.0], 1.0, 1.0);
@@ -171,7 +185,14 @@ mod tests {
 
     #[test]
     fn no_samples_render_nothing() {
-        let out = forward(&Ray { sigma: &[], color: &[], channels: 3, t: &[], dt: &[], cut: 1e-3 });
+        let out = forward(&RaySamples {
+            sigma: &[],
+            color: &[],
+            channels: 3,
+            t: &[],
+            dt: &[],
+            min_transmittance: 1e-3,
+        });
         assert_eq!((out.value, out.depth, out.opacity), (vec![0.0; 3], 0.0, 0.0));
     }
 }

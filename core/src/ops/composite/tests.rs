@@ -35,17 +35,24 @@ impl Data {
         alpha
     }
 
-    fn ray<'a>(&'a self, alpha: &'a [f32]) -> Ray<'a> {
-        Ray { alpha, t: &self.t, color: &self.color, stride: STRIDE }
+    fn ray<'a>(&'a self, alpha: &'a [f32]) -> RaySamples<'a> {
+        RaySamples { alpha, t: &self.t, color: &self.color, stride: STRIDE }
     }
 
     /// What the reference makes of it.
-    fn reference<R>(&self, cut: f32, run: impl Fn(&reference::Ray) -> R) -> R {
+    fn reference<R>(&self, min_transmittance: f32, run: impl Fn(&reference::RaySamples) -> R) -> R {
         let color: Vec<f64> =
             self.color.chunks_exact(STRIDE).flat_map(|row| widen(&row[..self.channels])).collect();
         let (sigma, t, dt) = (widen(&self.sigma), widen(&self.t), widen(&self.dt));
-        let (channels, cut) = (self.channels, cut.into());
-        run(&reference::Ray { sigma: &sigma, color: &color, channels, t: &t, dt: &dt, cut })
+        let (channels, min_transmittance) = (self.channels, min_transmittance.into());
+        run(&reference::RaySamples {
+            sigma: &sigma,
+            color: &color,
+            channels,
+            t: &t,
+            dt: &dt,
+            min_transmittance,
+        })
     }
 }
 
@@ -85,14 +92,14 @@ fn extreme_densities_stay_between_nothing_and_all() {
 #[test]
 fn forward_with_the_cut_is_the_reference() {
     for isa in Isa::available() {
-        for (seed, (n, channels, cut)) in
+        for (seed, (n, channels, min_transmittance)) in
             (2..).zip([(0, 3, 1e-3), (1, 3, 0.5), (20, 3, 0.0), (40, 3, 1e-2), (33, 1, 0.3), (40, 7, 0.1)])
         {
             let data = Data::new(seed, n, channels);
             let alpha = data.alpha(isa);
-            let want = data.reference(cut, reference::forward);
-            let (live, carry) = kept(&alpha, Carry::default(), cut);
-            assert_eq!(live, want.weights.len(), "{isa:?} n = {n}, cut {cut}");
+            let want = data.reference(min_transmittance, reference::forward);
+            let (live, carry) = kept(&alpha, Carry::default(), min_transmittance);
+            assert_eq!(live, want.weights.len(), "{isa:?} n = {n}, min_transmittance {min_transmittance}");
             assert!((f64::from(carry.transmittance) - (1.0 - want.opacity)).abs() < 1e-6);
             let mut out = vec![0.0; channels + EXTRA];
             let after = forward(data.ray(&alpha[..live]), Carry::default(), &mut out);
@@ -105,47 +112,48 @@ fn forward_with_the_cut_is_the_reference() {
 #[test]
 fn backward_with_the_cut_is_the_reference() {
     for isa in Isa::available() {
-        for (seed, (n, channels, cut)) in
+        for (seed, (n, channels, min_transmittance)) in
             (12..).zip([(1, 3, 0.0), (20, 3, 0.0), (40, 3, 1e-2), (33, 1, 0.3), (40, 7, 0.1)])
         {
             let data = Data::new(seed, n, channels);
             let alpha = data.alpha(isa);
-            let (live, _) = kept(&alpha, Carry::default(), cut);
+            let (live, _) = kept(&alpha, Carry::default(), min_transmittance);
             let d_out = narrow(&TestRng::new(seed).normals(channels + EXTRA, 1.0));
             let (mut d_sigma, mut d_color) = (vec![f32::NAN; live], vec![7.0; n * STRIDE]);
-            let grad = RayGrad { sigma: &mut d_sigma, color: &mut d_color };
+            let grad = RaySamplesGrad { sigma: &mut d_sigma, color: &mut d_color };
             backward(data.ray(&alpha[..live]), &data.dt, &d_out, grad);
             let d = widen(&d_out);
-            let (want_sigma, want_color) = data
-                .reference(cut, |ray| reference::backward(ray, &d[..channels], d[channels], d[channels + 1]));
+            let (want_sigma, want_color) = data.reference(min_transmittance, |ray| {
+                reference::backward(ray, &d[..channels], d[channels], d[channels + 1])
+            });
             close(&d_sigma, &want_sigma[..live], 1e-5, 1e-5).unwrap();
             let rows: Vec<f32> =
                 d_color[..live * STRIDE].chunks_exact(STRIDE).flat_map(|r| &r[..channels]).copied().collect();
             close(&rows, &want_color[..live * channels], 1e-5, 1e-5).unwrap();
-            // Other columns, and samples behind the cut, are not its to write.
+            // Other columns, and samples behind the end, are not its to write.
             assert!(d_color.chunks_exact(STRIDE).all(|r| r[channels..].iter().all(|d| *d == 7.0)));
             assert!(d_color[live * STRIDE..].iter().all(|d| *d == 7.0));
         }
     }
 }
 
-/// A ray rendered in stretches is the ray rendered at once, bit for bit, wherever it is cut in two.
+/// A ray rendered in stretches is the ray rendered at once, bit for bit, wherever it is split in two.
 #[test]
 fn the_carry_joins_stretches() {
     let data = Data::new(30, 24, 3);
     let alpha = data.alpha(Isa::best());
-    for cut in [0.0, 1e-2, 0.2] {
-        let (live, _) = kept(&alpha, Carry::default(), cut);
+    for min_transmittance in [0.0, 1e-2, 0.2] {
+        let (live, _) = kept(&alpha, Carry::default(), min_transmittance);
         let mut whole = [0.0; 5];
         let end = forward(data.ray(&alpha[..live]), Carry::default(), &mut whole);
         for first in 0..=24 {
             let (head, tail) = alpha.split_at(first);
-            let (n, carry) = kept(head, Carry::default(), cut);
-            let (m, _) = kept(tail, carry, cut);
-            assert_eq!(n + m, live, "cut {cut}, {first} first");
+            let (n, carry) = kept(head, Carry::default(), min_transmittance);
+            let (m, _) = kept(tail, carry, min_transmittance);
+            assert_eq!(n + m, live, "min_transmittance {min_transmittance}, {first} first");
             let mut out = [0.0; 5];
             let carry = forward(data.ray(&head[..n]), Carry::default(), &mut out);
-            let rest = Ray {
+            let rest = RaySamples {
                 alpha: &tail[..m],
                 t: &data.t[first..],
                 color: &data.color[first * STRIDE..],

@@ -2,9 +2,9 @@
 use rayon::prelude::*;
 
 use super::Window;
+use super::im2col::Im2col;
 use super::weights::{taps_first, taps_last};
-use super::windows::Windows;
-use crate::ops::gemm::{View, gemm, gemm_here, transpose};
+use crate::ops::gemm::{MatRef, gemm, gemm_here, transpose};
 use crate::ops::linear;
 use crate::ops::uncleared::uncleared;
 
@@ -24,8 +24,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    pub(super) fn windows(&self) -> Windows {
-        Windows {
+    pub(super) fn im2col(&self) -> Im2col {
+        Im2col {
             size: self.size,
             channels: self.inputs,
             taps: self.window.kernel,
@@ -42,7 +42,7 @@ impl Geometry {
     /// What the places of a number of rows see; rows are counted over all images.
     fn see(&self, x: &[f32], row: usize, to: &mut [f32]) {
         let image = &x[row / self.places[0] * self.image()..][..self.image()];
-        self.windows().write(image, row % self.places[0], to);
+        self.im2col().unfold(image, row % self.places[0], to);
     }
 }
 
@@ -64,7 +64,7 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32
         return linear::forward(x, w, b, g.inputs);
     }
     let mut y = uncleared(x.len() / g.image() * g.places[0] * g.places[1] * g.outputs);
-    let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
+    let (depth, columns, outputs) = (g.im2col().len(), g.places[1], g.outputs);
     let mut packed = vec![0.0; w.len()];
     transpose(&taps_first(w, g.inputs, g.window.area()), depth, &mut packed);
     let rows = band(columns, depth, VALUES);
@@ -77,7 +77,7 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32
         if let Some(b) = b {
             y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(b));
         }
-        let (a, w) = (View::rows(seen, depth), View::rows(&packed, outputs));
+        let (a, w) = (MatRef::rows(seen, depth), MatRef::rows(&packed, outputs));
         gemm_here([places, outputs, depth], a, w, y, outputs, b.is_some());
     });
     y
@@ -106,7 +106,7 @@ pub fn backward_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32], accu
 
 /// Each thread sees and sums for itself; parts are added in order.
 fn in_parts(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
+    let (depth, columns, outputs) = (g.im2col().len(), g.places[1], g.outputs);
     let rows = band(columns, depth, VALUES);
     let one = rows * columns * outputs;
     let bands = dy.len().div_ceil(one).div_ceil(PARTS).max(1);
@@ -122,7 +122,7 @@ fn in_parts(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
                 for (row, seen) in seen.chunks_exact_mut(columns * depth).enumerate() {
                     g.see(x, (part * bands + band) * rows + row, seen);
                 }
-                let (seen, dy) = (View::rows(seen, depth).t(), View::rows(dy, outputs));
+                let (seen, dy) = (MatRef::rows(seen, depth).t(), MatRef::rows(dy, outputs));
                 gemm_here([depth, outputs, places], seen, dy, &mut sums, outputs, band > 0);
             }
             sums
@@ -137,7 +137,7 @@ fn in_parts(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
 
 /// All threads work on one product, split over weights: no two of them add to the same one.
 fn together(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    let (depth, columns, outputs) = (g.windows().len(), g.places[1], g.outputs);
+    let (depth, columns, outputs) = (g.im2col().len(), g.places[1], g.outputs);
     let rows = band(columns, depth, 4 * VALUES);
     let mut seen = vec![0.0; rows * columns * depth];
     let mut sums = vec![0.0; depth * outputs];
@@ -147,7 +147,7 @@ fn together(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
         seen.par_chunks_exact_mut(columns * depth)
             .enumerate()
             .for_each(|(row, seen)| g.see(x, band * rows + row, seen));
-        let (seen, dy) = (View::rows(seen, depth).t(), View::rows(dy, outputs));
+        let (seen, dy) = (MatRef::rows(seen, depth).t(), MatRef::rows(dy, outputs));
         gemm([depth, outputs, places], seen, dy, &mut sums, outputs, band > 0);
     }
     sums

@@ -2,7 +2,7 @@
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Geometry, Window, cpu, input};
-use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read, weight_gradient};
+use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::linear;
 
 /// A convolution: x is `(batch, height, width, inputs)`, `w` is `(outputs, inputs, kernel rows, kernel columns)`, `b`
@@ -46,7 +46,7 @@ impl Op for Conv2d {
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (g, x, w) = (&self.0, inputs[0], inputs[1]);
         let y = cpu::forward(g, &x, &w, inputs.get(2).map(|b| b.values));
-        count(y.len() * g.window.area() * g.inputs, y.len());
+        add_cost(y.len() * g.window.area() * g.inputs, y.len());
         Ok((y, (x.dims[0], g.places[0], g.places[1], g.outputs).into()))
     }
 

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::Geometry;
 use super::cpu::{VALUES, band};
+use super::im2col::Im2col;
 use super::weights::{choose_taps, taps_first};
-use super::windows::Windows;
-use crate::ops::gemm::{View, gemm_here};
+use crate::ops::gemm::{MatRef, gemm_here};
 use crate::ops::linear;
 
 /// `dx`, as many values as x has, for `dy`.
@@ -23,7 +23,7 @@ pub fn backward_input(g: &Geometry, dy: &[f32], w: &[f32], len: usize) -> Vec<f3
     }
     let mut dx = vec![0.0; len];
     if g.window.kernel == g.window.stride && g.window.padding == [0, 0] {
-        patches(g, dy, w, &mut dx);
+        disjoint(g, dy, w, &mut dx);
     } else {
         phases(g, dy, w, &mut dx);
     }
@@ -49,8 +49,8 @@ fn bands(
 }
 
 /// Where no two places overlap, a place's gradient is a row of a product.
-fn patches(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    let (depth, [height, columns], outputs) = (g.windows().len(), g.places, g.outputs);
+fn disjoint(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    let (depth, [height, columns], outputs) = (g.im2col().len(), g.places, g.outputs);
     let packed = taps_first(w, g.inputs, g.window.area());
     let rows = band(columns, depth, VALUES);
     let stride = g.window.stride[0];
@@ -60,10 +60,10 @@ fn patches(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
         let places = rows.min(height.saturating_sub(first)) * columns;
         seen.resize(rows * columns * depth, 0.0);
         let dy = &dy[(image * height + first.min(height)) * columns * outputs..];
-        let (dy, w) = (View::rows(dy, outputs), View::rows(&packed, depth));
+        let (dy, w) = (MatRef::rows(dy, outputs), MatRef::rows(&packed, depth));
         gemm_here([places, depth, outputs], dy, w, seen, depth, false);
         for (row, seen) in seen[..places * depth].chunks_exact(columns * depth).enumerate() {
-            g.windows().put_back(seen, row, dx);
+            g.im2col().fold(seen, row, dx);
         }
     });
 }
@@ -110,14 +110,14 @@ fn phases(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
         for (at, w) in packed.iter().enumerate() {
             let [down, across] = [at / wide, at % wide];
             let [vertical, horizontal] = [&axes[0][down], &axes[1][across]];
-            let windows = Windows {
+            let im2col = Im2col {
                 size: g.places,
                 channels: g.outputs,
                 taps: [vertical.taps.len(), horizontal.taps.len()],
                 stride: [1, 1],
                 origin: [vertical.origin, horizontal.origin],
             };
-            let depth = windows.len();
+            let depth = im2col.len();
             let [lines, columns] =
                 [height.saturating_sub(down).div_ceil(tall), width.saturating_sub(across).div_ceil(wide)];
             let places = lines * columns;
@@ -127,10 +127,10 @@ fn phases(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
             seen.resize(seen.len().max(places * depth), 0.0);
             let seen = &mut seen[..places * depth];
             for (line, seen) in seen.chunks_exact_mut(columns * depth).enumerate() {
-                windows.write(dy, first / tall + line, seen);
+                im2col.unfold(dy, first / tall + line, seen);
             }
             let product = [places, inputs, depth];
-            let (seen, w) = (View::rows(seen, depth), View::rows(w, inputs));
+            let (seen, w) = (MatRef::rows(seen, depth), MatRef::rows(w, inputs));
             if tall * wide == 1 {
                 gemm_here(product, seen, w, dx, inputs, false);
                 continue;

@@ -5,16 +5,16 @@
 //!
 //! with stride s and padding p of each axis; beyond the map x is zero.
 //!
-//! What the kernel sees at some outputs is written down as a matrix with a row for each (`windows.rs`), small enough
+//! What the kernel sees at some outputs is written down as a matrix with a row for each (`im2col.rs`), small enough
 //! to stay in a cache, and multiplied with the weights. The gradient of x is such a product too, or as many as the
 //! stride has phases (`input.rs`); that of the weights is the product of the same matrix with the gradient of y.
 mod cpu;
 mod graph;
+mod im2col;
 mod input;
 pub mod reference;
 mod weights;
 mod window;
-mod windows;
 
 pub use cpu::{Geometry, backward_weight, forward};
 pub use graph::conv2d;

@@ -2,7 +2,7 @@
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Geometry, cpu};
-use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read, weight_gradient};
+use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::conv2d::Window;
 use crate::ops::linear;
 use crate::ops::uncleared::uncleared;
@@ -50,7 +50,7 @@ impl Op for Depthwise {
         let (g, x, w) = (&self.0, inputs[0], inputs[1]);
         let mut y = uncleared(x.dims[0] * g.places[0] * g.places[1] * g.channels);
         cpu::forward(Isa::best(), g, &x, &w, inputs.get(2).map(|b| b.values), &mut y);
-        count(y.len() * g.window.area(), y.len());
+        add_cost(y.len() * g.window.area(), y.len());
         Ok((y, (x.dims[0], g.places[0], g.places[1], g.channels).into()))
     }
 

@@ -24,23 +24,24 @@ fn field(rng: &mut TestRng) -> FieldReference {
     FieldReference::new(levels, config.features, tables, density, color)
 }
 
-fn rays(rng: &mut TestRng, rays: usize, samples: usize) -> Vec<RaySamples> {
+fn rays(rng: &mut TestRng, rays: usize, samples: usize) -> Vec<ReferenceRay> {
     let mut ray = || {
         let (direction, dt) = (rng.direction(), 0.08);
         let along = |i: usize| {
             let t = (i as f64 + 0.5) * dt;
-            Sample { position: direction.map(|d| 0.5 + 0.9 * d * (t - 0.3)), t, dt }
+            ReferenceSample { position: direction.map(|d| 0.5 + 0.9 * d * (t - 0.3)), t, dt }
         };
         let samples = (0..samples).map(along).collect();
         let target = [0; 4].map(|_| rng.uniform(0.1, 0.9));
         let background = [0; 3].map(|_| rng.uniform(0.0, 1.0));
-        RaySamples { direction, samples, target, background, camera: 0, distance: 0.0 }
+        ReferenceRay { direction, samples, target, background, camera: 0, distance: 0.0 }
     };
     (0..rays).map(|_| ray()).collect()
 }
 
 /// A block of parameters, and the same block of the gradients.
-type Block = (&'static str, fn(&mut FieldReference) -> Vec<&mut Vec<f64>>, fn(&Gradients) -> Vec<&Vec<f64>>);
+type Block =
+    (&'static str, fn(&mut FieldReference) -> Vec<&mut Vec<f64>>, fn(&FieldGradients) -> Vec<&Vec<f64>>);
 
 const BLOCKS: [Block; 4] = [
     ("tables", |f| f.tables.iter_mut().collect(), |g| g.tables.iter().collect()),
@@ -57,7 +58,7 @@ fn values(layers: &[Matrix]) -> Vec<&Vec<f64>> {
     layers.iter().map(|w| &w.values).collect()
 }
 
-fn check_all_gradients(field: &FieldReference, rays: &[RaySamples]) {
+fn check_all_gradients(field: &FieldReference, rays: &[ReferenceRay]) {
     let (_, gradients, _) = field.loss_and_gradients(rays);
     for (name, parameters, gradient) in BLOCKS {
         for (k, analytic) in gradient(&gradients).into_iter().enumerate() {
@@ -101,7 +102,7 @@ fn so_it_does_with_softplus_huber_and_an_early_end() {
     let field = FieldReference {
         density_activation: SOFTPLUS,
         penalty: Penalty::Huber { delta: 0.1 },
-        cut: 0.9,
+        min_transmittance: 0.9,
         ..field(&mut rng)
     };
     let rays = rays(&mut rng, 3, 12);
@@ -111,7 +112,7 @@ fn so_it_does_with_softplus_huber_and_an_early_end() {
 }
 
 /// Two cameras with colours of their own; weights held together, and around distances that two of the rays know.
-fn shown(rng: &mut TestRng) -> (FieldReference, Vec<RaySamples>) {
+fn shown(rng: &mut TestRng) -> (FieldReference, Vec<ReferenceRay>) {
     let codes = (0..2).map(|_| rng.normals(12, 0.2).try_into().unwrap()).collect();
     let place = |t: f64| 0.8 * t.ln_1p();
     let length = |t: f64, dt: f64| 0.8 * dt / (1.0 + t);

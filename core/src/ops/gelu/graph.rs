@@ -2,7 +2,7 @@
 use candle_core::{Result, Shape, Tensor};
 
 use super::{Form, cpu};
-use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
+use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read};
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
@@ -41,7 +41,7 @@ impl Op for Gelu {
         let x = inputs[0];
         let mut y = uncleared(x.len());
         cpu::forward(Isa::best(), self.0, &x, &mut y);
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 

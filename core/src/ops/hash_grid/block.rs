@@ -1,6 +1,6 @@
 //! Where 64 points lie in one level: the part that vectorises whatever the table.
 
-use super::{BLOCK, HASH_Y, HASH_Z, Level, Points};
+use super::{BLOCK, GridLevel, HASH_Y, HASH_Z, Points};
 use crate::simd::{Simd, prefetch};
 
 /// Corner indices (corner c = bits x, y, z of c) and cell fractions of one block.
@@ -15,7 +15,7 @@ impl Block {
     /// # Safety
     /// Points `at .. at + BLOCK` exist.
     #[inline(always)]
-    pub unsafe fn fill<S: Simd>(&mut self, s: S, level: &Level, points: Points<'_>, at: usize) {
+    pub unsafe fn fill<S: Simd>(&mut self, s: S, level: &GridLevel, points: Points<'_>, at: usize) {
         let (zero, one) = (s.splat(0.0), s.splat(1.0));
         let (scale, half, one_i) = (s.splat(level.scale), s.splat(0.5), s.splat_i(1));
         let stride = level.resolution + 1;

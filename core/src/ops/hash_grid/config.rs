@@ -32,7 +32,7 @@ impl Default for HashGridConfig {
 
 /// One resolution level of the grid over the unit cube.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
+pub struct GridLevel {
     /// A point x in `[0, 1]` lies at `x * scale + 0.5` in units of cells.
     pub scale: f32,
     /// Cells per axis; vertices run from 0 to `resolution` inclusive.
@@ -45,7 +45,7 @@ pub struct Level {
     pub dense: bool,
 }
 
-impl Level {
+impl GridLevel {
     /// Vertices per axis: the stride of the dense index.
     pub fn stride(&self) -> u32 {
         self.resolution + 1
@@ -75,7 +75,7 @@ impl HashGridConfig {
     ///
     /// # Errors
     /// [`ConfigError`] for the first field out of range.
-    pub fn levels(&self) -> Result<Vec<Level>, ConfigError> {
+    pub fn levels(&self) -> Result<Vec<GridLevel>, ConfigError> {
         self.validate()?;
         let (base, finest) = (f64::from(self.base_resolution), f64::from(self.finest_resolution));
         let last = self.levels.saturating_sub(1).max(1) as f64;
@@ -88,7 +88,7 @@ impl HashGridConfig {
             let vertices = (u64::from(resolution) + 1).saturating_pow(3);
             let entries = vertices.min(most).next_multiple_of(8) as usize;
             let features = self.features;
-            Level { scale: (cells - 1.0) as f32, resolution, entries, features, dense: vertices <= most }
+            GridLevel { scale: (cells - 1.0) as f32, resolution, entries, features, dense: vertices <= most }
         };
         Ok((0..self.levels).map(level).collect())
     }
@@ -135,10 +135,13 @@ mod tests {
     fn the_default_runs_from_16_to_exactly_2048() {
         let levels = HashGridConfig::default().levels().unwrap();
         assert_eq!(levels.len(), 16);
-        assert_eq!(levels[0], Level { scale: 15.0, resolution: 16, entries: 4920, features: 2, dense: true });
+        assert_eq!(
+            levels[0],
+            GridLevel { scale: 15.0, resolution: 16, entries: 4920, features: 2, dense: true }
+        );
         assert_eq!(
             levels[15],
-            Level { scale: 2047.0, resolution: 2048, entries: 1 << 19, features: 2, dense: false }
+            GridLevel { scale: 2047.0, resolution: 2048, entries: 1 << 19, features: 2, dense: false }
         );
         let dense = levels.iter().filter(|level| level.dense).count();
         assert_eq!(dense, 5);

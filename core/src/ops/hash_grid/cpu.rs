@@ -3,7 +3,7 @@
 //! The split lets the indices of block k + 1 be computed and their lines prefetched while block k is gathered;
 //! that pays on tables beyond the L2 cache and costs on small ones, so it depends on the level's size.
 
-use super::Level;
+use super::GridLevel;
 use super::block::Block;
 use crate::simd::{Isa, Kernel, Simd};
 
@@ -37,7 +37,7 @@ impl Points<'_> {
 ///
 /// # Panics
 /// If the number of points is not a multiple of [`BLOCK`], or a slice does not fit the level and the points.
-pub fn forward_level(isa: Isa, level: &Level, table: &[f32], points: Points<'_>, out: &mut [f32]) {
+pub fn forward_level(isa: Isa, level: &GridLevel, table: &[f32], points: Points<'_>, out: &mut [f32]) {
     check(level, table.len(), points, points.len());
     assert!(points.len().is_multiple_of(BLOCK), "hash grid: {} points are not whole blocks", points.len());
     assert!(out.len() >= points.len() * level.features, "hash grid: the output is too short");
@@ -51,7 +51,7 @@ pub fn forward_level(isa: Isa, level: &Level, table: &[f32], points: Points<'_>,
 /// If a slice does not fit the level and the points, or the points are not padded to whole blocks.
 pub fn backward_level(
     isa: Isa,
-    level: &Level,
+    level: &GridLevel,
     points: Points<'_>,
     n: usize,
     d_out: &[f32],
@@ -63,7 +63,7 @@ pub fn backward_level(
     isa.run(Backward { level, points, n, d_out, grad });
 }
 
-pub(super) fn check(level: &Level, table: usize, points: Points<'_>, n: usize) {
+pub(super) fn check(level: &GridLevel, table: usize, points: Points<'_>, n: usize) {
     // Saturating, because a level's fields are public: a product that wraps would let an index leave the table.
     let values = level.entries.saturating_mul(level.features);
     assert!(table >= values, "hash grid: the table has {table} values, not {level:?}");
@@ -81,7 +81,7 @@ pub(super) fn check(level: &Level, table: usize, points: Points<'_>, n: usize) {
 }
 
 struct Forward<'a> {
-    level: &'a Level,
+    level: &'a GridLevel,
     table: &'a [f32],
     points: Points<'a>,
     out: &'a mut [f32],
@@ -170,7 +170,7 @@ unsafe fn gather_any<S: Simd>(s: S, block: &Block, table: &[f32], features: usiz
 }
 
 struct Backward<'a> {
-    level: &'a Level,
+    level: &'a GridLevel,
     points: Points<'a>,
     n: usize,
     d_out: &'a [f32],

@@ -2,7 +2,7 @@
 
 use super::block::Block;
 use super::cpu::check;
-use super::{BLOCK, Level, Points};
+use super::{BLOCK, GridLevel, Points};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Adds one level's share of the gradient of the first `n` positions, per unit of the unit cube:
@@ -13,7 +13,7 @@ use crate::simd::{Isa, Kernel, Simd};
 /// If a slice does not fit the level and the points, or the points are not padded to whole blocks.
 pub fn backward_positions(
     isa: Isa,
-    level: &Level,
+    level: &GridLevel,
     table: &[f32],
     points: Points<'_>,
     n: usize,
@@ -29,7 +29,7 @@ pub fn backward_positions(
 }
 
 struct Positions<'a> {
-    level: &'a Level,
+    level: &'a GridLevel,
     table: &'a [f32],
     points: Points<'a>,
     n: usize,

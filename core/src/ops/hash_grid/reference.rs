@@ -5,21 +5,21 @@
 //! the cell's 8 corners, which a dense level stores at `X + Y s + Z s^2`, s = resolution + 1, and a hashed
 //! level at `(X ^ 2654435761 Y ^ 805459861 Z) mod T` in u32 arithmetic (equation 4).
 
-use super::Level;
+use super::GridLevel;
 
 /// Multipliers of the spatial hash, x first.
 pub const PRIMES: [u32; 3] = [1, 2_654_435_761, 805_459_861];
 
 /// Where a point lies in a level's grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
+pub struct GridPoint {
     /// Lower corner of its cell.
     pub cell: [u32; 3],
     /// Offset from that corner, in cells, `[0, 1)`.
     pub fraction: [f64; 3],
 }
 
-impl Place {
+impl GridPoint {
     /// From a position in cells (not negative).
     pub fn from_position(position: [f64; 3]) -> Self {
         let cell = position.map(f64::floor);
@@ -44,20 +44,20 @@ impl Place {
 }
 
 /// The place of x (`[0, 1]`^3) with all arithmetic in f64.
-pub fn locate(level: &Level, x: [f64; 3]) -> Place {
-    Place::from_position(x.map(|c| c * f64::from(level.scale) + 0.5))
+pub fn locate(level: &GridLevel, x: [f64; 3]) -> GridPoint {
+    GridPoint::from_position(x.map(|c| c * f64::from(level.scale) + 0.5))
 }
 
 /// The place of x with x and its position rounded to f32, as `fma(x, scale, 0.5)`.
 ///
 /// At resolution 2048 an f32 position is known to 1e-4 cells only, and the features with it. To compare a
 /// fast path to [`PARITY_L2`](crate::ops::check::PARITY_L2), take its rounding into the reference.
-pub fn locate_f32(level: &Level, x: [f64; 3]) -> Place {
-    Place::from_position(x.map(|c| f64::from((c as f32).mul_add(level.scale, 0.5))))
+pub fn locate_f32(level: &GridLevel, x: [f64; 3]) -> GridPoint {
+    GridPoint::from_position(x.map(|c| f64::from((c as f32).mul_add(level.scale, 0.5))))
 }
 
 /// Entry of a vertex in the level's table.
-pub fn index(level: &Level, vertex: [u32; 3]) -> usize {
+pub fn index(level: &GridLevel, vertex: [u32; 3]) -> usize {
     if level.dense {
         let [x, y, z] = vertex.map(|c| c as usize);
         let stride = level.stride() as usize;
@@ -69,7 +69,7 @@ pub fn index(level: &Level, vertex: [u32; 3]) -> usize {
 }
 
 /// Features of the points at `places`: `table` is `[entries][F]`, the result `[n][F]`.
-pub fn forward(level: &Level, features: usize, table: &[f64], places: &[Place]) -> Vec<f64> {
+pub fn forward(level: &GridLevel, features: usize, table: &[f64], places: &[GridPoint]) -> Vec<f64> {
     let mut out = vec![0.0; places.len() * features];
     for (place, out) in places.iter().zip(out.chunks_exact_mut(features)) {
         for corner in 0..8 {
@@ -86,10 +86,10 @@ pub fn forward(level: &Level, features: usize, table: &[f64], places: &[Place]) 
 /// Gradients of a loss whose derivative with respect to the features is `d_out` `[n][F]`:
 /// with respect to the table (`[entries][F]`) and to the points (per unit of x, not of cells).
 pub fn backward(
-    level: &Level,
+    level: &GridLevel,
     features: usize,
     table: &[f64],
-    places: &[Place],
+    places: &[GridPoint],
     d_out: &[f64],
 ) -> (Vec<f64>, Vec<[f64; 3]>) {
     let mut d_table = vec![0.0; table.len()];
@@ -116,7 +116,7 @@ mod tests {
     use crate::ops::check::{FdOptions, TestRng, close, finite_difference};
     use crate::ops::hash_grid::HashGridConfig;
 
-    fn grid(features: usize) -> Vec<Level> {
+    fn grid(features: usize) -> Vec<GridLevel> {
         let config = HashGridConfig {
             levels: 3,
             features,
@@ -128,12 +128,12 @@ mod tests {
     }
 
     /// Points at least 0.05 cells from a cell boundary of the level.
-    fn points(rng: &mut TestRng, level: &Level, n: usize) -> Vec<[f64; 3]> {
+    fn points(rng: &mut TestRng, level: &GridLevel, n: usize) -> Vec<[f64; 3]> {
         let inside = |p: &[f64; 3]| locate(level, *p).fraction.iter().all(|f| (0.05..0.95).contains(f));
         std::iter::repeat_with(|| [0, 1, 2].map(|_| rng.uniform(0.0, 1.0))).filter(inside).take(n).collect()
     }
 
-    fn places(level: &Level, x: &[[f64; 3]]) -> Vec<Place> {
+    fn places(level: &GridLevel, x: &[[f64; 3]]) -> Vec<GridPoint> {
         x.iter().map(|&x| locate(level, x)).collect()
     }
 
@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn hashed_indices_are_the_published_hash() {
-        let level = Level { scale: 2047.0, resolution: 2048, entries: 1 << 19, features: 2, dense: false };
+        let level =
+            GridLevel { scale: 2047.0, resolution: 2048, entries: 1 << 19, features: 2, dense: false };
         assert_eq!(index(&level, [5, 0, 0]), 5);
         // 2654435761 = 0x9E3779B1 and 805459861 = 0x30025795, below 2^19: 0x779B1 and 0x25795.
         assert_eq!(index(&level, [0, 1, 0]), 0x779b1);
@@ -193,7 +194,8 @@ mod tests {
     #[test]
     fn places_in_f32_differ_from_f64_by_rounding_only() {
         let mut rng = TestRng::new(3);
-        let level = Level { scale: 2047.0, resolution: 2048, entries: 1 << 19, features: 2, dense: false };
+        let level =
+            GridLevel { scale: 2047.0, resolution: 2048, entries: 1 << 19, features: 2, dense: false };
         let mut differ = 0;
         for x in points(&mut rng, &level, 200) {
             // An x that f32 holds exactly leaves only the rounding of the position.

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use super::reference::{self, Place};
+use super::reference::{self, GridPoint};
 use super::*;
 use crate::ops::check::{TestRng, bit_equal, close, narrow, widen};
 use crate::simd::Isa;
@@ -32,12 +32,12 @@ impl Cloud {
     }
 
     /// Where the first `n` points lie, rounded as `isa` rounds: the portable path has no fused multiply-add.
-    fn places(&self, isa: Isa, level: &Level, n: usize) -> Vec<Place> {
+    fn places(&self, isa: Isa, level: &GridLevel, n: usize) -> Vec<GridPoint> {
         let clamp = |x: f32| if x.is_nan() { 0.0 } else { x.clamp(0.0, 1.0) };
         let place = |i: usize| {
             let x = [0, 1, 2].map(|axis| clamp(self.0[axis][i]));
             if isa == Isa::Scalar {
-                Place::from_position(x.map(|x| f64::from(x * level.scale + 0.5)))
+                GridPoint::from_position(x.map(|x| f64::from(x * level.scale + 0.5)))
             } else {
                 reference::locate_f32(level, x.map(f64::from))
             }
@@ -47,7 +47,7 @@ impl Cloud {
 }
 
 /// Dense levels, hashed ones, and one large enough to be prefetched.
-fn levels(features: usize) -> Vec<Level> {
+fn levels(features: usize) -> Vec<GridLevel> {
     let config =
         HashGridConfig { levels: 5, features, log2_entries: 12, base_resolution: 4, finest_resolution: 2048 };
     let large = HashGridConfig { levels: 1, features, log2_entries: 17, ..Default::default() };
@@ -57,11 +57,11 @@ fn levels(features: usize) -> Vec<Level> {
     levels
 }
 
-fn table(rng: &mut TestRng, level: &Level) -> Vec<f32> {
+fn table(rng: &mut TestRng, level: &GridLevel) -> Vec<f32> {
     narrow(&rng.normals(level.entries * level.features, 1.0))
 }
 
-fn encode(isa: Isa, level: &Level, table: &[f32], cloud: &Cloud) -> Vec<f32> {
+fn encode(isa: Isa, level: &GridLevel, table: &[f32], cloud: &Cloud) -> Vec<f32> {
     let mut out = vec![f32::NAN; cloud.points().len() * level.features];
     forward_level(isa, level, table, cloud.points(), &mut out);
     out
@@ -190,14 +190,14 @@ fn no_points_are_no_work() {
 #[should_panic(expected = "hash grid: bad")]
 fn a_dense_level_whose_vertices_overflow_is_refused() {
     let resolution = (1 << 22) - 1; // (2^22)^3 = 2^66 wraps to 0.
-    let level = Level { scale: 2.0, resolution, entries: 8, features: 1, dense: true };
+    let level = GridLevel { scale: 2.0, resolution, entries: 8, features: 1, dense: true };
     forward_level(Isa::best(), &level, &[0.0; 8], Cloud::new(vec![[1.0; 3]], 1.0).points(), &mut [0.0; 64]);
 }
 
 #[test]
 #[should_panic(expected = "hash grid: the table has 0 values")]
 fn a_table_whose_size_overflows_is_refused() {
-    let level = Level { scale: 2.0, resolution: 8, entries: 1 << 63, features: 2, dense: false };
+    let level = GridLevel { scale: 2.0, resolution: 8, entries: 1 << 63, features: 2, dense: false };
     forward_level(Isa::best(), &level, &[], Cloud::new(vec![[1.0; 3]], 1.0).points(), &mut [0.0; 128]);
 }
 

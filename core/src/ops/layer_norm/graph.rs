@@ -3,7 +3,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu;
 use crate::graph::{
-    Input, InputGradients, Op, add_or_copy, apply, count, gradient_of, read, weight_gradient,
+    Input, InputGradients, Op, add_cost, add_or_copy, apply, gradient_of, read, weight_gradient,
 };
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
@@ -33,7 +33,7 @@ impl Op for LayerNorm {
         let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
         let mut y = uncleared(x.len());
         cpu::forward(Isa::best(), &x, &w, &b, self.eps, &mut y);
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 

@@ -1,7 +1,7 @@
 //! On large products.
 use rayon::prelude::*;
 
-use crate::ops::gemm::{View, gemm, product, product_by_rows};
+use crate::ops::gemm::{MatRef, gemm, product, product_by_rows};
 
 /// `y = x W^T + b`.
 ///
@@ -10,7 +10,7 @@ use crate::ops::gemm::{View, gemm, product, product_by_rows};
 #[must_use]
 pub fn forward(x: &[f32], w: &[f32], b: Option<&[f32]>, inputs: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / inputs, w.len() / inputs);
-    let mut y = product_by_rows([rows, outputs, inputs], View::rows(x, inputs), w);
+    let mut y = product_by_rows([rows, outputs, inputs], MatRef::rows(x, inputs), w);
     if let Some(b) = b {
         y.par_chunks_mut(outputs * ROWS).for_each(|y| {
             for y in y.chunks_exact_mut(outputs) {
@@ -29,14 +29,21 @@ const ROWS: usize = 64;
 pub fn backward_input(dy: &[f32], w: &[f32], inputs: usize) -> Vec<f32> {
     let outputs = w.len() / inputs;
     let rows = dy.len() / outputs;
-    product([rows, inputs, outputs], View::rows(dy, outputs), View::rows(w, inputs))
+    product([rows, inputs, outputs], MatRef::rows(dy, outputs), MatRef::rows(w, inputs))
 }
 
 /// `dW = dy^T x`, added or overwritten.
 pub fn backward_weight(dy: &[f32], x: &[f32], inputs: usize, dw: &mut [f32], accumulate: bool) {
     let outputs = dw.len() / inputs;
     let rows = x.len() / inputs;
-    gemm([outputs, inputs, rows], View::rows(dy, outputs).t(), View::rows(x, inputs), dw, inputs, accumulate);
+    gemm(
+        [outputs, inputs, rows],
+        MatRef::rows(dy, outputs).t(),
+        MatRef::rows(x, inputs),
+        dw,
+        inputs,
+        accumulate,
+    );
 }
 
 /// `db = sum of dy's rows`, added or overwritten: parts of a fixed number of rows, summed in order, so that the result

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu;
-use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read, weight_gradient};
+use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::gelu::{self, Form};
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
@@ -73,7 +73,7 @@ impl Op for Linear {
             *last = outputs;
         }
         let y = cpu::forward(&self.input(x.values), w.values, b.map(|b| b.values), width);
-        count(x.len() * outputs, y.len());
+        add_cost(x.len() * outputs, y.len());
         Ok((y, shape.into()))
     }
 

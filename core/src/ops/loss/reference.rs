@@ -37,7 +37,7 @@ impl Penalty {
 
 /// One rendered ray and its pixel; colours 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ray {
+pub struct RenderedRay {
     /// Composited colour without background.
     pub value: [f64; 3],
     /// Composited opacity.
@@ -50,20 +50,20 @@ pub struct Ray {
 
 /// Gradient of the loss with respect to one ray.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RayGradient {
-    /// With respect to [`Ray::value`].
+pub struct RenderedRayGradient {
+    /// With respect to [`RenderedRay::value`].
     pub value: [f64; 3],
-    /// With respect to [`Ray::opacity`].
+    /// With respect to [`RenderedRay::opacity`].
     pub opacity: f64,
 }
 
 /// The mean loss over the rays and channels, and each ray's gradient of that mean. No rays: 0.
-pub fn evaluate(penalty: Penalty, rays: &[Ray]) -> (f64, Vec<RayGradient>) {
+pub fn evaluate(penalty: Penalty, rays: &[RenderedRay]) -> (f64, Vec<RenderedRayGradient>) {
     let share = 1.0 / (3 * rays.len().max(1)) as f64;
     let mut loss = 0.0;
     let mut gradients = Vec::new();
     for ray in rays {
-        let mut gradient = RayGradient { value: [0.0; 3], opacity: 0.0 };
+        let mut gradient = RenderedRayGradient { value: [0.0; 3], opacity: 0.0 };
         let alpha = ray.target[3];
         for c in 0..3 {
             let pred = ray.value[c] + (1.0 - ray.opacity) * ray.background[c];
@@ -83,10 +83,10 @@ mod tests {
     use super::*;
     use crate::ops::check::{FdOptions, TestRng, finite_difference};
 
-    fn rays(n: usize) -> Vec<Ray> {
+    fn rays(n: usize) -> Vec<RenderedRay> {
         let mut rng = TestRng::new(10);
         let mut unit = || rng.uniform(0.0, 1.0);
-        let ray = |_| Ray {
+        let ray = |_| RenderedRay {
             value: [unit(), unit(), unit()],
             opacity: unit(),
             target: [unit(), unit(), unit(), unit()],
@@ -106,9 +106,12 @@ mod tests {
                 gradients.iter().flat_map(|g| [g.value[0], g.value[1], g.value[2], g.opacity]).collect();
             let loss = |inputs: &[f64]| {
                 let (inputs, _) = inputs.as_chunks::<4>();
-                let with =
-                    |(ray, &[r, g, b, opacity]): (&Ray, &[f64; 4])| Ray { value: [r, g, b], opacity, ..*ray };
-                let rays: Vec<Ray> = rays.iter().zip(inputs).map(with).collect();
+                let with = |(ray, &[r, g, b, opacity]): (&RenderedRay, &[f64; 4])| RenderedRay {
+                    value: [r, g, b],
+                    opacity,
+                    ..*ray
+                };
+                let rays: Vec<RenderedRay> = rays.iter().zip(inputs).map(with).collect();
                 evaluate(penalty, &rays).0
             };
             finite_difference(loss, &inputs, &analytic, FdOptions::default()).unwrap();
@@ -117,7 +120,7 @@ mod tests {
 
     #[test]
     fn values_worked_by_hand() {
-        let ray = Ray {
+        let ray = RenderedRay {
             value: [0.5, 0.0, 0.0],
             opacity: 0.5,
             target: [0.0, 1.0, 0.0, 0.5],

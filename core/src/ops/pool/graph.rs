@@ -3,7 +3,7 @@ use candle_core::{Result, Shape, Tensor};
 
 use super::average::sees;
 use super::max::{self, Geometry};
-use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
+use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read};
 use crate::ops::conv2d::Window;
 use crate::simd::Isa;
 
@@ -31,7 +31,7 @@ impl Op for MaxPool {
         let shape = (x.dims[0], g.places[0], g.places[1], g.channels);
         let mut y = vec![0.0; x.dims[0] * g.places[0] * g.places[1] * g.channels];
         max::forward(Isa::best(), g, &x, &mut y);
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, shape.into()))
     }
 

@@ -2,7 +2,7 @@
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::graph::{Input, InputGradients, Op, apply, count, gradient_of, read};
+use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read};
 use crate::ops::uncleared::uncleared;
 
 /// Values that a thread takes at a time.
@@ -29,7 +29,7 @@ impl Op for Relu {
         y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
             y.iter_mut().zip(x).for_each(|(y, x)| *y = x.max(0.0));
         });
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 

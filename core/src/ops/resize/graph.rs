@@ -2,7 +2,7 @@
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Axis, resample};
-use crate::graph::{Input, InputGradients, Keeps, Op, apply, count, read};
+use crate::graph::{Input, InputGradients, Keeps, Op, add_cost, apply, read};
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
@@ -58,7 +58,7 @@ impl Op for Weighted {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (y, shape) = resampled(&self.axes, inputs[0].dims, &inputs[0]);
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, shape))
     }
 

@@ -2,7 +2,7 @@
 use candle_core::{Error, Result, Shape, Tensor, bail};
 
 use super::cpu;
-use crate::graph::{Input, InputGradients, Keeps, Op, apply, count, gradient_of, read};
+use crate::graph::{Input, InputGradients, Keeps, Op, add_cost, apply, gradient_of, read};
 use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
@@ -36,7 +36,7 @@ impl Op for Softmax {
         let x = inputs[0];
         let mut y = uncleared(x.len());
         cpu::forward(Isa::best(), &x, last(x.dims), &mut y);
-        count(0, y.len());
+        add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Adds to the count, if there is one on this thread. Ops call it in their forward pass.
-pub fn count(macs: usize, activations: usize) {
+pub fn add_cost(macs: usize, activations: usize) {
     COST.with(|cost| {
         if let Some(Cost { macs: m, activations: a }) = cost.get() {
             cost.set(Some(Cost { macs: m + macs as u64, activations: a + activations as u64 }));
@@ -24,7 +24,7 @@ pub fn count(macs: usize, activations: usize) {
 }
 
 /// Runs `forward` and returns what it cost beside what it returned.
-pub fn tally<T>(forward: impl FnOnce() -> T) -> (T, Cost) {
+pub fn count_macs<T>(forward: impl FnOnce() -> T) -> (T, Cost) {
     let outer = COST.replace(Some(Cost::default()));
     let result = forward();
     (result, COST.replace(outer).unwrap_or_default())

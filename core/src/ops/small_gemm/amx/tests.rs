@@ -1,6 +1,6 @@
 use super::*;
 use crate::ops::check::TestRng;
-use crate::ops::matmul::Epilogue;
+use crate::ops::small_gemm::Epilogue;
 
 fn bf16(v: f32) -> f64 {
     f32::from_bits(u32::from(round(v)) << 16).into()
@@ -33,7 +33,7 @@ fn products_are_those_of_the_rounded_values() {
     for (m, k, n) in
         [(16usize, 32usize, 16usize), (37, 16, 64), (64, 64, 64), (5, 3, 64), (100, 48, 48), (33, 128, 128)]
     {
-        let (lda, ldc) = (crate::ops::matmul::padded(k), n + 16);
+        let (lda, ldc) = (crate::ops::small_gemm::padded(k), n + 16);
         let rows = m.next_multiple_of(16);
         let mut a = values(&mut rng, rows * lda);
         a.chunks_exact_mut(lda).for_each(|row| row[k..].fill(0.0));
@@ -61,7 +61,7 @@ fn outer_products_are_those_of_the_rounded_values() {
     }
     let mut rng = TestRng::new(2);
     for (m, n, k) in [(16usize, 16usize, 32usize), (64, 32, 500), (3, 64, 77), (48, 128, 1), (64, 64, 512)] {
-        let (lda, ldb, ldg) = (crate::ops::matmul::padded(m), n, n + 16);
+        let (lda, ldb, ldg) = (crate::ops::small_gemm::padded(m), n, n + 16);
         let (a, b) = (values(&mut rng, k * lda), values(&mut rng, k * ldb));
         let mut g = vec![1.0; m * ldg];
         outer(m, n, k, &a, lda, &b, ldb, &mut g, ldg);

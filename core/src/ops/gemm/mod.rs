@@ -1,20 +1,20 @@
-//! Large dense products, `C = A B` or `C += A B`, on all threads: the `gemm` crate behind checked slices.
+//! Large dense products on all threads, `C = A B` or `C += A B`: the `gemm` crate behind checked slices.
 //!
-//! A operand is a [`View`] with any strides, so that transposes cost nothing here. Products that are split over threads
+//! An operand is a [`MatRef`] with any strides, so that transposes cost nothing here. Products that are split over threads
 //! are split over rows and columns, never over the depth: results do not depend on the number of threads.
-//! Small products inside one thread's cache are [`crate::ops::matmul`]'s.
+//! Small products, by one thread inside its cache, are [`crate::ops::small_gemm`]'s.
 use gemm::Parallelism;
 use rayon::prelude::*;
 
 /// A matrix in memory: element (i, j) at `i * row + j * col`.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct MatRef<'a> {
     values: &'a [f32],
     row: usize,
     col: usize,
 }
 
-impl<'a> View<'a> {
+impl<'a> MatRef<'a> {
     /// Row-major with rows `stride` apart.
     pub fn rows(values: &'a [f32], stride: usize) -> Self {
         Self { values, row: stride, col: 1 }
@@ -38,7 +38,14 @@ const PARALLEL: usize = 1 << 17;
 ///
 /// # Panics
 /// If a slice is too short for the extents and strides.
-pub fn gemm([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>, c: &mut [f32], ldc: usize, accumulate: bool) {
+pub fn gemm(
+    [m, n, k]: [usize; 3],
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    c: &mut [f32],
+    ldc: usize,
+    accumulate: bool,
+) {
     run([m, n, k], a, b, c, ldc, accumulate, parallelism([m, n, k]));
 }
 
@@ -53,8 +60,8 @@ fn parallelism([m, n, k]: [usize; 3]) -> Parallelism {
 /// See [`gemm`].
 pub fn gemm_here(
     [m, n, k]: [usize; 3],
-    a: View<'_>,
-    b: View<'_>,
+    a: MatRef<'_>,
+    b: MatRef<'_>,
     c: &mut [f32],
     ldc: usize,
     accumulate: bool,
@@ -67,7 +74,7 @@ pub fn gemm_here(
 /// # Panics
 /// See [`gemm`].
 #[must_use]
-pub fn product([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>) -> Vec<f32> {
+pub fn product([m, n, k]: [usize; 3], a: MatRef<'_>, b: MatRef<'_>) -> Vec<f32> {
     let mut c: Vec<f32> = Vec::with_capacity(m * n);
     if k == 0 {
         c.resize(m * n, 0.0);
@@ -86,11 +93,11 @@ pub fn product([m, n, k]: [usize; 3], a: View<'_>, b: View<'_>) -> Vec<f32> {
 /// # Panics
 /// See [`gemm`].
 #[must_use]
-pub fn product_by_rows([m, n, k]: [usize; 3], a: View<'_>, b: &[f32]) -> Vec<f32> {
+pub fn product_by_rows([m, n, k]: [usize; 3], a: MatRef<'_>, b: &[f32]) -> Vec<f32> {
     if m < SQUARE || !k.is_multiple_of(CONFLICT) {
-        return product([m, n, k], a, View::rows(b, k).t());
+        return product([m, n, k], a, MatRef::rows(b, k).t());
     }
-    transposed([n, k], b, |b| product([m, n, k], a, View::rows(b, n)))
+    transposed([n, k], b, |b| product([m, n, k], a, MatRef::rows(b, n)))
 }
 
 /// `C = A B^T`, or `C += A B^T`, with B `n x k` row-major, rows without gaps: a layer's forward pass, whose weight is
@@ -104,16 +111,16 @@ pub fn product_by_rows([m, n, k]: [usize; 3], a: View<'_>, b: &[f32]) -> Vec<f32
 /// See [`gemm`].
 pub fn gemm_by_rows(
     [m, n, k]: [usize; 3],
-    a: View<'_>,
+    a: MatRef<'_>,
     b: &[f32],
     c: &mut [f32],
     ldc: usize,
     accumulate: bool,
 ) {
     if m < SQUARE || !k.is_multiple_of(CONFLICT) {
-        return gemm([m, n, k], a, View::rows(b, k).t(), c, ldc, accumulate);
+        return gemm([m, n, k], a, MatRef::rows(b, k).t(), c, ldc, accumulate);
     }
-    transposed([n, k], b, |b| gemm([m, n, k], a, View::rows(b, n), c, ldc, accumulate));
+    transposed([n, k], b, |b| gemm([m, n, k], a, MatRef::rows(b, n), c, ldc, accumulate));
 }
 
 /// Gives `f` the transpose of an `n x k` matrix.
@@ -170,8 +177,8 @@ pub fn transpose(from: &[f32], cols: usize, to: &mut [f32]) {
 
 fn run(
     [m, n, k]: [usize; 3],
-    a: View<'_>,
-    b: View<'_>,
+    a: MatRef<'_>,
+    b: MatRef<'_>,
     c: &mut [f32],
     ldc: usize,
     accumulate: bool,
@@ -194,8 +201,8 @@ fn run(
 /// reading them if `accumulate`; they overlap neither A nor B.
 unsafe fn run_at(
     [m, n, k]: [usize; 3],
-    a: View<'_>,
-    b: View<'_>,
+    a: MatRef<'_>,
+    b: MatRef<'_>,
     c: *mut f32,
     ldc: usize,
     accumulate: bool,
@@ -245,8 +252,8 @@ mod tests {
             let a = narrow(&rng.normals((m + pad) * (k + pad), 1.0));
             let b = narrow(&rng.normals((n + pad) * (k + pad), 1.0));
             let start = narrow(&rng.normals(m * (n + pad), 1.0));
-            let va = if ta { View::rows(&a, m + pad).t() } else { View::rows(&a, k + pad) };
-            let vb = if tb { View::rows(&b, k + pad).t() } else { View::rows(&b, n + pad) };
+            let va = if ta { MatRef::rows(&a, m + pad).t() } else { MatRef::rows(&a, k + pad) };
+            let vb = if tb { MatRef::rows(&b, k + pad).t() } else { MatRef::rows(&b, n + pad) };
             let mut c = start.clone();
             gemm([m, n, k], va, vb, &mut c, n + pad, accumulate);
             for i in 0..m {
@@ -274,11 +281,11 @@ mod tests {
             let start = narrow(&rng.normals(m * n, 1.0));
             for accumulate in [false, true] {
                 let (mut got, mut want) = (start.clone(), start.clone());
-                gemm_by_rows([m, n, k], View::rows(&a, k), &b, &mut got, n, accumulate);
-                gemm([m, n, k], View::rows(&a, k), View::rows(&b, k).t(), &mut want, n, accumulate);
+                gemm_by_rows([m, n, k], MatRef::rows(&a, k), &b, &mut got, n, accumulate);
+                gemm([m, n, k], MatRef::rows(&a, k), MatRef::rows(&b, k).t(), &mut want, n, accumulate);
                 if !accumulate {
-                    assert_eq!(product_by_rows([m, n, k], View::rows(&a, k), &b), got);
-                    assert_eq!(product([m, n, k], View::rows(&a, k), View::rows(&b, k).t()), want);
+                    assert_eq!(product_by_rows([m, n, k], MatRef::rows(&a, k), &b), got);
+                    assert_eq!(product([m, n, k], MatRef::rows(&a, k), MatRef::rows(&b, k).t()), want);
                 }
                 assert!(got.iter().zip(&want).all(|(g, w)| (g - w).abs() < 1e-3), "{m} x {n} x {k}");
             }
@@ -293,7 +300,7 @@ mod tests {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             let mut c = vec![0.0; m * n];
-            pool.install(|| gemm([m, n, k], View::rows(&a, k), View::rows(&b, n), &mut c, n, false));
+            pool.install(|| gemm([m, n, k], MatRef::rows(&a, k), MatRef::rows(&b, n), &mut c, n, false));
             c
         };
         let one = run(1);
@@ -303,6 +310,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "B is too short")]
     fn a_short_operand_is_refused() {
-        gemm([1, 2, 2], View::rows(&[0.0; 2], 2), View::rows(&[0.0; 3], 2), &mut [0.0; 2], 2, false);
+        gemm([1, 2, 2], MatRef::rows(&[0.0; 2], 2), MatRef::rows(&[0.0; 3], 2), &mut [0.0; 2], 2, false);
     }
 }

@@ -8,7 +8,7 @@ use crate::simd::{Isa, Kernel, Simd};
 /// # Panics
 /// If a slice is too short for the shape and strides, or `n` is not a multiple of 16.
 #[allow(clippy::too_many_arguments)]
-pub fn matmul(
+pub fn small_gemm(
     isa: Isa,
     shape: Shape,
     a: Left<'_>,
@@ -23,12 +23,15 @@ pub fn matmul(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(n.is_multiple_of(COLUMN_PAD) && n <= ldb && n <= ldc, "matmul: {shape:?}, ldb {ldb}, ldc {ldc}");
-    assert!(k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.col, "matmul: A is too short");
-    assert!(k == 0 || b.len() >= (k - 1) * ldb + n, "matmul: B is too short");
-    assert!(c.len() >= (m - 1) * ldc + n, "matmul: C is too short");
+    assert!(
+        n.is_multiple_of(COLUMN_PAD) && n <= ldb && n <= ldc,
+        "small_gemm: {shape:?}, ldb {ldb}, ldc {ldc}"
+    );
+    assert!(k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.col, "small_gemm: A is too short");
+    assert!(k == 0 || b.len() >= (k - 1) * ldb + n, "small_gemm: B is too short");
+    assert!(c.len() >= (m - 1) * ldc + n, "small_gemm: C is too short");
     if let Epilogue::MaskBy(h, ldh) = epilogue {
-        assert!(n <= ldh && h.len() >= (m - 1) * ldh + n, "matmul: the mask is too short");
+        assert!(n <= ldh && h.len() >= (m - 1) * ldh + n, "small_gemm: the mask is too short");
     }
     isa.run(Product { shape, a, b, ldb, c, ldc, accumulate, epilogue, last: true });
 }
@@ -80,7 +83,7 @@ impl Product<'_> {
         while j < self.shape.n {
             let vectors = (self.shape.n - j) / S::LANES;
             // 24 accumulators of 32 registers on AVX-512, 12 of 16 on the others.
-            // SAFETY: `matmul` has checked every extent; the panels below cover rows < m and columns < n only.
+            // SAFETY: `small_gemm` has checked every extent; the panels below cover rows < m and columns < n only.
             unsafe {
                 if vectors >= 4 && S::LANES == 16 {
                     self.panel::<S, 6, 4, 4>(s, j);
@@ -129,7 +132,7 @@ impl Product<'_> {
     #[allow(clippy::needless_range_loop, reason = "one index runs over registers and memory")]
     unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, s: S, i: usize, j: usize) {
         let Left { values, row, col } = self.a;
-        // SAFETY: all offsets stay inside the extents that `matmul` has checked.
+        // SAFETY: all offsets stay inside the extents that `small_gemm` has checked.
         unsafe {
             let mut acc = [[s.splat(0.0); NV]; MR];
             let c = self.c.as_mut_ptr().add(i * self.ldc + j);
@@ -208,7 +211,7 @@ mod tests {
         for isa in Isa::available() {
             let mut c = c0.clone();
             let epilogue = if mask { Epilogue::MaskBy(&h, n) } else { Epilogue::Relu };
-            matmul(isa, shape, a, &b, ldb, &mut c, ldc, accumulate, epilogue);
+            small_gemm(isa, shape, a, &b, ldb, &mut c, ldc, accumulate, epilogue);
             for i in 0..m {
                 for j in 0..n {
                     let mut want = if accumulate { f64::from(c0[i * ldc + j]) } else { 0.0 };
@@ -247,6 +250,6 @@ mod tests {
     fn a_short_operand_is_refused() {
         let shape = Shape { m: 1, n: 16, k: 2 };
         let a = Left { values: &[0.0; 2], row: 2, col: 1 };
-        matmul(Isa::Scalar, shape, a, &[0.0; 31], 16, &mut [0.0; 16], 16, false, Epilogue::None);
+        small_gemm(Isa::Scalar, shape, a, &[0.0; 31], 16, &mut [0.0; 16], 16, false, Epilogue::None);
     }
 }

@@ -1,7 +1,7 @@
 //! Activations times weights.
 
 use super::{CONFIG, DEEP, MOST, Packed, SIDE, available};
-use crate::ops::matmul::Epilogue;
+use crate::ops::small_gemm::Epilogue;
 use std::arch::asm;
 use std::arch::x86_64::*;
 

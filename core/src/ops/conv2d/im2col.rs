@@ -3,7 +3,7 @@
 /// A kernel's places over a map with interleaved channels. Place a of an axis sees the map from `a * stride + origin`
 /// on; beyond the map it sees zeros.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
+pub(super) struct Im2col {
     /// Height and width of the map.
     pub(super) size: [usize; 2],
     pub(super) channels: usize,
@@ -13,7 +13,7 @@ pub(super) struct Windows {
     pub(super) origin: [isize; 2],
 }
 
-impl Windows {
+impl Im2col {
     /// Values that one place sees.
     pub(super) fn len(&self) -> usize {
         self.taps[0] * self.taps[1] * self.channels
@@ -21,7 +21,7 @@ impl Windows {
 
     /// Writes what the places `(row, 0), (row, 1), ...` see, as many as `to` has room for, ordered by the kernel's row,
     /// its column, the channel.
-    pub(super) fn write(&self, map: &[f32], row: usize, to: &mut [f32]) {
+    pub(super) fn unfold(&self, map: &[f32], row: usize, to: &mut [f32]) {
         let [height, width] = self.size;
         let across = self.taps[1] * self.channels;
         let top = (row * self.stride[0]) as isize + self.origin[0];
@@ -46,8 +46,8 @@ impl Windows {
         }
     }
 
-    /// Writes rows that do not overlap back to where [`Self::write`] would have read them.
-    pub(super) fn put_back(&self, from: &[f32], row: usize, map: &mut [f32]) {
+    /// Writes rows that do not overlap back to where [`Self::unfold`] would have read them.
+    pub(super) fn fold(&self, from: &[f32], row: usize, map: &mut [f32]) {
         let across = self.taps[1] * self.channels;
         for (column, from) in from.chunks_exact(self.len()).enumerate() {
             for (tap, from) in from.chunks_exact(across).enumerate() {
