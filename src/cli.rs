@@ -1,12 +1,10 @@
-//! The flags. Those of a model live with its configuration, in its crate.
+//! The subcommands. Flags of a model live with its configuration, in its crate.
 
 use crate::commands::{compare, demo, eval, export, inspect, resume, seg, train, view};
+use crate::common::Common;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use nerve_core::device::DeviceArg;
-use nerve_viewer::ViewerArgs;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::fmt::Display;
-use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,83 +63,27 @@ pub enum Command {
     Doctor,
 }
 
-/// Flags that are valid in any position.
-#[derive(Clone, Debug, Args)]
-pub struct Common {
-    /// Where to compute: auto, cpu or cuda[:N]
-    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceArg,
-    /// Folder of the run to train [default: runs/NAME, numbered if taken]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Worker threads; 0 is one per core
-    #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = threads)]
-    pub threads: usize,
-    /// One JSON object a line on stdout; text for people goes to stderr
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Where to watch it.
-    #[command(flatten)]
-    pub viewer: ViewerArgs,
-    /// Tell more; twice for debugging
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    // One form of help, with a line for each flag.
-    /// Print help
-    #[arg(long, short, global = true, action = clap::ArgAction::HelpShort)]
-    help: Option<bool>,
-    /// Print the version
-    #[arg(long, short = 'V', action = clap::ArgAction::Version)]
-    version: Option<bool>,
-}
-
 impl Cli {
     /// What the process was started with. What is wrong with it is said, and ends it with exit code 2.
     pub fn given() -> Self {
         // Said here for all paths: clap hands them on as they are.
         if let Some(odd) = std::env::args_os().find(|argument| argument.to_str().is_none()) {
             let odd = odd.to_string_lossy();
-            usage(format!("'{odd}' is not UTF-8, which config.toml and JSON need: rename it")).exit();
+            error(format!("'{odd}' is not UTF-8, which config.toml and JSON need: rename it")).exit();
         }
         let matches = Self::command().get_matches();
         let checked = match matches.subcommand() {
             Some(("train", flags)) => train::check_flags(flags),
             _ => Ok(()),
         };
-        checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit())
+        let parsed = checked.map_err(error).and_then(|()| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| error.exit())
     }
 }
 
-impl Common {
-    /// Refuses `--viewer` where there is nothing to watch.
-    pub fn without_viewer(&self, command: &str) -> Result<(), clap::Error> {
-        match self.viewer.places(Some(PathBuf::new())).map_err(usage)?.is_empty() {
-            true => Ok(()),
-            false => Err(usage(format!(
-                "--viewer has no meaning for `nerve {command}`: there is nothing to watch"
-            ))),
-        }
-    }
-
-    /// Refuses `--out` for a command that makes no run.
-    pub fn without_out(&self, command: &str) -> Result<(), clap::Error> {
-        match &self.out {
-            None => Ok(()),
-            Some(_) => Err(usage(format!("--out has no meaning for `nerve {command}`: it makes no run"))),
-        }
-    }
-}
-
-/// A mistake on the command line that only shows after parsing.
-pub fn usage(message: impl Display) -> clap::Error {
+/// A mistake that only shows after parsing, as clap says mistakes.
+pub fn error(message: impl Display) -> clap::Error {
     Cli::command().error(ErrorKind::ValueValidation, message)
-}
-
-fn threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(threads @ 0..=1024) => Ok(threads),
-        _ => Err("use 0 to 1024".into()),
-    }
 }
 
 #[cfg(test)]

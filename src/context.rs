@@ -1,6 +1,6 @@
 //! What every command is given.
 
-use crate::cli::Common;
+use crate::common::Common;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use anyhow::Context as _;

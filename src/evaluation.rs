@@ -1,8 +1,8 @@
 //! Held-out views of a radiance field, from the command line: measured, drawn, written down, summed up.
 
-use crate::commands::Outcome;
 use crate::context::Context;
 use crate::format;
+use crate::outcome::Outcome;
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::sinks;
@@ -128,7 +128,7 @@ pub fn evaluate(
     let events = Events::new();
     let name = target.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     viewers::attach(context, &events, SCENES, &name, target.folder.join("recording.rrd"))?;
-    if events.wished().is_some() {
+    if events.previews().is_some() {
         trainer.show_scene(&events);
         trainer.publish_cells(&events);
     }

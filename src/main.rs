@@ -2,12 +2,14 @@
 
 mod cli;
 mod commands;
+mod common;
 mod context;
 mod evaluation;
 mod forecast;
 mod format;
 mod interrupt;
 mod nerf;
+mod outcome;
 mod output;
 mod photos;
 mod progress;
@@ -18,9 +20,10 @@ mod speed;
 mod viewers;
 
 use cli::{Cli, Command};
-use commands::{Outcome, compare, demo, doctor, eval, export, inspect, models, resume, seg, train, view};
+use commands::{compare, demo, doctor, eval, export, inspect, models, resume, seg, train, view};
 use context::Context;
 use nerve_data::photos::PhotosError;
+use outcome::{Outcome, Usage, usage};
 use output::remark;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    cli.common.viewer.places(Some(PathBuf::new())).map_err(cli::usage)?;
+    cli.common.viewer.places(Some(PathBuf::new())).map_err(usage)?;
     let context = Context::new(cli.common)?;
     match cli.command {
         Command::Train(args) => train::run(&context, *args),
@@ -52,8 +55,8 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
 
 /// Says once what went wrong: 2 for a wrong command line, 1 for everything else.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    if let Some(usage) = error.downcast_ref::<clap::Error>() {
-        usage.exit();
+    if let Some(mistake) = error.downcast_ref::<Usage>() {
+        cli::error(mistake).exit();
     }
     if let Some(stopped @ PhotosError::Cancelled { .. }) = error.downcast_ref() {
         remark(stopped);

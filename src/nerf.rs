@@ -1,10 +1,9 @@
 //! A radiance field's run from the command line: sinks, training, evaluation, summary.
 
-use crate::cli::usage;
-use crate::commands::Outcome;
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation, Target};
 use crate::format;
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::scene;
 use crate::sinks::Listeners;

@@ -1,8 +1,8 @@
 //! A segmenter's run from the command line: its data, sinks, training, evaluation, summary.
 
-use crate::commands::Outcome;
 use crate::context::Context;
 use crate::format;
+use crate::outcome::Outcome;
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::sinks::Listeners;

@@ -1,7 +1,7 @@
 //! Viewers of what a command does, as listeners of its events.
 
-use crate::cli::usage;
 use crate::context::Context;
+use crate::outcome::usage;
 use crate::output::remark;
 use nerve_core::run::{Delivery, Events};
 use nerve_viewer::Viewer;
@@ -26,7 +26,7 @@ pub fn attach(
     let flags = &context.common.viewer;
     let places = flags.places(Some(recording)).map_err(usage)?;
     if !places.is_empty() {
-        events.wish(flags.wish());
+        events.request_previews(flags.preview_request());
     }
     for place in places {
         let title = format!("viewer ({place})");

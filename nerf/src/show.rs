@@ -54,24 +54,24 @@ pub(crate) struct Compared {
 }
 
 impl Show {
-    /// Tells of the scene, if pictures are wished for.
+    /// Tells of the scene, if pictures are asked for.
     pub(crate) fn new(trainer: &Trainer, events: &Events) -> Self {
         let mut show = Self { every: None, next: Instant::now(), sets: 0, preview: None, around: Vec::new() };
-        let Some(wish) = events.wished() else { return show };
+        let Some(request) = events.previews() else { return show };
         trainer.show_scene(events);
         let scene = trainer.scene();
         let watched = scene.splits.eval().first().and_then(|view| scene.views.get(*view));
         show.preview = watched.and_then(|view| {
-            let n = factor(&view.camera, wish.side as u32);
+            let n = factor(&view.camera, request.side as u32);
             let photo = flatten(&view.image.downscale(n).ok()?, 1.0);
             Some(Preview { name: view.name.clone(), camera: smaller(&view.camera, n)?, photo })
         });
         show.around = around(scene);
-        (show.every, show.next) = (Some(wish.every), Instant::now() + wish.every);
+        (show.every, show.next) = (Some(request.every), Instant::now() + request.every);
         show
     }
 
-    /// Whether pictures are wished for at all.
+    /// Whether pictures are asked for at all.
     pub(crate) fn is_wanted(&self) -> bool {
         self.every.is_some()
     }
@@ -85,7 +85,7 @@ impl Show {
 impl Trainer {
     /// Tells viewers of the cameras, their photographs, their way, and the points that came with them.
     pub fn show_scene(&self, events: &Events) {
-        let (scene, side) = (self.scene(), events.wished().map_or(0, |wish| wish.side));
+        let (scene, side) = (self.scene(), events.previews().map_or(0, |request| request.side));
         let shared = ((PHOTOS / scene.views.len().max(1) / 3) as f64).sqrt() as usize;
         let side = side.min(shared).max(16) as u32;
         let held_out = scene.splits.eval();

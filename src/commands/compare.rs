@@ -1,10 +1,9 @@
 //! `nerve compare`.
 
-use super::Outcome;
-use crate::cli::usage;
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation};
 use crate::nerf::{self, KIND, Session};
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::{forecast, scene};
 use anyhow::Context as _;

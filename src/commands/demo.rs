@@ -1,8 +1,7 @@
 //! `nerve demo`.
 
-use super::Outcome;
-use crate::cli::usage;
 use crate::context::Context;
+use crate::outcome::{Outcome, usage};
 use crate::progress::Counter;
 use nerve_data::demo::labels::LabelDemo;
 use nerve_data::demo::{self, DemoConfig, DemoError};

@@ -1,8 +1,8 @@
 //! `nerve doctor`.
 
-use super::Outcome;
 use crate::context::Context;
 use crate::format;
+use crate::outcome::Outcome;
 use nerve_core::device::{CpuInfo, available_memory, cpu_info};
 use nerve_core::simd::Isa;
 use nerve_data::photos::{Colmap, INSTALL};

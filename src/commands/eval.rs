@@ -1,10 +1,10 @@
 //! `nerve eval`.
 
-use super::{Kind, Outcome};
-use crate::cli::usage;
+use super::Kind;
 use crate::context::Context;
 use crate::evaluation::{self, Target};
 use crate::nerf;
+use crate::outcome::{Outcome, usage};
 use crate::progress::Counter;
 use crate::{scene, segmentation};
 use nerve_core::metrics::lpips::Lpips;

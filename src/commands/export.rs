@@ -1,8 +1,8 @@
 //! `nerve export`.
 
-use super::{Kind, Outcome};
-use crate::cli::usage;
+use super::Kind;
 use crate::context::Context;
+use crate::outcome::{Outcome, usage};
 use crate::progress::Counter;
 use crate::{format, nerf};
 use nerve_core::run::RunFolder;

@@ -1,8 +1,7 @@
 //! `nerve inspect`.
 
-use super::Outcome;
-use crate::cli::usage;
 use crate::context::Context;
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::{forecast, format, scene, segmentation, speed};

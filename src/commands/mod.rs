@@ -12,31 +12,7 @@ pub mod seg;
 pub mod train;
 pub mod view;
 
-use crate::interrupt;
 use nerve_core::run::RunFolder;
-use std::process::ExitCode;
-
-/// How a command ended, other than by an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All done.
-    Done,
-    /// It did its work and found that something is wrong.
-    Failed,
-    /// The user stopped it.
-    Interrupted,
-}
-
-impl Outcome {
-    /// The process's exit code.
-    pub fn code(self) -> ExitCode {
-        match self {
-            Self::Done => ExitCode::SUCCESS,
-            Self::Failed => ExitCode::FAILURE,
-            Self::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
-        }
-    }
-}
 
 /// What a run is of. Commands on runs dispatch on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

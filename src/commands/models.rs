@@ -1,7 +1,7 @@
 //! `nerve models`.
 
-use super::Outcome;
 use crate::context::Context;
+use crate::outcome::Outcome;
 use nerve_vision::zoo::{ENTRIES, Kind};
 use serde_json::json;
 

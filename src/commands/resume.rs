@@ -1,9 +1,9 @@
 //! `nerve resume`.
 
-use super::{Kind, Outcome};
-use crate::cli::usage;
+use super::Kind;
 use crate::context::Context;
 use crate::nerf::{self, Session};
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::{forecast, scene, segmentation};
 use nerve_core::run::RunFolder;

@@ -1,9 +1,8 @@
 //! `nerve train`.
 
-use super::Outcome;
-use crate::cli::usage;
 use crate::context::Context;
 use crate::nerf::{self, KIND, Session};
+use crate::outcome::{Outcome, Usage, usage};
 use crate::photos::{self, MatchingArg};
 use crate::{forecast, scene};
 use anyhow::Context as _;
@@ -38,7 +37,7 @@ pub struct TrainArgs {
 }
 
 /// Refuses settings of HollowNeRF for a plain field, which would do nothing.
-pub fn check_flags(given: &ArgMatches) -> Result<(), clap::Error> {
+pub fn check_flags(given: &ArgMatches) -> Result<(), Usage> {
     if given.get_one::<Method>("method") != Some(&Method::Plain) {
         return Ok(());
     }

@@ -1,10 +1,10 @@
 //! `nerve view`.
 
-use super::{Kind, Outcome};
-use crate::cli::usage;
+use super::Kind;
 use crate::context::Context;
 use crate::evaluation::held_out;
 use crate::nerf;
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::segmentation;
 use crate::viewers::{LABELS, SCENES};
@@ -120,7 +120,7 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
         std::fs::remove_file(file).with_context(|| file.display().to_string())?;
     }
     let (events, flags) = (Events::new(), &context.common.viewer);
-    events.wish(flags.wish());
+    events.request_previews(flags.preview_request());
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     let place = Place::Save(file.to_owned());
     let viewer = Viewer::new(place, LABELS, &name, flags.viewer_size as usize, |text| remark(text));
@@ -149,7 +149,7 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
         std::fs::remove_file(file).with_context(|| file.display().to_string())?;
     }
     let (events, flags) = (Events::new(), &context.common.viewer);
-    events.wish(flags.wish());
+    events.request_previews(flags.preview_request());
     let place = Place::Save(file.to_owned());
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     let viewer = Viewer::new(place, SCENES, &name, flags.viewer_size as usize, |text| remark(text));

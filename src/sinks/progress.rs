@@ -80,7 +80,19 @@ impl Sink for Progress {
                 Level::Error => format!("error: {message}"),
             }),
             Event::Done { .. } => self.bar.finish_and_clear(),
-            _ => {}
+            // Nothing to read on a line.
+            Event::Image { .. }
+            | Event::Histogram { .. }
+            | Event::Map { .. }
+            | Event::Classes { .. }
+            | Event::Labels { .. }
+            | Event::PerClass { .. }
+            | Event::Confusion { .. }
+            | Event::Cameras { .. }
+            | Event::Path { .. }
+            | Event::Points { .. }
+            | Event::Mesh { .. }
+            | Event::Voxels { .. } => {}
         }
         Ok(())
     }

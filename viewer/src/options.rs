@@ -1,7 +1,7 @@
 //! The flags.
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use nerve_core::run::Wish;
+use nerve_core::run::PreviewRequest;
 
 /// Where a run is shown, as on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +138,8 @@ impl ViewerArgs {
     }
 
     /// The pictures that training should make.
-    pub fn wish(&self) -> Wish {
-        Wish { every: self.viewer_every, side: self.viewer_size as usize }
+    pub fn preview_request(&self) -> PreviewRequest {
+        PreviewRequest { every: self.viewer_every, side: self.viewer_size as usize }
     }
 }
 

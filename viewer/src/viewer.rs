@@ -1,7 +1,7 @@
 //! The sink that shows a run in one place.
 use std::time::{Duration, Instant};
 
-use nerve_core::run::{Event, Remembered, Sink, SinkError};
+use nerve_core::run::{Event, ReplayBuffer, Sink, SinkError};
 use re_sdk::RecordingStreamError;
 
 use crate::options::Place;
@@ -9,7 +9,7 @@ use crate::output::{Identity, Output};
 use crate::record::Recorder;
 
 /// Bytes of pictures that are kept for a viewer that comes, or comes back.
-const REMEMBERED: usize = 64 << 20;
+const REPLAYED: usize = 64 << 20;
 /// Between two looks at whether the output still works.
 const LOOK: Duration = Duration::from_secs(2);
 /// What the stream may take to be written or sent at the end; the sink is left behind after 2 s.
@@ -23,7 +23,7 @@ pub struct Viewer {
     output: Output,
     recorder: Option<Recorder>,
     /// What a viewer that comes late, or again, is told first.
-    past: Option<Remembered>,
+    past: Option<ReplayBuffer>,
     looked: Instant,
     tell: Box<dyn Fn(&str) + Send>,
 }
@@ -41,7 +41,7 @@ impl Viewer {
         tell: impl Fn(&str) + Send + 'static,
     ) -> Self {
         let output = Output::new(place);
-        let past = output.comes_and_goes().then(|| Remembered::new(REMEMBERED));
+        let past = output.comes_and_goes().then(|| ReplayBuffer::new(REPLAYED));
         let identity = Identity::new(application, name);
         Self { identity, side, output, recorder: None, past, looked: Instant::now(), tell: Box::new(tell) }
     }
@@ -52,7 +52,7 @@ impl Viewer {
             && let Some(stream) = self.output.open(&mut self.identity, &*self.tell)?
         {
             let mut recorder = Recorder::new(stream, self.side);
-            for event in self.past.iter().flat_map(Remembered::iter) {
+            for event in self.past.iter().flat_map(ReplayBuffer::iter) {
                 recorder.record(event).map_err(|e| failed(&self.output, &e))?;
             }
             self.recorder = Some(recorder);

@@ -1,7 +1,7 @@
-//! What a viewer that is behind may have waiting, and what is kept for one that comes late.
+//! What may wait for a viewer that is behind.
 use std::collections::VecDeque;
 
-use super::{Delivery, Event, Worth};
+use super::{Delivery, Event, Retention};
 
 /// Something that may hold an event.
 pub(super) trait Holds {
@@ -9,47 +9,13 @@ pub(super) trait Holds {
     fn event(&self) -> Option<&Event>;
 }
 
-/// Events that are kept for a listener that comes late or comes back: all numbers and messages, thinned out beyond
-/// [`Delivery::KEPT`], and the newest of each picture, within a limit of bytes.
-#[derive(Clone, Debug)]
-pub struct Remembered {
-    events: VecDeque<Event>,
-    bytes: usize,
-}
-
-impl Remembered {
-    /// Nothing yet; of pictures at most so many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Self {
-        Self { events: VecDeque::new(), bytes }
-    }
-
-    /// One more event.
-    pub fn push(&mut self, event: &Event) {
-        if make_room(&mut self.events, event, self.bytes).1 {
-            self.events.push_back(event.clone());
-        }
-    }
-
-    /// What is kept, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter()
-    }
-}
-
-impl Holds for Event {
-    fn event(&self) -> Option<&Event> {
-        Some(self)
-    }
-}
-
 /// Drops what must go so that `event` may wait too: pictures of the same thing, then the oldest pictures beyond
 /// `limit` bytes, then what was said once; of too many numbers and messages every second one. How many were
 /// dropped, and whether `event` itself has room.
 pub(super) fn make_room<T: Holds>(waiting: &mut VecDeque<T>, event: &Event, limit: usize) -> (u64, bool) {
     let before = waiting.len();
-    let worth = event.worth();
-    let fits = if worth == Worth::Kept {
+    let retention = event.retention();
+    let fits = if retention == Retention::All {
         if before >= Delivery::KEPT && !is_last(event) {
             thin_out(waiting);
         }
@@ -57,10 +23,10 @@ pub(super) fn make_room<T: Holds>(waiting: &mut VecDeque<T>, event: &Event, limi
     } else {
         waiting.retain(|m| !shown(m).is_some_and(|old| old.is_superseded_by(event)));
         let mut held: usize = waiting.iter().filter_map(shown).map(Event::bytes).sum();
-        for drop in [Worth::Picture, Worth::Static] {
+        for drop in [Retention::Latest, Retention::Once] {
             // A picture does not drive out what is said only once.
-            if drop == Worth::Picture || worth == Worth::Static {
-                waiting.retain(|m| match shown(m).filter(|old| old.worth() == drop) {
+            if drop == Retention::Latest || retention == Retention::Once {
+                waiting.retain(|m| match shown(m).filter(|old| old.retention() == drop) {
                     Some(old) if held + event.bytes() > limit => {
                         held -= old.bytes();
                         false
@@ -76,7 +42,7 @@ pub(super) fn make_room<T: Holds>(waiting: &mut VecDeque<T>, event: &Event, limi
 
 /// The event of a message, if it is a picture.
 fn shown(message: &impl Holds) -> Option<&Event> {
-    message.event().filter(|event| event.worth() != Worth::Kept)
+    message.event().filter(|event| event.retention() != Retention::All)
 }
 
 fn is_last(event: &Event) -> bool {
@@ -89,7 +55,7 @@ fn thin_out(waiting: &mut VecDeque<impl Holds>) {
     waiting.retain(|message| {
         let Some(event) = message.event() else { return true };
         let thinned =
-            event.worth() == Worth::Kept && !is_last(event) && !matches!(event, Event::Classes { .. });
+            event.retention() == Retention::All && !is_last(event) && !matches!(event, Event::Classes { .. });
         nth += usize::from(thinned);
         !thinned || nth.is_multiple_of(2)
     });
@@ -170,26 +136,6 @@ mod tests {
         let widest: usize = left.windows(2).map(|w| w[1] - w[0]).max().unwrap();
         assert!(left[0] < 32 && widest <= 32, "first {}, widest gap {widest}", left[0]);
         assert_eq!(names(&waiting).last().unwrap(), "other", "the end is not thinned out");
-    }
-
-    #[test]
-    fn one_that_comes_late_hears_all_numbers_and_the_newest_of_each_picture() {
-        let mut past = Remembered::new(100);
-        for step in 0..5 {
-            past.push(&picture("truth", ImageRole::GroundTruth, step, 40));
-            past.push(&picture("a", ImageRole::Prediction, step, 40));
-            past.push(&text(step.to_string()));
-        }
-        let told: Vec<Event> = past.iter().cloned().collect();
-        assert_eq!(told.len(), 7);
-        assert_eq!(
-            told[4..],
-            [
-                picture("truth", ImageRole::GroundTruth, 4, 40),
-                picture("a", ImageRole::Prediction, 4, 40),
-                text("4")
-            ]
-        );
     }
 
     proptest! {

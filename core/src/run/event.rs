@@ -7,7 +7,6 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use super::{Class, ImageRole, LabelRole, MapRole, View};
 
 /// One message of a run, for every sink alike.
-#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Named numbers of one step: losses, rates, PSNR.

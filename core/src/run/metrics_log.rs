@@ -69,7 +69,20 @@ impl Sink for MetricsLog {
                 let elapsed = elapsed.as_secs_f64();
                 self.write(&Bins { step: *step, elapsed, histogram: name, range: *range, counts })
             }
-            _ => Ok(()),
+            // Numbers of a step only.
+            Event::Image { .. }
+            | Event::Map { .. }
+            | Event::Classes { .. }
+            | Event::Labels { .. }
+            | Event::PerClass { .. }
+            | Event::Confusion { .. }
+            | Event::Cameras { .. }
+            | Event::Path { .. }
+            | Event::Points { .. }
+            | Event::Mesh { .. }
+            | Event::Voxels { .. }
+            | Event::Text { .. }
+            | Event::Done { .. } => Ok(()),
         };
         written.map_err(|e| self.failed(e))
     }

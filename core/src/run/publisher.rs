@@ -29,12 +29,12 @@ pub struct Events(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     sinks: Mutex<Vec<Attached>>,
-    wish: Mutex<Option<Wish>>,
+    previews: Mutex<Option<PreviewRequest>>,
 }
 
-/// What viewers would like to see on the way. Pictures cost training time, so none is made that nobody wishes for.
+/// The pictures that viewers ask for on the way. They cost training time, so none is made that nobody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct PreviewRequest {
     /// Time between two sets of pictures; more where making them would take too large a share of the time.
     pub every: Duration,
     /// Longest side of a picture in pixels.
@@ -78,15 +78,15 @@ impl Events {
         Ok(())
     }
 
-    /// Says that pictures are wanted, before a run begins.
-    pub fn wish(&self, wish: Wish) {
-        *self.0.wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(wish);
+    /// Asks for pictures, before a run begins.
+    pub fn request_previews(&self, request: PreviewRequest) {
+        *self.0.previews.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
     }
 
-    /// The pictures that are wanted, if any.
+    /// The pictures that are asked for, if any.
     #[must_use]
-    pub fn wished(&self) -> Option<Wish> {
-        *self.0.wish.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn previews(&self) -> Option<PreviewRequest> {
+        *self.0.previews.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells every sink. Never waits for one; without sinks, or after [`Events::close`], it does nothing.

@@ -188,10 +188,10 @@ fn a_viewer_that_catches_up_gets_all_numbers_and_the_newest_pictures() {
 }
 
 #[test]
-fn pictures_are_made_only_if_someone_wishes_for_them() {
+fn pictures_are_made_only_if_someone_asks_for_them() {
     let events = Events::new();
-    assert_eq!(events.wished(), None);
-    let wish = Wish { every: Duration::from_secs(5), side: 320 };
-    events.clone().wish(wish);
-    assert_eq!(events.wished(), Some(wish));
+    assert_eq!(events.previews(), None);
+    let request = PreviewRequest { every: Duration::from_secs(5), side: 320 };
+    events.clone().request_previews(request);
+    assert_eq!(events.previews(), Some(request));
 }

@@ -41,7 +41,6 @@ pub struct Class {
 }
 
 /// What a picture is for.
-#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageRole {
     /// What goes in; the same at every step.
@@ -59,7 +58,6 @@ pub enum ImageRole {
 }
 
 /// What the values of a map are.
-#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MapRole {
     /// Distance along the camera's axis, in world units.
@@ -71,7 +69,6 @@ pub enum MapRole {
 }
 
 /// Whose labels they are.
-#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LabelRole {
     /// The data's; the same at every step.

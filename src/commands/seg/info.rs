@@ -1,9 +1,8 @@
 //! `nerve seg info`.
 
-use crate::cli::usage;
-use crate::commands::Outcome;
 use crate::context::Context;
 use crate::format;
+use crate::outcome::{Outcome, usage};
 use nerve_vision::load::{Access, Source};
 use nerve_vision::zoo::{self, Config};
 use serde_json::json;

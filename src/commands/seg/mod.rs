@@ -4,8 +4,8 @@ mod info;
 mod predict;
 mod train;
 
-use super::Outcome;
 use crate::context::Context;
+use crate::outcome::Outcome;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]

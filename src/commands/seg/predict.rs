@@ -1,8 +1,8 @@
 //! `nerve seg predict`.
 
-use crate::cli::usage;
-use crate::commands::{Kind, Outcome};
+use crate::commands::Kind;
 use crate::context::Context;
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::segmentation;

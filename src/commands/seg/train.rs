@@ -1,9 +1,8 @@
 //! `nerve seg train`.
 
-use crate::cli::usage;
-use crate::commands::Outcome;
 use crate::commands::train::absolute;
 use crate::context::Context;
+use crate::outcome::{Outcome, usage};
 use crate::segmentation::{self, KIND, Session};
 use nerve_core::run::{Existing, RunFolder};
 use nerve_vision::segmentation::{SegConfig, Trainer};

@@ -118,7 +118,7 @@ pub(super) fn labels(
     let format = ImageFormat::segmentation(small.map(|v| v as u32), ChannelDatatype::U16);
     let (leaf, fixed) = match role {
         LabelRole::GroundTruth => ("ground_truth", true),
-        _ => ("prediction", false),
+        LabelRole::Prediction => ("prediction", false),
     };
     stream.log_with_static(base.join(&leaf.into()), fixed, &SegmentationImage::new(bytes, format))
 }

@@ -94,8 +94,7 @@ impl Recorder {
             }
             Event::Text { level, message } => numbers::text(&self.stream, *level, message),
             Event::Image { step, name, role, width, height, channels, data } => {
-                let Some(leaf) = image_leaf(*role) else { return Ok(()) };
-                let path = self.base(name).join(&leaf.into());
+                let path = self.base(name).join(&image_leaf(*role).into());
                 // A photograph is the same every time.
                 if *role == ImageRole::GroundTruth && !self.photos.insert(path.clone()) {
                     return Ok(());
@@ -137,8 +136,8 @@ impl Recorder {
                 self.at(*step);
                 cells::cells(&self.stream, name, *cells, *frame, values)
             }
-            // The end of the stream says it; other kinds of events are for other sinks.
-            _ => Ok(()),
+            // The end of the stream says it.
+            Event::Done { .. } => Ok(()),
         }
     }
 
@@ -189,18 +188,16 @@ impl Recorder {
     }
 }
 
-/// What an image is called below its view; `None` for those that only other sinks show.
-fn image_leaf(role: ImageRole) -> Option<&'static str> {
-    Some(match role {
+/// What an image is called below its view.
+fn image_leaf(role: ImageRole) -> &'static str {
+    match role {
         ImageRole::Input => "input",
         ImageRole::Prediction => "rendering",
         ImageRole::GroundTruth => "photo",
         ImageRole::Error => "error",
         ImageRole::Depth => "depth_picture",
         ImageRole::Normals => "normals",
-        // All of it comes in its parts too.
-        _ => return None,
-    })
+    }
 }
 
 fn map_leaf(role: MapRole) -> &'static str {
@@ -208,7 +205,6 @@ fn map_leaf(role: MapRole) -> &'static str {
         MapRole::Depth => "depth",
         MapRole::Score => "score",
         MapRole::Saliency => "saliency",
-        _ => "map",
     }
 }
 

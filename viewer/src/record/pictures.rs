@@ -77,7 +77,7 @@ pub(super) fn map(
     let values = nearest(values, size, small);
     match role {
         MapRole::Depth => depth(&values, small).map(|depth| Box::new(depth) as _),
-        _ => {
+        MapRole::Score | MapRole::Saliency => {
             let pixel = |v: &f32| if v.is_nan() { [0; 3] } else { viridis(*v) };
             let data: Vec<u8> = values.iter().flat_map(pixel).collect();
             let [width, height] = small;

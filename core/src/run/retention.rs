@@ -1,38 +1,38 @@
-//! What an event costs while it waits, and when it is stale.
+//! Which waiting events are retained for a sink that is behind, what they cost, and when they are stale.
 use super::{Event, ImageRole, LabelRole};
 
-/// What a waiting event is worth.
+/// How much of a kind of event is retained for a sink that is behind or comes late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worth {
-    /// Small, and wanted all: numbers, messages.
-    Kept,
-    /// Big, and said once: cameras, photographs, what comes with the data.
-    Static,
-    /// Big, and followed by a newer one of the same.
-    Picture,
+pub enum Retention {
+    /// All of them: numbers and messages, which are small.
+    All,
+    /// Each, within a limit of bytes: cameras, photographs and whatever else is large and published once.
+    Once,
+    /// The latest of each subject, within a limit of bytes: pictures that a newer one replaces.
+    Latest,
 }
 
 impl Event {
-    /// What it is worth to a sink that is behind.
+    /// How much of its kind is retained for a sink that is behind.
     #[must_use]
-    pub fn worth(&self) -> Worth {
+    pub fn retention(&self) -> Retention {
         match self {
             Self::Scalars { .. }
             | Self::Histogram { .. }
             | Self::Text { .. }
             | Self::Done { .. }
             | Self::Classes { .. }
-            | Self::PerClass { .. } => Worth::Kept,
-            Self::Cameras { .. } | Self::Path { .. } | Self::Points { step: None, .. } => Worth::Static,
+            | Self::PerClass { .. } => Retention::All,
+            Self::Cameras { .. } | Self::Path { .. } | Self::Points { step: None, .. } => Retention::Once,
             Self::Image { role: ImageRole::Input | ImageRole::GroundTruth, .. }
-            | Self::Labels { role: LabelRole::GroundTruth, .. } => Worth::Static,
+            | Self::Labels { role: LabelRole::GroundTruth, .. } => Retention::Once,
             Self::Image { .. }
             | Self::Map { .. }
             | Self::Labels { .. }
             | Self::Confusion { .. }
             | Self::Points { .. }
             | Self::Mesh { .. }
-            | Self::Voxels { .. } => Worth::Picture,
+            | Self::Voxels { .. } => Retention::Latest,
         }
     }
 
@@ -64,7 +64,7 @@ impl Event {
     /// Whether a newer event shows the same thing, so that this one need not be shown any more.
     #[must_use]
     pub fn is_superseded_by(&self, newer: &Self) -> bool {
-        self.worth() != Worth::Kept && self.subject() == newer.subject()
+        self.retention() != Retention::All && self.subject() == newer.subject()
     }
 
     /// Kind, role and name of what is shown.

@@ -1,0 +1,63 @@
+//! The flags of every command.
+
+use crate::outcome::{Usage, usage};
+use nerve_core::device::DeviceArg;
+use nerve_viewer::ViewerArgs;
+use std::path::PathBuf;
+
+/// Flags that are valid in any position.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Where to compute: auto, cpu or cuda[:N]
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceArg,
+    /// Folder of the run to train [default: runs/NAME, numbered if taken]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Worker threads; 0 is one per core
+    #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = threads)]
+    pub threads: usize,
+    /// One JSON object a line on stdout; text for people goes to stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where to watch it.
+    #[command(flatten)]
+    pub viewer: ViewerArgs,
+    /// Tell more; twice for debugging
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    // One form of help, with a line for each flag.
+    /// Print help
+    #[arg(long, short, global = true, action = clap::ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(long, short = 'V', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+}
+
+impl Common {
+    /// Refuses `--viewer` where there is nothing to watch.
+    pub fn without_viewer(&self, command: &str) -> Result<(), Usage> {
+        match self.viewer.places(Some(PathBuf::new())).map_err(usage)?.is_empty() {
+            true => Ok(()),
+            false => Err(usage(format!(
+                "--viewer has no meaning for `nerve {command}`: there is nothing to watch"
+            ))),
+        }
+    }
+
+    /// Refuses `--out` for a command that makes no run.
+    pub fn without_out(&self, command: &str) -> Result<(), Usage> {
+        match &self.out {
+            None => Ok(()),
+            Some(_) => Err(usage(format!("--out has no meaning for `nerve {command}`: it makes no run"))),
+        }
+    }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 0..=1024) => Ok(threads),
+        _ => Err("use 0 to 1024".into()),
+    }
+}
