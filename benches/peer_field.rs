@@ -180,7 +180,7 @@ fn train(
     Ok(Recorded { steps: recorded, tests })
 }
 
-/// The mean over views of the PSNR of 8-bit colours on the batches' background.
+/// The mean over views of the PSNR of 8-bit colors on the batches' background.
 fn evaluate(engine: &mut BatchEngine, views: &[Batch]) -> Result<f64> {
     const OUTPUTS: usize = CHANNELS + nerve::core::ops::composite::EXTRA;
     let mut sum = 0.0;

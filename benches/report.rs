@@ -99,7 +99,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// Multiply-adds of one sample's products in a whole step, as the formulas have them, without padding: forward,
-/// and the gradients of inputs and weights. The colour network's 16 direction inputs are multiplied once per ray
+/// and the gradients of inputs and weights. The color network's 16 direction inputs are multiplied once per ray
 /// and have no gradient of their own.
 fn operations_per_sample() -> f64 {
     let per_sample = 32 * 64 + 64 * 16 + 16 * 64 + 64 * 64 + 64 * 3;

@@ -51,7 +51,7 @@ impl Display for Evaluation {
             report.render_seconds
         )?;
         if let Some(aligned) = report.aligned {
-            writeln!(f, "{:<9} PSNR {aligned:.2} dB with each view's colours fitted to its photograph", "")?;
+            writeln!(f, "{:<9} PSNR {aligned:.2} dB with each view's colors fitted to its photograph", "")?;
         }
         if let Some(fitted) = report.fitted {
             writeln!(f, "{:<9} PSNR {fitted:.2} dB from poses fitted to the photographs", "")?;

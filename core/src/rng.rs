@@ -54,7 +54,7 @@ pub enum Stream {
     Pixels = 1,
     /// Offsets of the samples along a ray.
     Jitter = 2,
-    /// Random background colours.
+    /// Random background colors.
     Background = 3,
     /// Which occupancy cells are refreshed, and where inside them.
     Occupancy = 4,

@@ -18,7 +18,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`augment`] | random scale, crop, flip and colours of images with masks; normalisation |
+//! | [`augment`] | random scale, crop, flip and colors of images with masks; normalisation |
 //! | [`camera`] | the one frame convention, intrinsics, distortion, rays |
 //! | [`demo`] | the procedural scene, ray-traced, with exact depth, normals and labels; the procedural label set |
 //! | [`image`] | uint8 images with straight alpha, masks, depth maps: decoding, downscaling |

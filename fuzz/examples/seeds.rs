@@ -204,12 +204,12 @@ fn runs() {
 }
 
 /// A mask of 4 x 2 pixels, by the byte that says what is known of the classes.
-fn mask(name: &str, known: u8, colour: png::ColorType, depth: png::BitDepth, pixels: &[u8]) {
+fn mask(name: &str, known: u8, color: png::ColorType, depth: png::BitDepth, pixels: &[u8]) {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 4, 2);
-    encoder.set_color(colour);
+    encoder.set_color(color);
     encoder.set_depth(depth);
-    if colour == png::ColorType::Indexed {
+    if color == png::ColorType::Indexed {
         encoder.set_palette(&[0, 0, 0, 200, 0, 0, 0, 0, 200][..]);
     }
     encoder.write_header().unwrap().write_image_data(pixels).unwrap();
@@ -222,10 +222,10 @@ fn labels() {
     mask("grey2.png", 0, ColorType::Grayscale, BitDepth::Two, &[0b0001_1000, 0b0100_0001]);
     let deep: Vec<u8> = [300u16, 7, 0, 300, 7, 7, 0, 0].into_iter().flat_map(u16::to_be_bytes).collect();
     mask("grey16.png", 1, ColorType::Grayscale, BitDepth::Sixteen, &deep);
-    let colours = |colours: [[u8; 3]; 2]| [colours; 4].as_flattened().as_flattened().to_vec();
-    let shown = colours([[200, 0, 0], [0, 0, 200]]);
-    mask("colours.png", 2, ColorType::Rgb, BitDepth::Eight, &shown);
-    mask("ids_in_rgb.png", 0, ColorType::Rgb, BitDepth::Eight, &colours([[1; 3], [2; 3]]));
+    let colors = |colors: [[u8; 3]; 2]| [colors; 4].as_flattened().as_flattened().to_vec();
+    let shown = colors([[200, 0, 0], [0, 0, 200]]);
+    mask("colors.png", 2, ColorType::Rgb, BitDepth::Eight, &shown);
+    mask("ids_in_rgb.png", 0, ColorType::Rgb, BitDepth::Eight, &colors([[1; 3], [2; 3]]));
     mask("palette.png", 3, ColorType::Indexed, BitDepth::Eight, &[1, 2, 1, 2, 2, 1, 1, 2]);
     mask("palette1.png", 0, ColorType::Indexed, BitDepth::One, &[0b0101_0000, 0b1010_0000]);
 
@@ -242,7 +242,7 @@ fn labels() {
         ("folder_train.txt", 6, "\u{feff}a\nimages/b c.png\n"),
         ("folder_val.txt", 7, "b c"),
         ("camvid_train.txt", 8, "/SegNet/train/a.png /SegNet/trainannot/a.png\n"),
-        ("camvid_colours_train.txt", 9, "a\nmissing\n"),
+        ("camvid_colors_train.txt", 9, "a\nmissing\n"),
         ("voc_train.txt", 10, "a\n"),
     ];
     for (name, which, text) in texts {
@@ -250,7 +250,7 @@ fn labels() {
     }
     let folders = [
         ("camvid", "train/a.png\ntrainannot/a.png\nval/b.jpg\nvalannot/b.png\n"),
-        ("camvid_colours", "701_StillsRaw_full/a.png\nLabeledApproved_full/a_L.png\nlabel_colors.txt\n"),
+        ("camvid_colors", "701_StillsRaw_full/a.png\nLabeledApproved_full/a_L.png\nlabel_colors.txt\n"),
         ("ade20k", "images/training/a.jpg\nannotations/training/a.png\nimages/validation/b.jpg\n"),
         ("voc", "JPEGImages/a.jpg\nSegmentationClass/a.png\nImageSets/Segmentation/train.txt\n"),
         (

@@ -1,4 +1,4 @@
-//! Masks of labels: grey of 1 to 16 bits, palettes, colours. The first byte says what is known of the classes.
+//! Masks of labels: grey of 1 to 16 bits, palettes, colors. The first byte says what is known of the classes.
 #![no_main]
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use nerve_data::image::ImageHeader;
 use nerve_data::labels::{IGNORE, LabelSet, inspect};
 use nerve_fuzz::{MOST_PIXELS, clear, picture, place, put};
 
-/// Names alone; ids of 16 bits; colours alone; both.
+/// Names alone; ids of 16 bits; colors alone; both.
 const CLASSES: [&str; 4] = [
     r#"["a", "b", "c"]"#,
     r#"[{"name": "a", "id": 300}, {"name": "b", "id": 7}, {"name": "c", "id": 0, "ignore": true}]"#,

@@ -1,4 +1,4 @@
-//! What is learnt about the training cameras: small corrections of their poses, and their own colours.
+//! What is learnt about the training cameras: small corrections of their poses, and their own colors.
 //!
 //! **Poses** (`--refine-poses`). Every training camera has a correction in so(3) x R^3 (see
 //! [`nerve_core::ops::rigid`]) in the unit frame, learnt by gradients through the samples' positions. All cameras and the
@@ -9,9 +9,9 @@
 //! (CVPR 2023). Here it is the poses' alone. All tables learn from the start: what fine levels have learnt from wrong poses is soon gone,
 //! and a field that was kept from detail for a quarter of the run ends 0.6 dB lower, its poses right or wrong.
 //!
-//! **Colours** (`--appearance`). Every training photograph has an affine map of colours of its own (see
+//! **Colors** (`--appearance`). Every training photograph has an affine map of colors of its own (see
 //! [`nerve_core::ops::affine_color`]), whose mean over the photographs is the identity: what the field shows is the
-//! mean photograph. An affine map follows exposure and white balance; a code that the colour network sees could, but
+//! mean photograph. An affine map follows exposure and white balance; a code that the color network sees could, but
 //! it could also learn to show another surface to every camera, and has no neutral value for a held-out view.
 
 use crate::config::{CameraConfig, NerfConfig};
@@ -25,10 +25,10 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the poses' block and group.
 pub const POSES: &str = "cameras.poses";
-/// Name of the colours' block and group.
+/// Name of the colors' block and group.
 pub const COLORS: &str = "cameras.colors";
 
-/// Learning rate of the colours, of the run's.
+/// Learning rate of the colors, of the run's.
 const COLOR_RATE: f32 = 0.3;
 /// The share of the run over which the poses' rate rises: a field that has seen nothing yet says nothing about poses.
 const WARM_UP: f64 = 0.01;
@@ -104,7 +104,7 @@ impl Trainer {
         self.camera_block(POSES)
     }
 
-    /// The photographs' colours, `[training view][12]`, where they are learnt.
+    /// The photographs' colors, `[training view][12]`, where they are learnt.
     pub fn colors(&self) -> Option<&[f32]> {
         self.camera_block(COLORS)
     }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_have_the_identity_as_their_mean() {
+    fn colors_have_the_identity_as_their_mean() {
         let mut values = [1.0, 2.0, 3.0, 6.0];
         centre(&mut values, 2);
         assert_eq!(values, [-1.0, -2.0, 1.0, 2.0]);

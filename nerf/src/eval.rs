@@ -5,7 +5,7 @@
 //! windows around the others, in which the rendering shows the photograph where the mask takes it out, as it does for
 //! LPIPS (whose mean is over the whole view, so that a mask lowers it).
 //!
-//! Views are rendered from the poses that were given, in the colours of the mean photograph. What was learnt about
+//! Views are rendered from the poses that were given, in the colors of the mean photograph. What was learnt about
 //! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
 
 use crate::cameras::PoseChange;
@@ -65,11 +65,11 @@ pub struct ViewReport {
     pub psnr: f64,
     /// SSIM.
     pub ssim: f64,
-    /// Where the photographs' colours are learnt: PSNR after the affine map of the rendering's colours that fits the
+    /// Where the photographs' colors are learnt: PSNR after the affine map of the rendering's colors that fits the
     /// photograph best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aligned: Option<f64>,
-    /// Where poses are learnt: PSNR from the pose that fits the photograph best, the field held fixed (and its colours
+    /// Where poses are learnt: PSNR from the pose that fits the photograph best, the field held fixed (and its colors
     /// aligned, where these are learnt, too).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted: Option<f64>,
@@ -213,7 +213,7 @@ fn one(
     Ok(report)
 }
 
-/// The affine map of a rendering's colours that is closest to the photograph, over the pixels that count.
+/// The affine map of a rendering's colors that is closest to the photograph, over the pixels that count.
 fn align(rendered: &[u8], truth: &[u8], keep: Option<&[bool]>) -> Vec<u8> {
     let (rendered, rest) = rendered.as_chunks::<3>();
     let (truth, _) = truth.as_chunks::<3>();
@@ -227,7 +227,7 @@ fn align(rendered: &[u8], truth: &[u8], keep: Option<&[bool]>) -> Vec<u8> {
             product += r * Vector3::new(t[0].into(), t[1].into(), t[2].into()).transpose() / 255.0;
         }
     }
-    // A picture of one colour leaves the map undetermined but for the small identity above.
+    // A picture of one color leaves the map undetermined but for the small identity above.
     let Some(inverse) = square.try_inverse() else { return rendered.concat() };
     let map = (inverse * product).transpose();
     let shown: Vec<f32> = rendered.iter().flat_map(|r| (map * row(r)).map(|v| v as f32).data.0[0]).collect();

@@ -1,7 +1,7 @@
 //! The Instant-NGP field (Müller et al. 2022, section 5.4), and HollowNeRF's (Xie et al. 2023).
 //!
 //! `h = density_mlp(hash_grid(x))`, `sigma = exp(h_0)`, `rgb = sigmoid(color_mlp(sh(d), h))`. No biases; all of
-//! `h`, the raw density included, goes to the colour network, as in the original, or all but that, as in torch-ngp
+//! `h`, the raw density included, goes to the color network, as in the original, or all but that, as in torch-ngp
 //! (the raw density is the last of `h` then).
 //!
 //! HollowNeRF: `v = sigmoid(trilinear(G, x)) hash_grid(x)`, `h = density_mlp(v)`,
@@ -25,7 +25,7 @@ use nerve_core::rng::{Rng, Stream};
 /// Tables start uniform in +- this (Müller et al. 2022, section 4).
 const TABLE_INIT: f32 = 1e-4;
 
-/// Colour channels.
+/// Color channels.
 pub const CHANNELS: usize = 3;
 
 /// Where a fresh saliency grid is.

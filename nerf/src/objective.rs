@@ -1,6 +1,6 @@
 //! The photometric loss of a ray against a pixel.
 //!
-//! Both the ray's colour and the pixel's (straight alpha) are composited on the same background:
+//! Both the ray's color and the pixel's (straight alpha) are composited on the same background:
 //! `p_c = value_c + (1 - opacity) b_c`, `q_c = a rgb_c + (1 - a) b_c`; the loss is the mean over the three
 //! channels of `(p_c - q_c)^2`, or of Huber's function of `p_c - q_c`.
 

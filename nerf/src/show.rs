@@ -182,7 +182,7 @@ impl Trainer {
         (ahead.into(), (0..pixels).map(ray))
     }
 
-    /// Where the rays of a small camera end, in the colours that they see.
+    /// Where the rays of a small camera end, in the colors that they see.
     fn publish_surface(&mut self, events: &Events, camera: &Camera, number: usize) {
         let picture = self.picture_of(camera);
         let colors = picture.on(1.0);

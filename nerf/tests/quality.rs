@@ -124,7 +124,7 @@ fn masked_pixels_are_neither_learnt_nor_measured() {
     assert!(saved.psnr > whole.psnr - 1.0 && saved.ssim > whole.ssim - 0.02, "{saved:?} {whole:?}");
 }
 
-/// Poses, colours, distortion, depth, a mask and an average, and cells that no camera sees.
+/// Poses, colors, distortion, depth, a mask and an average, and cells that no camera sees.
 fn everything() -> (NerfConfig, Arc<Scene>) {
     let mut scene = with_depth(32, 5);
     let first = scene.splits.train[0];

@@ -88,7 +88,7 @@ fn what_cannot_be_learnt_is_refused() {
             &|p| mask(p, "a", png(SIDE, RGB16, None, &|_, _| vec![0; 6])),
             &["a.png", "16 bits", "8 bits a channel"],
         ),
-        (&|p| mask(p, "a", png(SIDE, RGB, None, &|x, _| vec![9, id(x), 0])), &["a.png", "colour (9, "]),
+        (&|p| mask(p, "a", png(SIDE, RGB, None, &|x, _| vec![9, id(x), 0])), &["a.png", "color (9, "]),
         (
             &|p| mask(p, "a", png(20, GREY, None, &|_, _| vec![0])),
             &["images/a.png", "40x40", "masks/a.png", "20x20"],
@@ -138,10 +138,10 @@ fn what_cannot_be_learnt_is_refused() {
 #[test]
 fn what_can_be_meant_is_taken_and_what_is_doubtful_is_said() {
     let (place, mut flaws) = (Place::new(), Vec::new());
-    let colours = [0, 0, 0, 128, 0, 0, 0, 128, 0];
+    let colors = [0, 0, 0, 128, 0, 0, 0, 128, 0];
     type Change<'a> = &'a dyn Fn(&Place);
     let table: [(Change<'_>, &[&str]); 7] = [
-        (&|p| masks(p, &png(SIDE, PALETTE, Some(&colours), &|x, _| vec![id(x)])), &["no problems found"]),
+        (&|p| masks(p, &png(SIDE, PALETTE, Some(&colors), &|x, _| vec![id(x)])), &["no problems found"]),
         (&|p| masks(p, &png(SIDE, GREY16, None, &|x, _| vec![0, id(x)])), &["no problems found"]),
         (
             &|p| {

@@ -82,8 +82,8 @@ impl Layout {
             draft.log(chart.join(&"PlotLegend".into()), &legend)?;
         }
         if let Some(matrix) = &self.matrix {
-            let colours = TensorScalarMapping::new().with_colormap(Colormap::Viridis);
-            draft.log(matrix.join(&"TensorScalarMapping".into()), &colours)?;
+            let colors = TensorScalarMapping::new().with_colormap(Colormap::Viridis);
+            draft.log(matrix.join(&"TensorScalarMapping".into()), &colors)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `world/cameras/{training,held_out}/NAME` | a pinhole, with its `photo` |
 //! | `world/path/NAME`, `world/points/NAME`, `world/mesh/NAME` | lines, points and surfaces in space |
-//! | `world/cells/NAME` | the outermost cells of a grid, coloured by their values |
+//! | `world/cells/NAME` | the outermost cells of a grid, colored by their values |
 //! | `views/NAME/{photo,rendering,error,depth}` | a held-out view: what the camera saw and what is rendered |
 //! | `pictures/NAME/{input,ground_truth,prediction,error,...}` | labels, scores and other maps of a picture |
 //! | `classes/NAME/CLASS`, `classes/confusion` | a bar per class, and which was taken for which |

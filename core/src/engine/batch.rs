@@ -69,7 +69,7 @@ impl BatchEngine {
     /// An engine for `field` over `params` on the workers of `pool`.
     ///
     /// # Panics
-    /// If the field has a saliency grid that is not the parameters' last block, or learns colours and has not three
+    /// If the field has a saliency grid that is not the parameters' last block, or learns colors and has not three
     /// channels.
     pub fn new(isa: Isa, pool: Pool, params: Params, field: FieldLayout) -> Self {
         let last = params.blocks().len().checked_sub(1);
@@ -77,7 +77,7 @@ impl BatchEngine {
             field.saliency.is_none_or(|s| Some(s.block) == last),
             "the saliency grid is not the last block"
         );
-        assert!(field.cameras.color.is_none() || field.channels == 3, "colours are three channels");
+        assert!(field.cameras.color.is_none() || field.channels == 3, "colors are three channels");
         let outputs = field.channels + EXTRA;
         let per_worker = |_| Mutex::new(Workspace::new(isa, &field.plan, outputs));
         let workspaces = (0..pool.threads()).map(per_worker).collect();
@@ -239,7 +239,7 @@ impl FieldLayout {
         }
     }
 
-    /// The loss of the tile's rays, whose cameras show their colours by `codes`; leaves its gradient in the workspace,
+    /// The loss of the tile's rays, whose cameras show their colors by `codes`; leaves its gradient in the workspace,
     /// divided by the number of rays.
     fn grade(&self, ws: &mut Workspace, rays: &[Ray], targets: &[f32], codes: Option<&[f32]>) -> f64 {
         let (width, outputs) = (self.objective.targets(), self.channels + EXTRA);

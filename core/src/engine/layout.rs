@@ -32,7 +32,7 @@ pub struct CameraBlocks {
     /// Corrections of their poses (see [`crate::ops::rigid`]). The sampler applies them; the field's stages must be
     /// built to give the directions' gradient.
     pub pose: Option<usize>,
-    /// Their colours (see [`crate::ops::affine_color`]), of fields with three channels.
+    /// Their colors (see [`crate::ops::affine_color`]), of fields with three channels.
     pub color: Option<usize>,
 }
 

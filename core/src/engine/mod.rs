@@ -48,7 +48,7 @@ pub trait TrainEngine {
 
     /// As [`Self::step`], but nothing is learnt: gives the gradients of the poses of the cameras that the rays name,
     /// into a field that learns poses. Per camera the sums over its rays of `d' x d_d'` and `d_o'` (see
-    /// [`crate::ops::rigid`]), divided by the number of rays. What is learnt about colours is not applied.
+    /// [`crate::ops::rigid`]), divided by the number of rays. What is learnt about colors is not applied.
     fn trace(&mut self, input: &StepInput<'_>, out: &mut [[f64; 6]]) -> StepStats;
 
     /// The parameters.

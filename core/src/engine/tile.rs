@@ -53,7 +53,7 @@ pub struct Tile {
     /// Of a field with a saliency grid: the logit of each sample on the way forward, its gradient on the way back.
     pub(super) logit: Values,
     /// After the stages, where it is asked for: per span, the gradient of the direction as the networks see it, and of
-    /// its camera's colours.
+    /// its camera's colors.
     pub(super) d_direction: Vec<[f32; 3]>,
     /// See `d_direction`.
     pub(super) d_color: Vec<[f32; affine_color::VALUES]>,

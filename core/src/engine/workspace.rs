@@ -66,7 +66,7 @@ pub struct Workspace {
     pub direction: Vec<[f32; 3]>,
     /// Per ray: its gradient, where a stage gives it.
     pub d_direction: Vec<[f32; 3]>,
-    /// Per ray: the gradient of its camera's colours, where they are learnt.
+    /// Per ray: the gradient of its camera's colors, where they are learnt.
     pub d_color: Vec<[f32; affine_color::VALUES]>,
     /// Per ray: the known distance, 0 for none; empty where the objective knows none.
     pub distance: Vec<f32>,

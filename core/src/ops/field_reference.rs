@@ -1,7 +1,7 @@
 //! The Instant-NGP field and HollowNeRF's, and their loss for a batch of rays, composed of the op references, in f64.
 //!
-//! For every sample: hash grid (L F values) -> density MLP -> h (16 values) -> density from `h_0`; colour MLP of
-//! the 16 spherical harmonics of the direction, then all of h -> sigmoid -> colour. For every ray: compositing
+//! For every sample: hash grid (L F values) -> density MLP -> h (16 values) -> density from `h_0`; color MLP of
+//! the 16 spherical harmonics of the direction, then all of h -> sigmoid -> color. For every ray: compositing
 //! and loss. HollowNeRF scales the encoding by the saliency and multiplies the density with the gate of the result.
 //! [`FieldReference::loss_and_gradients`] is the oracle that a fast engine is checked against.
 
@@ -16,7 +16,7 @@ use super::mlp::reference::{self as mlp, Matrix, Trace};
 use super::saliency::reference as saliency;
 use super::sh::reference as sh;
 
-/// Outputs of the density network: the raw density, and with it the features that the colour network sees.
+/// Outputs of the density network: the raw density, and with it the features that the color network sees.
 pub const GEOMETRY: usize = 16;
 
 /// A field and how it is judged.
@@ -30,7 +30,7 @@ pub struct FieldReference {
     pub tables: Vec<Vec<f64>>,
     /// Density network, from L F values to [`GEOMETRY`].
     pub density: Vec<Matrix>,
-    /// Colour network, from 16 + [`GEOMETRY`] values (harmonics first) to 3.
+    /// Color network, from 16 + [`GEOMETRY`] values (harmonics first) to 3.
     pub color: Vec<Matrix>,
     /// Density from `h_0`.
     pub density_activation: Activation,
@@ -44,7 +44,7 @@ pub struct FieldReference {
     pub min_transmittance: f64,
     /// Penalty of the loss.
     pub penalty: Penalty,
-    /// The cameras' colours (see [`affine`]); none where they are not learnt.
+    /// The cameras' colors (see [`affine`]); none where they are not learnt.
     pub codes: Vec<[f64; 12]>,
     /// What holds weights together: weights of distortion and deviation, and the place of a distance and the length of a
     /// stretch there (see [`super::distortion`]).
@@ -79,7 +79,7 @@ pub struct ReferenceRay {
     pub direction: [f64; 3],
     /// Samples, front to back.
     pub samples: Vec<ReferenceSample>,
-    /// The pixel: straight colour and alpha, 0 to 1.
+    /// The pixel: straight color and alpha, 0 to 1.
     pub target: [f64; 4],
     /// Background of both the rendered ray and the pixel.
     pub background: [f64; 3],
@@ -92,7 +92,7 @@ pub struct ReferenceRay {
 /// What one ray rendered to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RayOutput {
-    /// Colour without background.
+    /// Color without background.
     pub color: [f64; 3],
     /// Weighted sum of distances, not divided by opacity.
     pub depth: f64,
@@ -109,14 +109,14 @@ pub struct FieldGradients {
     pub tables: Vec<Vec<f64>>,
     /// Per layer of the density network.
     pub density: Vec<Matrix>,
-    /// Per layer of the colour network.
+    /// Per layer of the color network.
     pub color: Vec<Matrix>,
     /// Of the saliency grid; empty without one.
     pub saliency: Vec<f64>,
-    /// Per camera, of its colours.
+    /// Per camera, of its colors.
     pub codes: Vec<[f64; 12]>,
     /// Per ray, of its samples' positions in the unit cube (not through a saliency grid), and of its direction as the
-    /// colour network sees it.
+    /// color network sees it.
     pub positions: Vec<Vec<[f64; 3]>>,
     /// See `positions`.
     pub directions: Vec<[f64; 3]>,
@@ -134,7 +134,7 @@ struct Forward {
     color: Trace,
     /// Density per sample.
     sigma: Vec<f64>,
-    /// Colour after the sigmoid, `[n][3]`.
+    /// Color after the sigmoid, `[n][3]`.
     rgb: Vec<f64>,
     t: Vec<f64>,
     dt: Vec<f64>,
@@ -166,7 +166,7 @@ impl FieldReference {
         }
     }
 
-    /// Density (per unit of length) and colour of a point seen along a unit direction.
+    /// Density (per unit of length) and color of a point seen along a unit direction.
     pub fn query(&self, position: [f64; 3], direction: [f64; 3]) -> (f64, [f64; 3]) {
         let forward = self.forward(direction, &[ReferenceSample { position, t: 0.0, dt: 0.0 }]);
         (forward.sigma[0], [forward.rgb[0], forward.rgb[1], forward.rgb[2]])
@@ -308,7 +308,7 @@ impl FieldReference {
         let d_raw_rgb: Vec<f64> =
             d_rgb.iter().zip(forward.color.output()).map(|(d, &raw)| d * (SIGMOID.slope)(raw)).collect();
         let (d_color_input, d_color) = mlp::backward(&self.color, &forward.color, &d_raw_rgb);
-        // h reaches the loss twice: through the colour network, and h_0 through the density.
+        // h reaches the loss twice: through the color network, and h_0 through the density.
         let mut d_h = Vec::new();
         let mut d_harmonics = [0.0; sh::COEFFICIENTS];
         let inputs = d_color_input.chunks_exact(sh::COEFFICIENTS + GEOMETRY);

@@ -121,7 +121,7 @@ pub enum Event {
         name: Cow<'static, str>,
         /// Positions in the world frame.
         positions: Arc<[[f32; 3]]>,
-        /// sRGB colours: one per point, or none.
+        /// sRGB colors: one per point, or none.
         colors: Arc<[[u8; 3]]>,
         /// Their size in world units; 0 leaves it to the sink.
         radius: f32,
@@ -136,7 +136,7 @@ pub enum Event {
         positions: Arc<[[f32; 3]]>,
         /// Corners of each triangle, as indices of vertices.
         triangles: Arc<[[u32; 3]]>,
-        /// sRGB colours: one per vertex, or none.
+        /// sRGB colors: one per vertex, or none.
         colors: Arc<[[u8; 3]]>,
     },
     /// One value per cell of a box of space.

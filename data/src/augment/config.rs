@@ -16,16 +16,17 @@ pub struct Augment {
     pub crop_tries: usize,
     /// How likely a sample is mirrored left to right.
     pub flip: f64,
-    /// How colours are disturbed; `None` leaves them.
-    pub colour: Option<ColourJitter>,
+    /// How colors are disturbed; `None` leaves them.
+    #[serde(alias = "colour")]
+    pub color: Option<ColorJitter>,
     /// How values are normalised in the end.
     pub normalise: Normalise,
 }
 
-/// How far colours are disturbed. Each change is made to every second sample.
+/// How far colors are disturbed. Each change is made to every second sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ColourJitter {
+pub struct ColorJitter {
     /// Largest shift of all values, of 255.
     pub brightness: f32,
     /// Least and largest factor of all values.
@@ -54,13 +55,13 @@ impl Default for Augment {
             max_class_share: 0.75,
             crop_tries: 10,
             flip: 0.5,
-            colour: Some(ColourJitter::default()),
+            color: Some(ColorJitter::default()),
             normalise: Normalise::default(),
         }
     }
 }
 
-impl Default for ColourJitter {
+impl Default for ColorJitter {
     fn default() -> Self {
         Self { brightness: 32.0, contrast: [0.5, 1.5], saturation: [0.5, 1.5], hue: 36.0 }
     }
@@ -144,23 +145,18 @@ impl Augment {
             self.flip.to_string(),
             "give a probability from 0 to 1",
         )?;
-        if let Some(colour) = &self.colour {
+        if let Some(color) = &self.color {
             let factors = |f: [f32; 2]| range(f.map(f64::from), 0.0, 10.0);
             let two = "give two factors from 0 to 10, the smaller first";
             check(
                 "brightness",
-                (0.0..=255.0).contains(&colour.brightness),
-                colour.brightness.to_string(),
+                (0.0..=255.0).contains(&color.brightness),
+                color.brightness.to_string(),
                 "give 0 to 255",
             )?;
-            check("contrast", factors(colour.contrast), format!("{:?}", colour.contrast), two)?;
-            check("saturation", factors(colour.saturation), format!("{:?}", colour.saturation), two)?;
-            check(
-                "hue",
-                (0.0..=180.0).contains(&colour.hue),
-                colour.hue.to_string(),
-                "give 0 to 180 degrees",
-            )?;
+            check("contrast", factors(color.contrast), format!("{:?}", color.contrast), two)?;
+            check("saturation", factors(color.saturation), format!("{:?}", color.saturation), two)?;
+            check("hue", (0.0..=180.0).contains(&color.hue), color.hue.to_string(), "give 0 to 180 degrees")?;
         }
         let Normalise { mean, std } = self.normalise;
         check(

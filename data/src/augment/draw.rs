@@ -11,12 +11,12 @@ use crate::labels::IGNORE;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
     pub window: Window,
-    pub colour: Colour,
+    pub color: Color,
 }
 
-/// What is done to colours, of 0 to 255; `None` is nothing.
+/// What is done to colors, of 0 to 255; `None` is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Colour {
+pub(super) struct Color {
     /// Added to all values.
     pub brightness: Option<f32>,
     /// Multiplied with all values.
@@ -36,12 +36,12 @@ impl Plan {
         let mut draws = Draws::new(seed, index);
         let scale = draws.between(config.scale[0], config.scale[1]);
         let mirrored = draws.unit() < config.flip;
-        let jitter = config.colour.unwrap_or_default();
+        let jitter = config.color.unwrap_or_default();
         let mut change = |low: f32, high: f32| {
             let (made, value) = (draws.unit() < 0.5, draws.between(low.into(), high.into()) as f32);
-            (made && config.colour.is_some()).then_some(value)
+            (made && config.color.is_some()).then_some(value)
         };
-        let colour = Colour {
+        let color = Color {
             brightness: change(-jitter.brightness, jitter.brightness),
             contrast: change(jitter.contrast[0], jitter.contrast[1]),
             saturation: change(jitter.saturation[0], jitter.saturation[1]),
@@ -62,7 +62,7 @@ impl Plan {
                 break;
             }
         }
-        Self { window, colour }
+        Self { window, color }
     }
 }
 

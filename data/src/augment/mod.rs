@@ -1,10 +1,10 @@
 //! Random changes of images and their masks for training, and normalisation.
 //!
 //! In this order, after the usual recipe of segmentation (MMSegmentation's): scale, crop, pad, flip, disturb the
-//! colours, normalise. Only the crop's pixels are computed, straight from the image. What is drawn depends on seed and
+//! colors, normalise. Only the crop's pixels are computed, straight from the image. What is drawn depends on seed and
 //! index alone: the same sample comes out on any number of threads, and after any interruption.
 
-mod colour;
+mod color;
 mod config;
 mod draw;
 mod resample;
@@ -13,7 +13,7 @@ mod tests;
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-pub use config::{Augment, AugmentError, ColourJitter, Normalise};
+pub use config::{Augment, AugmentError, ColorJitter, Normalise};
 use draw::Plan;
 
 /// A sample to train on.
@@ -44,8 +44,8 @@ impl Augment {
         }
         let plan = Plan::draw(self, mask, seed, index);
         let mut image = resample::image(image, &plan.window, self.normalise.mean);
-        colour::disturb(&mut image, &plan.colour);
-        // What lies beside the image keeps the mean's colour, 0 in the end, whatever the colours were turned to.
+        color::disturb(&mut image, &plan.color);
+        // What lies beside the image keeps the mean's color, 0 in the end, whatever the colors were turned to.
         resample::pad(&mut image, &plan.window, self.normalise.mean);
         self.normalise.apply(&mut image);
         Ok(Sample { image, mask: resample::mask(mask, &plan.window) })

@@ -27,7 +27,7 @@ fn plain(crop: [usize; 2]) -> Augment {
         crop,
         max_class_share: 1.0,
         flip: 0.0,
-        colour: None,
+        color: None,
         normalise,
         ..Augment::default()
     }
@@ -104,16 +104,16 @@ fn a_sample_depends_on_seed_and_index_alone() {
     let turned = image.t().to_owned();
     assert_eq!(config.sample(turned.t(), mask.t().to_owned().t(), 1, 2).unwrap(), a);
 
-    // Turning colours off changes nothing else.
-    let grey = Augment { colour: None, ..config.clone() };
+    // Turning colors off changes nothing else.
+    let grey = Augment { color: None, ..config.clone() };
     for index in 0..20 {
         let plan = Plan::draw(&config, mask.view(), 5, index);
         let other = Plan::draw(&grey, mask.view(), 5, index);
         assert_eq!(
-            (plan.window, other.colour),
+            (plan.window, other.color),
             (
                 other.window,
-                super::draw::Colour { contrast_last: other.colour.contrast_last, ..Default::default() }
+                super::draw::Color { contrast_last: other.color.contrast_last, ..Default::default() }
             )
         );
     }
@@ -138,15 +138,15 @@ fn draws_fill_their_ranges() {
     // Four standard errors of a half are 0.045.
     assert!((share(&|p| p.window.mirrored) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.window.scaled[0] < 100) - 0.5).abs() < 0.045);
-    assert!((share(&|p| p.colour.hue.is_some()) - 0.5).abs() < 0.045);
-    assert!((share(&|p| p.colour.contrast_last) - 0.5).abs() < 0.045);
-    assert!((share(&|p| p.colour.brightness.is_some_and(|b| b < 0.0)) - 0.25).abs() < 0.045);
+    assert!((share(&|p| p.color.hue.is_some()) - 0.5).abs() < 0.045);
+    assert!((share(&|p| p.color.contrast_last) - 0.5).abs() < 0.045);
+    assert!((share(&|p| p.color.brightness.is_some_and(|b| b < 0.0)) - 0.25).abs() < 0.045);
     for plan in &plans {
         let window = &plan.window;
         assert!((50..=150).contains(&window.scaled[0]) && window.scaled[0] == window.scaled[1]);
         assert!((0..2).all(|a| window.origin[a] + 40 <= window.scaled[a]));
-        assert!(plan.colour.hue.is_none_or(|hue| hue.abs() <= 36.0));
-        assert!(plan.colour.saturation.is_none_or(|s| (0.5..=1.5).contains(&s)));
+        assert!(plan.color.hue.is_none_or(|hue| hue.abs() <= 36.0));
+        assert!(plan.color.saturation.is_none_or(|s| (0.5..=1.5).contains(&s)));
     }
     // Both ends of where a crop may lie are reached.
     let at =
@@ -221,7 +221,7 @@ fn without_changes_a_sample_is_the_image() {
 fn settings_out_of_range_are_named() {
     let good = Augment::default();
     good.check().unwrap();
-    let jitter = ColourJitter::default();
+    let jitter = ColorJitter::default();
     let bad: [(&str, Augment); 10] = [
         ("scale", Augment { scale: [1.2, 0.7], ..good.clone() }),
         ("scale", Augment { scale: [f64::NAN, 1.0], ..good.clone() }),
@@ -229,12 +229,9 @@ fn settings_out_of_range_are_named() {
         ("max_class_share", Augment { max_class_share: 0.0, ..good.clone() }),
         ("crop_tries", Augment { crop_tries: 0, ..good.clone() }),
         ("flip", Augment { flip: 1.5, ..good.clone() }),
-        ("brightness", Augment { colour: Some(ColourJitter { brightness: -1.0, ..jitter }), ..good.clone() }),
-        (
-            "contrast",
-            Augment { colour: Some(ColourJitter { contrast: [1.0, 0.5], ..jitter }), ..good.clone() },
-        ),
-        ("hue", Augment { colour: Some(ColourJitter { hue: 181.0, ..jitter }), ..good.clone() }),
+        ("brightness", Augment { color: Some(ColorJitter { brightness: -1.0, ..jitter }), ..good.clone() }),
+        ("contrast", Augment { color: Some(ColorJitter { contrast: [1.0, 0.5], ..jitter }), ..good.clone() }),
+        ("hue", Augment { color: Some(ColorJitter { hue: 181.0, ..jitter }), ..good.clone() }),
         ("std", Augment { normalise: Normalise { std: [0.0; 3], ..good.normalise }, ..good.clone() }),
     ];
     let (image, mask) = picture(4, 4);

@@ -70,7 +70,7 @@ pub struct DemoView {
     pub split: Split,
     /// Camera to world; the camera looks along its -z, y up, x right.
     pub pose: Isometry3<f64>,
-    /// `[R, R, 4]`, straight alpha. Colour is encoded (square-root tone curve) and, at edges, the mean of
+    /// `[R, R, 4]`, straight alpha. Color is encoded (square-root tone curve) and, at edges, the mean of
     /// what the pixel covers; it is 0 where alpha is 0.
     pub rgba: Array3<u8>,
     /// `[R, R]`, distance along the unit ray through the pixel centre in world units; 0 where it meets nothing.

@@ -3,7 +3,7 @@
 use nalgebra::Matrix3;
 
 use super::shape::{Hit, Ray, Rod, Shape, V3};
-use super::texture::{Pattern, colour};
+use super::texture::{Pattern, color};
 
 /// Class names; the index is the label, 0 is where the ray meets nothing.
 pub(super) const CLASSES: [(&str, [u8; 3]); 10] = [
@@ -22,7 +22,7 @@ pub(super) const CLASSES: [(&str, [u8; 3]); 10] = [
 /// Height of the ground's upper face (world units).
 const FLOOR: f64 = -0.3;
 
-/// Colour and gloss of a surface.
+/// Color and gloss of a surface.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Material {
     pub pattern: Pattern,
@@ -74,7 +74,7 @@ pub(super) struct AreaLight {
     /// Half edges of the square.
     pub u: V3,
     pub v: V3,
-    pub colour: V3,
+    pub color: V3,
 }
 
 /// The whole scene. The first object is the ground, which casts no shadow: nothing lies below it.
@@ -166,7 +166,7 @@ impl Scene {
             place(
                 3,
                 Shape::Torus { major: 0.27, minor: 0.095 },
-                glossy(Pattern::Plain(colour(82, 70, 206)), 0.9, 6),
+                glossy(Pattern::Plain(color(82, 70, 206)), 0.9, 6),
                 on_floor(-0.42, -0.48, 0.2091),
                 turned(25.0, -115.0),
                 0.2,
@@ -198,7 +198,7 @@ impl Scene {
             place(
                 7,
                 Shape::Rods(cage_rods(0.25, 0.016)),
-                glossy(Pattern::Plain(colour(216, 216, 210)), 0.4, 5),
+                glossy(Pattern::Plain(color(216, 216, 210)), 0.4, 5),
                 on_floor(0.58, -0.42, 0.266),
                 turned(0.0, 15.0),
                 0.0,
@@ -206,7 +206,7 @@ impl Scene {
             place(
                 8,
                 Shape::Sphere { radius: 0.16 },
-                glossy(Pattern::Plain(colour(205, 32, 72)), 0.9, 7),
+                glossy(Pattern::Plain(color(205, 32, 72)), 0.9, 7),
                 on_floor(0.58, -0.42, 0.16),
                 turned(0.0, 0.0),
                 0.16,
@@ -214,7 +214,7 @@ impl Scene {
             place(
                 9,
                 Shape::Rods(ladder_rods(0.09, 0.4, 7, 0.016)),
-                matte(Pattern::Plain(colour(150, 205, 120))),
+                matte(Pattern::Plain(color(150, 205, 120))),
                 on_floor(0.5597, 0.2155, 0.4),
                 turned(-17.0, 24.0),
                 0.0,
@@ -224,7 +224,7 @@ impl Scene {
             centre: V3::new(2.4, -1.2, 3.6),
             u: V3::new(0.18, 0.36, 0.0),
             v: V3::new(-0.27, 0.135, 0.225),
-            colour: V3::new(1.0, 0.95, 0.86),
+            color: V3::new(1.0, 0.95, 0.86),
         };
         let bound = objects.iter().map(|o| o.centre.norm() + o.bound).fold(0.0, f64::max);
         Self { objects, light, bound }

@@ -8,7 +8,7 @@ const LIFT: f64 = 1e-6;
 /// Ambient light from above and, bounced, from below.
 const SKY: V3 = V3::new(0.40, 0.44, 0.52);
 const BOUNCE: V3 = V3::new(0.20, 0.17, 0.14);
-/// A second, weaker light without shadow or highlight: its direction and colour.
+/// A second, weaker light without shadow or highlight: its direction and color.
 const FILL_FROM: V3 = V3::new(-0.6, 0.64, 0.48);
 const FILL: V3 = V3::new(0.10, 0.12, 0.16);
 /// Strength of the main light.
@@ -39,7 +39,7 @@ impl LightCells {
 }
 
 impl Scene {
-    /// Linear colour seen along `ray` at its hit `(t, normal, object)`.
+    /// Linear color seen along `ray` at its hit `(t, normal, object)`.
     pub fn shade(&self, ray: &Ray, (t, normal, index): (f64, V3, usize), cells: LightCells) -> V3 {
         let object = &self.objects[index];
         let p = ray.at(t);
@@ -50,16 +50,16 @@ impl Scene {
 
         let up = 0.5 + 0.5 * normal.z;
         let ambient = (SKY * up + BOUNCE * (1.0 - up)) * self.openness(&p, &normal, index);
-        let diffuse = self.light.colour * (key * facing) + FILL * normal.dot(&FILL_FROM).max(0.0) + ambient;
-        let mut colour = albedo.component_mul(&diffuse);
+        let diffuse = self.light.color * (key * facing) + FILL * normal.dot(&FILL_FROM).max(0.0) + ambient;
+        let mut color = albedo.component_mul(&diffuse);
         if object.material.specular > 0.0 && key > 0.0 {
             let mut lobe = normal.dot(&(to_light - ray.dir).normalize()).max(0.0);
             for _ in 0..object.material.gloss {
                 lobe *= lobe;
             }
-            colour += self.light.colour * (object.material.specular * key * lobe);
+            color += self.light.color * (object.material.specular * key * lobe);
         }
-        colour
+        color
     }
 
     /// The fraction of the looked-at light cells that the point sees.

@@ -1,11 +1,11 @@
-//! Procedural colour: value noise and the patterns of the scene's materials.
+//! Procedural color: value noise and the patterns of the scene's materials.
 
 use super::shape::V3;
 
 /// A surface pattern, evaluated in the solid's own frame (world units).
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pattern {
-    /// One colour.
+    /// One color.
     Plain(V3),
     /// Square floor tiles in two tones with grout, and a bright rim at the given radius.
     Tiles { rim: f64 },
@@ -19,8 +19,8 @@ pub(super) enum Pattern {
     Wood { half_height: f64 },
 }
 
-/// A colour from its sRGB-like bytes: the tone curve is a square root, so squaring undoes it.
-pub(super) fn colour(r: u8, g: u8, b: u8) -> V3 {
+/// A color from its sRGB-like bytes: the tone curve is a square root, so squaring undoes it.
+pub(super) fn color(r: u8, g: u8, b: u8) -> V3 {
     V3::new(f64::from(r), f64::from(g), f64::from(b)).map(|c| (c / 255.0) * (c / 255.0))
 }
 
@@ -68,16 +68,16 @@ impl Pattern {
 
 fn tiles(p: &V3, n: &V3, rim: f64) -> V3 {
     if n.z < 0.5 || p.x * p.x + p.y * p.y > rim * rim {
-        return colour(226, 196, 138);
+        return color(226, 196, 138);
     }
     const SIZE: f64 = 0.17;
     let (u, v) = (p.x / SIZE + 0.5, p.y / SIZE + 0.5);
     let (i, j) = (u.floor() as i64, v.floor() as i64);
     let (fu, fv) = (fract(u), fract(v));
     if fu.min(fv).min(1.0 - fu).min(1.0 - fv) < 0.05 {
-        return colour(124, 142, 144);
+        return color(124, 142, 144);
     }
-    let base = if (i + j) & 1 == 0 { colour(38, 70, 83) } else { colour(58, 110, 116) };
+    let base = if (i + j) & 1 == 0 { color(38, 70, 83) } else { color(58, 110, 116) };
     // Each tile has a tone of its own and a faint cloud in the glaze.
     base * (0.75 + 0.35 * cell(i, j, 7) + 0.3 * noise(V3::new(p.x, p.y, 0.0) * 14.0))
 }
@@ -89,10 +89,10 @@ fn swirl(p: &V3, radius: f64) -> V3 {
     let ring = (fract(0.5 + 0.5 * height) * 7.0).floor() as i64;
     let grain = 0.85 + 0.3 * noise(p * (6.0 / radius));
     let tone = match (stripe.floor() as i64 + ring).rem_euclid(4) {
-        0 => colour(231, 98, 62),
-        1 => colour(247, 234, 208),
-        2 => colour(240, 164, 74),
-        _ => colour(247, 234, 208),
+        0 => color(231, 98, 62),
+        1 => color(247, 234, 208),
+        2 => color(240, 164, 74),
+        _ => color(247, 234, 208),
     };
     tone * grain
 }
@@ -103,7 +103,7 @@ fn bricks(p: &V3, n: &V3, half: &V3) -> V3 {
     const JOINT: f64 = 0.012;
     if n.z.abs() > 0.5 {
         let edge = (half.x - p.x.abs()).min(half.y - p.y.abs());
-        let tone = if edge < 0.04 { colour(158, 74, 54) } else { colour(205, 190, 170) };
+        let tone = if edge < 0.04 { color(158, 74, 54) } else { color(205, 190, 170) };
         return tone * (0.8 + 0.35 * noise(p * 22.0));
     }
     let wall = if n.x.abs() > 0.5 { p.y } else { p.x };
@@ -112,24 +112,24 @@ fn bricks(p: &V3, n: &V3, half: &V3) -> V3 {
     let u = wall / LENGTH + 0.5 * (course - 2.0 * (course * 0.5).floor());
     let x = fract(u) * LENGTH;
     if x < JOINT || z < JOINT {
-        return colour(214, 200, 182);
+        return color(214, 200, 182);
     }
     let side = (n.x * 2.0 + n.y) as i64;
     let tone = cell(u.floor() as i64, course as i64, side);
-    (colour(150, 62, 46) * (1.0 - tone) + colour(196, 98, 66) * tone) * (0.85 + 0.3 * noise(p * 40.0))
+    (color(150, 62, 46) * (1.0 - tone) + color(196, 98, 66) * tone) * (0.85 + 0.3 * noise(p * 40.0))
 }
 
 fn bands(p: &V3, height: f64) -> V3 {
     let turn = libm::atan2(p.y, p.x) / std::f64::consts::TAU;
-    if fract(p.z / height * 6.0 + turn) < 0.35 { colour(40, 44, 74) } else { colour(250, 204, 72) }
+    if fract(p.z / height * 6.0 + turn) < 0.35 { color(40, 44, 74) } else { color(250, 204, 72) }
 }
 
 fn wood(p: &V3, half_height: f64) -> V3 {
     let r = (p.x * p.x + p.y * p.y).sqrt();
     if p.z.abs() > half_height - 1e-6 {
         let ring = fract((r + 0.02 * noise(p * 9.0)) * 34.0);
-        return colour(226, 182, 122) * (0.62 + 0.5 * ring);
+        return color(226, 182, 122) * (0.62 + 0.5 * ring);
     }
     let grain = noise(V3::new(p.x * 34.0, p.y * 34.0, p.z * 5.0));
-    colour(146, 98, 62) * (0.5 + 0.9 * grain)
+    color(146, 98, 62) * (0.5 + 0.9 * grain)
 }

@@ -1,4 +1,4 @@
-//! One view: supersampled colour, and the exact geometry at the pixel centres.
+//! One view: supersampled color, and the exact geometry at the pixel centres.
 
 use ndarray::{Array2, Array3};
 
@@ -37,7 +37,7 @@ pub(super) fn render(scene: &Scene, config: &DemoConfig, station: Station) -> De
 
 /// Straight-alpha bytes of one pixel.
 ///
-/// Colours are averaged after the tone curve, since that is where viewers and trainers composite them.
+/// Colors are averaged after the tone curve, since that is where viewers and trainers composite them.
 fn pixel(scene: &Scene, config: &DemoConfig, lens: &Lens, x: usize, y: usize) -> [u8; 4] {
     let n = config.supersample;
     let inv = 1.0 / n as f64;

@@ -4,7 +4,7 @@
 //! demo.json                  what wrote this, with which configuration; units of the files below
 //! transforms_train.json      camera_angle_x and frames (file_path "./train/r_0", transform_matrix)
 //! transforms_test.json
-//! labels.json                class names and colours, by index
+//! labels.json                class names and colors, by index
 //! train/r_0.png              RGBA, straight alpha
 //! train/r_0_depth.png        16 bit, DEPTH_UNIT world units a step, 0 = nothing
 //! train/r_0_depth.npy        [R, R] f32, exact
@@ -70,7 +70,7 @@ pub fn write(
     })?;
 
     let classes: Vec<Value> =
-        CLASSES.iter().map(|(name, colour)| json!({"name": name, "color": colour})).collect();
+        CLASSES.iter().map(|(name, color)| json!({"name": name, "color": color})).collect();
     write_json(&out.join("labels.json"), &json!({"background": 0, "classes": classes}))?;
     // Last, so that an interrupted scene cannot be loaded by mistake.
     for split in [Split::Train, Split::Test] {
@@ -162,9 +162,9 @@ fn write_view(folder: &Path, view: &DemoView) -> Result<(), DemoError> {
     let path = |suffix: &str| folder.join(format!("{}{suffix}", view.name));
     let (height, width) = view.depth.dim();
     let size = (width as u32, height as u32);
-    let png = |suffix: &str, bytes: &[u8], colour: ExtendedColorType| {
+    let png = |suffix: &str, bytes: &[u8], color: ExtendedColorType| {
         let path = path(suffix);
-        image::save_buffer_with_format(&path, bytes, size.0, size.1, colour, ImageFormat::Png)
+        image::save_buffer_with_format(&path, bytes, size.0, size.1, color, ImageFormat::Png)
             .map_err(|source| DemoError::Image { path, source })
     };
     let npy = |suffix: &str, shape: &[usize], values: &mut dyn ExactSizeIterator<Item = f32>| {

@@ -182,7 +182,7 @@ impl<'a> Opened<'a> {
                 if decoder.has_animation() {
                     return Err(animated(path));
                 }
-                // A block of one colour takes no bits at all, so nothing follows from the file's length.
+                // A block of one color takes no bits at all, so nothing follows from the file's length.
                 (Box::new(decoder), 0)
             }
             _ => {

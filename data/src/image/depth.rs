@@ -196,7 +196,7 @@ mod tests {
         message("text.png", b"depth");
         assert!(message("text.npy", b"depth").contains("not a .npy file; save it with numpy.save"));
         assert!(message("none.NPY", b"").contains("not a .npy file"));
-        let path = folder.path().join("colour.png");
+        let path = folder.path().join("color.png");
         ::image::RgbImage::new(1, 1).save(&path).unwrap();
         assert!(DepthMap::open(&path, 1.0).unwrap_err().to_string().contains("grey"));
     }

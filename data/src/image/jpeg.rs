@@ -10,7 +10,7 @@ pub(super) struct JpegHeader {
     pub height: u32,
     /// Bits a sample.
     pub precision: u8,
-    /// 1 is grey, 3 colour, 4 CMYK or YCCK.
+    /// 1 is grey, 3 color, 4 CMYK or YCCK.
     pub components: u8,
     /// The EXIF block, a TIFF structure.
     pub exif: Option<Vec<u8>>,

@@ -31,7 +31,7 @@ impl Mask {
         Ok(Self { width, height, data })
     }
 
-    /// Reads a mask: a pixel counts unless all its colour channels are zero (in a JPEG: below half, since its black
+    /// Reads a mask: a pixel counts unless all its color channels are zero (in a JPEG: below half, since its black
     /// is not exactly zero); an alpha channel has no say.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl Image8 {
     /// Averages `n x n` blocks; the last `width % n` columns and `height % n` rows are cropped, so that
     /// [`Intrinsics::downscale`](crate::Intrinsics::downscale) fits exactly.
     ///
-    /// Colour is averaged weighted by alpha (premultiplied) and divided by it again, so that what is hidden
+    /// Color is averaged weighted by alpha (premultiplied) and divided by it again, so that what is hidden
     /// under transparent pixels does not bleed into edges; fully transparent blocks become black. The average is
     /// taken over the stored (sRGB) values, as the usual benchmarks do.
     ///
@@ -131,14 +131,14 @@ impl Image8 {
     /// The alpha-weighted mean of the block whose first pixel is `(x0, y0)`.
     fn block_mean(&self, x0: u32, y0: u32, n: u32) -> [u8; 4] {
         let channels = self.channels as usize;
-        let mut colour = [0u64; 3];
+        let mut color = [0u64; 3];
         let mut alpha = 0u64;
         for y in y0..y0 + n {
             let start = (y as usize * self.width as usize + x0 as usize) * channels;
             for p in self.data[start..start + n as usize * channels].chunks_exact(channels) {
                 let a = p.get(3).map_or(255, |&a| u64::from(a));
                 alpha += a;
-                for (sum, &c) in colour.iter_mut().zip(p) {
+                for (sum, &c) in color.iter_mut().zip(p) {
                     *sum += u64::from(c) * a;
                 }
             }
@@ -147,7 +147,7 @@ impl Image8 {
         if alpha == 0 {
             return [0; 4];
         }
-        let [r, g, b] = colour.map(|sum| rounded(sum, alpha));
+        let [r, g, b] = color.map(|sum| rounded(sum, alpha));
         [r, g, b, rounded(alpha, u64::from(n) * u64::from(n))]
     }
 }

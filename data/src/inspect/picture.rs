@@ -24,7 +24,7 @@ const NAMED: usize = 8;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Failure = Box<dyn std::error::Error>;
 
-/// The rig as SVG: cameras with their fields of view, held-out ones and outliers in other colours, the sparse points,
+/// The rig as SVG: cameras with their fields of view, held-out ones and outliers in other colors, the sparse points,
 /// and the unit cube, seen along the rig's vertical and across it. Axes are in world units.
 ///
 /// # Errors

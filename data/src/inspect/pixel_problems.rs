@@ -5,7 +5,7 @@ use super::problems::{Problem, Severity};
 
 /// An image less sharp than this part of the median is blurred.
 const BLURRED: f64 = 0.35;
-/// Stops between images, beyond which one colour for a surface does not fit all.
+/// Stops between images, beyond which one color for a surface does not fit all.
 const UNEVEN: f64 = 1.0;
 /// Names in a problem.
 const NAMED: usize = 4;

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::coding::Coding;
 use super::files::images_in;
-use super::{Class, Contents, IGNORE, LabelError, LabelSplit, colour_map};
+use super::{Class, Contents, IGNORE, LabelError, LabelSplit, color_map};
 
 /// The benchmark's first name of each class, from `objectInfo150.txt`.
 const NAMES: &str = include_str!("ade20k.txt");
@@ -27,7 +27,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
             splits.push(LabelSplit::by_name(name, &images_in(&images, any)?, &images_in(&masks, any)?));
         }
     }
-    let class = |(number, name): (u8, &str)| Class { name: name.to_owned(), colour: colour_map(number) };
+    let class = |(number, name): (u8, &str)| Class { name: name.to_owned(), color: color_map(number) };
     let classes: Vec<Class> = (1..).zip(NAMES.lines()).map(class).collect();
     let ids = (1..=classes.len() as u16).map(|id| (id, (id - 1) as u8));
     let coding = Coding::ids(ids.chain([(0, IGNORE), (255, IGNORE)]));

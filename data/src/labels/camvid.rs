@@ -18,7 +18,7 @@ use super::{Class, Contents, IGNORE, LabelError, LabelSplit, classes};
 
 pub(super) const SPLITS: [&str; 3] = ["train", "val", "test"];
 
-/// Names in SegNet's order, and the colour of what each is named after.
+/// Names in SegNet's order, and the color of what each is named after.
 pub(super) const CLASSES: [(&str, [u8; 3]); 11] = [
     ("sky", [128, 128, 128]),
     ("building", [128, 0, 0]),
@@ -35,7 +35,7 @@ pub(super) const CLASSES: [(&str, [u8; 3]); 11] = [
 
 /// The classes as this crate's.
 pub(super) fn named() -> Vec<Class> {
-    CLASSES.iter().map(|&(name, colour)| Class { name: name.to_owned(), colour }).collect()
+    CLASSES.iter().map(|&(name, color)| Class { name: name.to_owned(), color }).collect()
 }
 
 pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {

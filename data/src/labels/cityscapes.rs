@@ -14,7 +14,7 @@ use super::coding::Coding;
 use super::files::{Named, any_image, folders_in, images_in};
 use super::{Class, Contents, IGNORE, LabelError, LabelSplit};
 
-/// Classes in the order of their training numbers: name, id, colour.
+/// Classes in the order of their training numbers: name, id, color.
 const CLASSES: [(&str, u16, [u8; 3]); 19] = [
     ("road", 7, [128, 64, 128]),
     ("sidewalk", 8, [244, 35, 232]),
@@ -68,6 +68,6 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
     } else {
         Coding::numbers(CLASSES.len())
     };
-    let classes = CLASSES.iter().map(|&(name, _, colour)| Class { name: name.to_owned(), colour }).collect();
+    let classes = CLASSES.iter().map(|&(name, _, color)| Class { name: name.to_owned(), color }).collect();
     Ok(Contents { classes, coding, splits, warnings: Vec::new() })
 }

@@ -1,4 +1,4 @@
-//! Class files: names, colours and numbers of classes.
+//! Class files: names, colors and numbers of classes.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::coding::Coding;
 use super::files::read_text;
-use super::voc::colour_map;
+use super::voc::color_map;
 use super::{Class, IGNORE, LabelError, MAX_CLASSES};
 
 /// A class as a file states it.
@@ -78,7 +78,7 @@ fn csv(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     let rows = text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
         let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
-        match (fields.first(), colour(fields.get(1..4).unwrap_or_default())) {
+        match (fields.first(), parse_color(fields.get(1..4).unwrap_or_default())) {
             (Some(name), Some(color)) if !name.is_empty() => Ok(entry(name, Some(color))),
             _ => Err(file_error(
                 path,
@@ -91,7 +91,7 @@ fn csv(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     .collect()
 }
 
-/// A name a line; three numbers before or after it are its colour.
+/// A name a line; three numbers before or after it are its color.
 fn lines(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
@@ -102,11 +102,11 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
             [r, g, b, rest @ ..] if !rest.is_empty() && all_numbers(&[r, g, b]) => (rest, [*r, *g, *b]),
             _ => return Ok(entry(line.trim(), None)),
         };
-        let color = colour(&numbers).ok_or_else(|| {
+        let color = parse_color(&numbers).ok_or_else(|| {
             file_error(
                 path,
                 format!("line {}", i + 1),
-                format!("`{}` is no colour", numbers.join(" ")),
+                format!("`{}` is no color", numbers.join(" ")),
                 "write three numbers from 0 to 255",
             )
         })?;
@@ -119,7 +119,7 @@ fn entry(name: &str, color: Option<[u8; 3]>) -> Entry {
     Entry { name: name.to_owned(), id: None, color, ignore: false }
 }
 
-fn colour(fields: &[&str]) -> Option<[u8; 3]> {
+fn parse_color(fields: &[&str]) -> Option<[u8; 3]> {
     let values: Vec<u8> = fields.iter().filter_map(|field| field.parse().ok()).collect();
     values.try_into().ok()
 }
@@ -131,7 +131,7 @@ fn unique(path: &Path, entries: &[Entry]) -> Result<(), LabelError> {
             let shared = if a.name == b.name {
                 Some(format!("two classes are called {}", b.name))
             } else if a.color.is_some() && a.color == b.color {
-                Some(format!("{} and {} have one colour", a.name, b.name))
+                Some(format!("{} and {} have one color", a.name, b.name))
             } else if a.id.is_some() && a.id == b.id {
                 Some(format!("{} and {} have one id", a.name, b.name))
             } else {
@@ -155,16 +155,16 @@ pub(super) fn coded(path: &Path, entries: &[Entry]) -> Result<(Vec<Class>, Codin
     }
     let mut classes = Vec::new();
     let mut ids = vec![(u16::from(IGNORE), IGNORE)];
-    let mut colours = Vec::new();
+    let mut colors = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
         let number = classes.len() as u8;
         let class = if entry.ignore { IGNORE } else { number };
         ids.push((entry.id.unwrap_or(place as u16), class));
-        colours.extend(entry.color.map(|colour| (colour, class)));
+        colors.extend(entry.color.map(|color| (color, class)));
         if !entry.ignore {
-            let colour = entry.color.unwrap_or_else(|| colour_map(number.wrapping_add(1)));
-            classes.push(Class { name: entry.name.clone(), colour });
+            let color = entry.color.unwrap_or_else(|| color_map(number.wrapping_add(1)));
+            classes.push(Class { name: entry.name.clone(), color });
         }
     }
-    Ok((classes, Coding::ids(ids).with_colours(colours)))
+    Ok((classes, Coding::ids(ids).with_colors(colors)))
 }

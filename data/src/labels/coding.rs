@@ -9,28 +9,28 @@ use ndarray::Array2;
 use super::mask::{Pixels, RawMask};
 use super::{IGNORE, LabelError};
 
-/// Which class a number or a colour in a mask's file is. Grey and palette masks go by their numbers where these are
-/// known, colour masks by their colours; if only the other is known, palettes are looked up and greys taken as ids.
+/// Which class a number or a color in a mask's file is. Grey and palette masks go by their numbers where these are
+/// known, color masks by their colors; if only the other is known, palettes are looked up and greys taken as ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Coding {
     /// By number; what is not there is an error.
     ids: BTreeMap<u16, u8>,
-    /// By colour; what is not there is an error.
-    colours: BTreeMap<[u8; 3], u8>,
+    /// By color; what is not there is an error.
+    colors: BTreeMap<[u8; 3], u8>,
 }
 
 /// What a pixel of a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value {
     Id(u16),
-    Colour([u8; 3]),
+    Color([u8; 3]),
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => write!(f, "id {id}"),
-            Self::Colour([r, g, b]) => write!(f, "colour ({r}, {g}, {b})"),
+            Self::Color([r, g, b]) => write!(f, "color ({r}, {g}, {b})"),
         }
     }
 }
@@ -47,19 +47,19 @@ impl Coding {
 
     /// These numbers and their classes, or [`IGNORE`].
     pub fn ids(ids: impl IntoIterator<Item = (u16, u8)>) -> Self {
-        Self { ids: ids.into_iter().collect(), colours: BTreeMap::new() }
+        Self { ids: ids.into_iter().collect(), colors: BTreeMap::new() }
     }
 
-    /// The same, and these colours.
-    pub fn with_colours(self, colours: impl IntoIterator<Item = ([u8; 3], u8)>) -> Self {
-        Self { colours: colours.into_iter().collect(), ..self }
+    /// The same, and these colors.
+    pub fn with_colors(self, colors: impl IntoIterator<Item = ([u8; 3], u8)>) -> Self {
+        Self { colors: colors.into_iter().collect(), ..self }
     }
 
     /// The class of a value.
     pub fn class(&self, value: Value) -> Option<u8> {
         match value {
             Value::Id(id) => self.ids.get(&id).copied(),
-            Value::Colour(colour) => self.colours.get(&colour).copied(),
+            Value::Color(color) => self.colors.get(&color).copied(),
         }
     }
 
@@ -73,21 +73,21 @@ impl Coding {
         let by_id = !self.ids.is_empty();
         match &mask.pixels {
             Pixels::Grey(values) if by_id => Box::new(values.iter().map(|&id| Value::Id(id))),
-            // A palette's grey of more than 8 bits is no colour.
+            // A palette's grey of more than 8 bits is no color.
             Pixels::Grey(values) => Box::new(values.iter().map(|&v| match u8::try_from(v) {
-                Ok(v) => Value::Colour([v; 3]),
+                Ok(v) => Value::Color([v; 3]),
                 Err(_) => Value::Id(v),
             })),
             Pixels::Indexed(indices, _) if by_id => Box::new(indices.iter().map(|&id| Value::Id(id))),
-            Pixels::Indexed(indices, palette) => Box::new(indices.iter().map(|&id| {
-                palette.get(usize::from(id)).map_or(Value::Id(id), |&colour| Value::Colour(colour))
-            })),
-            Pixels::Colours(colours) if self.colours.is_empty() => {
-                Box::new(colours.iter().map(|&[r, g, b]| {
-                    if r == g && g == b { Value::Id(u16::from(r)) } else { Value::Colour([r, g, b]) }
+            Pixels::Indexed(indices, palette) => {
+                Box::new(indices.iter().map(|&id| {
+                    palette.get(usize::from(id)).map_or(Value::Id(id), |&color| Value::Color(color))
                 }))
             }
-            Pixels::Colours(colours) => Box::new(colours.iter().map(|&colour| Value::Colour(colour))),
+            Pixels::Colors(colors) if self.colors.is_empty() => Box::new(colors.iter().map(|&[r, g, b]| {
+                if r == g && g == b { Value::Id(u16::from(r)) } else { Value::Color([r, g, b]) }
+            })),
+            Pixels::Colors(colors) => Box::new(colors.iter().map(|&color| Value::Color(color))),
         }
     }
 
@@ -152,19 +152,19 @@ impl Coding {
     fn known(&self, value: Value) -> String {
         match value {
             Value::Id(id) if self.ids.is_empty() => {
-                format!("the classes are known by colour only: give `id`s in classes.json, one of them {id}")
+                format!("the classes are known by color only: give `id`s in classes.json, one of them {id}")
             }
-            Value::Colour(_) if self.colours.is_empty() => {
-                "no colours are known: give each class its `color` in classes.json, or save class numbers as grey"
+            Value::Color(_) if self.colors.is_empty() => {
+                "no colors are known: give each class its `color` in classes.json, or save class numbers as grey"
                     .to_owned()
             }
             Value::Id(_) => format!(
                 "ids are {}; is the class file that of these masks?",
                 ranges(self.ids.iter().map(|(id, class)| (*id, *class == IGNORE)))
             ),
-            Value::Colour(_) => {
-                let count = self.colours.len();
-                format!("{count} colours are known; was the mask resized or compressed, or has it other classes?")
+            Value::Color(_) => {
+                let count = self.colors.len();
+                format!("{count} colors are known; was the mask resized or compressed, or has it other classes?")
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::files::{any_image, folders_in};
-use super::{LabelError, ade20k, camvid, camvid_colours, cityscapes, folder, scene, voc};
+use super::{LabelError, ade20k, camvid, camvid_colors, cityscapes, folder, scene, voc};
 
 /// How a label set is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -14,8 +14,8 @@ use super::{LabelError, ade20k, camvid, camvid_colours, cityscapes, folder, scen
 pub enum LabelFormat {
     /// CamVid as SegNet gave it: `train/`, `trainannot/`.
     CamVid,
-    /// CamVid's own colours: `train_labels/`, or `LabeledApproved_full/`.
-    CamVidColours,
+    /// CamVid's own colors: `train_labels/`, or `LabeledApproved_full/`.
+    CamVidColors,
     /// ADE20K: `images/training`, `annotations/training`.
     Ade20k,
     /// PASCAL VOC: `JPEGImages/`, `SegmentationClass/`.
@@ -32,7 +32,7 @@ impl fmt::Display for LabelFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CamVid => "CamVid by SegNet (train/, trainannot/)",
-            Self::CamVidColours => "CamVid in colours (train/, train_labels/)",
+            Self::CamVidColors => "CamVid in colors (train/, train_labels/)",
             Self::Ade20k => "ADE20K (images/training, annotations/training)",
             Self::Voc => "PASCAL VOC (JPEGImages, SegmentationClass)",
             Self::Cityscapes => "Cityscapes (leftImg8bit, gtFine)",
@@ -45,7 +45,7 @@ impl fmt::Display for LabelFormat {
 /// What each format is recognised by.
 const LOOKED_FOR: [&str; 7] = [
     "train/ with trainannot/ (CamVid by SegNet)",
-    "train/ with train_labels/, or 701_StillsRaw_full/ with LabeledApproved_full/ (CamVid in colours)",
+    "train/ with train_labels/, or 701_StillsRaw_full/ with LabeledApproved_full/ (CamVid in colors)",
     "images/training/ with annotations/training/ (ADE20K)",
     "JPEGImages/ with SegmentationClass/ and ImageSets/Segmentation/ (PASCAL VOC)",
     "leftImg8bit/ with gtFine/ (Cityscapes)",
@@ -94,8 +94,8 @@ fn format(root: &Path) -> Option<LabelFormat> {
         Some(LabelFormat::Voc)
     } else if split("annot") {
         Some(LabelFormat::CamVid)
-    } else if split("_labels") || both(camvid_colours::RAW, camvid_colours::APPROVED) {
-        Some(LabelFormat::CamVidColours)
+    } else if split("_labels") || both(camvid_colors::RAW, camvid_colors::APPROVED) {
+        Some(LabelFormat::CamVidColors)
     } else if ade20k::SPLITS.iter().any(|(_, split)| training(split)) && super::classes::find(root).is_none()
     {
         // With a class file it is someone's own set of that layout.

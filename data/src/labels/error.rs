@@ -131,7 +131,7 @@ pub enum LabelError {
     Value {
         /// The mask.
         path: PathBuf,
-        /// `id 12` or `colour (1, 2, 3)`.
+        /// `id 12` or `color (1, 2, 3)`.
         value: String,
         /// Column of the first such pixel.
         x: usize,

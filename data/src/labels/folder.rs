@@ -8,8 +8,8 @@
 //! classes.json                            [{"name": "road", "id": 0, "color": [128, 64, 128]}, ...]
 //! ```
 //!
-//! In `classes.json` ids (from 0 in order), colours and `"ignore": true` may be left out. Grey and palette masks hold
-//! ids, colour masks the classes' colours. Other tools' class files are read too: `class_dict.csv`,
+//! In `classes.json` ids (from 0 in order), colors and `"ignore": true` may be left out. Grey and palette masks hold
+//! ids, color masks the classes' colors. Other tools' class files are read too: `class_dict.csv`,
 //! `label_colors.txt`, `codes.txt`. A mask may be called `a_mask`, `a_label`, `a_L` or `a_P`.
 
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
             path: root.to_owned(),
             what: "there is no class file".to_owned(),
             remedy: "write classes.txt, a name a line in the order of the ids, or classes.json with names, ids and \
-                     colours",
+                     colors",
         });
     };
     let (classes, coding) = classes::coded(&file, &classes::read(&file)?)?;

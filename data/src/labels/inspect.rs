@@ -81,7 +81,7 @@ pub struct ClassShare {
 /// Something in masks that is no class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnknownValue {
-    /// `id 12` or `colour (1, 2, 3)`.
+    /// `id 12` or `color (1, 2, 3)`.
     pub value: String,
     /// The number, of an id.
     pub id: Option<u16>,

@@ -1,6 +1,6 @@
 //! What a mask's file holds, before it is known what it means.
 //!
-//! A palette's indices are kept: they are the labels, its colours only show them.
+//! A palette's indices are kept: they are the labels, its colors only show them.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -26,8 +26,8 @@ pub(super) enum Pixels {
     Grey(Vec<u16>),
     /// Indices into a palette.
     Indexed(Vec<u16>, Vec<[u8; 3]>),
-    /// Colours.
-    Colours(Vec<[u8; 3]>),
+    /// Colors.
+    Colors(Vec<[u8; 3]>),
 }
 
 /// The pixels of a mask, after the header was checked.
@@ -78,11 +78,11 @@ pub(super) fn read(path: &Path) -> Result<RawMask, LabelError> {
         (ColorType::GrayscaleAlpha, depth) => Pixels::Grey(values(rows, depth, 2, width as usize)),
         (ColorType::Indexed, depth) => Pixels::Indexed(values(rows, depth, 1, width as usize), palette),
         (_, BitDepth::Sixteen) => {
-            return Err(mask("colours of 16 bits", "save masks with 8 bits a channel, or as grey"));
+            return Err(mask("colors of 16 bits", "save masks with 8 bits a channel, or as grey"));
         }
-        (colour, _) => {
-            let channels = if colour == ColorType::Rgba { 4 } else { 3 };
-            Pixels::Colours(bytes.chunks_exact(channels).map(|c| [c[0], c[1], c[2]]).collect())
+        (color, _) => {
+            let channels = if color == ColorType::Rgba { 4 } else { 3 };
+            Pixels::Colors(bytes.chunks_exact(channels).map(|c| [c[0], c[1], c[2]]).collect())
         }
     };
     Ok(RawMask { width, height, pixels })

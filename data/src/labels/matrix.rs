@@ -6,7 +6,7 @@ use super::text::{FAINT, INK, LINE, Run, fill, length, shortened, write};
 
 /// Between what is drawn, in pixels.
 const GAP: usize = 10;
-/// Side of a class's colour beside its name.
+/// Side of a class's color beside its name.
 const SWATCH: usize = 12;
 /// Characters of a name.
 const LONGEST: usize = 24;
@@ -28,7 +28,7 @@ pub fn confusion(counts: &[u64], classes: &[Class]) -> Array3<u8> {
     };
     let names: Vec<String> = classes.iter().map(|class| shortened(&class.name, LONGEST)).collect();
     let widest = names.iter().map(|name| length(name)).max().unwrap_or(0);
-    // Names, colours, cells; above the cells the title.
+    // Names, colors, cells; above the cells the title.
     let margin = GAP + widest + GAP + SWATCH + GAP;
     let top = GAP + LINE + margin;
     let (height, width) = (top + n * side + GAP, margin + n * side + GAP);
@@ -41,17 +41,17 @@ pub fn confusion(counts: &[u64], classes: &[Class]) -> Array3<u8> {
         let (along, middle) = (i * side, |size: usize| (side.saturating_sub(size)) / 2);
         let x = margin - GAP - SWATCH;
         write(&mut picture, [top + along + middle(LINE), x - GAP - length(name)], Run::Right, ink, name);
-        fill(&mut picture, [top + along + middle(SWATCH), x], [SWATCH; 2], class.colour);
+        fill(&mut picture, [top + along + middle(SWATCH), x], [SWATCH; 2], class.color);
         let y = top - GAP - SWATCH;
-        fill(&mut picture, [y, margin + along + middle(SWATCH)], [SWATCH; 2], class.colour);
+        fill(&mut picture, [y, margin + along + middle(SWATCH)], [SWATCH; 2], class.color);
         write(&mut picture, [y - GAP, margin + along + middle(LINE)], Run::Up, INK, name);
         for j in 0..n {
             let count = row.get(j).copied().unwrap_or(0);
             let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
             let at = [top + along, margin + j * side];
             fill(&mut picture, at, [side; 2], LINES);
-            let colour = if total == 0 { ABSENT } else { shade(share) };
-            fill(&mut picture, at, [side - 1; 2], colour);
+            let color = if total == 0 { ABSENT } else { shade(share) };
+            fill(&mut picture, at, [side - 1; 2], color);
             let text = format!("{:.0}", 100.0 * share);
             if share >= 0.005 && length(&text) + 2 < side {
                 let ink = if share > 0.45 { [255; 3] } else { INK };
@@ -75,10 +75,10 @@ mod tests {
     use super::*;
 
     fn classes(n: usize) -> Vec<Class> {
-        (0..n).map(|i| Class { name: format!("class {i}"), colour: [i as u8, 100, 200] }).collect()
+        (0..n).map(|i| Class { name: format!("class {i}"), color: [i as u8, 100, 200] }).collect()
     }
 
-    /// The colour in a corner of every cell, row after row.
+    /// The color in a corner of every cell, row after row.
     fn corners(picture: &Array3<u8>, n: usize, side: usize) -> Vec<[u8; 3]> {
         let (height, width) = (picture.dim().0 - GAP, length("class 0") + 3 * GAP + SWATCH);
         let cell = |i: usize, j: usize| [height - (n - i) * side + 1, width + j * side + 1];

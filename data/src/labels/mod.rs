@@ -2,7 +2,7 @@
 //!
 //! [`LabelSet::open`] recognises a folder by what is in it and lists its images with their masks;
 //! [`LabelSet::load`] decodes a pair. Whatever a mask's file holds (class numbers in 8 or 16 bits, palette indices,
-//! colours), its pixels come out as numbers from 0, in the order of [`LabelSet::classes`], or as [`IGNORE`].
+//! colors), its pixels come out as numbers from 0, in the order of [`LabelSet::classes`], or as [`IGNORE`].
 //!
 //! ```no_run
 //! use nerve_data::labels::{LabelSet, inspect};
@@ -20,7 +20,7 @@
 
 mod ade20k;
 mod camvid;
-mod camvid_colours;
+mod camvid_colors;
 mod cityscapes;
 mod classes;
 mod coding;
@@ -50,7 +50,7 @@ pub use inspect::{
     ClassShare, LabelReport, LabelResolution, SplitReport, UnknownValue, inspect, inspect_split,
 };
 pub use load::{Labelled, rgb};
-pub use voc::colour_map;
+pub use voc::color_map;
 
 /// What a pixel has that belongs to no class: it is neither learnt nor measured.
 pub const IGNORE: u8 = 255;
@@ -64,7 +64,8 @@ pub struct Class {
     /// As the format, or the class file, has it.
     pub name: String,
     /// For pictures.
-    pub colour: [u8; 3],
+    #[serde(alias = "colour")]
+    pub color: [u8; 3],
 }
 
 /// An image and its mask.
@@ -120,7 +121,7 @@ impl LabelSet {
         let (format, source) = detect::detect(path)?;
         let read = match format {
             LabelFormat::CamVid => camvid::read,
-            LabelFormat::CamVidColours => camvid_colours::read,
+            LabelFormat::CamVidColors => camvid_colors::read,
             LabelFormat::Ade20k => ade20k::read,
             LabelFormat::Voc => voc::read,
             LabelFormat::Cityscapes => cityscapes::read,

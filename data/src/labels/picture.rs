@@ -1,4 +1,4 @@
-//! Labels as pictures: coloured over the image, as a palette of numbers, and the legend.
+//! Labels as pictures: colored over the image, as a palette of numbers, and the legend.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::Class;
 use super::text::{INK, LINE, Run, fill, length, write};
 use crate::write::{Pixels, WriteError, write_png};
 
-/// How much of a pixel is the class's colour.
+/// How much of a pixel is the class's color.
 const SHARE: f32 = 0.55;
 
-/// The image with every pixel in the colour of its class, half through. A label that is no class leaves the image as it
+/// The image with every pixel in the color of its class, half through. A label that is no class leaves the image as it
 /// is.
 #[must_use]
 pub fn overlay(image: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
@@ -20,27 +20,27 @@ pub fn overlay(image: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &
         let value = image[[y, x, c]];
         match labels.get([y, x]).and_then(|label| classes.get(usize::from(*label))) {
             Some(class) => {
-                (f32::from(value) * (1.0 - SHARE) + f32::from(class.colour[c % 3]) * SHARE).round() as u8
+                (f32::from(value) * (1.0 - SHARE) + f32::from(class.color[c % 3]) * SHARE).round() as u8
             }
             None => value,
         }
     })
 }
 
-/// Every pixel in the colour of its class; black where it has none.
+/// Every pixel in the color of its class; black where it has none.
 #[must_use]
-pub fn coloured(labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
+pub fn colored(labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
     let (height, width) = labels.dim();
     Array3::from_shape_fn((height, width, 3), |(y, x, c)| {
-        classes.get(usize::from(labels[[y, x]])).map_or(0, |class| class.colour[c])
+        classes.get(usize::from(labels[[y, x]])).map_or(0, |class| class.color[c])
     })
 }
 
-/// Pixels around and between what a legend shows, and the side of a colour.
+/// Pixels around and between what a legend shows, and the side of a color.
 const GAP: usize = 8;
 const SWATCH: usize = 14;
 
-/// The picture with a legend to its right: the classes that `labels` show, the largest first, each with its colour and its
+/// The picture with a legend to its right: the classes that `labels` show, the largest first, each with its color and its
 /// part of the pixels. The picture is lengthened if the legend is longer.
 #[must_use]
 pub fn with_legend(picture: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
@@ -64,7 +64,7 @@ pub fn with_legend(picture: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, clas
     whole.slice_mut(s![..height, ..width, ..]).assign(&picture);
     for (i, entry) in shown.iter().enumerate() {
         let (y, x) = (GAP + i * row, width + GAP);
-        fill(&mut whole, [y + 1, x], [SWATCH; 2], entry.1.colour);
+        fill(&mut whole, [y + 1, x], [SWATCH; 2], entry.1.color);
         write(&mut whole, [y, x + SWATCH + GAP], Run::Right, INK, &text(entry));
     }
     whole
@@ -90,7 +90,7 @@ pub fn write_labels(path: &Path, labels: ArrayView2<'_, u8>) -> Result<(), Write
     write_png(path, width as u32, height as u32, Pixels::Gray, &data)
 }
 
-/// The classes with their colours and numbers, as SVG.
+/// The classes with their colors and numbers, as SVG.
 #[must_use]
 pub fn legend(classes: &[Class]) -> String {
     let (row, width) = (22, 320);
@@ -100,7 +100,7 @@ pub fn legend(classes: &[Class]) -> String {
         row * classes.len() + 8
     );
     for (i, class) in classes.iter().enumerate() {
-        let [r, g, b] = class.colour;
+        let [r, g, b] = class.color;
         let (y, name) = (4 + i * row, escaped(&class.name));
         // Writing to a string does not fail.
         let _ = writeln!(
@@ -126,17 +126,17 @@ mod tests {
     use super::*;
 
     fn classes() -> Vec<Class> {
-        let class = |name: &str, colour| Class { name: name.into(), colour };
+        let class = |name: &str, color| Class { name: name.into(), color };
         vec![class("a<b", [200, 0, 0]), class("sky", [0, 100, 255])]
     }
 
     #[test]
-    fn colours_come_through_and_what_is_no_class_does_not() {
+    fn colors_come_through_and_what_is_no_class_does_not() {
         let image = Array3::from_elem((1, 3, 3), 100u8);
         let labels = array![[0u8, 1, 255]];
         let over = overlay(image.view(), labels.view(), &classes());
         assert_eq!(over.iter().copied().collect::<Vec<_>>(), [155, 45, 45, 45, 100, 185, 100, 100, 100]);
-        let plain = coloured(labels.view(), &classes());
+        let plain = colored(labels.view(), &classes());
         assert_eq!(plain.iter().copied().collect::<Vec<_>>(), [200, 0, 0, 0, 100, 255, 0, 0, 0]);
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let (height, width, _) = whole.dim();
         assert!(height > 4 && width > 6);
         assert_eq!(whole.slice(s![..4, ..6, ..]), image);
-        let has = |colour: [u8; 3]| whole.exact_chunks((1, 1, 3)).into_iter().any(|p| p.iter().eq(&colour));
+        let has = |color: [u8; 3]| whole.exact_chunks((1, 1, 3)).into_iter().any(|p| p.iter().eq(&color));
         assert!(has([0, 100, 255]), "the sky is there");
         assert!(!has([200, 0, 0]), "the other class is not");
     }

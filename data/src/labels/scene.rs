@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! train/r_0.png  train/r_0_label.png      test/ likewise
-//! labels.json                             names and colours, the index is the label
+//! labels.json                             names and colors, the index is the label
 //! ```
 
 use std::path::Path;

@@ -66,12 +66,12 @@ pub(super) fn fill(
     picture: &mut Array3<u8>,
     [y, x]: [usize; 2],
     [rows, columns]: [usize; 2],
-    colour: [u8; 3],
+    color: [u8; 3],
 ) {
     let (height, width, _) = picture.dim();
     for y in y..(y + rows).min(height) {
         for x in x..(x + columns).min(width) {
-            (0..3).for_each(|channel| picture[[y, x, channel]] = colour[channel]);
+            (0..3).for_each(|channel| picture[[y, x, channel]] = color[channel]);
         }
     }
 }

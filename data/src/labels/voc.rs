@@ -44,19 +44,19 @@ pub(super) const IMAGES: &str = "JPEGImages";
 pub(super) const MASKS: &str = "SegmentationClass";
 pub(super) const LISTS: &str = "ImageSets/Segmentation";
 
-/// The colour of a class by VOC's formula: the bits of its number, spread over the channels from the highest bit down.
+/// The color of a class by VOC's formula: the bits of its number, spread over the channels from the highest bit down.
 ///
 /// ```
-/// assert_eq!(nerve_data::labels::colour_map(15), [192, 128, 128]);
+/// assert_eq!(nerve_data::labels::color_map(15), [192, 128, 128]);
 /// ```
 #[must_use]
-pub fn colour_map(class: u8) -> [u8; 3] {
-    let mut colour = [0; 3];
+pub fn color_map(class: u8) -> [u8; 3] {
+    let mut color = [0; 3];
     for bit in 0..8 {
         let channel = bit % 3;
-        colour[channel] |= (class >> bit & 1) << (7 - bit / 3);
+        color[channel] |= (class >> bit & 1) << (7 - bit / 3);
     }
-    colour
+    color
 }
 
 pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
@@ -76,7 +76,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
             splits.push(split?);
         }
     }
-    let class = |(i, name): (usize, &&str)| Class { name: (*name).to_owned(), colour: colour_map(i as u8) };
+    let class = |(i, name): (usize, &&str)| Class { name: (*name).to_owned(), color: color_map(i as u8) };
     Ok(Contents {
         classes: CLASSES.iter().enumerate().map(class).collect(),
         coding: Coding::numbers(CLASSES.len()),

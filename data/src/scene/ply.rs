@@ -1,4 +1,4 @@
-//! Points of a PLY file, ASCII or binary: positions and, where there are any, colours. Other elements and properties
+//! Points of a PLY file, ASCII or binary: positions and, where there are any, colors. Other elements and properties
 //! are passed over.
 
 use nalgebra::Point3;
@@ -40,7 +40,7 @@ pub fn parse(bytes: &[u8]) -> Result<Ply, String> {
         let position = Point3::new(row[x], row[y], row[z]);
         let color = |at: usize| {
             let value = row[at];
-            // Floating-point colours go from 0 to 1.
+            // Floating-point colors go from 0 to 1.
             (if header.properties[at].kind.is_float() { value * 255.0 } else { value }).round() as u8
         };
         let color = match colors {

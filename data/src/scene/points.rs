@@ -7,7 +7,7 @@ use nalgebra::Point3;
 pub struct ScenePoint {
     /// Where it is, in the world frame.
     pub position: Point3<f64>,
-    /// Red, green, blue; middle grey where the file has no colours.
+    /// Red, green, blue; middle grey where the file has no colors.
     pub color: [u8; 3],
     /// Mean reprojection error in pixels of the full-size images; 0 where the file does not say.
     pub error: f32,

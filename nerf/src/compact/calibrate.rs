@@ -54,7 +54,7 @@ impl Trainer {
         steps
     }
 
-    /// Colours of all pixels of the views, on white.
+    /// Colors of all pixels of the views, on white.
     fn look(&mut self, views: &[usize]) -> Vec<f32> {
         views.iter().flat_map(|v| self.picture(*v).colors(1.0)).collect()
     }

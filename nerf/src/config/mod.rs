@@ -67,7 +67,7 @@ impl Default for DataConfig {
     }
 }
 
-/// The density and colour networks.
+/// The density and color networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct FieldConfig {
@@ -77,18 +77,18 @@ pub struct FieldConfig {
     /// Hidden layers of the density network
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub density_layers: usize,
-    /// Hidden layers of the colour network
+    /// Hidden layers of the color network
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub color_layers: usize,
-    /// Outputs of the density network: the density and what the colour network sees of it
+    /// Outputs of the density network: the density and what the color network sees of it
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub geometry_features: usize,
-    /// What the colour network sees of these: all, as in Instant-NGP, or all but the density, as in torch-ngp
+    /// What the color network sees of these: all, as in Instant-NGP, or all but the density, as in torch-ngp
     #[arg(long, value_enum, default_value_t)]
     pub color_sees: ColorSees,
 }
 
-/// Which of the density network's outputs the colour network sees.
+/// Which of the density network's outputs the color network sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorSees {
@@ -146,7 +146,7 @@ impl MarchConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {
-    /// Learn the colours of each training photograph, for captures whose exposure or white balance changes
+    /// Learn the colors of each training photograph, for captures whose exposure or white balance changes
     #[arg(long)]
     pub appearance: bool,
     /// Learn small corrections of the training cameras' poses
@@ -182,7 +182,7 @@ impl Default for CameraConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Background {
-    /// A new random colour for every ray: nothing can hide in front of it.
+    /// A new random color for every ray: nothing can hide in front of it.
     #[default]
     Random,
     /// White.

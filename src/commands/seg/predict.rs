@@ -33,7 +33,7 @@ pub struct PredictArgs {
     inference: Inference,
 }
 
-/// Labels pictures: for each a PNG of labels, a coloured overlay, and its share of every class.
+/// Labels pictures: for each a PNG of labels, a colored overlay, and its share of every class.
 pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
     context.common.without_viewer("seg predict")?;
     args.inference.validate().map_err(usage)?;

@@ -9,7 +9,7 @@ use super::pictures::viridis;
 /// Cells that are drawn at most: evenly chosen ones of more.
 const MOST: usize = 40_000;
 
-/// The outermost cells that have a value, coloured by it: what lies inside cannot be seen.
+/// The outermost cells that have a value, colored by it: what lies inside cannot be seen.
 pub(super) fn cells(
     stream: &RecordingStream,
     name: &str,

@@ -79,14 +79,14 @@ impl Errors {
     }
 }
 
-/// The classes' names and colours, for all labels below.
+/// The classes' names and colors, for all labels below.
 pub(super) fn classes(stream: &RecordingStream, classes: &[Class]) -> RecordingStreamResult<()> {
     let describe = |(id, class): (usize, &Class)| {
         let id = u16::try_from(id).ok()?;
         Some(ClassDescription::from((id, class.name.as_str(), Rgba32::from(class.color))))
     };
     let mut described: Vec<ClassDescription> = classes.iter().enumerate().filter_map(describe).collect();
-    // Rerun would give labels without a class colours of their own.
+    // Rerun would give labels without a class colors of their own.
     if let Ok(next) = u16::try_from(classes.len()) {
         described.push(ClassDescription::from((next, "no class", Rgba32::from_rgb(0, 0, 0))));
     }
@@ -131,11 +131,11 @@ pub(super) fn error(
     side: usize,
 ) -> RecordingStreamResult<()> {
     let small = shrunk(errors.size, side);
-    let colour = |verdict: &Option<bool>| match verdict {
+    let color = |verdict: &Option<bool>| match verdict {
         Some(true) => [40, 48, 56],
         Some(false) => [230, 60, 50],
         None => [0; 3],
     };
-    let pixels: Vec<u8> = nearest(&errors.verdicts, errors.size, small).iter().flat_map(colour).collect();
+    let pixels: Vec<u8> = nearest(&errors.verdicts, errors.size, small).iter().flat_map(color).collect();
     stream.log(base.join(&"error".into()), &Image::from_rgb24(pixels, small.map(|v| v as u32)))
 }

@@ -35,7 +35,7 @@ pub(super) fn histogram(
     stream.log(below("histograms", name), &bars)
 }
 
-/// A bar per class, in its colour and with its name as long as a legend has room for them; an absent class has none.
+/// A bar per class, in its color and with its name as long as a legend has room for them; an absent class has none.
 pub(super) fn per_class(
     stream: &RecordingStream,
     name: &str,

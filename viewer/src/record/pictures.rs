@@ -1,4 +1,4 @@
-//! Pictures: shrunk, compressed, coloured.
+//! Pictures: shrunk, compressed, colored.
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, RgbImage, imageops};
 use nerve_core::run::MapRole;
@@ -62,8 +62,8 @@ pub(super) fn encode(pixels: &Pixels<'_>, side: usize) -> Option<EncodedImage> {
     Some(EncodedImage::new(bytes).with_media_type(MediaType::jpeg()))
 }
 
-/// A map of values; `None` if the sizes do not fit together. Depth keeps its numbers, for a viewer to colour and to
-/// measure in; others are coloured here.
+/// A map of values; `None` if the sizes do not fit together. Depth keeps its numbers, for a viewer to color and to
+/// measure in; others are colored here.
 pub(super) fn map(
     role: MapRole,
     size: [usize; 2],

@@ -10,7 +10,7 @@ use super::{below, entity, pictures};
 
 /// Frustums are this long, as a share of the cameras' mean distance from their middle.
 const FRUSTUM: f64 = 0.1;
-/// Colours of cameras that are trained on, of those that are held out, and of paths.
+/// Colors of cameras that are trained on, of those that are held out, and of paths.
 const TRAINING: [u8; 3] = [120, 140, 160];
 const HELD_OUT: [u8; 3] = [255, 170, 60];
 const PATH: [u8; 3] = [90, 110, 130];

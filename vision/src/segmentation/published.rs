@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use nerve_core::graph::{Mode, Result, Tensor, bail};
-use nerve_data::labels::{Class, MAX_CLASSES, colour_map};
+use nerve_data::labels::{Class, MAX_CLASSES, color_map};
 
 use super::{SegmentationError, Segments};
 use crate::load::{Access, Source};
@@ -40,7 +40,7 @@ impl Published {
         Ok(Self { model, classes: classes(names) })
     }
 
-    /// Its classes, in PASCAL VOC's colours.
+    /// Its classes, in PASCAL VOC's colors.
     #[must_use]
     pub fn names(&self) -> &[Class] {
         &self.classes
@@ -54,7 +54,7 @@ fn no_segmenter(name: &str, reason: &str) -> SegmentationError {
 /// Classes by their numbers, which the file has as text.
 fn classes(names: &BTreeMap<String, String>) -> Vec<Class> {
     let name = |i: usize| names.get(&i.to_string()).cloned().unwrap_or_else(|| format!("class {i}"));
-    (0..names.len()).map(|i| Class { name: name(i), colour: colour_map((i + 1) as u8) }).collect()
+    (0..names.len()).map(|i| Class { name: name(i), color: color_map((i + 1) as u8) }).collect()
 }
 
 impl Segments for Published {
@@ -79,6 +79,6 @@ mod tests {
         let names = (0..12).map(|i| (i.to_string(), format!("n{i}"))).collect();
         let classes = classes(&names);
         assert_eq!((classes[2].name.as_str(), classes[10].name.as_str()), ("n2", "n10"));
-        assert_ne!(classes[0].colour, classes[1].colour);
+        assert_ne!(classes[0].color, classes[1].color);
     }
 }

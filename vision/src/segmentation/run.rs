@@ -88,7 +88,7 @@ impl Trainer {
     /// The classes, as events name them.
     #[must_use]
     pub fn classes(&self) -> Arc<[Class]> {
-        let class = |c: &nerve_data::labels::Class| Class { name: c.name.clone(), color: c.colour };
+        let class = |c: &nerve_data::labels::Class| Class { name: c.name.clone(), color: c.color };
         self.set.classes.iter().map(class).collect()
     }
 

@@ -16,7 +16,7 @@ use super::{BackboneName, HeadKind, SegConfig, SegmentationError, Segmenter, Tra
 
 /// The settings that shape the network, and its classes, as JSON.
 const MODEL: &str = "model";
-/// Names and colours of the classes, as JSON.
+/// Names and colors of the classes, as JSON.
 const CLASSES: &str = "classes";
 /// Pixels of each class in the training split, as JSON.
 const COUNTS: &str = "class_pixels";

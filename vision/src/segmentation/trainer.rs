@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, differentiate, read};
 use nerve_core::ops::cross_entropy::cross_entropy;
 use nerve_core::ops::resize::bilinear;
-use nerve_data::augment::{Augment, ColourJitter};
+use nerve_data::augment::{Augment, ColorJitter};
 use nerve_data::labels::{LabelSet, LabelSplit};
 
 use super::batches::{Batch, Batches, Recipe};
@@ -81,7 +81,7 @@ impl Trainer {
         let augment = &config.augment;
         let strength = augment.photometric as f32;
         let factors = [1.0 - 0.5 * strength, 1.0 + 0.5 * strength];
-        let colour = ColourJitter {
+        let color = ColorJitter {
             brightness: 32.0 * strength,
             contrast: factors,
             saturation: factors,
@@ -92,7 +92,7 @@ impl Trainer {
             scale: [augment.scale_min, augment.scale_max],
             max_class_share: augment.max_class_share,
             flip: if augment.no_flip { 0.0 } else { 0.5 },
-            colour: (strength > 0.0).then_some(colour),
+            color: (strength > 0.0).then_some(color),
             ..Augment::default()
         };
         let recipe = Recipe {

@@ -1,4 +1,4 @@
-//! From the samples' colours and opacities to the rays' outputs.
+//! From the samples' colors and opacities to the rays' outputs.
 
 use crate::engine::{Stage, Workspace};
 use crate::ops::composite::{EXTRA, RaySamples, RaySamplesGrad, backward, backward_weights, forward};
@@ -9,9 +9,9 @@ use crate::simd::{Kernel, Simd, math};
 /// Applies the sigmoid to a slot's columns and composites them along each ray.
 #[derive(Debug)]
 pub struct Composite {
-    /// The slot of raw colours.
+    /// The slot of raw colors.
     pub input: usize,
-    /// Its columns: colour first.
+    /// Its columns: color first.
     pub channels: usize,
     /// What holds a ray's weights together.
     pub spread: Spread,

@@ -24,7 +24,7 @@ fn poses_have_right_gradients() {
 }
 
 #[test]
-fn colours_have_right_gradients() {
+fn colors_have_right_gradients() {
     let base = Setup { colors: true, ..Setup::default() };
     for setup in [base.clone(), Setup { cut: 0.2, pose: true, ..base }] {
         check(&setup, shots(85, 1.0), Isa::best());

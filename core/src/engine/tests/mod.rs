@@ -40,11 +40,11 @@ struct Setup {
     saliency: Option<usize>,
     /// alpha of the density's gate.
     gate: Option<f32>,
-    /// The colour network does not see the raw density, which is the last output then.
+    /// The color network does not see the raw density, which is the last output then.
     hidden: bool,
     /// Size of the tables' values.
     size: f32,
-    /// Poses and colours of the cameras are learnt.
+    /// Poses and colors of the cameras are learnt.
     pose: bool,
     colors: bool,
     /// Weights of distortion and deviation.

@@ -77,7 +77,7 @@ impl Setup {
         }
     }
 
-    /// The column of the reference's first colour layer for column `i` of ours.
+    /// The column of the reference's first color layer for column `i` of ours.
     fn wide_column(&self, i: usize) -> usize {
         if i < self.harmonics { i } else { COEFFICIENTS + i - self.harmonics + usize::from(self.hidden) }
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// Cameras that rays come from.
 pub const CAMERAS: usize = 3;
 
-/// A ray, its pixel (colour, alpha, background, distance) and its samples.
+/// A ray, its pixel (color, alpha, background, distance) and its samples.
 pub struct Shot {
     pub ray: Ray,
     pub target: [f32; 8],

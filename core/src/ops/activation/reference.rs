@@ -1,4 +1,4 @@
-//! Activations of the field's outputs, in f64: density from a raw value, colour from a raw value.
+//! Activations of the field's outputs, in f64: density from a raw value, color from a raw value.
 
 /// A scalar function and the derivative its backward pass uses.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub const SOFTPLUS: Activation = Activation {
     slope: |x| logistic(x - 1.0),
 };
 
-/// Colour `1 / (1 + exp(-x))`.
+/// Color `1 / (1 + exp(-x))`.
 pub const SIGMOID: Activation = Activation { value: logistic, slope: |x| logistic(x) * logistic(-x) };
 
 fn logistic(x: f64) -> f64 {

@@ -2,7 +2,7 @@
 
 use super::VALUES;
 
-/// What the photograph with this code shows of a ray with this colour and opacity.
+/// What the photograph with this code shows of a ray with this color and opacity.
 #[inline]
 pub fn forward(code: &[f32; VALUES], color: [f32; 3], opacity: f32) -> [f32; 3] {
     std::array::from_fn(|r| {
@@ -11,7 +11,7 @@ pub fn forward(code: &[f32; VALUES], color: [f32; 3], opacity: f32) -> [f32; 3] 
     })
 }
 
-/// From the gradient of what the photograph shows: adds to the code's, returns the colour's and the opacity's.
+/// From the gradient of what the photograph shows: adds to the code's, returns the color's and the opacity's.
 #[inline]
 pub fn backward(
     code: &[f32; VALUES],

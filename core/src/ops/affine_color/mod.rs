@@ -1,9 +1,9 @@
-//! A photograph's own colours: an affine map of what a ray shows (Urban Radiance Fields, Rematas et al. 2022,
+//! A photograph's own colors: an affine map of what a ray shows (Urban Radiance Fields, Rematas et al. 2022,
 //! section 3.2.1).
 //!
 //! Exposure and white balance differ between the photographs of a walk-around. Every photograph gets a code of
 //! [`VALUES`] numbers, the deviation of a 3 x 4 matrix from the identity; of a composited ray with premultiplied
-//! colour c and opacity a the photograph shows
+//! color c and opacity a the photograph shows
 //!
 //! ```text
 //! c' = c + M c + b a          M = code[0..9], rows first      b = code[9..12]

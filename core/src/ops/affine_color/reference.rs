@@ -6,7 +6,7 @@ pub fn forward(code: &[f64; 12], color: [f64; 3], opacity: f64) -> [f64; 3] {
         .map(|r| color[r] + (0..3).map(|c| code[3 * r + c] * color[c]).sum::<f64>() + code[9 + r] * opacity)
 }
 
-/// Gradients of the code, the colour and the opacity.
+/// Gradients of the code, the color and the opacity.
 pub fn backward(code: &[f64; 12], color: [f64; 3], opacity: f64, d: [f64; 3]) -> ([f64; 12], [f64; 3], f64) {
     let mut d_code = [0.0; 12];
     for r in 0..3 {

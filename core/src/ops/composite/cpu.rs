@@ -46,7 +46,7 @@ pub struct RaySamples<'a> {
     pub alpha: &'a [f32],
     /// Distance along the ray of each sample.
     pub t: &'a [f32],
-    /// Colours, `[sample][stride]`, the first `channels` of each used.
+    /// Colors, `[sample][stride]`, the first `channels` of each used.
     pub color: &'a [f32],
     /// Row stride of `color`.
     pub stride: usize,
@@ -100,7 +100,7 @@ pub fn forward(ray: RaySamples<'_>, carry: Carry, out: &mut [f32]) -> Carry {
 pub struct RaySamplesGrad<'a> {
     /// `d_sigma` of each sample.
     pub sigma: &'a mut [f32],
-    /// `d_color`, laid out like the colours.
+    /// `d_color`, laid out like the colors.
     pub color: &'a mut [f32],
 }
 
@@ -123,7 +123,7 @@ pub fn backward_weights(
 ) {
     let channels = d_out.len() - super::EXTRA;
     let (d_value, d_depth, d_opacity) = (&d_out[..channels], d_out[channels], d_out[channels + 1]);
-    // Front to back: colours; `sigma` holds T_{i+1} until the way back.
+    // Front to back: colors; `sigma` holds T_{i+1} until the way back.
     let mut transmittance = 1.0f32;
     let n = ray.alpha.len();
     for i in 0..n {

@@ -5,7 +5,7 @@
 //! value_c = sum w_i c_ic     depth = sum w_i t_i     opacity = sum w_i
 //! ```
 //!
-//! C channels (colour first); sample i and all behind it are dropped once `T_i < min_transmittance`.
+//! C channels (color first); sample i and all behind it are dropped once `T_i < min_transmittance`.
 //! The backward pass for `d_value`, `d_depth`, `d_opacity`: with `g_i = d_value . c_i + d_depth t_i + d_opacity`,
 //! `d_c_i = w_i d_value` and `d_sigma_i = dt_i (T_{i+1} g_i - sum_{j>i} w_j g_j)`.
 

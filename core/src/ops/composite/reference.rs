@@ -1,4 +1,4 @@
-//! Emission-absorption volume rendering of one ray with C colour channels, in f64 (Max 1995; NeRF, eq. 3).
+//! Emission-absorption volume rendering of one ray with C color channels, in f64 (Max 1995; NeRF, eq. 3).
 //!
 //! `tau_i = sigma_i dt_i`, `alpha_i = 1 - exp(-tau_i)`, `T_i = prod_{j<i} (1 - alpha_j)`, `w_i = T_i alpha_i`;
 //! `value_c = sum w_i color_ic`, `depth = sum w_i t_i`, `opacity = sum w_i`. Depth is not divided by opacity.
@@ -9,9 +9,9 @@
 pub struct RaySamples<'a> {
     /// Density, `[n]`, per unit of length.
     pub sigma: &'a [f64],
-    /// Colour, `[n][C]`.
+    /// Color, `[n][C]`.
     pub color: &'a [f64],
-    /// Colour channels C.
+    /// Color channels C.
     pub channels: usize,
     /// Distance from the ray's origin, `[n]`.
     pub t: &'a [f64],
@@ -24,7 +24,7 @@ pub struct RaySamples<'a> {
 /// A rendered ray.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    /// Weighted sum of the colours, `[C]`; no background.
+    /// Weighted sum of the colors, `[C]`; no background.
     pub value: Vec<f64>,
     /// Weighted sum of the distances.
     pub depth: f64,

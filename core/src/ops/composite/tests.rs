@@ -3,7 +3,7 @@ use super::*;
 use crate::ops::check::{TestRng, bit_equal, close, narrow, widen};
 use crate::simd::Isa;
 
-/// Columns of a row of colours, more than channels.
+/// Columns of a row of colors, more than channels.
 const STRIDE: usize = 8;
 
 /// One ray's samples for both sides.

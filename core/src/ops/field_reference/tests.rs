@@ -111,7 +111,7 @@ fn so_it_does_with_softplus_huber_and_an_early_end() {
     check_all_gradients(&field, &rays);
 }
 
-/// Two cameras with colours of their own; weights held together, and around distances that two of the rays know.
+/// Two cameras with colors of their own; weights held together, and around distances that two of the rays know.
 fn shown(rng: &mut TestRng) -> (FieldReference, Vec<ReferenceRay>) {
     let codes = (0..2).map(|_| rng.normals(12, 0.2).try_into().unwrap()).collect();
     let place = |t: f64| 0.8 * t.ln_1p();
@@ -124,7 +124,7 @@ fn shown(rng: &mut TestRng) -> (FieldReference, Vec<ReferenceRay>) {
 }
 
 #[test]
-fn so_it_does_with_colours_and_spread() {
+fn so_it_does_with_colors_and_spread() {
     let (field, rays) = shown(&mut TestRng::new(26));
     check_all_gradients(&field, &rays);
     let (_, gradients, _) = field.loss_and_gradients(&rays);

@@ -35,14 +35,14 @@ impl Penalty {
     }
 }
 
-/// One rendered ray and its pixel; colours 0 to 1.
+/// One rendered ray and its pixel; colors 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RenderedRay {
-    /// Composited colour without background.
+    /// Composited color without background.
     pub value: [f64; 3],
     /// Composited opacity.
     pub opacity: f64,
-    /// The pixel: straight (not premultiplied) colour, and alpha.
+    /// The pixel: straight (not premultiplied) color, and alpha.
     pub target: [f64; 4],
     /// Background behind both.
     pub background: [f64; 3],

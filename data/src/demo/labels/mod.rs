@@ -1,7 +1,7 @@
 //! The procedural label set: images of flat shapes on a ground, with the class of every pixel.
 //!
 //! An image depends on seed, split and index alone. It is painted in f64 with `+ - * / sqrt` and `libm` only, so the
-//! same configuration gives the same bytes on every machine. A class shows by its form more than by its colour: hues
+//! same configuration gives the same bytes on every machine. A class shows by its form more than by its color: hues
 //! overlap. In every second image a grey patch hides something: its pixels are ignored.
 //!
 //! ```no_run
@@ -29,7 +29,7 @@ use super::DemoError;
 use crate::draws::Draws;
 use crate::labels::{Class, Labelled};
 
-/// Names and colours of the classes, by number; 0 is what the shapes lie on.
+/// Names and colors of the classes, by number; 0 is what the shapes lie on.
 pub(super) const CLASSES: [(&str, [u8; 3]); 6] = [
     ("ground", [96, 108, 92]),
     ("disc", [224, 82, 58]),
@@ -124,6 +124,6 @@ impl LabelDemo {
     /// The classes, in the order of their numbers.
     #[must_use]
     pub fn classes() -> Vec<Class> {
-        CLASSES.iter().map(|&(name, colour)| Class { name: name.to_owned(), colour }).collect()
+        CLASSES.iter().map(|&(name, color)| Class { name: name.to_owned(), color }).collect()
     }
 }

@@ -2,14 +2,14 @@
 
 use ndarray::{Array2, Array3};
 
-use super::shape::{Shape, colour};
+use super::shape::{Shape, color};
 use super::{CLASSES, LabelDemo};
 use crate::demo::shape::V3;
 use crate::demo::texture::noise;
 use crate::draws::Draws;
 use crate::labels::{IGNORE, Labelled};
 
-/// Colour samples a pixel along each axis.
+/// Color samples a pixel along each axis.
 const SAMPLES: usize = 2;
 
 /// What is in an image.
@@ -33,7 +33,7 @@ impl Picture {
         };
         let shapes: Vec<Shape> = (0..config.shapes).map(|_| shape()).collect();
         let tint = V3::new(draws.unit(), draws.unit(), draws.unit());
-        let ground = colour(CLASSES[0].1).lerp(&tint, 0.35);
+        let ground = color(CLASSES[0].1).lerp(&tint, 0.35);
         let place = (draws.between(0.0, 1000.0), draws.between(0.0, 1000.0));
         let hides = draws.unit() < 0.5;
         let patch = (draws.between(0.0, size.1), draws.between(0.0, size.0), draws.between(0.08, 0.16));
@@ -41,7 +41,7 @@ impl Picture {
         Self { shapes, patch, ground, place }
     }
 
-    /// `height` x `width` pixels: the colour is the mean over a pixel, the label that of its centre.
+    /// `height` x `width` pixels: the color is the mean over a pixel, the label that of its centre.
     pub fn paint(&self, height: usize, width: usize) -> Labelled {
         let mut image = Array3::zeros((height, width, 3));
         let mut mask = Array2::zeros((height, width));
@@ -60,7 +60,7 @@ impl Picture {
         Labelled { image, mask }
     }
 
-    /// Colour and label of a point.
+    /// Color and label of a point.
     fn at(&self, x: f64, y: f64) -> (V3, u8) {
         if let Some((px, py, radius)) = self.patch {
             let (dx, dy) = (x - px, y - py);
@@ -69,8 +69,8 @@ impl Picture {
                 return (V3::repeat(0.35 + 0.3 * fine), IGNORE);
             }
         }
-        if let Some((colour, class)) = self.shapes.iter().rev().find_map(|s| Some((s.at(x, y)?, s.class))) {
-            return (colour, class);
+        if let Some((color, class)) = self.shapes.iter().rev().find_map(|s| Some((s.at(x, y)?, s.class))) {
+            return (color, class);
         }
         let (u, v) = (x + self.place.0, y + self.place.1);
         let coarse = noise(V3::new(u * 0.05, v * 0.05, 1.0));

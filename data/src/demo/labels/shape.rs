@@ -18,8 +18,8 @@ pub(super) struct Shape {
     size: f64,
     /// Cosine and sine of the turn.
     turn: (f64, f64),
-    /// Two colours, each channel from 0 to 1, that take turns along the shape.
-    colours: [V3; 2],
+    /// Two colors, each channel from 0 to 1, that take turns along the shape.
+    colors: [V3; 2],
     /// Bands a unit.
     bands: f64,
     /// Where in the noise its grain is taken from.
@@ -32,8 +32,8 @@ impl Shape {
         let (x, y) = (draws.between(0.0, width), draws.between(0.0, height));
         let size = height.min(width) * draws.between(0.11, 0.3);
         let (sin, cos) = libm::sincos(draws.between(0.0, TAU));
-        // The class's colour, mixed with any other: hues overlap.
-        let typical = colour(CLASSES[usize::from(class)].1);
+        // The class's color, mixed with any other: hues overlap.
+        let typical = color(CLASSES[usize::from(class)].1);
         let any = V3::new(draws.unit(), draws.unit(), draws.unit());
         let mixed = typical.lerp(&any, draws.between(0.1, 0.75));
         let darker = mixed * draws.between(0.45, 0.95);
@@ -42,13 +42,13 @@ impl Shape {
             centre: (x, y),
             size,
             turn: (cos, sin),
-            colours: [mixed, darker],
+            colors: [mixed, darker],
             bands: draws.between(0.8, 4.0),
             grain: draws.between(0.0, 1000.0),
         }
     }
 
-    /// The colour at a point of the image, or nothing beside the shape.
+    /// The color at a point of the image, or nothing beside the shape.
     pub fn at(&self, x: f64, y: f64) -> Option<V3> {
         let (dx, dy) = ((x - self.centre.0) / self.size, (y - self.centre.1) / self.size);
         let (u, v) = (self.turn.0 * dx + self.turn.1 * dy, self.turn.0 * dy - self.turn.1 * dx);
@@ -56,8 +56,8 @@ impl Shape {
             return None;
         }
         let band = (u * self.bands).floor();
-        let colour = self.colours[usize::from(band * 0.5 != (band * 0.5).floor())];
-        Some(colour * (0.8 + 0.4 * noise(V3::new(u * 6.0 + self.grain, v * 6.0, 0.0))))
+        let color = self.colors[usize::from(band * 0.5 != (band * 0.5).floor())];
+        Some(color * (0.8 + 0.4 * noise(V3::new(u * 6.0 + self.grain, v * 6.0, 0.0))))
     }
 
     fn covers(&self, u: f64, v: f64) -> bool {
@@ -74,6 +74,6 @@ impl Shape {
 }
 
 /// Channels from 0 to 1.
-pub(super) fn colour(bytes: [u8; 3]) -> V3 {
+pub(super) fn color(bytes: [u8; 3]) -> V3 {
     V3::from(bytes.map(|byte| f64::from(byte) / 255.0))
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! demo.json                   what wrote this, with which configuration
-//! classes.json                names and colours; the place is the number in masks
+//! classes.json                names and colors; the place is the number in masks
 //! images/train/0000.png       RGB
 //! masks/train/0000.png        8 bit, class numbers, 255 is ignored
 //! images/val/ masks/val/
@@ -68,7 +68,7 @@ impl LabelDemo {
             Ok(())
         })?;
         let classes: Vec<Value> =
-            CLASSES.iter().map(|(name, colour)| json!({"name": name, "color": colour})).collect();
+            CLASSES.iter().map(|(name, color)| json!({"name": name, "color": color})).collect();
         write_json(&class_file, &Value::from(classes))
     }
 }

@@ -114,7 +114,7 @@ fn depth_agrees_between_views() {
 }
 
 #[test]
-fn a_mean_colour_image_scores_below_15_db() {
+fn a_mean_color_image_scores_below_15_db() {
     let white = |view: &DemoView| -> Vec<f64> {
         let side = view.label.nrows();
         let at = |y: usize, x: usize, k: usize| f64::from(view.rgba[[y, x, k]]) / 255.0;

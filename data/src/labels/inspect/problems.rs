@@ -59,7 +59,7 @@ fn unreadable(split: &SplitReport, add: Add) {
     }
 }
 
-/// Ids and colours that are no class; how they are shifted, if they are.
+/// Ids and colors that are no class; how they are shifted, if they are.
 fn values(set: &LabelSet, split: &SplitReport, add: Add) {
     let Some(first) = split.unknown.first() else { return one_too_many(set, split, add) };
     let count = set.classes.len();
@@ -78,7 +78,7 @@ fn values(set: &LabelSet, split: &SplitReport, add: Add) {
     let remedy = if zero && beyond {
         "if it means unlabelled, give it in classes.json with \"ignore\": true; else add the class"
     } else if first.id.is_none() && split.unknown.len() > MAX_CLASSES {
-        "so many colours are no labels: was the mask resized with blending, or compressed?"
+        "so many colors are no labels: was the mask resized with blending, or compressed?"
     } else {
         "add them to the class file, with \"ignore\": true if they are no class"
     };

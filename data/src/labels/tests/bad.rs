@@ -82,15 +82,15 @@ fn each_error_names_the_file_and_the_remedy() {
         ),
         (
             &|f| {
-                f.colours("masks/x.png", [[1; 3], [2; 3], [1, 2, 1], [1; 3], [1; 3], [1; 3]]);
+                f.colors("masks/x.png", [[1; 3], [2; 3], [1, 2, 1], [1; 3], [1; 3], [1; 3]]);
             },
-            &["colour (1, 2, 1) at column 2, row 0", "2 colours are known", "resized or compressed"],
+            &["color (1, 2, 1) at column 2, row 0", "2 colors are known", "resized or compressed"],
         ),
         (
             &|f| {
-                f.text("classes.json", r#"["a", "b"]"#).colours("masks/x.png", [[1, 2, 1]; 6]);
+                f.text("classes.json", r#"["a", "b"]"#).colors("masks/x.png", [[1, 2, 1]; 6]);
             },
-            &["colour (1, 2, 1)", "no colours are known", "`color` in classes.json"],
+            &["color (1, 2, 1)", "no colors are known", "`color` in classes.json"],
         ),
         (
             &|f| write_png(&f.path("masks/x.png"), 2, 3, Pixels::Gray, &[0; 6]).unwrap(),
@@ -131,7 +131,7 @@ fn each_error_names_the_file_and_the_remedy() {
                     &deep,
                 );
             },
-            &["masks/x.png: colours of 16 bits", "8 bits"],
+            &["masks/x.png: colors of 16 bits", "8 bits"],
         ),
         (
             &|f| fs::write(f.path("images/x.png"), "no image").unwrap(),
@@ -242,7 +242,7 @@ fn each_error_names_the_file_and_the_remedy() {
                     r#"[{"name": "a", "color": [1, 2, 3]}, {"name": "b", "color": [1, 2, 3]}]"#,
                 );
             },
-            &["a and b have one colour"],
+            &["a and b have one color"],
         ),
         (
             &|f| {
@@ -256,7 +256,7 @@ fn each_error_names_the_file_and_the_remedy() {
                 fs::remove_file(f.path("classes.json")).unwrap();
                 f.text("label_colors.txt", "1 2 3 a\n1 2 999 b\n");
             },
-            &["label_colors.txt: line 2: `1 2 999` is no colour"],
+            &["label_colors.txt: line 2: `1 2 999` is no color"],
         ),
     ];
     for (i, (spoil, parts)) in cases.iter().enumerate() {

@@ -32,7 +32,7 @@ fn whatever_the_file_holds_pixels_are_class_numbers() {
     let alpha: Vec<u8> = expected.iter().flat_map(|&v| [0, v, 77, 77]).collect();
     png_of(path, (3, 2), ColorType::GrayscaleAlpha, BitDepth::Sixteen, &[], &alpha);
     check("16 bits with alpha");
-    // The palette's colours say otherwise than its indices.
+    // The palette's colors say otherwise than its indices.
     let palette: Vec<u8> = (0..256u32).flat_map(|i| [200, 0, (i % 7) as u8]).collect();
     png_of(path, (3, 2), ColorType::Indexed, BitDepth::Eight, &palette, &expected);
     check("palette");
@@ -45,16 +45,16 @@ fn whatever_the_file_holds_pixels_are_class_numbers() {
     png_of(path, (3, 2), ColorType::Grayscale, BitDepth::One, &[], &[0b0111_1111, 0b1010_0000]);
     assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), [0, 1, 1, 1, 0, 1], "1 bit");
 
-    let colour = |class: u8| [[9, 9, 9], [200, 0, 0], [0, 1, 0]][usize::from(class)];
-    folder.colours("masks/x.png", few.map(colour));
-    assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), few, "colours");
-    let rgba: Vec<u8> = few.iter().flat_map(|&class| [colour(class).as_slice(), &[0]].concat()).collect();
+    let color = |class: u8| [[9, 9, 9], [200, 0, 0], [0, 1, 0]][usize::from(class)];
+    folder.colors("masks/x.png", few.map(color));
+    assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), few, "colors");
+    let rgba: Vec<u8> = few.iter().flat_map(|&class| [color(class).as_slice(), &[0]].concat()).collect();
     write_png(path, 3, 2, Written::Rgba, &rgba).unwrap();
-    assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), few, "colours with alpha");
+    assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), few, "colors with alpha");
 }
 
 #[test]
-fn colours_only_and_ids_only() {
+fn colors_only_and_ids_only() {
     let folder = Folder::new();
     folder
         .image("train/x.png", 1)
@@ -64,10 +64,10 @@ fn colours_only_and_ids_only() {
     assert_eq!(set.class_names(), ["body", "tail"]);
     let pair = &set.splits[0].pairs[0];
     // Without ids of their own, a grey's number is the class's place in the file.
-    folder.colours("train_labels/x.png", [[255; 3], [10, 0, 0], [0; 3], [0; 3], [255; 3], [255; 3]]);
+    folder.colors("train_labels/x.png", [[255; 3], [10, 0, 0], [0; 3], [0; 3], [255; 3], [255; 3]]);
     assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), [0, 1, IGNORE, IGNORE, 0, 0]);
 
-    // CamVid's are known by colour only: palettes and greys are looked up.
+    // CamVid's are known by color only: palettes and greys are looked up.
     let folder = Folder::new();
     folder.image("train/x.png", 1).mask("train_labels/x_L.png", [128, 128, 0, 0, 128, 0]);
     let set = LabelSet::open(folder.root()).unwrap();
@@ -80,7 +80,7 @@ fn colours_only_and_ids_only() {
     // Numbers that were saved as a grey of three channels.
     let folder = Folder::new();
     folder.text("classes.txt", "a\nb\n").image("images/x.png", 1);
-    folder.colours("masks/x.png", [[1; 3], [0; 3], [255; 3], [0; 3], [1; 3], [1; 3]]);
+    folder.colors("masks/x.png", [[1; 3], [0; 3], [255; 3], [0; 3], [1; 3], [1; 3]]);
     let set = LabelSet::open(folder.root()).unwrap();
     assert_eq!(set.load_mask(&set.splits[0].pairs[0]).unwrap().as_slice().unwrap(), [1, 0, IGNORE, 0, 1, 1]);
 }

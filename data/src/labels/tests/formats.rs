@@ -1,7 +1,7 @@
 //! Each format, small.
 
 use super::Folder;
-use crate::labels::{IGNORE, LabelFormat, LabelSet, colour_map};
+use crate::labels::{IGNORE, LabelFormat, LabelSet, color_map};
 
 /// Format, then for each split its name and the pairs' file names.
 fn outline(set: &LabelSet) -> Vec<(String, Vec<(String, String)>)> {
@@ -62,17 +62,17 @@ fn camvid_by_segnet() {
 }
 
 #[test]
-fn camvid_in_colours() {
+fn camvid_in_colors() {
     let (road, lane, void, truck) = ([128, 64, 128], [128, 0, 192], [0, 0, 0], [192, 128, 192]);
     let mask = [road, lane, void, truck, road, [192, 0, 192]];
     let expected = [3, 3, IGNORE, 8, 3, 10];
     let folder = Folder::new();
-    folder.image("train/a.png", 1).colours("train_labels/a_L.png", mask);
+    folder.image("train/a.png", 1).colors("train_labels/a_L.png", mask);
     let set = LabelSet::open(folder.root()).unwrap();
-    expect(&set, LabelFormat::CamVidColours, &[("train", &[("a.png", "a_L.png")])]);
+    expect(&set, LabelFormat::CamVidColors, &[("train", &[("a.png", "a_L.png")])]);
     assert_eq!((set.classes.len(), labels(&set)), (11, expected.to_vec()));
 
-    // The file's colours count, here with another bicyclist.
+    // The file's colors count, here with another bicyclist.
     folder.text("class_dict.csv", "name,r,g,b\nRoad,128,64,128\nLaneMkgsDriv,128,0,192\nVoid,0,0,0\nTruck_Bus,192,128,192\nBicyclist,192,0,192\n");
     let set = LabelSet::open(folder.root()).unwrap();
     assert_eq!((set.classes.len(), labels(&set)), (11, expected.to_vec()));
@@ -81,7 +81,7 @@ fn camvid_in_colours() {
     let folder = Folder::new();
     for i in 0..9 {
         folder.image(&format!("701_StillsRaw_full/{i}.png"), 1);
-        folder.colours(&format!("LabeledApproved_full/{i}_L.png"), mask);
+        folder.colors(&format!("LabeledApproved_full/{i}_L.png"), mask);
     }
     folder.text("label_colors.txt", "128 64 128\tRoad\n128 0 192\tLaneMkgsDriv\n0 0 0\tVoid\n192 128 192\tTruck_Bus\n192 0 192 \tMotorcycleScooter\n");
     let set = LabelSet::open(folder.root()).unwrap();
@@ -113,7 +113,7 @@ fn voc_takes_indices_and_ignores_borders() {
     }
     for name in ["2007_1", "2007_2"] {
         let path = folder.path(&format!("{root}/SegmentationClass/{name}.png"));
-        let palette: Vec<u8> = (0..=255).flat_map(colour_map).collect();
+        let palette: Vec<u8> = (0..=255).flat_map(color_map).collect();
         let ids = [0, 15, 20, 255, 1, 0];
         super::png_of(&path, (3, 2), png::ColorType::Indexed, png::BitDepth::Eight, &palette, &ids);
     }
@@ -127,11 +127,11 @@ fn voc_takes_indices_and_ignores_borders() {
     assert_eq!(set.warnings.len(), 1);
     assert!(set.warnings[0].starts_with("split test: no image has a mask: 1 images"), "{:?}", set.warnings);
     assert_eq!(labels(&set), [0, 15, 20, IGNORE, 1, 0]);
-    assert_eq!((set.classes[15].name.as_str(), set.classes[15].colour), ("person", [192, 128, 128]));
+    assert_eq!((set.classes[15].name.as_str(), set.classes[15].color), ("person", [192, 128, 128]));
     // The development kit's map.
     let known = [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]];
-    assert_eq!((0..5).map(colour_map).collect::<Vec<_>>(), known);
-    assert_eq!((colour_map(20), colour_map(255)), ([0, 64, 128], [224, 224, 192]));
+    assert_eq!((0..5).map(color_map).collect::<Vec<_>>(), known);
+    assert_eq!((color_map(20), color_map(255)), ([0, 64, 128], [224, 224, 192]));
 
     // With the augmented masks' list.
     folder.text(&format!("{root}/ImageSets/Segmentation/trainaug.txt"), "2007_3\n");
@@ -187,7 +187,7 @@ fn plain_folders_in_their_variants() {
     let splits: &[(&str, &[_])] = &[("train", &[("a.png", "a_mask.png")]), ("val", &[("b.png", "b.png")])];
     expect(&set, LabelFormat::Folder, splits);
     assert_eq!(labels(&set), [0, 1, IGNORE, IGNORE, 0, 0]);
-    assert_eq!((set.class_names().join(" "), set.classes[1].colour), ("ground thing".to_owned(), [1, 2, 3]));
+    assert_eq!((set.class_names().join(" "), set.classes[1].color), ("ground thing".to_owned(), [1, 2, 3]));
 
     // Splits outside, masks in labels/, names only.
     let folder = Folder::new();

@@ -50,9 +50,9 @@ impl Folder {
         self
     }
 
-    /// A colour mask of 3x2 pixels.
-    fn colours(&self, name: &str, colours: [[u8; 3]; 6]) -> &Self {
-        write_png(&self.path(name), 3, 2, Pixels::Rgb, colours.as_flattened()).unwrap();
+    /// A color mask of 3x2 pixels.
+    fn colors(&self, name: &str, colors: [[u8; 3]; 6]) -> &Self {
+        write_png(&self.path(name), 3, 2, Pixels::Rgb, colors.as_flattened()).unwrap();
         self
     }
 }
@@ -61,13 +61,13 @@ impl Folder {
 fn png_of(
     path: &Path,
     (width, height): (u32, u32),
-    colour: png::ColorType,
+    color: png::ColorType,
     depth: png::BitDepth,
     palette: &[u8],
     rows: &[u8],
 ) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), width, height);
-    encoder.set_color(colour);
+    encoder.set_color(color);
     encoder.set_depth(depth);
     if !palette.is_empty() {
         encoder.set_palette(palette.to_vec());

@@ -273,7 +273,7 @@ fn broken_binary_files_are_refused_by_place() {
         let error = flaw_after(1, put(at, value), true);
         assert!(error.contains(what), "{at}: {error}");
     }
-    // Point: count 8, id 8, position 24, colour 3, error 8, track.
+    // Point: count 8, id 8, position 24, color 3, error 8, track.
     assert!(flaw_after(2, put(16, &NAN), true).contains("point 1 of 3: its position"));
     assert!(flaw_after(2, put(51, &HUGE), true).contains("the length of its track: announces"));
     let error = flaw_after(

@@ -1,9 +1,9 @@
-//! Format: CamVid's own labels (Brostow et al. 2009), colours of 32 classes, and sets of the same layout.
+//! Format: CamVid's own labels (Brostow et al. 2009), colors of 32 classes, and sets of the same layout.
 //!
 //! ```text
 //! train/0001TP_006690.png             train_labels/0001TP_006690_L.png   (val, test likewise), or
 //! 701_StillsRaw_full/0001TP_006690.png    LabeledApproved_full/0001TP_006690_L.png
-//! class_dict.csv or label_colors.txt      names and colours; may be missing
+//! class_dict.csv or label_colors.txt      names and colors; may be missing
 //! ```
 //!
 //! CamVid's 32 classes are grouped into the 11 that results are published for, as SegNet did; void is ignored. If the
@@ -15,7 +15,7 @@ use super::coding::Coding;
 use super::files::{Named, held_out, images_in};
 use super::{Contents, IGNORE, LabelError, LabelSplit, camvid, classes};
 
-/// CamVid's classes: name, colour, and the group by its place in [`camvid::CLASSES`].
+/// CamVid's classes: name, color, and the group by its place in [`camvid::CLASSES`].
 const CLASSES: [(&str, [u8; 3], u8); 32] = [
     ("Sky", [128, 128, 128], 0),
     ("Building", [128, 0, 0], 1),
@@ -61,8 +61,8 @@ fn mask_name(stem: &str) -> Option<String> {
 
 pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
     let grouped = || {
-        let colours = CLASSES.iter().map(|&(_, colour, group)| (colour, group));
-        (camvid::named(), Coding::default().with_colours(colours))
+        let colors = CLASSES.iter().map(|&(_, color, group)| (color, group));
+        (camvid::named(), Coding::default().with_colors(colors))
     };
     let file = ["class_dict.csv", "label_colors.txt"].iter().map(|name| root.join(name));
     let (classes, coding) = match file.into_iter().find(|path| path.is_file()) {
@@ -73,8 +73,8 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
             let groups: Option<Vec<_>> =
                 entries.iter().map(|e| e.color.zip(group(&e.name).map(|class| class.2))).collect();
             match groups {
-                // Copies differ in a colour or two from the original, so the file's are what counts.
-                Some(colours) => (camvid::named(), Coding::default().with_colours(colours)),
+                // Copies differ in a color or two from the original, so the file's are what counts.
+                Some(colors) => (camvid::named(), Coding::default().with_colors(colors)),
                 None => {
                     for entry in &mut entries {
                         entry.ignore |= entry.name.eq_ignore_ascii_case("void");

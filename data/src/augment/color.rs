@@ -1,30 +1,30 @@
-//! Disturbed colours, after MMSegmentation's `PhotoMetricDistortion` (that of SSD, Liu et al. 2016): brightness,
+//! Disturbed colors, after MMSegmentation's `PhotoMetricDistortion` (that of SSD, Liu et al. 2016): brightness,
 //! contrast, saturation, hue; or contrast last. Values stay within 0 and 255 after each.
 
 use ndarray::Array3;
 
-use super::draw::Colour;
+use super::draw::Color;
 
 /// Disturbs an image `[H, W, 3]` of values from 0 to 255.
-pub(super) fn disturb(image: &mut Array3<f32>, colour: &Colour) {
+pub(super) fn disturb(image: &mut Array3<f32>, color: &Color) {
     let contrast = |image: &mut Array3<f32>| {
-        if let Some(factor) = colour.contrast {
+        if let Some(factor) = color.contrast {
             image.mapv_inplace(|value| (value * factor).min(255.0));
         }
     };
-    if let Some(shift) = colour.brightness {
+    if let Some(shift) = color.brightness {
         image.mapv_inplace(|value| (value + shift).clamp(0.0, 255.0));
     }
-    if !colour.contrast_last {
+    if !color.contrast_last {
         contrast(image);
     }
-    if let Some(factor) = colour.saturation {
+    if let Some(factor) = color.saturation {
         each_pixel(image, |pixel| saturated(pixel, factor));
     }
-    if let Some(degrees) = colour.hue {
+    if let Some(degrees) = color.hue {
         each_pixel(image, |pixel| turned(pixel, degrees));
     }
-    if colour.contrast_last {
+    if color.contrast_last {
         contrast(image);
     }
 }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     proptest! {
-        /// A turn keeps value and saturation, and turning back gives the colour again.
+        /// A turn keeps value and saturation, and turning back gives the color again.
         #[test]
         fn turns_are_turns(pixel in prop::array::uniform3(0.0..255.0f32), degrees in -180.0..180.0f32) {
             let there = turned(pixel, degrees);
