@@ -25,7 +25,7 @@ pub enum MatchingArg {
     Auto,
     /// Each with every other
     Exhaustive,
-    /// Each with the next ones, as for the frames of a film
+    /// Each with the next ones, as for the frames of a video
     Sequential,
 }
 
@@ -44,14 +44,14 @@ pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingAr
     if scene::is_demo(&data.scene) {
         return Ok(());
     }
-    photos::refuse_film(&data.scene)?;
+    photos::refuse_video(&data.scene)?;
     let outline = nerve_data::scene::outline(&data.scene, &scene::options(data));
     let Err(SceneError::BarePhotos { folder, .. }) = outline else { return Ok(()) };
     let photos = Photos::find(&folder)?;
     if let Some(first) = photos.left_out.first() {
         let count = photos.left_out.len();
         remark(format_args!(
-            "warning: {count} files of {} are pictures or films of kinds that are not read, such as {first}: left out",
+            "warning: {count} files of {} are pictures or videos of kinds that are not read, such as {first}: left out",
             folder.display()
         ));
     }

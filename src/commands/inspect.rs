@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     {
         return labels(context, set);
     }
-    photos::refuse_film(&args.data.scene)?;
+    photos::refuse_video(&args.data.scene)?;
     let options = scene::options(&args.data);
     let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
         Err(SceneError::BarePhotos { path, folder, .. }) => {

@@ -137,12 +137,12 @@ fn without_colmap_the_way_is_shown() {
 }
 
 #[test]
-fn films_and_pictures_of_other_kinds_are_told_how_to_become_photos() {
+fn videos_and_pictures_of_other_kinds_are_told_how_to_become_photos() {
     let place = Place::new();
     std::fs::write(place.path("my clip.mp4"), b"\0\0\0\x18ftypisom\0\0\0\0").unwrap();
     for command in ["train", "inspect"] {
         let error = stderr(&place.run(&[command, "my clip.mp4"]).code(1));
-        for part in ["a film", "ffmpeg -i 'my clip.mp4'", "nerve train 'my clip'"] {
+        for part in ["a video", "ffmpeg -i 'my clip.mp4'", "nerve train 'my clip'"] {
             assert!(error.contains(part), "{part} in {error}");
         }
     }

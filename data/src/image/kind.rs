@@ -13,7 +13,7 @@ pub(crate) fn has_extension(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// What kind of picture or film a file is.
+/// What kind of picture or video a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// PNG, 1 to 16 bits a channel.
@@ -24,7 +24,7 @@ pub enum FileKind {
     WebP,
     /// A picture that is not read.
     OtherImage(&'static str),
-    /// A film, whose frames would have to be extracted.
+    /// A video, whose frames would have to be extracted.
     Video(&'static str),
     /// A NumPy array, as depth maps are kept.
     NumPy,
@@ -92,7 +92,7 @@ impl FileKind {
             Self::OtherImage("BMP") => ("a BMP picture", "convert it to PNG or JPEG"),
             Self::OtherImage(_) => ("a TIFF or camera raw picture", "develop or convert it to PNG or JPEG"),
             Self::Video(_) => {
-                ("a film", "extract its frames, as `ffmpeg -i IN -vf fps=2 FRAMES/%04d.jpg` does")
+                ("a video", "extract its frames, as `ffmpeg -i IN -vf fps=2 FRAMES/%04d.jpg` does")
             }
             _ => ("not a PNG, JPEG or WebP image", "convert it to one of them"),
         }

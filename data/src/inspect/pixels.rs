@@ -18,7 +18,7 @@ use crate::image::Image8;
 const SIDE: u32 = 1000;
 /// Cells of a thumbnail along each axis.
 const CELLS: usize = 16;
-/// Images whose thumbnails are correlated by more than this look the same: the next frames of a film are, photos taken
+/// Images whose thumbnails are correlated by more than this look the same: the next frames of a video are, photos taken
 /// a step apart are not.
 const ALIKE: f32 = 0.998;
 /// A thumbnail of less contrast than this has nothing to be recognised by.

@@ -127,7 +127,7 @@ pub(super) fn held_out(all: LabelSplit, warnings: &mut Vec<String>) -> Vec<Label
     }
     warnings.push(format!(
         "no split is given: every {HOLD_OUT}th image is held out; name them in train.txt and val.txt, above \
-         all if neighbours are frames of one film"
+         all if neighbours are frames of one video"
     ));
     let mut train = all;
     let mut val = LabelSplit { name: "val".to_owned(), ..LabelSplit::default() };

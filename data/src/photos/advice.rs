@@ -17,7 +17,7 @@ pub(super) fn more_photos(left_out: &[String]) -> String {
         None => "take 30 or more that overlap".to_owned(),
         Some(first) => format!(
             "{} others are of kinds that are not read, such as {first}: convert HEIC to JPEG (`heif-convert IN \
-             OUT.jpg`), and a film to frames (`ffmpeg -i IN -vf fps=2 FRAMES/%04d.jpg`)",
+             OUT.jpg`), and a video to frames (`ffmpeg -i IN -vf fps=2 FRAMES/%04d.jpg`)",
             left_out.len()
         ),
     }
@@ -52,13 +52,13 @@ pub(super) fn process(id: Option<u32>) -> String {
     id.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"))
 }
 
-/// How a film becomes photos.
-pub(super) fn frames(film: &Path) -> String {
-    let folder = film.with_extension("");
-    let [film, folder] = [film, &folder].map(|path| quote(&path.display().to_string()));
+/// How a video becomes photos.
+pub(super) fn frames(video: &Path) -> String {
+    let folder = video.with_extension("");
+    let [video, folder] = [video, &folder].map(|path| quote(&path.display().to_string()));
     format!(
-        "mkdir -p {folder}\nffmpeg -i {film} -vf fps=2 -qscale:v 2 {folder}/%04d.jpg\nnerve train {folder}\n\
-         # 100 to 200 sharp frames are good: a larger fps for a short film, a smaller one for a long one"
+        "mkdir -p {folder}\nffmpeg -i {video} -vf fps=2 -qscale:v 2 {folder}/%04d.jpg\nnerve train {folder}\n\
+         # 100 to 200 sharp frames are good: a larger fps for a short video, a smaller one for a long one"
     )
 }
 

@@ -39,13 +39,13 @@ pub enum PhotosError {
         path: PathBuf,
         /// How many there are.
         count: usize,
-        /// Pictures and films of other kinds, by name.
+        /// Pictures and videos of other kinds, by name.
         left_out: Vec<String>,
     },
-    /// A film, not photos.
-    #[error("{}: a film; take frames from it, and train on those:\n{}", path.display(), advice::frames(path))]
-    Film {
-        /// The film.
+    /// A video, not photos.
+    #[error("{}: a video; take frames from it, and train on those:\n{}", path.display(), advice::frames(path))]
+    Video {
+        /// The video.
         path: PathBuf,
     },
     /// COLMAP is not installed.

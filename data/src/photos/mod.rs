@@ -52,7 +52,7 @@ pub struct Photos {
     pub folder: PathBuf,
     /// The photos, in the order of their names.
     pub files: Vec<Photo>,
-    /// Pictures of kinds that are not read, and films, by name.
+    /// Pictures of kinds that are not read, and videos, by name.
     pub left_out: Vec<String>,
     /// Pictures one and two folders below, by their names' extensions: they are not among the photos. Folders of masks,
     /// depths and runs do not count, and only some thousands of entries are looked at.
@@ -147,7 +147,7 @@ impl Photos {
         self.files.windows(2).all(|pair| size(&pair[0]) == size(&pair[1]))
     }
 
-    /// Whether the names number the photos in their order, as those of a film's frames do: all the same but for
+    /// Whether the names number the photos in their order, as those of a video's frames do: all the same but for
     /// digits at their end, which grow.
     pub fn numbered(&self) -> bool {
         let parts: Option<Vec<(&str, u64)>> = self.files.iter().map(|photo| numbered(&photo.name)).collect();
@@ -155,13 +155,13 @@ impl Photos {
     }
 }
 
-/// Refuses a film, with the commands that take frames from it.
+/// Refuses a video, with the commands that take frames from it.
 ///
 /// # Errors
 /// If the path is one.
-pub fn refuse_film(path: &Path) -> Result<(), PhotosError> {
+pub fn refuse_video(path: &Path) -> Result<(), PhotosError> {
     match path.is_file().then(|| kind(path)) {
-        Some(FileKind::Video(_)) => Err(PhotosError::Film { path: path.to_owned() }),
+        Some(FileKind::Video(_)) => Err(PhotosError::Video { path: path.to_owned() }),
         _ => Ok(()),
     }
 }

@@ -27,7 +27,7 @@ pub enum Matching {
     Auto,
     /// Each with every other: the surest, and quadratic in their number.
     Exhaustive,
-    /// Each with the next ones, as for the frames of a film.
+    /// Each with the next ones, as for the frames of a video.
     Sequential,
 }
 

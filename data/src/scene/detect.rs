@@ -150,7 +150,7 @@ fn unrecognised(path: &Path) -> SceneError {
     } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ply")) {
         "; points alone do not train: give the folder with the photographs"
     } else if inside(path, &|entry| matches!(FileKind::of(entry), Ok(FileKind::Video(_)))) {
-        "; a film is in it: given the film itself, nerve prints the commands that take frames from it"
+        "; a video is in it: given the video itself, nerve prints the commands that take frames from it"
     } else if files_below(path, LEVELS).iter().any(|file| is_photo(file)) {
         "; folders in it hold photos: give one of these, or put the photos of all into one folder"
     } else {
@@ -217,7 +217,7 @@ mod tests {
         fs::rename(root.join("trips/2024/june/first/1.jpg"), root.join("trips/2024/june/1.jpg")).unwrap();
         assert!(hint(root).contains("folders in it hold photos"));
         fs::write(root.join("clip"), b"\0\0\0\x18ftypisom\0\0\0\0").unwrap();
-        assert!(hint(root).contains("a film is in it"));
+        assert!(hint(root).contains("a video is in it"));
         fs::write(root.join("points.ply"), "").unwrap();
         assert!(hint(&root.join("points.ply")).contains("points alone"));
     }

@@ -238,7 +238,7 @@ impl DataConfig {
     pub fn limited(&self, split: &LabelSplit) -> LabelSplit {
         let all = split.pairs.len();
         let most = self.max_images.unwrap_or(all).clamp(1, all.max(1));
-        // Neighbours are often frames of one film.
+        // Neighbours are often frames of one video.
         let pairs = (0..most).filter_map(|i| split.pairs.get(i * all / most).cloned()).collect();
         LabelSplit { pairs, ..split.clone() }
     }
