@@ -94,7 +94,7 @@ fn it_learns_and_the_saved_segmenter_answers_as_the_averaged_one() {
     assert_eq!(found.confusion, own.confusion);
     assert!(found.scores.mean_boundary_f.is_some() && segmenter.classes() == 6);
 
-    // Windows, scales and mirroring give every pixel a class, too.
+    // Windows, scales and flipping give every pixel a class, too.
     let closely = Inference { window: Some(48), scales: vec![0.75, 1.0], flip: true, ..Inference::default() };
     let found = evaluate(&segmenter, &set, split, &closely, false, &cancel, &mut |_, _, _| ())
         .expect("measured")

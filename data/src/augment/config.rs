@@ -14,7 +14,7 @@ pub struct Augment {
     pub max_class_share: f64,
     /// How many crops are drawn at most: the last is taken whatever it shows.
     pub crop_tries: usize,
-    /// How likely a sample is mirrored left to right.
+    /// How likely a sample is flipped left to right.
     pub flip: f64,
     /// How colors are disturbed; `None` leaves them.
     #[serde(alias = "colour")]

@@ -35,7 +35,7 @@ impl Plan {
     pub fn draw(config: &Augment, mask: ArrayView2<'_, u8>, seed: u64, index: u64) -> Self {
         let mut draws = Draws::new(seed, index);
         let scale = draws.between(config.scale[0], config.scale[1]);
-        let mirrored = draws.unit() < config.flip;
+        let flipped = draws.unit() < config.flip;
         let jitter = config.color.unwrap_or_default();
         let mut change = |low: f32, high: f32| {
             let (made, value) = (draws.unit() < 0.5, draws.between(low.into(), high.into()) as f32);
@@ -51,7 +51,7 @@ impl Plan {
 
         let source = [mask.nrows(), mask.ncols()];
         let scaled = source.map(|side| ((side as f64 * scale).round() as usize).max(1));
-        let mut window = Window { source, scaled, origin: [0, 0], size: config.crop, mirrored };
+        let mut window = Window { source, scaled, origin: [0, 0], size: config.crop, flipped };
         for _ in 0..config.crop_tries {
             window.origin = [0, 1].map(|axis| draws.upto(scaled[axis].saturating_sub(config.crop[axis])));
             // Nothing to choose between.

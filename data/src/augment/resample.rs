@@ -21,7 +21,7 @@ pub(super) struct Window {
     /// The window's size: where it is larger than the image, the rest below and to the right is padding.
     pub size: [usize; 2],
     /// Whether columns run from right to left; padding is then on the left.
-    pub mirrored: bool,
+    pub flipped: bool,
 }
 
 /// Where a scaled row or column lies between two of the source.
@@ -60,13 +60,13 @@ impl Window {
 
     /// The window's column that shows the `i`-th of the filled ones.
     fn column(&self, i: usize) -> usize {
-        if self.mirrored { self.size[1] - 1 - i } else { i }
+        if self.flipped { self.size[1] - 1 - i } else { i }
     }
 
     /// The window's columns that are padding.
     fn padding(&self) -> std::ops::Range<usize> {
         let (filled, all) = (self.filled(1), self.size[1]);
-        if self.mirrored { 0..all - filled } else { filled..all }
+        if self.flipped { 0..all - filled } else { filled..all }
     }
 }
 

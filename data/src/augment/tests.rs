@@ -51,19 +51,19 @@ fn reference(image: &Array3<u8>, scaled: [usize; 2], y: usize, x: usize, c: usiz
 }
 
 proptest! {
-    /// Every pixel of any window, mirrored or not, padded or not, by its definition.
+    /// Every pixel of any window, flipped or not, padded or not, by its definition.
     #[test]
     fn windows_are_parts_of_the_scaled_image(
         source in prop::array::uniform2(1..9usize), scaled in prop::array::uniform2(1..14usize),
-        size in prop::array::uniform2(1..12usize), at in prop::array::uniform2(0.0..1.0f64), mirrored: bool,
+        size in prop::array::uniform2(1..12usize), at in prop::array::uniform2(0.0..1.0f64), flipped: bool,
     ) {
         let origin = [0, 1].map(|a| (at[a] * (scaled[a].saturating_sub(size[a]) + 1) as f64) as usize);
-        let window = Window { source, scaled, origin, size, mirrored };
+        let window = Window { source, scaled, origin, size, flipped };
         let (image, mask) = picture(source[0], source[1]);
         let (got, labels) = (resample::image(image.view(), &window, [9.0, 8.0, 7.0]), resample::mask(mask.view(), &window));
         for y in 0..size[0] {
             for x in 0..size[1] {
-                let column = if mirrored { size[1] - 1 - x } else { x };
+                let column = if flipped { size[1] - 1 - x } else { x };
                 let (sy, sx) = (y + origin[0], x + origin[1]);
                 let inside = sy < scaled[0] && sx < scaled[1];
                 for c in 0..3 {
@@ -83,7 +83,7 @@ proptest! {
 #[test]
 fn equal_to_pytorch() {
     let image = Array3::from_shape_fn((3, 4, 3), |(y, x, _)| (4 * y + x) as u8);
-    let window = Window { source: [3, 4], scaled: [2, 5], origin: [0; 2], size: [2, 5], mirrored: false };
+    let window = Window { source: [3, 4], scaled: [2, 5], origin: [0; 2], size: [2, 5], flipped: false };
     let got = resample::image(image.view(), &window, [0.0; 3]);
     let expected = [1.0, 1.7, 2.5, 3.3, 4.0, 7.0, 7.7, 8.5, 9.3, 10.0];
     for (pixel, expected) in got.rows().into_iter().zip(expected) {
@@ -125,7 +125,7 @@ fn known_draws() {
     let (_, mask) = picture(30, 40);
     let config = Augment { crop: [16, 16], ..Augment::default() };
     let window = Plan::draw(&config, mask.view(), 7, 11).window;
-    assert_eq!((window.scaled, window.origin, window.mirrored), KNOWN);
+    assert_eq!((window.scaled, window.origin, window.flipped), KNOWN);
 }
 const KNOWN: ([usize; 2], [usize; 2], bool) = ([38, 51], [3, 31], true);
 
@@ -136,7 +136,7 @@ fn draws_fill_their_ranges() {
     let plans: Vec<Plan> = (0..2000).map(|index| Plan::draw(&config, mask.view(), 3, index)).collect();
     let share = |keep: &dyn Fn(&Plan) -> bool| plans.iter().filter(|plan| keep(plan)).count() as f64 / 2000.0;
     // Four standard errors of a half are 0.045.
-    assert!((share(&|p| p.window.mirrored) - 0.5).abs() < 0.045);
+    assert!((share(&|p| p.window.flipped) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.window.scaled[0] < 100) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.color.hue.is_some()) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.color.contrast_last) - 0.5).abs() < 0.045);
@@ -194,9 +194,9 @@ fn padding_is_the_mean_and_ignored() {
     for index in 0..30 {
         let config = Augment { scale: [1.0; 2], crop: [6, 9], flip: 0.5, ..Augment::default() };
         let sample = config.sample(image.view(), mask.view(), 3, index).unwrap();
-        let mirrored = Plan::draw(&config, mask.view(), 3, index).window.mirrored;
+        let flipped = Plan::draw(&config, mask.view(), 3, index).window.flipped;
         for ((y, x), &label) in sample.mask.indexed_iter() {
-            let column = if mirrored { 8 - x } else { x };
+            let column = if flipped { 8 - x } else { x };
             if y < 4 && column < 5 {
                 assert_eq!(label, mask[[y, column]]);
             } else {

@@ -115,7 +115,7 @@ pub struct AugmentConfig {
     /// Largest share of one class in a crop, where another try can help; 1 takes any crop
     #[arg(long, value_name = "SHARE", default_value_t = 0.75)]
     pub max_class_share: f64,
-    /// Do not mirror pictures
+    /// Do not flip pictures
     #[arg(long)]
     pub no_flip: bool,
     /// Strength of changes of brightness, contrast, saturation and hue; 0 for none, 1 is as in MMSegmentation

@@ -1,4 +1,4 @@
-//! From a picture to scores of classes: whole or in windows, at several scales, mirrored.
+//! From a picture to scores of classes: whole or in windows, at several scales, flipped.
 use std::ops::AddAssign;
 
 use clap::Args;
@@ -25,7 +25,7 @@ pub struct Inference {
     /// Look at the picture at these scales and average
     #[arg(long, value_name = "FACTOR", value_delimiter = ',', default_values_t = [1.0])]
     pub scales: Vec<f64>,
-    /// Look at the mirrored picture too
+    /// Look at the flipped picture too
     #[arg(long)]
     pub flip: bool,
 }
@@ -96,7 +96,7 @@ pub fn predict(
         let seen = if size == [height, width] { picture.clone() } else { bilinear(&picture, size, false)? };
         let mut views = vec![(seen.clone(), false)];
         if inference.flip {
-            views.push((mirrored(&seen)?, true));
+            views.push((flip(&seen)?, true));
         }
         for (seen, flipped) in views {
             let scores = match inference.window {
@@ -107,7 +107,7 @@ pub fn predict(
             };
             let scores =
                 if size == [height, width] { scores } else { bilinear(&scores, [height, width], false)? };
-            let scores = if flipped { mirrored(&scores)? } else { scores };
+            let scores = if flipped { flip(&scores)? } else { scores };
             let likely = softmax(&scores)?;
             let likely = read(&likely)?;
             match &mut sum {
@@ -152,7 +152,7 @@ fn normalised(image: ArrayView3<'_, u8>) -> Result<Tensor, SegmentationError> {
 }
 
 /// Left and right exchanged.
-fn mirrored(x: &Tensor) -> Result<Tensor, SegmentationError> {
+fn flip(x: &Tensor) -> Result<Tensor, SegmentationError> {
     let (n, h, w, c) = x.dims4()?;
     let values = read(x)?;
     let mut out = Vec::with_capacity(values.len());
@@ -212,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn mirroring_twice_changes_nothing() {
+    fn flipping_twice_changes_nothing() {
         let x = Tensor::from_vec((0..12).map(|i| i as f32).collect(), (1, 2, 3, 2), &Device::Cpu).expect("x");
-        let once = mirrored(&x).expect("mirrored");
+        let once = flip(&x).expect("flipped");
         assert_eq!(&read(&once).expect("values")[..6], [4.0, 5.0, 2.0, 3.0, 0.0, 1.0]);
-        let twice = mirrored(&once).expect("mirrored");
+        let twice = flip(&once).expect("flipped");
         assert_eq!(&*read(&twice).expect("values"), &*read(&x).expect("values"));
     }
 
