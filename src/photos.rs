@@ -6,7 +6,7 @@ use crate::output::remark;
 use crate::progress::Counter;
 use crate::scene;
 use nerve_data::SceneError;
-use nerve_data::photos::{self, Matching, Photos, PhotosError, Reconstruction, Settings, Step};
+use nerve_data::photos::{self, ColmapSettings, ColmapStep, Matching, Photos, PhotosError, Reconstruction};
 use nerve_nerf::config::DataConfig;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingAr
         ));
     }
     let work = photos::work_folder(&parent(context), &photos);
-    let settings = Settings { matching: matching.into(), threads: rayon::current_num_threads() };
+    let settings = ColmapSettings { matching: matching.into(), threads: rayon::current_num_threads() };
     let found = run(context, &photos, &work, &settings)?;
     report(context, &photos, &found);
     anyhow::ensure!(
@@ -87,12 +87,12 @@ fn run(
     context: &Context,
     photos: &Photos,
     work: &Path,
-    settings: &Settings,
+    settings: &ColmapSettings,
 ) -> Result<Reconstruction, PhotosError> {
     let started = Instant::now();
     let cancel = context.interrupt.clean();
     let mut counter: Option<Counter> = None;
-    let mut listen = |step: Step, count: Option<(usize, usize)>| match count {
+    let mut listen = |step: ColmapStep, count: Option<(usize, usize)>| match count {
         None => {
             if counter.is_none() {
                 let count = photos.files.len();
@@ -102,9 +102,9 @@ fn run(
                 ));
             }
             counter = Some(Counter::new(match step {
-                Step::Features => "1/3 finding features",
-                Step::Matching => "2/3 matching features",
-                Step::Mapping => "3/3 placing cameras",
+                ColmapStep::Features => "1/3 finding features",
+                ColmapStep::Matching => "2/3 matching features",
+                ColmapStep::Mapping => "3/3 placing cameras",
             }));
             context.output.line("colmap", &json!({"step": step, "done": 0, "total": photos.files.len()}));
         }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use nalgebra::{Isometry3, Point3, Vector3};
 use serde_json::{Value, json};
 
-use crate::scene::colmap::cameras::{KINDS, ModelCamera};
-use crate::write::{Pixels, write_png};
+use crate::scene::colmap::cameras::{CAMERA_MODELS, ModelCamera};
+use crate::write::{PixelFormat, write_png};
 
 /// A pose at `eye` that looks at `target`, `z` up.
 pub(crate) fn look_at(eye: Point3<f64>, target: Point3<f64>) -> Isometry3<f64> {
@@ -33,7 +33,7 @@ pub(crate) fn matrix(pose: &Isometry3<f64>) -> Value {
 pub(crate) fn picture(path: &Path, width: u32, height: u32, mark: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let data: Vec<u8> = (0..width * height).flat_map(|i| [mark, i as u8, 7, 255]).collect();
-    write_png(path, width, height, Pixels::Rgba, &data).unwrap();
+    write_png(path, width, height, PixelFormat::Rgba, &data).unwrap();
 }
 
 /// Writes a `transforms.json` and its 8x6 images, `images/00.png` and so on, listed backwards; `edit` may
@@ -73,10 +73,10 @@ pub(crate) struct ColmapScene {
 }
 
 impl ColmapScene {
-    /// One camera of that kind for all poses; images are `0.png` and so on, their ids from 1.
-    pub fn new(kind: &str, width: u64, height: u64, parameters: &[f64], poses: &[Isometry3<f64>]) -> Self {
-        let kind = KINDS.iter().find(|k| k.name == kind).unwrap();
-        let camera = ModelCamera { id: 7, kind, width, height, parameters: parameters.to_vec() };
+    /// One camera of that model for all poses; images are `0.png` and so on, their ids from 1.
+    pub fn new(model: &str, width: u64, height: u64, parameters: &[f64], poses: &[Isometry3<f64>]) -> Self {
+        let model = CAMERA_MODELS.iter().find(|known| known.name == model).unwrap();
+        let camera = ModelCamera { id: 7, model, width, height, parameters: parameters.to_vec() };
         let images = poses.iter().zip(1..).map(|(pose, id)| (id, 7, format!("{}.png", id - 1), *pose));
         Self { cameras: vec![camera], images: images.collect(), points: Vec::new() }
     }
@@ -98,7 +98,7 @@ impl ColmapScene {
         ];
         let f64s = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         for c in &self.cameras {
-            files[0].extend([c.id.to_le_bytes(), c.kind.number.to_le_bytes()].concat());
+            files[0].extend([c.id.to_le_bytes(), c.model.number.to_le_bytes()].concat());
             files[0].extend([c.width.to_le_bytes(), c.height.to_le_bytes()].concat());
             files[0].extend(f64s(&c.parameters));
         }
@@ -127,7 +127,7 @@ impl ColmapScene {
         let mut files = ["# Camera list\n", "# Image list\n#\n", "# 3D point list\n"].map(String::from);
         for c in &self.cameras {
             files[0] +=
-                &format!("{} {} {} {} {}\n", c.id, c.kind.name, c.width, c.height, list(&c.parameters));
+                &format!("{} {} {} {} {}\n", c.id, c.model.name, c.width, c.height, list(&c.parameters));
         }
         for (id, camera, name, pose) in &self.images {
             let (q, t) = Self::pose(pose);

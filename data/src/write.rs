@@ -31,7 +31,7 @@ pub enum WriteError {
         /// Height in pixels.
         height: u32,
         /// What a pixel is.
-        pixels: Pixels,
+        pixels: PixelFormat,
         /// Bytes that these dimensions take.
         needed: u64,
         /// Bytes that were given.
@@ -57,7 +57,7 @@ pub enum WriteError {
 
 /// What a pixel given to [`write_png`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pixels {
+pub enum PixelFormat {
     /// One byte.
     Gray,
     /// Two bytes, in the machine's byte order.
@@ -68,7 +68,7 @@ pub enum Pixels {
     Rgba,
 }
 
-impl Pixels {
+impl PixelFormat {
     fn color_type(self) -> ExtendedColorType {
         match self {
             Self::Gray => ExtendedColorType::L8,
@@ -97,7 +97,7 @@ pub fn write_png(
     path: &Path,
     width: u32,
     height: u32,
-    pixels: Pixels,
+    pixels: PixelFormat,
     data: &[u8],
 ) -> Result<(), WriteError> {
     let needed = u64::from(width) * u64::from(height) * pixels.bytes();
@@ -179,14 +179,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let rgba: Vec<u8> = (0..24).map(|i| i * 10).collect();
-        write_png(&path, 3, 2, Pixels::Rgba, &rgba).unwrap();
+        write_png(&path, 3, 2, PixelFormat::Rgba, &rgba).unwrap();
         assert_eq!(Image8::open(&path).unwrap().data(), rgba);
-        write_png(&path, 2, 4, Pixels::Rgb, &rgba).unwrap();
+        write_png(&path, 2, 4, PixelFormat::Rgb, &rgba).unwrap();
         assert_eq!(Image8::open(&path).unwrap().data(), rgba);
-        write_png(&path, 6, 4, Pixels::Gray, &rgba).unwrap();
+        write_png(&path, 6, 4, PixelFormat::Gray, &rgba).unwrap();
         assert_eq!(Image8::open(&path).unwrap().pixel(5, 3), [230, 230, 230, 255]);
         let deep: Vec<u8> = [257u16 * 7, 257 * 200].iter().flat_map(|v| v.to_ne_bytes()).collect();
-        write_png(&path, 2, 1, Pixels::Gray16, &deep).unwrap();
+        write_png(&path, 2, 1, PixelFormat::Gray16, &deep).unwrap();
         assert_eq!(Image8::open(&path).unwrap().pixel(1, 0), [200, 200, 200, 255]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -194,9 +194,10 @@ mod tests {
     #[test]
     fn refuses_and_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let short = write_png(&folder.path().join("short.png"), 3, 2, Pixels::Rgb, &[0; 17]).unwrap_err();
+        let short =
+            write_png(&folder.path().join("short.png"), 3, 2, PixelFormat::Rgb, &[0; 17]).unwrap_err();
         assert!(short.to_string().contains("short.png") && short.to_string().contains("18"));
-        assert!(write_png(&folder.path().join("zero.png"), 0, 2, Pixels::Rgb, &[]).is_err());
+        assert!(write_png(&folder.path().join("zero.png"), 0, 2, PixelFormat::Rgb, &[]).is_err());
         let nowhere = write_atomically(&folder.path().join("no/such.json"), b"{}").unwrap_err();
         assert!(nowhere.to_string().contains("such.json"));
         // A folder in the way: the rename fails and the temporary file goes.

@@ -17,7 +17,7 @@ use nerve_core::metrics::lpips::Lpips;
 use nerve_core::metrics::{psnr_where, quantize, ssim_where};
 use nerve_core::run::{Cancel, Events};
 use nerve_data::image::Mask;
-use nerve_data::write::{Pixels, write_png};
+use nerve_data::write::{PixelFormat, write_png};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
@@ -206,7 +206,7 @@ fn one(
         let panels = beside(&[&truth, &rendered, &error, &depth], width, height);
         let file: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("{file}.png"));
-        write_png(&path, 4 * width as u32, height as u32, Pixels::Rgb, &panels)?;
+        write_png(&path, 4 * width as u32, height as u32, PixelFormat::Rgb, &panels)?;
     }
     let camera = &scene.views[view].camera;
     trainer.publish_pictures(events, &name, camera, &picture, Compared { rendered, truth, error });

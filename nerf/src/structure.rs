@@ -9,7 +9,7 @@ use nerve_core::engine::TrainEngine;
 use nerve_core::ops::saliency::{mean, reference::sigmoid};
 use nerve_core::run::write_atomic;
 use nerve_core::simd::Isa;
-use nerve_data::write::{Pixels, write_png};
+use nerve_data::write::{PixelFormat, write_png};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -108,7 +108,7 @@ impl Trainer {
         self.swap_average();
         for (name, picture) in solid.into_iter().chain(slices) {
             let (width, height) = (picture.width as u32, picture.height as u32);
-            write_png(&folder.join(name), width, height, Pixels::Rgb, &picture.data)?;
+            write_png(&folder.join(name), width, height, PixelFormat::Rgb, &picture.data)?;
         }
         let lines =
             [("all of space".to_owned(), field.crowds(true)), ("this field".to_owned(), field.crowds(false))];

@@ -8,7 +8,7 @@ use crate::{forecast, format, scene, segmentation, speed};
 use anyhow::Context as _;
 use nerve_core::device::available_memory;
 use nerve_data::SceneError;
-use nerve_data::inspect::{self, Masks, Pixels, Problem, Report, Severity};
+use nerve_data::inspect::{self, DataProblem, MaskReport, PixelReport, SceneReport, Severity};
 use nerve_data::labels::{LabelError, LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
 use nerve_data::scene::Outline;
@@ -77,14 +77,14 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     if !args.quick {
         let images: Vec<_> = outline.views.iter().map(|v| (v.name.clone(), v.path.clone())).collect();
         report.add_pixels(measure(&images));
-        report.add_masks(Masks::measure(&outline));
+        report.add_masks(MaskReport::measure(&outline));
     }
     let forecast = Forecast::of(&config, &outline, rayon::current_num_threads())?;
     let available = available_memory();
     let too_large = available.and_then(|a| forecast::advice(&config, &outline, &forecast, a));
     let trainable = too_large.is_none();
     if let Some((what, remedy)) = too_large {
-        report.add_problem(Problem { severity: Severity::Warning, what, remedy });
+        report.add_problem(DataProblem { severity: Severity::Warning, what, remedy });
     }
     let unusable = report.problems.iter().any(|problem| problem.severity == Severity::Error);
     let speed = if args.quick || unusable || !trainable {
@@ -114,9 +114,9 @@ fn labels(context: &Context, set: &LabelSet) -> anyhow::Result<Outcome> {
     Ok(if unusable { Outcome::Failed } else { Outcome::Done })
 }
 
-fn measure(images: &[(String, PathBuf)]) -> Pixels {
+fn measure(images: &[(String, PathBuf)]) -> PixelReport {
     let counter = Counter::new("looking at images");
-    Pixels::measure(images, &|done, total| counter.set(done, total))
+    PixelReport::measure(images, &|done, total| counter.set(done, total))
 }
 
 /// What training takes, in lines.
@@ -139,7 +139,7 @@ fn costs(forecast: &Forecast, available: Option<u64>, speed: Option<&speed::Spee
     text
 }
 
-fn draw<'a>(path: &'a Path, outline: &Outline, report: &Report) -> anyhow::Result<&'a Path> {
+fn draw<'a>(path: &'a Path, outline: &Outline, report: &SceneReport) -> anyhow::Result<&'a Path> {
     let svg = inspect::picture(outline, report)
         .map_err(anyhow::Error::msg)
         .context("the picture cannot be drawn")?;

@@ -3,10 +3,10 @@
 
 use ndarray::Array3;
 
-use super::draw::Color;
+use super::draw::ColorChange;
 
 /// Disturbs an image `[H, W, 3]` of values from 0 to 255.
-pub(super) fn disturb(image: &mut Array3<f32>, color: &Color) {
+pub(super) fn disturb(image: &mut Array3<f32>, color: &ColorChange) {
     let contrast = |image: &mut Array3<f32>| {
         if let Some(factor) = color.contrast {
             image.mapv_inplace(|value| (value * factor).min(255.0));

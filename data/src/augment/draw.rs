@@ -3,20 +3,20 @@
 use ndarray::ArrayView2;
 
 use super::Augment;
-use super::resample::Window;
+use super::resample::CropWindow;
 use crate::draws::Draws;
 use crate::labels::IGNORE;
 
 /// All decisions about a sample.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
-    pub window: Window,
-    pub color: Color,
+    pub window: CropWindow,
+    pub color: ColorChange,
 }
 
 /// What is done to colors, of 0 to 255; `None` is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Color {
+pub(super) struct ColorChange {
     /// Added to all values.
     pub brightness: Option<f32>,
     /// Multiplied with all values.
@@ -41,7 +41,7 @@ impl Plan {
             let (made, value) = (draws.unit() < 0.5, draws.between(low.into(), high.into()) as f32);
             (made && config.color.is_some()).then_some(value)
         };
-        let color = Color {
+        let color = ColorChange {
             brightness: change(-jitter.brightness, jitter.brightness),
             contrast: change(jitter.contrast[0], jitter.contrast[1]),
             saturation: change(jitter.saturation[0], jitter.saturation[1]),
@@ -51,7 +51,7 @@ impl Plan {
 
         let source = [mask.nrows(), mask.ncols()];
         let scaled = source.map(|side| ((side as f64 * scale).round() as usize).max(1));
-        let mut window = Window { source, scaled, origin: [0, 0], size: config.crop, flipped };
+        let mut window = CropWindow { source, scaled, origin: [0, 0], size: config.crop, flipped };
         for _ in 0..config.crop_tries {
             window.origin = [0, 1].map(|axis| draws.upto(scaled[axis].saturating_sub(config.crop[axis])));
             // Nothing to choose between.
@@ -67,7 +67,7 @@ impl Plan {
 }
 
 /// Whether a crop shows two classes or more, none of them on more than a part of the pixels that have a class.
-fn is_balanced(mask: ArrayView2<'_, u8>, window: &Window, most: f64) -> bool {
+fn is_balanced(mask: ArrayView2<'_, u8>, window: &CropWindow, most: f64) -> bool {
     let [rows, columns] = [0, 1].map(|axis| window.nearest(axis));
     let mut counts = [0u32; 256];
     for &y in &rows {

@@ -11,7 +11,7 @@ use crate::labels::IGNORE;
 
 /// Which part of a scaled image a sample shows. Pairs are height (rows) and width (columns) in pixels.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Window {
+pub(super) struct CropWindow {
     /// The image's size.
     pub source: [usize; 2],
     /// Its size when scaled.
@@ -33,7 +33,7 @@ struct Tap {
     weight: f32,
 }
 
-impl Window {
+impl CropWindow {
     /// Rows or columns of the window that the image fills.
     pub fn filled(&self, axis: usize) -> usize {
         self.size[axis].min(self.scaled[axis] - self.origin[axis])
@@ -71,7 +71,7 @@ impl Window {
 }
 
 /// The window of an image `[H, W, 3]`: values from 0 to 255, padded with `fill`.
-pub(super) fn image(source: ArrayView3<'_, u8>, window: &Window, fill: [f32; 3]) -> Array3<f32> {
+pub(super) fn image(source: ArrayView3<'_, u8>, window: &CropWindow, fill: [f32; 3]) -> Array3<f32> {
     // Rows as slices; what a caller has is contiguous, so this copies nothing.
     let source = source.as_standard_layout();
     let mut out = Array3::zeros((window.size[0], window.size[1], 3));
@@ -102,7 +102,7 @@ pub(super) fn image(source: ArrayView3<'_, u8>, window: &Window, fill: [f32; 3])
 }
 
 /// Fills what lies beside the image.
-pub(super) fn pad(image: &mut Array3<f32>, window: &Window, fill: [f32; 3]) {
+pub(super) fn pad(image: &mut Array3<f32>, window: &CropWindow, fill: [f32; 3]) {
     let (filled, padding) = (window.filled(0), window.padding());
     let mut beside = image.slice_mut(s![..filled, padding, ..]);
     beside
@@ -117,7 +117,7 @@ pub(super) fn pad(image: &mut Array3<f32>, window: &Window, fill: [f32; 3]) {
 }
 
 /// The window of a mask `[H, W]`, padded with [`IGNORE`].
-pub(super) fn mask(source: ArrayView2<'_, u8>, window: &Window) -> Array2<u8> {
+pub(super) fn mask(source: ArrayView2<'_, u8>, window: &CropWindow) -> Array2<u8> {
     let mut out = Array2::from_elem((window.size[0], window.size[1]), IGNORE);
     let (rows, columns) = (window.nearest(0), window.nearest(1));
     for (y, &row) in rows.iter().enumerate() {

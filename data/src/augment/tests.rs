@@ -3,7 +3,7 @@ use ndarray::{Array2, Array3};
 use proptest::prelude::*;
 
 use super::draw::Plan;
-use super::resample::{self, Window};
+use super::resample::{self, CropWindow};
 use super::*;
 use crate::labels::IGNORE;
 
@@ -58,7 +58,7 @@ proptest! {
         size in prop::array::uniform2(1..12usize), at in prop::array::uniform2(0.0..1.0f64), flipped: bool,
     ) {
         let origin = [0, 1].map(|a| (at[a] * (scaled[a].saturating_sub(size[a]) + 1) as f64) as usize);
-        let window = Window { source, scaled, origin, size, flipped };
+        let window = CropWindow { source, scaled, origin, size, flipped };
         let (image, mask) = picture(source[0], source[1]);
         let (got, labels) = (resample::image(image.view(), &window, [9.0, 8.0, 7.0]), resample::mask(mask.view(), &window));
         for y in 0..size[0] {
@@ -83,7 +83,7 @@ proptest! {
 #[test]
 fn equal_to_pytorch() {
     let image = Array3::from_shape_fn((3, 4, 3), |(y, x, _)| (4 * y + x) as u8);
-    let window = Window { source: [3, 4], scaled: [2, 5], origin: [0; 2], size: [2, 5], flipped: false };
+    let window = CropWindow { source: [3, 4], scaled: [2, 5], origin: [0; 2], size: [2, 5], flipped: false };
     let got = resample::image(image.view(), &window, [0.0; 3]);
     let expected = [1.0, 1.7, 2.5, 3.3, 4.0, 7.0, 7.7, 8.5, 9.3, 10.0];
     for (pixel, expected) in got.rows().into_iter().zip(expected) {
@@ -113,7 +113,7 @@ fn a_sample_depends_on_seed_and_index_alone() {
             (plan.window, other.color),
             (
                 other.window,
-                super::draw::Color { contrast_last: other.color.contrast_last, ..Default::default() }
+                super::draw::ColorChange { contrast_last: other.color.contrast_last, ..Default::default() }
             )
         );
     }
@@ -149,8 +149,9 @@ fn draws_fill_their_ranges() {
         assert!(plan.color.saturation.is_none_or(|s| (0.5..=1.5).contains(&s)));
     }
     // Both ends of where a crop may lie are reached.
-    let at =
-        |end: &dyn Fn(&Window) -> usize| plans.iter().any(|plan| plan.window.origin[0] == end(&plan.window));
+    let at = |end: &dyn Fn(&CropWindow) -> usize| {
+        plans.iter().any(|plan| plan.window.origin[0] == end(&plan.window))
+    };
     assert!(at(&|_| 0) && at(&|window| window.scaled[0] - 40));
 }
 

@@ -17,11 +17,11 @@ const MAX_RADIUS: f64 = 100.0;
 /// principal point.
 #[derive(Clone, Copy, Debug)]
 pub struct Lens {
-    model: Model,
+    model: LensModel,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Model {
+enum LensModel {
     Pinhole,
     /// `limit`: the ideal radius at which the radial polynomial stops growing.
     Radial {
@@ -51,26 +51,26 @@ impl Lens {
     /// point would have more than one ray.
     pub fn new(distortion: Distortion) -> Self {
         let model = match distortion {
-            _ if distortion.is_none() => Model::Pinhole,
-            Distortion::None => Model::Pinhole,
+            _ if distortion.is_none() => LensModel::Pinhole,
+            Distortion::None => LensModel::Pinhole,
             Distortion::OpenCv { k1, k2, k3, p1, p2 } => {
                 let growth = [1.0, 3.0 * k1, 5.0 * k2, 7.0 * k3];
                 let limit = first_sign_change(&growth, MAX_RADIUS * MAX_RADIUS).sqrt();
-                Model::Radial { k: [k1, k2, k3], p: [p1, p2], limit }
+                LensModel::Radial { k: [k1, k2, k3], p: [p1, p2], limit }
             }
             Distortion::FullOpenCv { above: [k1, k2, k3], below, tangential } => {
                 let planar = Planar { above: [k1, k2, k3, 0.0], below, p: tangential, s: [0.0; 2] };
                 let pole = first_sign_change(&planar.denominator(), MAX_RADIUS * MAX_RADIUS);
                 let fold = first_sign_change(&planar.growth(), MAX_RADIUS * MAX_RADIUS);
-                Model::Rational { planar, limit: pole.min(fold).sqrt() }
+                LensModel::Rational { planar, limit: pole.min(fold).sqrt() }
             }
             Distortion::ThinPrismFisheye { radial, tangential, prism } => {
                 let planar = Planar { above: radial, below: [0.0; 3], p: tangential, s: prism };
-                Model::ThinPrism { planar, limit: first_sign_change(&planar.growth(), PI * PI).sqrt() }
+                LensModel::ThinPrism { planar, limit: first_sign_change(&planar.growth(), PI * PI).sqrt() }
             }
             Distortion::Fisheye { k1, k2, k3, k4 } => {
                 let growth = [1.0, 3.0 * k1, 5.0 * k2, 7.0 * k3, 9.0 * k4];
-                Model::Fisheye { k: [k1, k2, k3, k4], limit: first_sign_change(&growth, PI * PI).sqrt() }
+                LensModel::Fisheye { k: [k1, k2, k3, k4], limit: first_sign_change(&growth, PI * PI).sqrt() }
             }
         };
         Self { model }
@@ -78,7 +78,7 @@ impl Lens {
 
     /// Whether this is an ideal pinhole, whose inversion costs nothing.
     pub fn is_pinhole(&self) -> bool {
-        matches!(self.model, Model::Pinhole)
+        matches!(self.model, LensModel::Pinhole)
     }
 
     /// Where a direction `[x, y, z]` of any length is seen, or `None` behind the camera or beyond the radius up
@@ -86,14 +86,14 @@ impl Lens {
     pub fn image(&self, direction: [f64; 3]) -> Option<(f64, f64)> {
         let [x, y, z] = direction;
         match &self.model {
-            Model::Fisheye { k, limit } => {
+            LensModel::Fisheye { k, limit } => {
                 let radius = x.hypot(y);
                 let angle = radius.atan2(z);
                 let seen = fisheye(k, angle).0;
                 let gain = if radius > 0.0 { seen / radius } else { 0.0 };
                 (angle <= *limit && (radius > 0.0 || z > 0.0)).then_some((x * gain, y * gain))
             }
-            Model::ThinPrism { planar, limit } => {
+            LensModel::ThinPrism { planar, limit } => {
                 let radius = x.hypot(y);
                 let angle = radius.atan2(z);
                 let gain = if radius > 0.0 { angle / radius } else { 0.0 };
@@ -101,13 +101,13 @@ impl Lens {
                 (angle <= *limit && (radius > 0.0 || z > 0.0)).then_some((u, v))
             }
             _ if z <= 0.0 => None,
-            Model::Pinhole => Some((x / z, y / z)),
-            Model::Radial { k, p, limit } => {
+            LensModel::Pinhole => Some((x / z, y / z)),
+            LensModel::Radial { k, p, limit } => {
                 let (x, y) = (x / z, y / z);
                 let [u, v] = radial_tangential(k, p, x, y).at;
                 (x.hypot(y) <= *limit).then_some((u, v))
             }
-            Model::Rational { planar, limit } => {
+            LensModel::Rational { planar, limit } => {
                 let (x, y) = (x / z, y / z);
                 let [u, v] = planar.at(x, y).at;
                 (x.hypot(y) <= *limit).then_some((u, v))
@@ -122,19 +122,19 @@ impl Lens {
     /// until the residual falls, to a residual of 1e-12; the fisheye by Newton's method inside a bracket.
     pub fn undistort(&self, point: (f64, f64)) -> Option<[f64; 3]> {
         match &self.model {
-            Model::Pinhole => Some([point.0, point.1, 1.0]),
-            Model::Radial { k, p, limit } => {
+            LensModel::Pinhole => Some([point.0, point.1, 1.0]),
+            LensModel::Radial { k, p, limit } => {
                 let model = |x, y| radial_tangential(k, p, x, y);
                 invert_planar(model, *limit, point.0, point.1).map(|[x, y]| [x, y, 1.0])
             }
-            Model::Rational { planar, limit } => {
+            LensModel::Rational { planar, limit } => {
                 invert_planar(|x, y| planar.at(x, y), *limit, point.0, point.1).map(|[x, y]| [x, y, 1.0])
             }
-            Model::ThinPrism { planar, limit } => {
+            LensModel::ThinPrism { planar, limit } => {
                 let found = invert_planar(|x, y| planar.at(x, y), *limit, point.0, point.1);
                 found.map(|[x, y]| at_angle((x, y), x.hypot(y), x.hypot(y)))
             }
-            Model::Fisheye { k, limit } => {
+            LensModel::Fisheye { k, limit } => {
                 let radius = point.0.hypot(point.1);
                 invert_fisheye(k, *limit, radius).map(|angle| at_angle(point, radius, angle))
             }
@@ -147,11 +147,11 @@ impl Lens {
         self.undistort(point).unwrap_or_else(|| {
             let radius = point.0.hypot(point.1);
             match &self.model {
-                Model::Pinhole => [point.0, point.1, 1.0],
-                Model::Radial { limit, .. } | Model::Rational { limit, .. } => {
+                LensModel::Pinhole => [point.0, point.1, 1.0],
+                LensModel::Radial { limit, .. } | LensModel::Rational { limit, .. } => {
                     [point.0 * limit / radius, point.1 * limit / radius, 1.0]
                 }
-                Model::Fisheye { limit, .. } | Model::ThinPrism { limit, .. } => {
+                LensModel::Fisheye { limit, .. } | LensModel::ThinPrism { limit, .. } => {
                     at_angle(point, radius, *limit)
                 }
             }
@@ -295,7 +295,7 @@ mod tests {
             along in 0.0..0.85f64, turn in 0.0..6.3f64,
         ) {
             let lens = Lens::new(Distortion::OpenCv { k1: k[0], k2: k[1], k3: k[2], p1: p[0], p2: p[1] });
-            let Model::Radial { limit, .. } = lens.model else { return Ok(()) };
+            let LensModel::Radial { limit, .. } = lens.model else { return Ok(()) };
             let r = along * limit.min(1.5);
             let (x, y) = (r * turn.cos(), r * turn.sin());
             round_trip(&lens, [x, y], along)?;
@@ -307,7 +307,7 @@ mod tests {
             tangential in prop::array::uniform2(-0.003..0.003f64), along in 0.0..0.85f64, turn in 0.0..6.3f64,
         ) {
             let lens = Lens::new(Distortion::FullOpenCv { above, below, tangential });
-            let Model::Rational { limit, .. } = lens.model else { return Ok(()) };
+            let LensModel::Rational { limit, .. } = lens.model else { return Ok(()) };
             let r = along * limit.min(1.5);
             let (x, y) = (r * turn.cos(), r * turn.sin());
             round_trip(&lens, [x, y], along)?;
@@ -319,7 +319,7 @@ mod tests {
             prism in prop::array::uniform2(-0.003..0.003f64), along in 0.0..0.75f64, turn in 0.0..6.3f64,
         ) {
             let lens = Lens::new(Distortion::ThinPrismFisheye { radial, tangential, prism });
-            let Model::ThinPrism { limit, .. } = lens.model else { return Ok(()) };
+            let LensModel::ThinPrism { limit, .. } = lens.model else { return Ok(()) };
             let angle = along * limit.min(2.0);
             let ray = [angle.sin() * turn.cos(), angle.sin() * turn.sin(), angle.cos()];
             let back = lens.undistort(lens.image(ray).unwrap()).unwrap();
@@ -331,7 +331,7 @@ mod tests {
         #[test]
         fn fisheye_round_trip(k in prop::array::uniform4(-0.05..0.05f64), along in 0.0..0.95f64, turn in 0.0..6.3f64) {
             let lens = Lens::new(Distortion::Fisheye { k1: k[0], k2: k[1], k3: k[2], k4: k[3] });
-            let Model::Fisheye { limit, .. } = lens.model else { return Ok(()) };
+            let LensModel::Fisheye { limit, .. } = lens.model else { return Ok(()) };
             let angle = along * limit;
             let ray = [angle.sin() * turn.cos(), angle.sin() * turn.sin(), angle.cos()];
             let back = lens.undistort(lens.image(ray).unwrap()).unwrap();

@@ -2,8 +2,9 @@
 
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion};
 
-use super::shape::{Ray, V3};
-use super::{CAMERA_ANGLE_X, DemoConfig, Split};
+use super::solid::{TracerRay, V3};
+use super::{CAMERA_ANGLE_X, DemoConfig};
+use crate::scene::Split;
 
 /// Distance of every camera from the origin (world units).
 const DISTANCE: f64 = 4.0;
@@ -66,14 +67,14 @@ fn look_at_origin(eye: V3) -> Isometry3<f64> {
 
 /// The rays of a square pinhole view.
 #[derive(Clone, Debug)]
-pub(super) struct Lens {
+pub(super) struct Pinhole {
     axes: Matrix3<f64>,
     eye: V3,
     centre: f64,
     focal: f64,
 }
 
-impl Lens {
+impl Pinhole {
     pub fn new(pose: &Isometry3<f64>, resolution: usize) -> Self {
         let centre = 0.5 * resolution as f64;
         Self {
@@ -85,8 +86,8 @@ impl Lens {
     }
 
     /// The ray through image position (x, y) in pixels; (0.5, 0.5) is the first pixel's centre, y down.
-    pub fn ray(&self, x: f64, y: f64) -> Ray {
+    pub fn ray(&self, x: f64, y: f64) -> TracerRay {
         let dir = V3::new((x - self.centre) / self.focal, (self.centre - y) / self.focal, -1.0);
-        Ray { origin: self.eye, dir: (self.axes * dir).normalize() }
+        TracerRay { origin: self.eye, dir: (self.axes * dir).normalize() }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::camera::{Station, stations};
-use super::scene::Scene as Solids;
-use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, Split, view};
+use super::scene::DemoWorld;
+use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, view};
 use crate::camera::{Camera, Intrinsics};
 use crate::image::{Image8, ImageError};
 use crate::scene::{self, LoadOptions, Placement, Scene, SceneFormat, Splits, View};
@@ -38,7 +38,7 @@ pub fn load(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Scene, DemoError> {
     config.check()?;
-    let solids = Solids::new();
+    let solids = DemoWorld::new();
     let stations = kept(config, options.max_images);
     let done = AtomicUsize::new(0);
     let views = stations
@@ -49,10 +49,7 @@ pub fn load(
             Ok(view)
         })
         .collect::<Result<Vec<_>, DemoError>>()?;
-    let splits = Splits::from_views(stations.iter().map(|station| match station.split {
-        Split::Train => scene::Split::Train,
-        Split::Test => scene::Split::Test,
-    }));
+    let splits = Splits::from_views(stations.iter().map(|station| station.split));
     let placement = Placement::default();
     Ok(Scene {
         name: NAME.to_owned(),
@@ -82,7 +79,7 @@ fn kept(config: &DemoConfig, limit: Option<usize>) -> Vec<Station> {
     thin(all).chain(thin(test)).collect()
 }
 
-fn posed(solids: &Solids, config: &DemoConfig, station: &Station, by: u32) -> Result<View, DemoError> {
+fn posed(solids: &DemoWorld, config: &DemoConfig, station: &Station, by: u32) -> Result<View, DemoError> {
     let side = config.resolution as u32;
     // As a reader of camera_angle_x computes it.
     let focal = 0.5 * f64::from(side) / (0.5 * CAMERA_ANGLE_X).tan();
@@ -91,7 +88,7 @@ fn posed(solids: &Solids, config: &DemoConfig, station: &Station, by: u32) -> Re
         .map_err(|_| ImageError::Downscale { width: side, height: side, by })?;
     let rgba = view::render(solids, config, station.clone()).rgba;
     let image = Image8::new(side, side, 4, rgba.into_iter().collect::<Vec<u8>>())?.downscale(by)?;
-    let name = format!("{}/{}", station.split.as_str(), station.name);
+    let name = format!("{}/{}", station.split.name(), station.name);
     let path = PathBuf::from(NAME).join(format!("{name}.png"));
     Ok(View { name, path, camera: Camera { intrinsics, pose: station.pose }, image, mask: None, depth: None })
 }

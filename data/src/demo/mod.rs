@@ -24,7 +24,7 @@ pub mod labels;
 mod memory;
 mod scene;
 mod shade;
-mod shape;
+mod solid;
 #[cfg(test)]
 mod tests;
 mod texture;
@@ -39,34 +39,17 @@ pub use config::{DemoConfig, DemoError};
 pub use memory::{load, scene};
 pub use write::{DEPTH_UNIT, write};
 
+use crate::scene::Split;
+
 /// Horizontal (and vertical) field of view of every camera in radians: that of `nerf_synthetic`.
 pub const CAMERA_ANGLE_X: f64 = 0.691_111_207_008_361_8;
-
-/// The set a view belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// For training.
-    Train,
-    /// Held out for evaluation.
-    Test,
-}
-
-impl Split {
-    /// The name used in files: `train` or `test`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Test => "test",
-        }
-    }
-}
 
 /// One rendered view of side `R` pixels, row 0 at the top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DemoView {
     /// `r_0`, `r_1`, ... within the split.
     pub name: String,
-    /// Training or held out.
+    /// For training, or held out for evaluation ([`Split::Test`]).
     pub split: Split,
     /// Camera to world; the camera looks along its -z, y up, x right.
     pub pose: Isometry3<f64>,
@@ -98,7 +81,7 @@ pub struct DemoScene {
 /// [`DemoError::Config`] when a setting is out of range.
 pub fn render(config: &DemoConfig) -> Result<DemoScene, DemoError> {
     config.check()?;
-    let scene = scene::Scene::new();
+    let scene = scene::DemoWorld::new();
     let views = camera::stations(config)
         .into_par_iter()
         .map(|station| view::render(&scene, config, station))

@@ -2,7 +2,7 @@
 
 use nalgebra::Matrix3;
 
-use super::shape::{Hit, Ray, Rod, Shape, V3};
+use super::solid::{Hit, Rod, Solid, TracerRay, V3};
 use super::texture::{Pattern, color};
 
 /// Class names; the index is the label, 0 is where the ray meets nothing.
@@ -36,7 +36,7 @@ pub(super) struct Material {
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     pub class: u8,
-    pub shape: Shape,
+    pub solid: Solid,
     pub material: Material,
     pub centre: V3,
     /// Columns: the solid's axes in the world frame.
@@ -49,15 +49,15 @@ pub(super) struct Object {
 
 impl Object {
     /// First hit of a world ray, normal in the world frame.
-    pub fn hit(&self, ray: &Ray, t_max: f64) -> Option<Hit> {
+    pub fn hit(&self, ray: &TracerRay, t_max: f64) -> Option<Hit> {
         let to = self.centre - ray.origin;
         let along = to.dot(&ray.dir);
         let off = to.norm_squared() - along * along;
         if off > self.bound * self.bound || along < -self.bound || along - self.bound > t_max {
             return None;
         }
-        let local = Ray { origin: self.axes.tr_mul(&-to), dir: self.axes.tr_mul(&ray.dir) };
-        self.shape.hit(&local, t_max).map(|(t, n)| (t, self.axes * n))
+        let local = TracerRay { origin: self.axes.tr_mul(&-to), dir: self.axes.tr_mul(&ray.dir) };
+        self.solid.hit(&local, t_max).map(|(t, n)| (t, self.axes * n))
     }
 
     /// Linear albedo at a world point with a world normal.
@@ -79,7 +79,7 @@ pub(super) struct AreaLight {
 
 /// The whole scene. The first object is the ground, which casts no shadow: nothing lies below it.
 #[derive(Clone, Debug)]
-pub(super) struct Scene {
+pub(super) struct DemoWorld {
     pub objects: Vec<Object>,
     pub light: AreaLight,
     /// Radius of a ball around the origin that holds everything.
@@ -102,9 +102,9 @@ fn turned(about_x: f64, about_z: f64) -> Matrix3<f64> {
         * Matrix3::new(1.0, 0.0, 0.0, 0.0, cx, -sx, 0.0, sx, cx)
 }
 
-fn place(class: u8, shape: Shape, material: Material, centre: V3, axes: Matrix3<f64>, bulk: f64) -> Object {
-    let bound = shape.bound() * (1.0 + 1e-9);
-    Object { class, shape, material, centre, axes, bound, bulk }
+fn place(class: u8, solid: Solid, material: Material, centre: V3, axes: Matrix3<f64>, bulk: f64) -> Object {
+    let bound = solid.bound() * (1.0 + 1e-9);
+    Object { class, solid, material, centre, axes, bound, bulk }
 }
 
 /// The twelve edges of a cube and one diagonal brace on each upright face.
@@ -140,7 +140,7 @@ fn ladder_rods(half_width: f64, half_length: f64, rungs: u32, radius: f64) -> Ve
         .collect()
 }
 
-impl Scene {
+impl DemoWorld {
     /// The one scene; frozen by a checksum test.
     pub fn new() -> Self {
         let on_floor = |x: f64, y: f64, lift: f64| V3::new(x, y, FLOOR + lift);
@@ -149,7 +149,7 @@ impl Scene {
         let objects = vec![
             place(
                 1,
-                Shape::Cylinder { radius: 1.18, half_height: 0.03 },
+                Solid::Cylinder { radius: 1.18, half_height: 0.03 },
                 matte(Pattern::Tiles { rim: 1.12 }),
                 on_floor(0.0, 0.0, -0.03),
                 turned(0.0, 0.0),
@@ -157,7 +157,7 @@ impl Scene {
             ),
             place(
                 2,
-                Shape::Sphere { radius: 0.33 },
+                Solid::Sphere { radius: 0.33 },
                 glossy(Pattern::Swirl { radius: 0.33 }, 0.15, 5),
                 on_floor(-0.5, 0.42, 0.33),
                 turned(28.0, 40.0),
@@ -165,7 +165,7 @@ impl Scene {
             ),
             place(
                 3,
-                Shape::Torus { major: 0.27, minor: 0.095 },
+                Solid::Torus { major: 0.27, minor: 0.095 },
                 glossy(Pattern::Plain(color(82, 70, 206)), 0.9, 6),
                 on_floor(-0.42, -0.48, 0.2091),
                 turned(25.0, -115.0),
@@ -173,7 +173,7 @@ impl Scene {
             ),
             place(
                 4,
-                Shape::Cuboid { half: brick },
+                Solid::Cuboid { half: brick },
                 matte(Pattern::Bricks { half: brick }),
                 on_floor(0.42, 0.48, brick.z),
                 turned(0.0, 24.0),
@@ -181,7 +181,7 @@ impl Scene {
             ),
             place(
                 5,
-                Shape::Cone { radius: 0.22, height: 0.72 },
+                Solid::Cone { radius: 0.22, height: 0.72 },
                 glossy(Pattern::Bands { height: 0.72 }, 0.1, 5),
                 on_floor(-0.02, -0.02, 0.36),
                 turned(0.0, 0.0),
@@ -189,7 +189,7 @@ impl Scene {
             ),
             place(
                 6,
-                Shape::Cylinder { radius: 0.13, half_height: 0.27 },
+                Solid::Cylinder { radius: 0.13, half_height: 0.27 },
                 matte(Pattern::Wood { half_height: 0.27 }),
                 on_floor(-0.0937, -0.6321, 0.13),
                 turned(90.0, -25.0),
@@ -197,7 +197,7 @@ impl Scene {
             ),
             place(
                 7,
-                Shape::Rods(cage_rods(0.25, 0.016)),
+                Solid::Rods(cage_rods(0.25, 0.016)),
                 glossy(Pattern::Plain(color(216, 216, 210)), 0.4, 5),
                 on_floor(0.58, -0.42, 0.266),
                 turned(0.0, 15.0),
@@ -205,7 +205,7 @@ impl Scene {
             ),
             place(
                 8,
-                Shape::Sphere { radius: 0.16 },
+                Solid::Sphere { radius: 0.16 },
                 glossy(Pattern::Plain(color(205, 32, 72)), 0.9, 7),
                 on_floor(0.58, -0.42, 0.16),
                 turned(0.0, 0.0),
@@ -213,7 +213,7 @@ impl Scene {
             ),
             place(
                 9,
-                Shape::Rods(ladder_rods(0.09, 0.4, 7, 0.016)),
+                Solid::Rods(ladder_rods(0.09, 0.4, 7, 0.016)),
                 matte(Pattern::Plain(color(150, 205, 120))),
                 on_floor(0.5597, 0.2155, 0.4),
                 turned(-17.0, 24.0),
@@ -231,7 +231,7 @@ impl Scene {
     }
 
     /// The nearest hit: distance, world normal and the object's index.
-    pub fn hit(&self, ray: &Ray) -> Option<(f64, V3, usize)> {
+    pub fn hit(&self, ray: &TracerRay) -> Option<(f64, V3, usize)> {
         let along = ray.origin.dot(&ray.dir);
         if ray.origin.norm_squared() - along * along > self.bound * self.bound {
             return None;

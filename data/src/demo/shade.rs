@@ -1,7 +1,7 @@
 //! Light at a surface point: soft shadow, Blinn-Phong, hemispheric ambient light with occlusion.
 
-use super::scene::Scene;
-use super::shape::{Ray, V3};
+use super::scene::DemoWorld;
+use super::solid::{TracerRay, V3};
 
 /// Shadow rays start this far off the surface.
 const LIFT: f64 = 1e-6;
@@ -38,9 +38,9 @@ impl LightCells {
     }
 }
 
-impl Scene {
+impl DemoWorld {
     /// Linear color seen along `ray` at its hit `(t, normal, object)`.
-    pub fn shade(&self, ray: &Ray, (t, normal, index): (f64, V3, usize), cells: LightCells) -> V3 {
+    pub fn shade(&self, ray: &TracerRay, (t, normal, index): (f64, V3, usize), cells: LightCells) -> V3 {
         let object = &self.objects[index];
         let p = ray.at(t);
         let albedo = object.albedo(&p, &normal);
@@ -73,7 +73,7 @@ impl Scene {
         for (a, b) in cells.points() {
             let to = self.light.centre + self.light.u * a + self.light.v * b - origin;
             let len = to.norm();
-            let shadow = Ray { origin, dir: to / len };
+            let shadow = TracerRay { origin, dir: to / len };
             let blocked = self
                 .objects
                 .iter()
@@ -94,7 +94,7 @@ impl Scene {
         let mut mask = 0;
         // The ground is left out: what is lit stands above it.
         for (k, object) in self.objects.iter().enumerate().skip(1) {
-            if k == index && object.shape.is_convex() {
+            if k == index && object.solid.is_convex() {
                 continue;
             }
             let oc = object.centre - p;

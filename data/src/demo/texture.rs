@@ -1,6 +1,6 @@
 //! Procedural color: value noise and the patterns of the scene's materials.
 
-use super::shape::V3;
+use super::solid::V3;
 
 /// A surface pattern, evaluated in the solid's own frame (world units).
 #[derive(Clone, Copy, Debug)]

@@ -2,16 +2,16 @@
 
 use ndarray::{Array2, Array3};
 
-use super::camera::{Lens, Station};
-use super::scene::Scene;
+use super::camera::{Pinhole, Station};
+use super::scene::DemoWorld;
 use super::shade::LightCells;
-use super::shape::V3;
+use super::solid::V3;
 use super::{DemoConfig, DemoView};
 
 /// Renders a view; every pixel is a pure function of scene, configuration and pose.
-pub(super) fn render(scene: &Scene, config: &DemoConfig, station: Station) -> DemoView {
+pub(super) fn render(scene: &DemoWorld, config: &DemoConfig, station: Station) -> DemoView {
     let side = config.resolution;
-    let lens = Lens::new(&station.pose, side);
+    let lens = Pinhole::new(&station.pose, side);
     let mut rgba = Array3::zeros((side, side, 4));
     let mut depth = Array2::zeros((side, side));
     let mut normal = Array3::zeros((side, side, 3));
@@ -38,7 +38,7 @@ pub(super) fn render(scene: &Scene, config: &DemoConfig, station: Station) -> De
 /// Straight-alpha bytes of one pixel.
 ///
 /// Colors are averaged after the tone curve, since that is where viewers and trainers composite them.
-fn pixel(scene: &Scene, config: &DemoConfig, lens: &Lens, x: usize, y: usize) -> [u8; 4] {
+fn pixel(scene: &DemoWorld, config: &DemoConfig, lens: &Pinhole, x: usize, y: usize) -> [u8; 4] {
     let n = config.supersample;
     let inv = 1.0 / n as f64;
     let (mut sum, mut hits) = (V3::zeros(), 0usize);

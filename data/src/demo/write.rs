@@ -24,9 +24,10 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::camera::{Station, stations};
-use super::scene::{CLASSES, Scene};
-use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, Split, view};
+use super::scene::{CLASSES, DemoWorld};
+use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, view};
 use crate::npy;
+use crate::scene::Split;
 
 /// World units a step of the 16-bit depth images.
 pub const DEPTH_UNIT: f64 = 1e-4;
@@ -54,16 +55,16 @@ pub fn write(
     claim(out, "scene", "nerve demo")?;
     write_json(&out.join(MANIFEST), &manifest(config))?;
     for split in [Split::Train, Split::Test] {
-        let folder = out.join(split.as_str());
+        let folder = out.join(split.name());
         fs::create_dir_all(&folder).map_err(|source| DemoError::Io { path: folder.clone(), source })?;
         clear(out, split)?;
     }
 
-    let scene = Scene::new();
+    let scene = DemoWorld::new();
     let stations = stations(config);
     let done = AtomicUsize::new(0);
     stations.par_iter().try_for_each(|station| -> Result<(), DemoError> {
-        let folder = out.join(station.split.as_str());
+        let folder = out.join(station.split.name());
         write_view(&folder, &view::render(&scene, config, station.clone()))?;
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, stations.len());
         Ok(())
@@ -99,7 +100,7 @@ pub(super) fn claim(out: &Path, key: &str, value: &str) -> Result<(), DemoError>
 fn clear(out: &Path, split: Split) -> Result<(), DemoError> {
     remove(&transforms_path(out, split))?;
     for i in 0.. {
-        let image = out.join(split.as_str()).join(format!("r_{i}.png"));
+        let image = out.join(split.name()).join(format!("r_{i}.png"));
         if !image.exists() {
             break;
         }
@@ -120,7 +121,7 @@ pub(super) fn remove(path: &Path) -> Result<(), DemoError> {
 }
 
 fn transforms_path(out: &Path, split: Split) -> PathBuf {
-    out.join(format!("transforms_{}.json", split.as_str()))
+    out.join(format!("transforms_{}.json", split.name()))
 }
 
 fn manifest(config: &DemoConfig) -> Value {
@@ -146,7 +147,7 @@ fn transforms(stations: &[Station], split: Split) -> Value {
         .map(|station| {
             let matrix = station.pose.to_homogeneous();
             let rows: Vec<Vec<f64>> = matrix.row_iter().map(|row| row.iter().copied().collect()).collect();
-            json!({"file_path": format!("./{}/{}", split.as_str(), station.name), "transform_matrix": rows})
+            json!({"file_path": format!("./{}/{}", split.name(), station.name), "transform_matrix": rows})
         })
         .collect();
     json!({"camera_angle_x": CAMERA_ANGLE_X, "frames": frames})

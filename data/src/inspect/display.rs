@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::geometry::Extent;
 use super::pixels::quantile;
-use super::{IntrinsicsCount, Pixels, Problem, Report, Severity};
+use super::{DataProblem, IntrinsicsCount, PixelReport, SceneReport, Severity};
 use crate::camera::Intrinsics;
 
 /// How many entries of a list are shown.
@@ -12,7 +12,7 @@ const SHOWN: usize = 5;
 /// How many of the blurriest images are named.
 const BLURRIEST: usize = 3;
 
-impl fmt::Display for Report {
+impl fmt::Display for SceneReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({})", self.name, self.source.display())?;
         writeln!(f, "format       {}", self.format)?;
@@ -115,7 +115,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for DataProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
             Severity::Error => "ERROR",
@@ -126,7 +126,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Pixels {
+impl fmt::Display for PixelReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let blurriest = self.images.iter().take(BLURRIEST);
         let blurriest: Vec<String> =

@@ -4,12 +4,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::pixels::with_causes;
-use super::{Problem, Severity, listed};
+use super::{DataProblem, Severity, listed};
 use crate::scene::{Outline, OutlinedView};
 
 /// What the masks and depth maps of a scene tell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Masks {
+pub struct MaskReport {
     /// Fraction of the masked images' pixels that are learnt and measured; 1 where there are no masks.
     pub kept: f64,
     /// Fraction of the depth maps' pixels whose depth is known; 1 where there are no depth maps.
@@ -32,7 +32,7 @@ struct Counted {
     damaged: Vec<String>,
 }
 
-impl Masks {
+impl MaskReport {
     /// Decodes all masks and depth maps, in parallel on the current rayon pool.
     pub fn measure(outline: &Outline) -> Self {
         let counted: Vec<Counted> = outline.views.par_iter().map(count).collect();
@@ -63,10 +63,10 @@ impl Masks {
     }
 
     /// What is wrong by them.
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Vec<DataProblem> {
         let mut problems = Vec::new();
         let mut add = |severity, what: String, remedy: &str| {
-            problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+            problems.push(DataProblem { severity, what, remedy: remedy.to_owned() });
         };
         if let Some([name, reason]) = self.damaged.first() {
             let what = match self.damaged.len() {
@@ -122,7 +122,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::inspect::{Report, report};
+    use crate::inspect::{SceneReport, report};
     use crate::scene::{LoadOptions, outline};
     use crate::testing::{ngp_scene, orbit};
 
@@ -130,13 +130,13 @@ mod tests {
         move |json: &mut Value| json["frames"][frame][field] = json!(file)
     }
 
-    fn inspected(folder: &Path, edit: impl FnOnce(&mut Value)) -> Report {
+    fn inspected(folder: &Path, edit: impl FnOnce(&mut Value)) -> SceneReport {
         ngp_scene(folder, &orbit(6, 3.0, Point3::origin()), edit);
         let options = LoadOptions::default();
         let outline = outline(folder, &options).unwrap();
         let mut report = report(&outline, &options);
         assert!(report.problems.is_empty(), "{:#?}", report.problems);
-        report.add_masks(Masks::measure(&outline));
+        report.add_masks(MaskReport::measure(&outline));
         report
     }
 

@@ -1,6 +1,6 @@
 //! What a scene holds and what is wrong with it, before any training.
 //!
-//! [`inspect`] reads files and image headers; [`Report::add_pixels`] adds what decoding every image tells, and
+//! [`inspect`] reads files and image headers; [`SceneReport::add_pixels`] adds what decoding every image tells, and
 //! [`picture`](fn@picture) draws the cameras.
 
 mod display;
@@ -22,18 +22,18 @@ use crate::camera::Intrinsics;
 use crate::scene::{self, LoadOptions, MemoryEstimate, Outline, SceneError, SceneFormat};
 pub use geometry::Extent;
 use geometry::attention;
-pub use masks::Masks;
+pub use masks::MaskReport;
 pub use picture::picture;
 pub(crate) use pixel_problems::listed;
 pub use pixel_problems::pixel_problems;
-pub use pixels::{ImagePixels, Pixels};
-pub use problems::{Problem, Severity};
-pub use rig::{Points, PoseOutlier, Rig};
+pub use pixels::{ImagePixels, PixelReport};
+pub use problems::{DataProblem, Severity};
+pub use rig::{PointReport, PoseOutlier, Rig};
 pub use unplaced::Registered;
 
 /// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct SceneReport {
     /// The scene's name.
     pub name: String,
     /// The folder or file that was read.
@@ -74,7 +74,7 @@ pub struct Report {
     /// Which way is up, how far apart the cameras stand, and which are probably wrong.
     pub rig: Rig,
     /// Points that structure from motion left behind; `None` if the files have none.
-    pub points: Option<Points>,
+    pub points: Option<PointReport>,
     /// What the cameras look at together; `None` if their axes are parallel.
     pub attention: Option<Attention>,
     /// Fraction of cameras whose optical axis meets the unit cube.
@@ -84,13 +84,13 @@ pub struct Report {
     /// What loading it would take, in bytes.
     pub memory: MemoryEstimate,
     /// What the images' pixels tell; `None` until they are decoded.
-    pub pixels: Option<Pixels>,
+    pub pixels: Option<PixelReport>,
     /// What masks and depth maps tell; likewise.
-    pub decoded_masks: Option<Masks>,
+    pub decoded_masks: Option<MaskReport>,
     /// What the reader remarked.
     pub warnings: Vec<String>,
     /// What is wrong, the worst first.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<DataProblem>,
 }
 
 /// Views for each purpose.
@@ -144,34 +144,34 @@ pub struct Attention {
 ///
 /// # Errors
 /// If the scene could not be loaded either: see [`scene::outline`].
-pub fn inspect(path: &Path, options: &LoadOptions) -> Result<Report, SceneError> {
+pub fn inspect(path: &Path, options: &LoadOptions) -> Result<SceneReport, SceneError> {
     Ok(report(&scene::outline(path, options)?, options))
 }
 
-impl Report {
+impl SceneReport {
     /// Adds what decoding the images has told, and what is wrong by it.
-    pub fn add_pixels(&mut self, pixels: Pixels) {
+    pub fn add_pixels(&mut self, pixels: PixelReport) {
         self.problems.extend(pixel_problems(&pixels, self.format == SceneFormat::Blender));
         self.problems.sort_by_key(|problem| problem.severity);
         self.pixels = Some(pixels);
     }
 
     /// Adds what decoding masks and depth maps has told, and what is wrong by it.
-    pub fn add_masks(&mut self, masks: Masks) {
+    pub fn add_masks(&mut self, masks: MaskReport) {
         self.problems.extend(masks.problems());
         self.problems.sort_by_key(|problem| problem.severity);
         self.decoded_masks = Some(masks);
     }
 
     /// Adds a problem.
-    pub fn add_problem(&mut self, problem: Problem) {
+    pub fn add_problem(&mut self, problem: DataProblem) {
         self.problems.push(problem);
         self.problems.sort_by_key(|problem| problem.severity);
     }
 }
 
 /// Reports what an outline holds, which these options gave.
-pub fn report(outline: &Outline, options: &LoadOptions) -> Report {
+pub fn report(outline: &Outline, options: &LoadOptions) -> SceneReport {
     let poses: Vec<Isometry3<f64>> = outline.views.iter().map(|view| view.camera.pose).collect();
     let to_unit = |p: &Point3<f64>| outline.to_unit(p);
     let centres: Vec<Point3<f64>> = outline.views.iter().map(|view| view.camera.centre()).collect();
@@ -195,7 +195,7 @@ pub fn report(outline: &Outline, options: &LoadOptions) -> Report {
         let count = outline.views.iter().filter(|v| sees(&v.camera, &outline.frame)).count();
         fraction(count, outline.views.len())
     };
-    let mut report = Report {
+    let mut report = SceneReport {
         views: ViewCounts {
             train: outline.splits.train.len(),
             val: outline.splits.val.len(),
@@ -220,7 +220,7 @@ pub fn report(outline: &Outline, options: &LoadOptions) -> Report {
         registered: (options.max_images.is_none() && outline.format != SceneFormat::Blender)
             .then(|| Registered::of(&outline.views)),
         rig,
-        points: Points::of(outline),
+        points: PointReport::of(outline),
         near: outline.near,
         pixels: None,
         decoded_masks: None,

@@ -4,7 +4,7 @@ use nalgebra::{Point3, Vector3};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::Report;
+use super::SceneReport;
 use crate::camera::Camera;
 use crate::scene::{Outline, Split};
 
@@ -29,13 +29,13 @@ type Failure = Box<dyn std::error::Error>;
 ///
 /// # Errors
 /// What the drawing says, in words.
-pub fn picture(outline: &Outline, report: &Report) -> Result<String, String> {
+pub fn picture(outline: &Outline, report: &SceneReport) -> Result<String, String> {
     let mut svg = String::new();
     draw(&mut svg, outline, report).map_err(|e| e.to_string())?;
     Ok(svg)
 }
 
-fn draw(svg: &mut String, outline: &Outline, report: &Report) -> Result<(), Failure> {
+fn draw(svg: &mut String, outline: &Outline, report: &SceneReport) -> Result<(), Failure> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let root =
@@ -65,7 +65,7 @@ struct Axes {
 }
 
 impl Axes {
-    fn of(report: &Report) -> Self {
+    fn of(report: &SceneReport) -> Self {
         let up = report.rig.up.map_or(Vector3::z(), Vector3::from);
         // What is nearly an axis of the world is meant to be one.
         let axis = Vector3::ith(up.iamax(), up[up.iamax()].signum());
@@ -82,14 +82,14 @@ impl Axes {
 }
 
 /// What is shown: a cube around the cameras, what they look at, and the bulk of the points, outliers aside.
-struct Window {
+struct PlotRange {
     centre: Point3<f64>,
     half: f64,
     /// Length of a frustum.
     frustum: f64,
 }
 
-fn window(outline: &Outline, report: &Report) -> Window {
+fn window(outline: &Outline, report: &SceneReport) -> PlotRange {
     let outlier = |i: usize| report.rig.outliers.iter().any(|o| o.view == i && o.why.contains("far"));
     let views = outline.views.iter().enumerate().filter(|(i, _)| !outlier(*i));
     let mut shown: Vec<Point3<f64>> = views.map(|(_, view)| view.camera.centre()).collect();
@@ -110,7 +110,7 @@ fn window(outline: &Outline, report: &Report) -> Window {
     let (centre, half) = span(&shown);
     let half = if half > 0.0 { 1.1 * half } else { 1.0 };
     let frustum = (0.7 * report.rig.spacing).clamp(0.02 * half, 0.12 * half);
-    Window { centre, half: half + frustum, frustum }
+    PlotRange { centre, half: half + frustum, frustum }
 }
 
 /// The middle of some points' box and half its longest side.
@@ -123,8 +123,8 @@ fn span(points: &[Point3<f64>]) -> (Point3<f64>, f64) {
 fn panel(
     area: &Area<'_>,
     outline: &Outline,
-    report: &Report,
-    window: &Window,
+    report: &SceneReport,
+    window: &PlotRange,
     title: &str,
     axes: [Vector3<f64>; 2],
 ) -> Result<(), Failure> {
@@ -225,7 +225,7 @@ fn cube_edges(outline: &Outline) -> impl Iterator<Item = [Point3<f64>; 2]> {
     edges.into_iter()
 }
 
-fn write_legend(area: &Area<'_>, report: &Report, no_points: bool) -> Result<(), Failure> {
+fn write_legend(area: &Area<'_>, report: &SceneReport, no_points: bool) -> Result<(), Failure> {
     let mut at = 24;
     let mut entry = |color: RGBColor, text: String| -> Result<(), Failure> {
         area.draw(&Rectangle::new([(at, 12), (at + 12, 24)], color.filled()))?;

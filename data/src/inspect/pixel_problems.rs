@@ -1,7 +1,7 @@
 //! What is wrong by the images' pixels, and what to do about it.
 
-use super::pixels::{ImagePixels, Pixels};
-use super::problems::{Problem, Severity};
+use super::pixels::{ImagePixels, PixelReport};
+use super::problems::{DataProblem, Severity};
 
 /// An image less sharp than this part of the median is blurred.
 const BLURRED: f64 = 0.35;
@@ -11,10 +11,10 @@ const UNEVEN: f64 = 1.0;
 const NAMED: usize = 4;
 
 /// What is wrong by the images' pixels; rendered ones need not be equally bright.
-pub fn pixel_problems(pixels: &Pixels, rendered: bool) -> Vec<Problem> {
+pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> {
     let mut problems = Vec::new();
     let mut add = |severity, what: String, remedy: &str| {
-        problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+        problems.push(DataProblem { severity, what, remedy: remedy.to_owned() });
     };
     if let Some([name, reason]) = pixels.damaged.first() {
         let count = pixels.damaged.len();
@@ -92,10 +92,13 @@ mod tests {
 
     #[test]
     fn each_problem_names_its_images() {
-        let good = Pixels { images: vec![image("a", 0.8, 0.0), image("b", 1.0, 0.1)], ..Pixels::default() };
+        let good = PixelReport {
+            images: vec![image("a", 0.8, 0.0), image("b", 1.0, 0.1)],
+            ..PixelReport::default()
+        };
         assert_eq!(pixel_problems(&good, false), []);
         let pair = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
-        let bad = Pixels {
+        let bad = PixelReport {
             images: vec![image("soft", 0.2, 0.0), image("dark", 1.0, -2.0), image("bright", 1.1, 1.0)],
             duplicates: vec![pair("one", "two")],
             alike: vec![pair("three", "four"), pair("three", "five")],

@@ -28,7 +28,7 @@ const DARKEST: f64 = 1e-4;
 
 /// What the pixels of a scene's images tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Pixels {
+pub struct PixelReport {
     /// Each image, the blurriest first.
     pub images: Vec<ImagePixels>,
     /// Pairs of images whose pixels are the same.
@@ -63,7 +63,7 @@ struct Measured {
     thumbnail: Option<[f32; CELLS * CELLS]>,
 }
 
-impl Pixels {
+impl PixelReport {
     /// Decodes all images, in parallel on the current rayon pool, and measures them; `progress` is told how many of
     /// how many are done, from any thread.
     pub fn measure(images: &[(String, PathBuf)], progress: &(dyn Fn(usize, usize) + Sync)) -> Self {
@@ -82,7 +82,7 @@ impl Pixels {
     }
 }
 
-fn compare(measured: Vec<Measured>, damaged: Vec<[String; 2]>) -> Pixels {
+fn compare(measured: Vec<Measured>, damaged: Vec<[String; 2]>) -> PixelReport {
     let sorted = |value: fn(&Measured) -> f64| {
         let mut values: Vec<f64> = measured.iter().map(value).collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -115,7 +115,7 @@ fn compare(measured: Vec<Measured>, damaged: Vec<[String; 2]>) -> Pixels {
         }
     }
     let exposure_spread = quantile(&stops, 0.95) - quantile(&stops, 0.05);
-    Pixels { images, duplicates, alike, exposure_spread, damaged }
+    PixelReport { images, duplicates, alike, exposure_spread, damaged }
 }
 
 /// A quantile of ascending values, interpolated; 0 of none.
@@ -244,18 +244,18 @@ mod tests {
             .collect()
     }
 
-    fn measured(images: &[(&str, Vec<u8>)]) -> Pixels {
+    fn measured(images: &[(&str, Vec<u8>)]) -> PixelReport {
         let folder = tempfile::tempdir().unwrap();
         let files = images.iter().map(|(name, data)| {
             let path = folder.path().join(name);
-            write_png(&path, 64, 64, write::Pixels::Rgb, data).unwrap();
+            write_png(&path, 64, 64, write::PixelFormat::Rgb, data).unwrap();
             ((*name).to_owned(), path)
         });
         let mut files: Vec<_> = files.collect();
         std::fs::write(folder.path().join("cut.png"), b"\x89PNG\r\n\x1a\n").unwrap();
         files.push(("cut.png".into(), folder.path().join("cut.png")));
         let told = std::sync::Mutex::new(0);
-        let pixels = Pixels::measure(&files, &|done, total| {
+        let pixels = PixelReport::measure(&files, &|done, total| {
             assert_eq!(total, files.len());
             let mut told = told.lock().unwrap();
             *told = done.max(*told);

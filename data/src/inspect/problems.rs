@@ -3,7 +3,7 @@
 use nalgebra::{Isometry3, Point3};
 use serde::Serialize;
 
-use super::Report;
+use super::SceneReport;
 use super::pixel_problems::listed;
 use crate::camera::Distortion;
 use crate::scene::{SceneFormat, render_box};
@@ -22,7 +22,7 @@ pub enum Severity {
 
 /// Something wrong, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct DataProblem {
     /// How much it matters.
     pub severity: Severity,
     /// What was found.
@@ -40,10 +40,10 @@ const SAME_ANGLE: f64 = 1e-6;
 const USUAL_ANGLES: std::ops::RangeInclusive<f64> = 0.5..=140.0;
 
 /// All problems, the worst first.
-pub(super) fn find(report: &Report, poses: &[Isometry3<f64>]) -> Vec<Problem> {
+pub(super) fn find(report: &SceneReport, poses: &[Isometry3<f64>]) -> Vec<DataProblem> {
     let mut problems = Vec::new();
     let mut add = |severity, what: String, remedy: &str| {
-        problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+        problems.push(DataProblem { severity, what, remedy: remedy.to_owned() });
     };
     views(report, &mut add);
     duplicates(report, poses, &mut add);
@@ -55,7 +55,7 @@ pub(super) fn find(report: &Report, poses: &[Isometry3<f64>]) -> Vec<Problem> {
     problems
 }
 
-fn views(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+fn views(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
     let missing = report.missing.len();
     if missing > 0 {
         let listed = missing + report.resolutions.iter().map(|r| r.count).sum::<usize>();
@@ -92,7 +92,7 @@ fn views(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
     }
 }
 
-fn duplicates(report: &Report, poses: &[Isometry3<f64>], add: &mut impl FnMut(Severity, String, &str)) {
+fn duplicates(report: &SceneReport, poses: &[Isometry3<f64>], add: &mut impl FnMut(Severity, String, &str)) {
     let near = SAME_CENTRE * report.cameras_world.diagonal();
     // Sorted along x, only a few neighbours of each pose can be the same.
     let mut order: Vec<&Isometry3<f64>> = poses.iter().collect();
@@ -123,7 +123,7 @@ fn duplicates(report: &Report, poses: &[Isometry3<f64>], add: &mut impl FnMut(Se
     }
 }
 
-fn outliers(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+fn outliers(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
     let outliers = &report.rig.outliers;
     if let Some(first) = outliers.first() {
         let names: Vec<String> = outliers.iter().map(|outlier| outlier.name.clone()).collect();
@@ -146,7 +146,7 @@ fn outliers(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
 /// Structure from motion that places fewer than this part of the photos has met a difficulty.
 const PLACED: f64 = 0.8;
 
-fn unplaced(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+fn unplaced(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
     let Some(registered) = &report.registered else { return };
     let count = registered.unplaced.len();
     if count > 0 {
@@ -163,7 +163,7 @@ fn unplaced(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
     }
 }
 
-fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
     const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
         unit cube, or raise `aabb_scale`";
     const CHECK: &str = "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`): cameras far from the others, or poses with \
@@ -240,7 +240,7 @@ fn placement(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
     }
 }
 
-fn lenses(report: &Report, add: &mut impl FnMut(Severity, String, &str)) {
+fn lenses(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
     if report.intrinsics.len() > 1 {
         add(
             Severity::Note,

@@ -43,7 +43,7 @@ pub struct PoseOutlier {
 
 /// Points that structure from motion left behind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Points {
+pub struct PointReport {
     /// How many there are.
     pub count: usize,
     /// Their box in world units, the outermost hundredth on each side left out.
@@ -145,7 +145,7 @@ fn looking_away(views: &[OutlinedView], centres: &[Point3<f64>], found: &mut Vec
     }
 }
 
-impl Points {
+impl PointReport {
     pub(super) fn of(outline: &Outline) -> Option<Self> {
         let points = &outline.points;
         if points.is_empty() {

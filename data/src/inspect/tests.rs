@@ -5,13 +5,13 @@ use tempfile::tempdir;
 use super::*;
 use crate::testing::{look_at, matrix, ngp_scene, orbit, real_data};
 
-fn inspected(poses: &[Isometry3<f64>], edit: impl FnOnce(&mut Value)) -> Report {
+fn inspected(poses: &[Isometry3<f64>], edit: impl FnOnce(&mut Value)) -> SceneReport {
     let folder = tempdir().unwrap();
     ngp_scene(folder.path(), poses, edit);
     inspect(folder.path(), &LoadOptions::default()).unwrap()
 }
 
-fn found<'a>(report: &'a Report, what: &str) -> &'a Problem {
+fn found<'a>(report: &'a SceneReport, what: &str) -> &'a DataProblem {
     let problem = report.problems.iter().find(|p| p.what.contains(what));
     problem.unwrap_or_else(|| panic!("no {what:?} in {:#?}", report.problems))
 }
@@ -182,7 +182,7 @@ fn pixels_add_their_problems() {
         .map(|i| format!("images/{i:02}.png"))
         .map(|name| (name.clone(), folder.path().join(name)))
         .collect();
-    report.add_pixels(Pixels::measure(&images, &|_, _| {}));
+    report.add_pixels(PixelReport::measure(&images, &|_, _| {}));
     found(&report, "the same pixels, such as images/00.png and images/03.png");
     let text = report.to_string();
     for part in ["sharpness", "exposure", "a pair of the same pixels", "up           +z"] {

@@ -13,7 +13,7 @@ use super::{Class, IGNORE, LabelError, MAX_CLASSES};
 /// A class as a file states it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(super) struct ClassEntry {
     pub name: String,
     #[serde(default)]
     pub id: Option<u16>,
@@ -34,7 +34,7 @@ pub(super) fn find(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Reads a class file of any of the kinds.
-pub(super) fn read(path: &Path) -> Result<Vec<Entry>, LabelError> {
+pub(super) fn read(path: &Path) -> Result<Vec<ClassEntry>, LabelError> {
     let text = read_text(path)?;
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let entries = match extension.as_str() {
@@ -55,7 +55,7 @@ fn file_error(path: &Path, place: String, what: String, remedy: &'static str) ->
 }
 
 /// A list of names or of entries, or an object with such a list in `classes`.
-fn json(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
+fn json(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
     const REMEDY: &str = "write [{\"name\": \"road\", \"id\": 0, \"color\": [128, 64, 128]}, ...]; id, color and ignore \
                           may be left out";
     let json: Value = serde_json::from_str(text)
@@ -67,14 +67,14 @@ fn json(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     let list = list.ok_or_else(|| file_error(path, "classes".to_owned(), "no list".to_owned(), REMEDY))?;
     let read = |(i, item): (usize, &Value)| match item {
         Value::String(name) => Ok(entry(name, None)),
-        item => Entry::deserialize(item)
+        item => ClassEntry::deserialize(item)
             .map_err(|e| file_error(path, format!("classes[{i}]"), format!("no class ({e})"), REMEDY)),
     };
     list.iter().enumerate().map(read).collect()
 }
 
 /// `name,r,g,b`, after a header.
-fn csv(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
+fn csv(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
     let rows = text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
         let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
@@ -92,7 +92,7 @@ fn csv(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
 }
 
 /// A name a line; three numbers before or after it are its color.
-fn lines(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
+fn lines(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
         let words: Vec<&str> = line.split([' ', '\t', ',']).filter(|word| !word.is_empty()).collect();
@@ -115,8 +115,8 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     .collect()
 }
 
-fn entry(name: &str, color: Option<[u8; 3]>) -> Entry {
-    Entry { name: name.to_owned(), id: None, color, ignore: false }
+fn entry(name: &str, color: Option<[u8; 3]>) -> ClassEntry {
+    ClassEntry { name: name.to_owned(), id: None, color, ignore: false }
 }
 
 fn parse_color(fields: &[&str]) -> Option<[u8; 3]> {
@@ -125,7 +125,7 @@ fn parse_color(fields: &[&str]) -> Option<[u8; 3]> {
 }
 
 /// No two classes may share what tells them apart.
-fn unique(path: &Path, entries: &[Entry]) -> Result<(), LabelError> {
+fn unique(path: &Path, entries: &[ClassEntry]) -> Result<(), LabelError> {
     for (i, b) in entries.iter().enumerate() {
         for a in &entries[..i] {
             let shared = if a.name == b.name {
@@ -147,7 +147,7 @@ fn unique(path: &Path, entries: &[Entry]) -> Result<(), LabelError> {
 
 /// Classes and coding. Without ids, a class's number in masks is its place in the file, ignored ones counted too;
 /// with ids, every class needs one. 255 is ignored unless it is a class's id.
-pub(super) fn coded(path: &Path, entries: &[Entry]) -> Result<(Vec<Class>, Coding), LabelError> {
+pub(super) fn coded(path: &Path, entries: &[ClassEntry]) -> Result<(Vec<Class>, Coding), LabelError> {
     let with_ids = entries.iter().any(|entry| entry.id.is_some());
     if let Some(entry) = entries.iter().find(|entry| with_ids && entry.id.is_none()) {
         let what = format!("{} has no id, others have", entry.name);

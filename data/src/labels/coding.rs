@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::mask::{Pixels, RawMask};
+use super::mask::{MaskPixels, RawMask};
 use super::{IGNORE, LabelError};
 
 /// Which class a number or a color in a mask's file is. Grey and palette masks go by their numbers where these are
@@ -21,12 +21,12 @@ pub(super) struct Coding {
 
 /// What a pixel of a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Value {
+pub(super) enum MaskValue {
     Id(u16),
     Color([u8; 3]),
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for MaskValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => write!(f, "id {id}"),
@@ -56,10 +56,10 @@ impl Coding {
     }
 
     /// The class of a value.
-    pub fn class(&self, value: Value) -> Option<u8> {
+    pub fn class(&self, value: MaskValue) -> Option<u8> {
         match value {
-            Value::Id(id) => self.ids.get(&id).copied(),
-            Value::Color(color) => self.colors.get(&color).copied(),
+            MaskValue::Id(id) => self.ids.get(&id).copied(),
+            MaskValue::Color(color) => self.colors.get(&color).copied(),
         }
     }
 
@@ -69,25 +69,25 @@ impl Coding {
     }
 
     /// Each pixel's value, as this coding understands the file.
-    fn values<'a>(&'a self, mask: &'a RawMask) -> Box<dyn Iterator<Item = Value> + 'a> {
+    fn values<'a>(&'a self, mask: &'a RawMask) -> Box<dyn Iterator<Item = MaskValue> + 'a> {
         let by_id = !self.ids.is_empty();
         match &mask.pixels {
-            Pixels::Grey(values) if by_id => Box::new(values.iter().map(|&id| Value::Id(id))),
+            MaskPixels::Grey(values) if by_id => Box::new(values.iter().map(|&id| MaskValue::Id(id))),
             // A palette's grey of more than 8 bits is no color.
-            Pixels::Grey(values) => Box::new(values.iter().map(|&v| match u8::try_from(v) {
-                Ok(v) => Value::Color([v; 3]),
-                Err(_) => Value::Id(v),
+            MaskPixels::Grey(values) => Box::new(values.iter().map(|&v| match u8::try_from(v) {
+                Ok(v) => MaskValue::Color([v; 3]),
+                Err(_) => MaskValue::Id(v),
             })),
-            Pixels::Indexed(indices, _) if by_id => Box::new(indices.iter().map(|&id| Value::Id(id))),
-            Pixels::Indexed(indices, palette) => {
-                Box::new(indices.iter().map(|&id| {
-                    palette.get(usize::from(id)).map_or(Value::Id(id), |&color| Value::Color(color))
+            MaskPixels::Indexed(indices, _) if by_id => Box::new(indices.iter().map(|&id| MaskValue::Id(id))),
+            MaskPixels::Indexed(indices, palette) => Box::new(indices.iter().map(|&id| {
+                palette.get(usize::from(id)).map_or(MaskValue::Id(id), |&color| MaskValue::Color(color))
+            })),
+            MaskPixels::Colors(colors) if self.colors.is_empty() => {
+                Box::new(colors.iter().map(|&[r, g, b]| {
+                    if r == g && g == b { MaskValue::Id(u16::from(r)) } else { MaskValue::Color([r, g, b]) }
                 }))
             }
-            Pixels::Colors(colors) if self.colors.is_empty() => Box::new(colors.iter().map(|&[r, g, b]| {
-                if r == g && g == b { Value::Id(u16::from(r)) } else { Value::Color([r, g, b]) }
-            })),
-            Pixels::Colors(colors) => Box::new(colors.iter().map(|&color| Value::Color(color))),
+            MaskPixels::Colors(colors) => Box::new(colors.iter().map(|&color| MaskValue::Color(color))),
         }
     }
 
@@ -99,7 +99,7 @@ impl Coding {
         let (width, height) = (mask.width as usize, mask.height as usize);
         let mut labels = Vec::with_capacity(width * height);
         // Neighbours are mostly alike.
-        let mut last: Option<(Value, u8)> = None;
+        let mut last: Option<(MaskValue, u8)> = None;
         for (at, value) in self.values(mask).enumerate() {
             let class = match last {
                 Some((known, class)) if known == value => class,
@@ -124,14 +124,14 @@ impl Coding {
     }
 
     /// How many pixels have each value; those beyond the first few thousand values are left out.
-    pub fn tally(&self, mask: &RawMask) -> BTreeMap<Value, u64> {
+    pub fn tally(&self, mask: &RawMask) -> BTreeMap<MaskValue, u64> {
         let mut counts = BTreeMap::new();
-        let mut add = |value: Value, count: u64| {
+        let mut add = |value: MaskValue, count: u64| {
             if counts.len() < MOST_VALUES || counts.contains_key(&value) {
                 *counts.entry(value).or_insert(0) += count;
             }
         };
-        let mut run: Option<(Value, u64)> = None;
+        let mut run: Option<(MaskValue, u64)> = None;
         for value in self.values(mask) {
             match &mut run {
                 Some((known, count)) if *known == value => *count += 1,
@@ -149,20 +149,20 @@ impl Coding {
     }
 
     /// What there is instead of a value, and what to do.
-    fn known(&self, value: Value) -> String {
+    fn known(&self, value: MaskValue) -> String {
         match value {
-            Value::Id(id) if self.ids.is_empty() => {
+            MaskValue::Id(id) if self.ids.is_empty() => {
                 format!("the classes are known by color only: give `id`s in classes.json, one of them {id}")
             }
-            Value::Color(_) if self.colors.is_empty() => {
+            MaskValue::Color(_) if self.colors.is_empty() => {
                 "no colors are known: give each class its `color` in classes.json, or save class numbers as grey"
                     .to_owned()
             }
-            Value::Id(_) => format!(
+            MaskValue::Id(_) => format!(
                 "ids are {}; is the class file that of these masks?",
                 ranges(self.ids.iter().map(|(id, class)| (*id, *class == IGNORE)))
             ),
-            Value::Color(_) => {
+            MaskValue::Color(_) => {
                 let count = self.colors.len();
                 format!("{count} colors are known; was the mask resized or compressed, or has it other classes?")
             }

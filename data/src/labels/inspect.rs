@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::coding::Value;
+use super::coding::MaskValue;
 use super::load::fitting_turn;
 use super::{IGNORE, LabelError, LabelFormat, LabelSet, LabelSplit, Pair, mask};
-use crate::inspect::{Problem, Severity};
+use crate::inspect::{DataProblem, Severity};
 
 /// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,7 +31,7 @@ pub struct LabelReport {
     /// What the reader remarked.
     pub warnings: Vec<String>,
     /// What is wrong, the worst first.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<DataProblem>,
 }
 
 /// A split's labels.
@@ -129,7 +129,7 @@ pub fn inspect(set: &LabelSet, progress: &(dyn Fn(usize, usize) + Sync)) -> Labe
 impl LabelReport {
     /// Why a split cannot be used, if it cannot.
     #[must_use]
-    pub fn refusal(&self, split: &str) -> Option<&Problem> {
+    pub fn refusal(&self, split: &str) -> Option<&DataProblem> {
         // What is about one split begins with its name.
         let about = format!("{split}: ");
         self.problems.iter().find(|p| p.severity == Severity::Error && p.what.starts_with(&about))
@@ -137,9 +137,9 @@ impl LabelReport {
 }
 
 /// What one mask gives.
-struct Tally {
+struct MaskCounts {
     size: (u32, u32),
-    counts: BTreeMap<Value, u64>,
+    counts: BTreeMap<MaskValue, u64>,
     /// Pixels of id 0, and those of them beside another id.
     zero: (u64, u64),
 }
@@ -151,7 +151,7 @@ pub fn inspect_split(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> SplitReport {
     let done = AtomicUsize::new(0);
-    let tallies: Vec<Result<Tally, LabelError>> = split
+    let counted: Vec<Result<MaskCounts, LabelError>> = split
         .pairs
         .par_iter()
         .map(|pair| {
@@ -170,9 +170,9 @@ pub fn inspect_split(
     };
     let mut classes = vec![(0u64, 0usize); set.classes.len()];
     let mut sizes: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-    let mut unknown: BTreeMap<Value, (u64, usize, PathBuf)> = BTreeMap::new();
+    let mut unknown: BTreeMap<MaskValue, (u64, usize, PathBuf)> = BTreeMap::new();
     let mut zero = (0, 0);
-    for (pair, tally) in split.pairs.iter().zip(tallies) {
+    for (pair, tally) in split.pairs.iter().zip(counted) {
         let tally = match tally {
             Ok(tally) => tally,
             Err(error) => {
@@ -216,7 +216,7 @@ pub fn inspect_split(
         .into_iter()
         .map(|(value, (pixels, images, first))| UnknownValue {
             value: value.to_string(),
-            id: if let Value::Id(id) = value { Some(id) } else { None },
+            id: if let MaskValue::Id(id) = value { Some(id) } else { None },
             pixels,
             images,
             first,
@@ -230,8 +230,12 @@ pub fn inspect_split(
     report
 }
 
-fn tally(set: &LabelSet, pair: &Pair) -> Result<Tally, LabelError> {
+fn tally(set: &LabelSet, pair: &Pair) -> Result<MaskCounts, LabelError> {
     let raw = mask::read(&pair.mask)?;
     fitting_turn(pair, &raw)?;
-    Ok(Tally { size: (raw.width, raw.height), counts: set.coding.tally(&raw), zero: raw.zeros_on_edges() })
+    Ok(MaskCounts {
+        size: (raw.width, raw.height),
+        counts: set.coding.tally(&raw),
+        zero: raw.zeros_on_edges(),
+    })
 }

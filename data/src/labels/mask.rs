@@ -16,12 +16,12 @@ use crate::image::{FileKind, ImageError, check_size, kind_of};
 pub(super) struct RawMask {
     pub width: u32,
     pub height: u32,
-    pub pixels: Pixels,
+    pub pixels: MaskPixels,
 }
 
 /// One entry a pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pixels {
+pub(super) enum MaskPixels {
     /// Grey of 1 to 16 bits, as it is.
     Grey(Vec<u16>),
     /// Indices into a palette.
@@ -74,15 +74,15 @@ pub(super) fn read(path: &Path) -> Result<RawMask, LabelError> {
     let frame = reader.next_frame(&mut bytes).map_err(damaged)?;
     let rows = bytes.chunks_exact(frame.line_size);
     let pixels = match (frame.color_type, frame.bit_depth) {
-        (ColorType::Grayscale, depth) => Pixels::Grey(values(rows, depth, 1, width as usize)),
-        (ColorType::GrayscaleAlpha, depth) => Pixels::Grey(values(rows, depth, 2, width as usize)),
-        (ColorType::Indexed, depth) => Pixels::Indexed(values(rows, depth, 1, width as usize), palette),
+        (ColorType::Grayscale, depth) => MaskPixels::Grey(values(rows, depth, 1, width as usize)),
+        (ColorType::GrayscaleAlpha, depth) => MaskPixels::Grey(values(rows, depth, 2, width as usize)),
+        (ColorType::Indexed, depth) => MaskPixels::Indexed(values(rows, depth, 1, width as usize), palette),
         (_, BitDepth::Sixteen) => {
             return Err(mask("colors of 16 bits", "save masks with 8 bits a channel, or as grey"));
         }
         (color, _) => {
             let channels = if color == ColorType::Rgba { 4 } else { 3 };
-            Pixels::Colors(bytes.chunks_exact(channels).map(|c| [c[0], c[1], c[2]]).collect())
+            MaskPixels::Colors(bytes.chunks_exact(channels).map(|c| [c[0], c[1], c[2]]).collect())
         }
     };
     Ok(RawMask { width, height, pixels })
@@ -120,7 +120,7 @@ fn values<'a>(
 impl RawMask {
     /// How many pixels hold the number 0, and how many of them have one of four neighbours that does not.
     pub fn zeros_on_edges(&self) -> (u64, u64) {
-        let (Pixels::Grey(values) | Pixels::Indexed(values, _)) = &self.pixels else { return (0, 0) };
+        let (MaskPixels::Grey(values) | MaskPixels::Indexed(values, _)) = &self.pixels else { return (0, 0) };
         let rows: Vec<&[u16]> = values.chunks_exact(self.width as usize).collect();
         let (mut zeros, mut edges) = (0, 0);
         for (y, row) in rows.iter().enumerate() {

@@ -2,7 +2,7 @@
 use ndarray::Array3;
 
 use super::Class;
-use super::text::{FAINT, INK, LINE, Run, fill, length, shortened, write};
+use super::text::{FAINT, INK, LINE, TextDirection, fill, length, shortened, write};
 
 /// Between what is drawn, in pixels.
 const GAP: usize = 10;
@@ -33,18 +33,24 @@ pub fn confusion(counts: &[u64], classes: &[Class]) -> Array3<u8> {
     let top = GAP + LINE + margin;
     let (height, width) = (top + n * side + GAP, margin + n * side + GAP);
     let mut picture = Array3::from_elem((height, width.max(length(TITLE) + 2 * GAP), 3), 255);
-    write(&mut picture, [GAP, GAP], Run::Right, INK, TITLE);
+    write(&mut picture, [GAP, GAP], TextDirection::Right, INK, TITLE);
     for (i, (class, name)) in classes.iter().zip(&names).enumerate() {
         let row = counts.get(i * n..(i + 1) * n).unwrap_or_default();
         let total: u64 = row.iter().sum();
         let ink = if total == 0 { FAINT } else { INK };
         let (along, middle) = (i * side, |size: usize| (side.saturating_sub(size)) / 2);
         let x = margin - GAP - SWATCH;
-        write(&mut picture, [top + along + middle(LINE), x - GAP - length(name)], Run::Right, ink, name);
+        write(
+            &mut picture,
+            [top + along + middle(LINE), x - GAP - length(name)],
+            TextDirection::Right,
+            ink,
+            name,
+        );
         fill(&mut picture, [top + along + middle(SWATCH), x], [SWATCH; 2], class.color);
         let y = top - GAP - SWATCH;
         fill(&mut picture, [y, margin + along + middle(SWATCH)], [SWATCH; 2], class.color);
-        write(&mut picture, [y - GAP, margin + along + middle(LINE)], Run::Up, INK, name);
+        write(&mut picture, [y - GAP, margin + along + middle(LINE)], TextDirection::Up, INK, name);
         for j in 0..n {
             let count = row.get(j).copied().unwrap_or(0);
             let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
@@ -56,7 +62,7 @@ pub fn confusion(counts: &[u64], classes: &[Class]) -> Array3<u8> {
             if share >= 0.005 && length(&text) + 2 < side {
                 let ink = if share > 0.45 { [255; 3] } else { INK };
                 let place = [at[0] + middle(LINE), at[1] + middle(length(&text))];
-                write(&mut picture, place, Run::Right, ink, &text);
+                write(&mut picture, place, TextDirection::Right, ink, &text);
             }
         }
     }

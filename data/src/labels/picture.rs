@@ -6,8 +6,8 @@ use std::path::Path;
 use ndarray::{Array3, ArrayView2, ArrayView3, s};
 
 use super::Class;
-use super::text::{INK, LINE, Run, fill, length, write};
-use crate::write::{Pixels, WriteError, write_png};
+use super::text::{INK, LINE, TextDirection, fill, length, write};
+use crate::write::{PixelFormat, WriteError, write_png};
 
 /// How much of a pixel is the class's color.
 const SHARE: f32 = 0.55;
@@ -65,7 +65,7 @@ pub fn with_legend(picture: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, clas
     for (i, entry) in shown.iter().enumerate() {
         let (y, x) = (GAP + i * row, width + GAP);
         fill(&mut whole, [y + 1, x], [SWATCH; 2], entry.1.color);
-        write(&mut whole, [y, x + SWATCH + GAP], Run::Right, INK, &text(entry));
+        write(&mut whole, [y, x + SWATCH + GAP], TextDirection::Right, INK, &text(entry));
     }
     whole
 }
@@ -77,7 +77,7 @@ pub fn with_legend(picture: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, clas
 pub fn write_rgb(path: &Path, image: ArrayView3<'_, u8>) -> Result<(), WriteError> {
     let (height, width, _) = image.dim();
     let data: Vec<u8> = image.iter().copied().collect();
-    write_png(path, width as u32, height as u32, Pixels::Rgb, &data)
+    write_png(path, width as u32, height as u32, PixelFormat::Rgb, &data)
 }
 
 /// Writes class numbers as a grey PNG of one byte a pixel.
@@ -87,7 +87,7 @@ pub fn write_rgb(path: &Path, image: ArrayView3<'_, u8>) -> Result<(), WriteErro
 pub fn write_labels(path: &Path, labels: ArrayView2<'_, u8>) -> Result<(), WriteError> {
     let (height, width) = labels.dim();
     let data: Vec<u8> = labels.iter().copied().collect();
-    write_png(path, width as u32, height as u32, Pixels::Gray, &data)
+    write_png(path, width as u32, height as u32, PixelFormat::Gray, &data)
 }
 
 /// The classes with their colors and numbers, as SVG.

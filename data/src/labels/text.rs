@@ -14,7 +14,7 @@ pub(super) const FAINT: [u8; 3] = [150, 150, 150];
 
 /// Which way words run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Run {
+pub(super) enum TextDirection {
     /// To the right.
     Right,
     /// Upwards.
@@ -36,7 +36,13 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 
 /// Writes a text that begins at row y and column x: its upper left corner, or its lower left one if it runs upwards.
 /// What lies outside the picture is left out; characters that the font does not have become question marks.
-pub(super) fn write(picture: &mut Array3<u8>, [y, x]: [usize; 2], run: Run, ink: [u8; 3], text: &str) {
+pub(super) fn write(
+    picture: &mut Array3<u8>,
+    [y, x]: [usize; 2],
+    run: TextDirection,
+    ink: [u8; 3],
+    text: &str,
+) {
     let advance = get_raster_width(WEIGHT, HEIGHT);
     for (i, c) in text.chars().enumerate() {
         let Some(glyph) = get_raster(c, WEIGHT, HEIGHT).or_else(|| get_raster('?', WEIGHT, HEIGHT)) else {
@@ -46,8 +52,8 @@ pub(super) fn write(picture: &mut Array3<u8>, [y, x]: [usize; 2], run: Run, ink:
             for (column, &strength) in line.iter().enumerate().filter(|(_, strength)| **strength > 0) {
                 let along = i * advance + column;
                 let place = match run {
-                    Run::Right => Some([y + row, x + along]),
-                    Run::Up => y.checked_sub(along).map(|y| [y, x + row]),
+                    TextDirection::Right => Some([y + row, x + along]),
+                    TextDirection::Up => y.checked_sub(along).map(|y| [y, x + row]),
                 };
                 let Some([y, x]) = place else { continue };
                 for (channel, ink) in ink.into_iter().enumerate() {
@@ -90,15 +96,15 @@ mod tests {
     fn words_are_turned_and_cut_at_the_border() {
         let white = Array3::from_elem((40, 40, 3), 255u8);
         let (mut right, mut up) = (white.clone(), white.clone());
-        write(&mut right, [0, 0], Run::Right, INK, "L");
-        write(&mut up, [39, 0], Run::Up, INK, "L");
+        write(&mut right, [0, 0], TextDirection::Right, INK, "L");
+        write(&mut up, [39, 0], TextDirection::Up, INK, "L");
         let mut turned: Vec<[usize; 2]> = inked(&right).iter().map(|[y, x]| [39 - x, *y]).collect();
         turned.sort_unstable();
         assert!(!turned.is_empty());
         assert_eq!(inked(&up), turned);
         let mut over = white.clone();
-        write(&mut over, [30, 35], Run::Right, INK, "wide and low");
-        write(&mut over, [5, 2], Run::Up, INK, "high");
+        write(&mut over, [30, 35], TextDirection::Right, INK, "wide and low");
+        write(&mut over, [5, 2], TextDirection::Up, INK, "high");
         assert!(!inked(&over).is_empty());
     }
 
@@ -106,8 +112,8 @@ mod tests {
     fn what_the_font_lacks_is_a_question_mark() {
         let white = Array3::from_elem((16, 40, 3), 255u8);
         let (mut lacks, mut mark) = (white.clone(), white);
-        write(&mut lacks, [0, 0], Run::Right, INK, "\u{6728}");
-        write(&mut mark, [0, 0], Run::Right, INK, "?");
+        write(&mut lacks, [0, 0], TextDirection::Right, INK, "\u{6728}");
+        write(&mut mark, [0, 0], TextDirection::Right, INK, "?");
         assert_eq!(lacks, mark);
         assert_eq!(
             (shortened("pavement", 8), shortened("pavements", 8)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::stages::{Settings, Step};
+use super::stages::{ColmapSettings, ColmapStep};
 use super::{Photos, masks};
 
 /// How to get COLMAP.
@@ -25,11 +25,11 @@ pub(super) fn more_photos(left_out: &[String]) -> String {
 
 /// The commands that do by hand what [`reconstruct`](super::reconstruct) does, one a line, and that train on the
 /// result; `work` is the folder to make.
-pub fn manual_commands(photos: &Photos, work: &Path, settings: &Settings) -> String {
+pub fn manual_commands(photos: &Photos, work: &Path, settings: &ColmapSettings) -> String {
     let quoted = |path: &Path| quote(&path.display().to_string());
     let masks = masks::named_for_colmap(photos);
     let mut lines = vec![format!("mkdir -p {}", quoted(&work.join("sparse")))];
-    for step in Step::ALL {
+    for step in ColmapStep::ALL {
         let arguments = step.portable_arguments(photos, work, masks.as_deref(), settings);
         let arguments: Vec<String> = arguments.iter().map(|a| quote(&a.to_string_lossy())).collect();
         lines.push(format!("colmap {} {}", step.command(photos, settings), arguments.join(" ")));

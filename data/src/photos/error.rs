@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::advice;
-use super::stages::Step;
+use super::stages::ColmapStep;
 use crate::image::ImageError;
 use crate::write::WriteError;
 
@@ -82,7 +82,7 @@ pub enum PhotosError {
     #[error("COLMAP's {step} failed ({status}); its last words:\n{last}\nall of them are in {}; {}", log.display(), step.remedy())]
     Failed {
         /// Which.
-        step: Step,
+        step: ColmapStep,
         /// The exit status.
         status: String,
         /// The last lines of its output.

@@ -36,7 +36,7 @@ pub use advice::{INSTALL, manual_commands};
 pub(crate) use below::files_below;
 pub use error::PhotosError;
 pub use program::Colmap;
-pub use stages::{Matching, Settings, Step};
+pub use stages::{ColmapSettings, ColmapStep, Matching};
 pub use work::{Reconstruction, reconstruct, work_folder};
 
 use crate::image::{FileKind, ImageHeader, has_extension};

@@ -20,7 +20,7 @@ pub struct Colmap {
 
 /// An option with its value; the names that it has had, of which the first known one is used. Without any of them
 /// the command goes without.
-pub(super) type Wish = (&'static [&'static str], OsString);
+pub(super) type OptionalArgument = (&'static [&'static str], OsString);
 
 impl Colmap {
     /// Asks the program `colmap` that is on the PATH; `None` if there is none.
@@ -51,11 +51,11 @@ impl Colmap {
         Ok(Some(colmap))
     }
 
-    /// Of these wishes, the options that the command has.
+    /// Of these optional_arguments, the options that the command has.
     pub(super) fn options(
         &mut self,
         command: &'static str,
-        wishes: &[Wish],
+        optional_arguments: &[OptionalArgument],
     ) -> Result<Vec<OsString>, PhotosError> {
         if !self.help.contains_key(command) {
             let text = self
@@ -65,7 +65,8 @@ impl Colmap {
         }
         let help = &self.help[command];
         let known = |name: &&&str| help.split_whitespace().any(|word| word.strip_prefix("--") == Some(name));
-        let chosen = wishes.iter().filter_map(|(names, value)| Some((names.iter().find(known)?, value)));
+        let chosen =
+            optional_arguments.iter().filter_map(|(names, value)| Some((names.iter().find(known)?, value)));
         Ok(chosen.flat_map(|(name, value)| [format!("--{name}").into(), value.clone()]).collect())
     }
 

@@ -1,6 +1,6 @@
 //! How far COLMAP is, by what it prints. Versions differ in what is around the numbers, not in the numbers.
 
-use super::stages::Step;
+use super::stages::ColmapStep;
 
 /// How far a step is by one line of its output, if the line tells: how much of how much.
 ///
@@ -9,10 +9,10 @@ use super::stages::Step;
 /// | features | `Processed file [3/50]` |
 /// | matching | `Matching block [2/7, 3/7] in 1.2s`, `Processing block [..]`, `Matching image [3/50]` |
 /// | mapping | `Registering image #12 (34)`, `Registering image #12 (num_reg_frames=34)` |
-pub(super) fn progress(step: Step, line: &str, photos: usize) -> Option<(usize, usize)> {
+pub(super) fn progress(step: ColmapStep, line: &str, photos: usize) -> Option<(usize, usize)> {
     match step {
-        Step::Features => fraction(bracket(line.split_once("Processed file")?.1)?),
-        Step::Matching => {
+        ColmapStep::Features => fraction(bracket(line.split_once("Processed file")?.1)?),
+        ColmapStep::Matching => {
             let bracket = bracket(line)?;
             match bracket.split_once(',') {
                 // Announced before they are done.
@@ -25,7 +25,7 @@ pub(super) fn progress(step: Step, line: &str, photos: usize) -> Option<(usize, 
                 None => fraction(bracket).map(|(image, of)| (image.saturating_sub(1), of)),
             }
         }
-        Step::Mapping => {
+        ColmapStep::Mapping => {
             let (_, rest) = line.split_once("Registering image #")?;
             let (_, count) = rest.split_once('(')?;
             let digits = count.split_once(')')?.0.rsplit('=').next()?;
@@ -55,22 +55,26 @@ mod tests {
     #[test]
     fn lines_of_all_versions() {
         for (step, line, wanted) in [
-            (Step::Features, "Processed file [3/50]", Some((3, 50))),
+            (ColmapStep::Features, "Processed file [3/50]", Some((3, 50))),
             (
-                Step::Features,
+                ColmapStep::Features,
                 "I20250101 10:00:00.1 7 feature_extraction.cc:258] Processed file [3/50]",
                 Some((3, 50)),
             ),
-            (Step::Features, "  Features:        7684", None),
-            (Step::Matching, "Matching block [1/7, 1/7] in 1.2s", Some((0, 49))),
-            (Step::Matching, "Matching block [2/7, 3/7]", Some((9, 49))),
-            (Step::Matching, "I2025 7 pairing.cc:168] Processing block [7/7, 7/7]", Some((48, 49))),
-            (Step::Matching, "Matching image [3/50] in 0.100s", Some((2, 50))),
-            (Step::Matching, "Matching block [0/7, 3/7]", None),
-            (Step::Mapping, "Registering image #12 (34)", Some((34, 50))),
-            (Step::Mapping, "I2025 7 x.cc:4] Registering image #12 (num_reg_frames=34)", Some((34, 50))),
-            (Step::Mapping, "Registering image #12 (340)", Some((50, 50))),
-            (Step::Mapping, "  => Image sees 213 / 1022 points", None),
+            (ColmapStep::Features, "  Features:        7684", None),
+            (ColmapStep::Matching, "Matching block [1/7, 1/7] in 1.2s", Some((0, 49))),
+            (ColmapStep::Matching, "Matching block [2/7, 3/7]", Some((9, 49))),
+            (ColmapStep::Matching, "I2025 7 pairing.cc:168] Processing block [7/7, 7/7]", Some((48, 49))),
+            (ColmapStep::Matching, "Matching image [3/50] in 0.100s", Some((2, 50))),
+            (ColmapStep::Matching, "Matching block [0/7, 3/7]", None),
+            (ColmapStep::Mapping, "Registering image #12 (34)", Some((34, 50))),
+            (
+                ColmapStep::Mapping,
+                "I2025 7 x.cc:4] Registering image #12 (num_reg_frames=34)",
+                Some((34, 50)),
+            ),
+            (ColmapStep::Mapping, "Registering image #12 (340)", Some((50, 50))),
+            (ColmapStep::Mapping, "  => Image sees 213 / 1022 points", None),
         ] {
             assert_eq!(progress(step, line, 50), wanted, "{line}");
         }
@@ -79,7 +83,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_survived(line in "[\\PC\\[\\]/,#()=0-9]{0,60}") {
-            for step in Step::ALL {
+            for step in ColmapStep::ALL {
                 if let Some((done, total)) = progress(step, &format!("Registering image #{line} Processed file {line}"), 9) {
                     prop_assert!(done <= total);
                 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Photos;
-use super::program::Wish;
+use super::program::OptionalArgument;
 
 /// Up to so many photos, each is compared with every other.
 const EXHAUSTIVE: usize = 150;
@@ -33,14 +33,14 @@ pub enum Matching {
 
 /// How poses are sought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ColmapSettings {
     /// Which photos are compared with which.
     pub matching: Matching,
     /// Worker threads.
     pub threads: usize,
 }
 
-impl Settings {
+impl ColmapSettings {
     /// The matching that is meant, never [`Matching::Auto`].
     pub fn matching(&self, photos: &Photos) -> Matching {
         match self.matching {
@@ -54,7 +54,7 @@ impl Settings {
 /// A step from photos to poses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum ColmapStep {
     /// Points that can be recognised, in each photo.
     Features,
     /// Which of them are the same, in pairs of photos.
@@ -63,7 +63,7 @@ pub enum Step {
     Mapping,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ColmapStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Features => "feature extraction",
@@ -73,12 +73,12 @@ impl fmt::Display for Step {
     }
 }
 
-impl Step {
+impl ColmapStep {
     /// In their order.
     pub const ALL: [Self; 3] = [Self::Features, Self::Matching, Self::Mapping];
 
     /// COLMAP's command.
-    pub(super) fn command(self, photos: &Photos, settings: &Settings) -> &'static str {
+    pub(super) fn command(self, photos: &Photos, settings: &ColmapSettings) -> &'static str {
         match (self, settings.matching(photos)) {
             (Self::Features, _) => "feature_extractor",
             (Self::Matching, Matching::Sequential) => "sequential_matcher",
@@ -93,7 +93,7 @@ impl Step {
         photos: &Photos,
         work: &Path,
         masks: Option<&Path>,
-        settings: &Settings,
+        settings: &ColmapSettings,
     ) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--database_path".into(), work.join("database.db").into()];
         let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
@@ -122,7 +122,12 @@ impl Step {
     }
 
     /// What else is wanted where the version knows it.
-    pub(super) fn wishes(self, photos: &Photos, list: &Path, settings: &Settings) -> Vec<Wish> {
+    pub(super) fn optional_arguments(
+        self,
+        photos: &Photos,
+        list: &Path,
+        settings: &ColmapSettings,
+    ) -> Vec<OptionalArgument> {
         let number = |n: usize| OsString::from(n.to_string());
         let threads = number(settings.threads);
         match self {

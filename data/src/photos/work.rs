@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::child;
 use super::lock::{LOCK, Lock};
 use super::progress::progress;
-use super::stages::{Matching, Settings, Step};
+use super::stages::{ColmapSettings, ColmapStep, Matching};
 use super::{Colmap, Photo, Photos, PhotosError, advice, masks};
 use crate::image;
 use crate::write::write_atomically;
@@ -59,11 +59,11 @@ struct State {
     /// How many photos had a mask when features were sought.
     #[serde(default)]
     masked: usize,
-    done: Vec<Step>,
+    done: Vec<ColmapStep>,
 }
 
 impl State {
-    fn fresh(photos: &Photos, settings: &Settings) -> Self {
+    fn fresh(photos: &Photos, settings: &ColmapSettings) -> Self {
         Self {
             photos_folder: photos.folder.clone(),
             matching: settings.matching(photos),
@@ -116,8 +116,8 @@ pub fn work_folder(parent: &Path, photos: &Photos) -> PathBuf {
 pub fn reconstruct(
     photos: &Photos,
     work: &Path,
-    settings: &Settings,
-    listen: &mut dyn FnMut(Step, Option<(usize, usize)>),
+    settings: &ColmapSettings,
+    listen: &mut dyn FnMut(ColmapStep, Option<(usize, usize)>),
     stop: &dyn Fn() -> bool,
 ) -> Result<Reconstruction, PhotosError> {
     reconstruct_with(Colmap::find, photos, work, settings, listen, stop)
@@ -127,13 +127,14 @@ pub(super) fn reconstruct_with(
     find: impl FnOnce() -> Result<Option<Colmap>, PhotosError>,
     photos: &Photos,
     work: &Path,
-    settings: &Settings,
-    listen: &mut dyn FnMut(Step, Option<(usize, usize)>),
+    settings: &ColmapSettings,
+    listen: &mut dyn FnMut(ColmapStep, Option<(usize, usize)>),
     stop: &dyn Fn() -> bool,
 ) -> Result<Reconstruction, PhotosError> {
     let fresh = State::fresh(photos, settings);
     let known = State::read(work).filter(|known| known.same_photos(&fresh));
-    let reused = known.as_ref().is_some_and(|state| Step::ALL.iter().all(|step| state.done.contains(step)));
+    let reused =
+        known.as_ref().is_some_and(|state| ColmapStep::ALL.iter().all(|step| state.done.contains(step)));
     if let Some(state) = known.filter(|_| reused && !models(work).is_empty()) {
         return finished(photos, work, state.masked, true);
     }
@@ -161,13 +162,13 @@ pub(super) fn reconstruct_with(
             state
         }
     };
-    for step in Step::ALL {
+    for step in ColmapStep::ALL {
         // A model that someone removed is made again.
-        if state.done.contains(&step) && !(step == Step::Mapping && models(work).is_empty()) {
+        if state.done.contains(&step) && !(step == ColmapStep::Mapping && models(work).is_empty()) {
             continue;
         }
         listen(step, None);
-        if step == Step::Features {
+        if step == ColmapStep::Features {
             let masked = masks::write(photos, work)?;
             if masked != state.masked {
                 // Features that are there were found without them.
@@ -285,16 +286,16 @@ fn link(_: &Path, _: &Path) -> bool {
 
 fn run_step(
     colmap: &mut Colmap,
-    step: Step,
+    step: ColmapStep,
     photos: &Photos,
     work: &Path,
-    settings: &Settings,
-    listen: &mut dyn FnMut(Step, Option<(usize, usize)>),
+    settings: &ColmapSettings,
+    listen: &mut dyn FnMut(ColmapStep, Option<(usize, usize)>),
     stop: &dyn Fn() -> bool,
 ) -> Result<(), PhotosError> {
     let log_path = work.join(LOG);
     let io = |source| PhotosError::Io { path: log_path.clone(), source };
-    if step == Step::Mapping {
+    if step == ColmapStep::Mapping {
         // It numbers its models after what is there.
         let sparse = work.join(MODELS);
         remove(&sparse)?;
@@ -303,7 +304,7 @@ fn run_step(
     let name = step.command(photos, settings);
     let given = masks::given(work);
     let mut arguments = step.portable_arguments(photos, work, given.as_deref(), settings);
-    arguments.extend(colmap.options(name, &step.wishes(photos, &work.join(LIST), settings))?);
+    arguments.extend(colmap.options(name, &step.optional_arguments(photos, &work.join(LIST), settings))?);
     let mut command = colmap.command(name);
     command.args(&arguments);
     let mut log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(io)?;
@@ -325,7 +326,7 @@ fn run_step(
         Some(status) if status.success() => Ok(()),
         // The mapper also fails where nothing is wrong but the photos.
         Some(_)
-            if step == Step::Mapping
+            if step == ColmapStep::Mapping
                 && last.iter().any(|line| line.contains("failed to create sparse model")) =>
         {
             Err(PhotosError::NoModel { photos: photos.files.len(), log: log_path })

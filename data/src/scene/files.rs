@@ -14,7 +14,7 @@ use crate::image::{EXTENSIONS, has_extension};
 const PARTS: usize = 4;
 
 /// A frame whose image is there.
-pub(super) struct Found {
+pub(super) struct FoundFrame {
     pub frame: ListedFrame,
     /// Its place in the list.
     pub listed: u32,
@@ -24,7 +24,7 @@ pub(super) struct Found {
 
 /// What became of a list of frames.
 pub(super) struct Files {
-    pub found: Vec<Found>,
+    pub found: Vec<FoundFrame>,
     pub missing: Vec<PathBuf>,
     /// What is to be said of it.
     pub said: Vec<String>,
@@ -39,7 +39,7 @@ pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, Sce
         match existing(&frame.image).or_else(|| elsewhere.find(&frame)) {
             Some(path) => {
                 let split = frame.split.unwrap_or(Split::Train);
-                files.found.push(Found { path, split, frame, listed });
+                files.found.push(FoundFrame { path, split, frame, listed });
             }
             None => files.missing.push(frame.image),
         }
@@ -177,10 +177,14 @@ fn stem(path: &Path) -> Option<String> {
 }
 
 /// Says it if a folder of masks lies beside the images and some, or all, are not used.
-pub(super) fn masks_without_images(source: &Path, format: SceneFormat, found: &[Found]) -> Option<String> {
+pub(super) fn masks_without_images(
+    source: &Path,
+    format: SceneFormat,
+    found: &[FoundFrame],
+) -> Option<String> {
     let root = if source.is_dir() { source } else { source.parent()? };
     let folder = ["masks", "mask"].into_iter().find(|name| root.join(name).is_dir())?;
-    let without: Vec<&Found> = found.iter().filter(|f| f.frame.mask.is_none()).collect();
+    let without: Vec<&FoundFrame> = found.iter().filter(|f| f.frame.mask.is_none()).collect();
     let name = plain_name(&without.first()?.frame.name);
     let remedy = match format {
         SceneFormat::Colmap => format!("that of {name} is masks/{name}.png"),

@@ -33,19 +33,19 @@ pub(super) struct LensFields {
 }
 
 /// A field that cannot be used: its name and what is wrong with it.
-pub(super) type Problem = (&'static str, String);
+pub(super) type FieldProblem = (&'static str, String);
 
 /// Intrinsics for an image as it is on disk.
 #[derive(Debug)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedLens {
     pub intrinsics: Intrinsics,
     /// The image is a resampled version of what the file describes.
     pub rescaled: bool,
 }
 
-impl Resolved {
+impl ResolvedLens {
     /// What describes an image of some size, for a resampled version of it.
-    pub fn fit(described: &Intrinsics, width: u32, height: u32) -> Result<Self, Problem> {
+    pub fn fit(described: &Intrinsics, width: u32, height: u32) -> Result<Self, FieldProblem> {
         let (w, h) = (described.width, described.height);
         let rescaled = (w, h) != (width, height);
         if rescaled && !same_shape((w, h), (width, height)) {
@@ -92,7 +92,7 @@ impl LensFields {
 
     /// The intrinsics for an image of this size. Where `w` and `h` are absent, they are the image's; where they
     /// differ from it by one factor, everything is scaled with them.
-    pub fn resolve(&self, width: u32, height: u32) -> Result<Resolved, Problem> {
+    pub fn resolve(&self, width: u32, height: u32) -> Result<ResolvedLens, FieldProblem> {
         let w = side("w", self.w, width)?;
         let h = side("h", self.h, height)?;
         let along_x = focal(("fl_x", self.fl_x), ("camera_angle_x", self.camera_angle_x), w)?;
@@ -113,7 +113,7 @@ impl LensFields {
             distortion: self.distortion()?,
         };
         described.validate().map_err(|e| ("intrinsics", e.to_string()))?;
-        Resolved::fit(&described, width, height)
+        ResolvedLens::fit(&described, width, height)
     }
 
     /// Whether an image of this size is what `w` and `h` describe, or a resampled version of it; any is where they
@@ -123,7 +123,7 @@ impl LensFields {
         matches!((w, h), (Ok(w), Ok(h)) if same_shape((w, h), (width, height)))
     }
 
-    fn distortion(&self) -> Result<Distortion, Problem> {
+    fn distortion(&self) -> Result<Distortion, FieldProblem> {
         const KNOWN: &str = "pinhole, OpenCV and OpenCV fisheye lenses are; undistort the images first, with COLMAP's \
             `colmap image_undistorter` or Nerfstudio's `ns-process-data`";
         let refuse = |field, what: &str| Err((field, format!("{what} is not supported, {KNOWN}")));
@@ -162,7 +162,7 @@ impl LensFields {
 }
 
 /// A side in pixels as stated, or the image's. Files write `1080.0` as well as `1080`.
-fn side(field: &'static str, stated: Option<f64>, image: u32) -> Result<u32, Problem> {
+fn side(field: &'static str, stated: Option<f64>, image: u32) -> Result<u32, FieldProblem> {
     match stated {
         None => Ok(image),
         Some(v) if v.fract() == 0.0 && (1.0..=f64::from(MAX_SIDE)).contains(&v) => Ok(v as u32),
@@ -180,7 +180,7 @@ fn focal(
     pixels: (&'static str, Option<f64>),
     angle: (&'static str, Option<f64>),
     side: u32,
-) -> Result<Option<f64>, Problem> {
+) -> Result<Option<f64>, FieldProblem> {
     match (pixels.1, angle.1) {
         (Some(f), _) if f.is_finite() && f > 0.0 => Ok(Some(f)),
         (Some(f), _) => Err((pixels.0, format!("is {f}, it must be positive"))),

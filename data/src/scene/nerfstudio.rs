@@ -53,7 +53,7 @@ pub(super) fn unheeded(file: &Value) -> Option<String> {
 
 /// The fields as found.
 #[derive(Deserialize)]
-pub(super) struct Fields {
+pub(super) struct NerfstudioFields {
     applied_transform: Option<Vec<Vec<f64>>>,
     applied_scale: Option<f64>,
     ply_file_path: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct Fields {
 
 /// How the file's frame came about.
 #[derive(Debug)]
-pub(super) struct Origin {
+pub(super) struct AppliedTransform {
     applied: Isometry3<f64>,
     /// Of the file's lengths, in original ones.
     unit: f64,
@@ -70,9 +70,9 @@ pub(super) struct Origin {
     cropped: bool,
 }
 
-impl Origin {
+impl AppliedTransform {
     /// Checks the fields of a file.
-    pub fn new(path: &Path, fields: Fields) -> Result<Self, SceneError> {
+    pub fn new(path: &Path, fields: NerfstudioFields) -> Result<Self, SceneError> {
         let (applied, within) = match &fields.applied_transform {
             None => (Isometry3::identity(), 1.0),
             Some(rows) => {

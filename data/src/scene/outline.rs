@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::detect::{Detected, SceneFormat, detect};
-use super::files::{self, Files, Found};
-use super::lens_fields::{LensFields, Problem, Resolved, same_shape};
+use super::files::{self, Files, FoundFrame};
+use super::lens_fields::{FieldProblem, LensFields, ResolvedLens, same_shape};
 use super::order::natural;
 use super::placement::Placement;
 use super::splits::{Split, Splits, holdout, keeps};
@@ -63,10 +63,10 @@ pub(super) enum ListedLens {
 
 impl ListedLens {
     /// The intrinsics for an image of this size, or the field that is wrong.
-    fn resolve(&self, width: u32, height: u32) -> Result<Resolved, Problem> {
+    fn resolve(&self, width: u32, height: u32) -> Result<ResolvedLens, FieldProblem> {
         match self {
             Self::Fields(fields) => fields.resolve(width, height),
-            Self::Known(intrinsics) => Resolved::fit(intrinsics, width, height),
+            Self::Known(intrinsics) => ResolvedLens::fit(intrinsics, width, height),
         }
     }
 
@@ -265,7 +265,7 @@ fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
 
 /// A frame whose image exists.
 /// Holds out views where the files do not say, then keeps the allowed number of each split.
-fn assign_splits(found: &mut Vec<Found>, options: &LoadOptions) {
+fn assign_splits(found: &mut Vec<FoundFrame>, options: &LoadOptions) {
     if found.iter().any(|f| f.frame.split.is_none()) {
         found.sort_by(|a, b| natural(plain_name(&a.frame.name), plain_name(&b.frame.name)));
         let count = found.len();
@@ -286,7 +286,7 @@ fn assign_splits(found: &mut Vec<Found>, options: &LoadOptions) {
 }
 
 /// Turns places in the list of frames into places among the views; views that were left out see nothing.
-fn renumber(points: &mut [ScenePoint], found: &[Found]) {
+fn renumber(points: &mut [ScenePoint], found: &[FoundFrame]) {
     let views: HashMap<u32, u32> = found.iter().zip(0..).map(|(found, view)| (found.listed, view)).collect();
     for point in points {
         point.views = point.views.iter().filter_map(|listed| views.get(listed).copied()).collect();
@@ -302,8 +302,8 @@ struct Checked {
 }
 
 /// Fits one frame's lens to its image.
-fn check(found: &Found, options: &LoadOptions) -> Result<Checked, SceneError> {
-    let Found { frame, path, .. } = found;
+fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneError> {
+    let FoundFrame { frame, path, .. } = found;
     let header = ImageHeader::read(path)?;
     let turn = header.turn_for(|width, height| frame.lens.fits(width, height));
     let header = header.turned(turn);

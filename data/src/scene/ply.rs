@@ -88,7 +88,7 @@ enum Encoding {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ScalarType {
     I8,
     U8,
     I16,
@@ -99,7 +99,7 @@ enum Kind {
     F64,
 }
 
-impl Kind {
+impl ScalarType {
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "char" | "int8" => Self::I8,
@@ -152,7 +152,7 @@ impl Kind {
 
 struct Property {
     name: String,
-    kind: Kind,
+    kind: ScalarType,
 }
 
 struct Header {
@@ -199,7 +199,7 @@ impl Header {
                     return Err("its vertices have lists, which points do not have".into());
                 }
                 ["property", kind, name] if count.is_some() => {
-                    let kind = Kind::parse(kind).ok_or_else(damaged)?;
+                    let kind = ScalarType::parse(kind).ok_or_else(damaged)?;
                     properties.push(Property { name: name.to_owned(), kind });
                 }
                 ["comment" | "obj_info", ..] | [] => continue,

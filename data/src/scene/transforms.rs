@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::SceneError;
 use super::lens_fields::LensFields;
-use super::nerfstudio::{self, Origin};
+use super::nerfstudio::{self, AppliedTransform};
 use super::outline::{DepthFile, plain_name};
 use super::placement::Placement;
 use crate::camera::{FARTHEST, pose_from_rows};
@@ -30,7 +30,7 @@ pub(super) struct TransformsFile {
     pub placement: Placement,
     pub frames: Vec<Frame>,
     /// What Nerfstudio's files say beside; `None` in Instant-NGP's.
-    pub origin: Option<Origin>,
+    pub origin: Option<AppliedTransform>,
     /// What is to be said of Nerfstudio's fields in a file that is read as Instant-NGP's.
     pub unheeded: Option<String>,
     /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
@@ -105,11 +105,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let origin = match nerfstudio::is_its(&value) {
-        true => Some(Origin::new(path, part(path, "", &value)?)?),
+        true => Some(AppliedTransform::new(path, part(path, "", &value)?)?),
         false => None,
     };
     let stored = head.depth_unit_scale_factor.unwrap_or(DEPTH_UNIT);
-    let unit = stored * origin.as_ref().map_or(1.0, Origin::unit);
+    let unit = stored * origin.as_ref().map_or(1.0, AppliedTransform::unit);
     if !(stored > 0.0 && unit.is_finite() && unit > 0.0) {
         let problem =
             format!("is {stored}, it must be positive, and with applied_scale a length that can be");

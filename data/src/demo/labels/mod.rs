@@ -5,12 +5,12 @@
 //! overlap. In every second image a grey patch hides something: its pixels are ignored.
 //!
 //! ```no_run
-//! use nerve_data::demo::labels::{LabelDemo, Part};
+//! use nerve_data::demo::labels::{LabelDemo, LabelDemoSplit};
 //! use nerve_data::labels::LabelSet;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let demo = LabelDemo::default();
-//! let labelled = demo.image(Part::Train, 0)?;
+//! let labelled = demo.image(LabelDemoSplit::Train, 0)?;
 //! demo.write("labels".as_ref(), &|done, total| println!("{done}/{total}"))?;
 //! let set = LabelSet::open("labels".as_ref())?;
 //! # Ok(())
@@ -66,14 +66,14 @@ impl Default for LabelDemo {
 
 /// The set an image belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum LabelDemoSplit {
     /// For training.
     Train,
     /// Held out.
     Val,
 }
 
-impl Part {
+impl LabelDemoSplit {
     /// The name used in files: `train` or `val`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -115,10 +115,10 @@ impl LabelDemo {
     ///
     /// # Errors
     /// [`DemoError::Config`] for a setting out of range.
-    pub fn image(&self, part: Part, index: u64) -> Result<Labelled, DemoError> {
+    pub fn image(&self, part: LabelDemoSplit, index: u64) -> Result<Labelled, DemoError> {
         self.check()?;
         let mut draws = Draws::new(self.seed, part.stream(index));
-        Ok(paint::Picture::draw(self, &mut draws).paint(self.height, self.width))
+        Ok(paint::ShapeImage::draw(self, &mut draws).paint(self.height, self.width))
     }
 
     /// The classes, in the order of their numbers.

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3};
 
 use super::shape::{Shape, color};
 use super::{CLASSES, LabelDemo};
-use crate::demo::shape::V3;
+use crate::demo::solid::V3;
 use crate::demo::texture::noise;
 use crate::draws::Draws;
 use crate::labels::{IGNORE, Labelled};
@@ -13,7 +13,7 @@ use crate::labels::{IGNORE, Labelled};
 const SAMPLES: usize = 2;
 
 /// What is in an image.
-pub(super) struct Picture {
+pub(super) struct ShapeImage {
     /// Later ones lie on earlier ones.
     shapes: Vec<Shape>,
     /// Centre, column then row, and radius of what is hidden, in pixels.
@@ -23,7 +23,7 @@ pub(super) struct Picture {
     place: (f64, f64),
 }
 
-impl Picture {
+impl ShapeImage {
     /// Draws what is in an image.
     pub fn draw(config: &LabelDemo, draws: &mut Draws) -> Self {
         let size = (config.height as f64, config.width as f64);

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::CLASSES;
-use crate::demo::shape::V3;
+use crate::demo::solid::V3;
 use crate::demo::texture::noise;
 use crate::draws::Draws;
 

@@ -15,7 +15,12 @@ fn small() -> LabelDemo {
 #[test]
 fn the_default_set_is_frozen() {
     let mut hash = Sha256::new();
-    for (part, index) in [(Part::Train, 0), (Part::Train, 41), (Part::Val, 0), (Part::Val, 23)] {
+    for (part, index) in [
+        (LabelDemoSplit::Train, 0),
+        (LabelDemoSplit::Train, 41),
+        (LabelDemoSplit::Val, 0),
+        (LabelDemoSplit::Val, 23),
+    ] {
         let labelled = LabelDemo::default().image(part, index).unwrap();
         hash.update(labelled.image.as_slice().unwrap());
         hash.update(labelled.mask.as_slice().unwrap());
@@ -31,7 +36,7 @@ fn what_is_written_is_what_was_painted() {
     demo.write(out.path(), &|_, _| ()).unwrap();
     let set = LabelSet::open(out.path()).unwrap();
     assert_eq!((set.format, &set.classes), (LabelFormat::Folder, &LabelDemo::classes()));
-    for (part, count) in [(Part::Train, 5), (Part::Val, 2)] {
+    for (part, count) in [(LabelDemoSplit::Train, 5), (LabelDemoSplit::Val, 2)] {
         let split = set.split(part.as_str()).unwrap();
         assert_eq!(split.pairs.len(), count);
         for (i, pair) in split.pairs.iter().enumerate() {
@@ -73,17 +78,17 @@ fn the_default_set_is_sound() {
 #[test]
 fn images_depend_on_seed_part_and_index() {
     let demo = small();
-    let image = demo.image(Part::Train, 3).unwrap();
-    assert_eq!(image, LabelDemo { train: 500, ..small() }.image(Part::Train, 3).unwrap());
+    let image = demo.image(LabelDemoSplit::Train, 3).unwrap();
+    assert_eq!(image, LabelDemo { train: 500, ..small() }.image(LabelDemoSplit::Train, 3).unwrap());
     for other in [
-        demo.image(Part::Val, 3),
-        demo.image(Part::Train, 4),
-        LabelDemo { seed: 1, ..small() }.image(Part::Train, 3),
+        demo.image(LabelDemoSplit::Val, 3),
+        demo.image(LabelDemoSplit::Train, 4),
+        LabelDemo { seed: 1, ..small() }.image(LabelDemoSplit::Train, 3),
     ] {
         assert_ne!(image, other.unwrap());
     }
     assert!(image.mask.iter().all(|&label| label < 6 || label == IGNORE));
     for bad in [LabelDemo { width: 0, ..small() }, LabelDemo { shapes: 65, ..small() }] {
-        assert!(matches!(bad.image(Part::Train, 0), Err(DemoError::Config { .. })));
+        assert!(matches!(bad.image(LabelDemoSplit::Train, 0), Err(DemoError::Config { .. })));
     }
 }

@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::{CLASSES, LabelDemo, Part};
+use super::{CLASSES, LabelDemo, LabelDemoSplit};
 use crate::demo::DemoError;
 use crate::demo::write::{MANIFEST, claim, remove, write_json};
-use crate::write::{Pixels, write_png};
+use crate::write::{PixelFormat, write_png};
 
 const FOLDERS: [&str; 2] = ["images", "masks"];
 
@@ -42,7 +42,7 @@ impl LabelDemo {
         // First away and last back, so that an interrupted set cannot be loaded by mistake.
         let class_file = out.join("classes.json");
         remove(&class_file)?;
-        let parts = [(Part::Train, self.train), (Part::Val, self.val)];
+        let parts = [(LabelDemoSplit::Train, self.train), (LabelDemoSplit::Val, self.val)];
         for (part, count) in parts {
             for folder in FOLDERS {
                 let folder = out.join(folder).join(part.as_str());
@@ -53,7 +53,7 @@ impl LabelDemo {
                 more.collect::<Vec<_>>().iter().try_for_each(|path| remove(path))?;
             }
         }
-        let all: Vec<(Part, usize)> =
+        let all: Vec<(LabelDemoSplit, usize)> =
             parts.iter().flat_map(|&(part, count)| (0..count).map(move |i| (part, i))).collect();
         let done = AtomicUsize::new(0);
         all.par_iter().try_for_each(|&(part, index)| -> Result<(), DemoError> {
@@ -61,9 +61,9 @@ impl LabelDemo {
             let (width, height) = (self.width as u32, self.height as u32);
             let path = |folder: &str| out.join(folder).join(part.as_str()).join(file_name(index));
             let bytes: Vec<u8> = labelled.image.iter().copied().collect();
-            write_png(&path(FOLDERS[0]), width, height, Pixels::Rgb, &bytes)?;
+            write_png(&path(FOLDERS[0]), width, height, PixelFormat::Rgb, &bytes)?;
             let bytes: Vec<u8> = labelled.mask.iter().copied().collect();
-            write_png(&path(FOLDERS[1]), width, height, Pixels::Gray, &bytes)?;
+            write_png(&path(FOLDERS[1]), width, height, PixelFormat::Gray, &bytes)?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
             Ok(())
         })?;

@@ -1,19 +1,19 @@
 //! Signed distances, written independently of the intersections they check.
 
-use crate::demo::shape::{Shape, V3};
+use crate::demo::solid::{Solid, V3};
 
 /// Exact signed distance to a solid in its own frame, negative inside (outside only, for rods).
-pub(super) fn distance(shape: &Shape, p: &V3) -> f64 {
+pub(super) fn distance(solid: &Solid, p: &V3) -> f64 {
     let rho = p.x.hypot(p.y);
-    match shape {
-        Shape::Sphere { radius } => p.norm() - radius,
-        Shape::Torus { major, minor } => (rho - major).hypot(p.z) - minor,
-        Shape::Cuboid { half } => {
+    match solid {
+        Solid::Sphere { radius } => p.norm() - radius,
+        Solid::Torus { major, minor } => (rho - major).hypot(p.z) - minor,
+        Solid::Cuboid { half } => {
             let q = p.abs() - half;
             q.sup(&V3::zeros()).norm() + q.max().min(0.0)
         }
-        Shape::Cylinder { radius, half_height } => corner(rho - radius, p.z.abs() - half_height),
-        Shape::Cone { radius, height } => {
+        Solid::Cylinder { radius, half_height } => corner(rho - radius, p.z.abs() - half_height),
+        Solid::Cone { radius, height } => {
             let (base, apex) = ((*radius, -0.5 * height), (0.0, 0.5 * height));
             let slope = (*height, *radius);
             let side = ((rho - base.0) * slope.0 + (p.z - base.1) * slope.1) / slope.0.hypot(slope.1);
@@ -21,7 +21,7 @@ pub(super) fn distance(shape: &Shape, p: &V3) -> f64 {
             let edge = segment((rho, p.z), base, apex).min(segment((rho, p.z), (0.0, base.1), base));
             if inside { -edge } else { edge }
         }
-        Shape::Rods(rods) => rods
+        Solid::Rods(rods) => rods
             .iter()
             .map(|rod| {
                 let (ap, ab) = (p - rod.a, rod.b - rod.a);

@@ -35,7 +35,7 @@ fn every_file_holds_what_was_rendered() {
 
     let scene = render(&small()).unwrap();
     for view in &scene.views {
-        let split = view.split.as_str();
+        let split = view.split.name();
         let file = |suffix: &str| out.path().join(split).join(format!("{}{suffix}", view.name));
         let open = |suffix: &str| image::open(file(suffix)).unwrap();
         assert!(open(".png").to_rgba8().as_raw().iter().eq(view.rgba.iter()));

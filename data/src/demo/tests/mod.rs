@@ -3,7 +3,7 @@
 mod distance;
 mod files;
 mod memory;
-mod shapes;
+mod solids;
 mod views;
 
 use std::sync::OnceLock;

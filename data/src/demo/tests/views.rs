@@ -4,11 +4,12 @@ use sha2::{Digest, Sha256};
 
 use super::distance::distance;
 use super::{default_scene, small};
-use crate::demo::camera::Lens;
-use crate::demo::scene::Scene;
-use crate::demo::shape::V3;
+use crate::demo::camera::Pinhole;
+use crate::demo::scene::DemoWorld;
+use crate::demo::solid::V3;
 use crate::demo::write::quantised_depth;
-use crate::demo::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, Split, render};
+use crate::demo::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, render};
+use crate::scene::Split;
 
 /// The default scene's bytes. Published figures are measured on it: a change of the picture makes them
 /// incomparable, so it has to come with every such figure measured anew.
@@ -43,10 +44,10 @@ fn the_number_of_threads_does_not_matter() {
 
 #[test]
 fn depth_normal_and_label_lie_on_the_surface() {
-    let scene = Scene::new();
+    let scene = DemoWorld::new();
     let mut seen = [0usize; 10];
     for view in held_out() {
-        let lens = Lens::new(&view.pose, view.label.nrows());
+        let lens = Pinhole::new(&view.pose, view.label.nrows());
         for ((y, x), &label) in view.label.indexed_iter() {
             let normal = V3::from_fn(|k, _| f64::from(view.normal[[y, x, k]]));
             let depth = f64::from(view.depth[[y, x]]);
@@ -58,7 +59,7 @@ fn depth_normal_and_label_lie_on_the_surface() {
             let ray = lens.ray(x as f64 + 0.5, y as f64 + 0.5);
             let p = ray.at(depth);
             let object = scene.objects.iter().find(|object| object.class == label).unwrap();
-            let off = distance(&object.shape, &object.axes.tr_mul(&(p - object.centre)));
+            let off = distance(&object.solid, &object.axes.tr_mul(&(p - object.centre)));
             assert!(off.abs() < 1e-6, "{} ({x}, {y}): class {label} off by {off}", view.name);
             assert!((normal.norm() - 1.0).abs() < 1e-6 && normal.dot(&ray.dir) < 0.0);
             assert!(p.amax() < 1.2, "outside the documented box: {p:?}");
@@ -90,7 +91,7 @@ fn depth_agrees_between_views() {
     let focal = 0.5 * side as f64 / (0.5 * CAMERA_ANGLE_X).tan();
     let (mut same, mut all) = (0, 0);
     for (a, b) in views.iter().zip(&views[1..]) {
-        let lens = Lens::new(&a.pose, side);
+        let lens = Pinhole::new(&a.pose, side);
         for ((y, x), &depth) in a.depth.indexed_iter().filter(|(_, d)| **d > 0.0) {
             let p = lens.ray(x as f64 + 0.5, y as f64 + 0.5).at(f64::from(depth));
             let q = b.pose.inverse_transform_vector(&(p - b.pose.translation.vector));

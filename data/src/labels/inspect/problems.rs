@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::SplitReport;
-use crate::inspect::{Problem, Severity, listed};
+use crate::inspect::{DataProblem, Severity, listed};
 use crate::labels::{LabelSet, MAX_CLASSES};
 
 /// More ignored pixels than this part are remarkable.
@@ -15,10 +15,10 @@ const OUTLINES: f64 = 0.5;
 type Add<'a> = &'a mut dyn FnMut(Severity, String, &str);
 
 /// All problems, the worst first.
-pub(super) fn find(set: &LabelSet, splits: &[SplitReport]) -> Vec<Problem> {
+pub(super) fn find(set: &LabelSet, splits: &[SplitReport]) -> Vec<DataProblem> {
     let mut problems = Vec::new();
     let mut add = |severity, what: String, remedy: &str| {
-        problems.push(Problem { severity, what, remedy: remedy.to_owned() });
+        problems.push(DataProblem { severity, what, remedy: remedy.to_owned() });
     };
     for split in splits {
         unreadable(split, &mut add);

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::{Folder, png_of};
 use crate::labels::{LabelSet, inspect};
-use crate::write::{Pixels, write_png};
+use crate::write::{PixelFormat, write_png};
 
 /// A plain folder of two classes with one pair, `images/x.png` and `masks/x.png`.
 fn good() -> Folder {
@@ -63,7 +63,7 @@ fn each_error_names_the_file_and_the_remedy() {
         (
             &|f| {
                 let deep: Vec<u8> = [0u16, 1, 0, 256, 0, 0].iter().flat_map(|v| v.to_ne_bytes()).collect();
-                write_png(&f.path("masks/x.png"), 3, 2, Pixels::Gray16, &deep).unwrap();
+                write_png(&f.path("masks/x.png"), 3, 2, PixelFormat::Gray16, &deep).unwrap();
             },
             &["x.png: id 256 at column 0, row 1"],
         ),
@@ -93,7 +93,7 @@ fn each_error_names_the_file_and_the_remedy() {
             &["color (1, 2, 1)", "no colors are known", "`color` in classes.json"],
         ),
         (
-            &|f| write_png(&f.path("masks/x.png"), 2, 3, Pixels::Gray, &[0; 6]).unwrap(),
+            &|f| write_png(&f.path("masks/x.png"), 2, 3, PixelFormat::Gray, &[0; 6]).unwrap(),
             &["images/x.png: 3x2 pixels, but its mask", "masks/x.png has 2x3", "resize both"],
         ),
         (

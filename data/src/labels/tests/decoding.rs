@@ -3,9 +3,9 @@
 use png::{BitDepth, ColorType};
 
 use super::{Folder, png_of};
-use crate::labels::mask::{self, Pixels};
+use crate::labels::mask::{self, MaskPixels};
 use crate::labels::{IGNORE, LabelSet};
-use crate::write::{Pixels as Written, write_png};
+use crate::write::{PixelFormat, write_png};
 
 #[test]
 fn whatever_the_file_holds_pixels_are_class_numbers() {
@@ -21,10 +21,10 @@ fn whatever_the_file_holds_pixels_are_class_numbers() {
     let path = &pair.mask;
     let check = |kind: &str| assert_eq!(set.load(pair).unwrap().mask.as_slice().unwrap(), expected, "{kind}");
 
-    write_png(path, 3, 2, Written::Gray, &expected).unwrap();
+    write_png(path, 3, 2, PixelFormat::Gray, &expected).unwrap();
     check("8 bits");
     let deep: Vec<u8> = expected.iter().flat_map(|&v| u16::from(v).to_ne_bytes()).collect();
-    write_png(path, 3, 2, Written::Gray16, &deep).unwrap();
+    write_png(path, 3, 2, PixelFormat::Gray16, &deep).unwrap();
     check("16 bits");
     let alpha: Vec<u8> = expected.iter().flat_map(|&v| [v, 77]).collect();
     png_of(path, (3, 2), ColorType::GrayscaleAlpha, BitDepth::Eight, &[], &alpha);
@@ -49,7 +49,7 @@ fn whatever_the_file_holds_pixels_are_class_numbers() {
     folder.colors("masks/x.png", few.map(color));
     assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), few, "colors");
     let rgba: Vec<u8> = few.iter().flat_map(|&class| [color(class).as_slice(), &[0]].concat()).collect();
-    write_png(path, 3, 2, Written::Rgba, &rgba).unwrap();
+    write_png(path, 3, 2, PixelFormat::Rgba, &rgba).unwrap();
     assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), few, "colors with alpha");
 }
 
@@ -106,7 +106,7 @@ fn interlaced_pngs_of_few_bits_keep_their_order() {
     let path = folder.path("m.png");
     std::fs::write(&path, interlaced(8, 8, &raw)).unwrap();
     let expected: Vec<u16> = (0..64).map(|i| u16::from(value(i % 8, i / 8))).collect();
-    assert_eq!(mask::read(&path).unwrap().pixels, Pixels::Grey(expected));
+    assert_eq!(mask::read(&path).unwrap().pixels, MaskPixels::Grey(expected));
 }
 
 /// An interlaced grey PNG of 2 bits, uncompressed.

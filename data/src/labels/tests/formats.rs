@@ -247,13 +247,13 @@ fn images_are_turned_if_only_then_the_mask_fits() {
     let segment = [&[0xff, 0xe1], &(exif.len() as u16 + 2).to_be_bytes()[..], exif].concat();
     let jpeg = jpeg.into_inner();
     std::fs::write(&path, [&jpeg[..2], &segment, &jpeg[2..]].concat()).unwrap();
-    crate::write::write_png(&folder.path("masks/x.png"), 8, 16, crate::write::Pixels::Gray, &[1; 128])
+    crate::write::write_png(&folder.path("masks/x.png"), 8, 16, crate::write::PixelFormat::Gray, &[1; 128])
         .unwrap();
     let set = LabelSet::open(folder.root()).unwrap();
     let labelled = set.load(&set.splits[0].pairs[0]).unwrap();
     assert_eq!(labelled.image.dim(), (16, 8, 3));
     assert!(labelled.image[[1, 4, 0]] < 20 && labelled.image[[14, 4, 0]] > 235);
-    crate::write::write_png(&folder.path("masks/x.png"), 16, 8, crate::write::Pixels::Gray, &[1; 128])
+    crate::write::write_png(&folder.path("masks/x.png"), 16, 8, crate::write::PixelFormat::Gray, &[1; 128])
         .unwrap();
     assert_eq!(set.load(&set.splits[0].pairs[0]).unwrap().image.dim(), (8, 16, 3), "as stored");
 }

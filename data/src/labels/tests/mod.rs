@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::write::{Pixels, write_png};
+use crate::write::{PixelFormat, write_png};
 
 /// A folder that is filled file by file.
 struct Folder(TempDir);
@@ -40,19 +40,19 @@ impl Folder {
     fn image(&self, name: &str, mark: u8) -> &Self {
         let mut data = [7; 18];
         data[0] = mark;
-        write_png(&self.path(name), 3, 2, Pixels::Rgb, &data).unwrap();
+        write_png(&self.path(name), 3, 2, PixelFormat::Rgb, &data).unwrap();
         self
     }
 
     /// A grey mask of 3x2 pixels.
     fn mask(&self, name: &str, ids: [u8; 6]) -> &Self {
-        write_png(&self.path(name), 3, 2, Pixels::Gray, &ids).unwrap();
+        write_png(&self.path(name), 3, 2, PixelFormat::Gray, &ids).unwrap();
         self
     }
 
     /// A color mask of 3x2 pixels.
     fn colors(&self, name: &str, colors: [[u8; 3]; 6]) -> &Self {
-        write_png(&self.path(name), 3, 2, Pixels::Rgb, colors.as_flattened()).unwrap();
+        write_png(&self.path(name), 3, 2, PixelFormat::Rgb, colors.as_flattened()).unwrap();
         self
     }
 }

@@ -8,16 +8,17 @@ fn newer_versions_get_their_own_options() {
     fs::write(place.root.path().join("colmap"), newer).unwrap();
     let mut colmap = Colmap::at(place.root.path().join("colmap").into_os_string()).unwrap().unwrap();
     assert_eq!(colmap.version, "3.12.0");
-    let settings = Settings { matching: Matching::Auto, threads: 2 };
-    let wishes = Step::Features.wishes(&place.photos, Path::new("list"), &settings);
-    let options = colmap.options("feature_extractor", &wishes).unwrap();
+    let settings = ColmapSettings { matching: Matching::Auto, threads: 2 };
+    let optional_arguments =
+        ColmapStep::Features.optional_arguments(&place.photos, Path::new("list"), &settings);
+    let options = colmap.options("feature_extractor", &optional_arguments).unwrap();
     assert_eq!(options, ["--FeatureExtraction.use_gpu", "0"]);
 }
 
 #[test]
 fn which_photos_are_compared() {
     let place = Place::new(&FIVE, GOOD);
-    let auto = Settings { matching: Matching::Auto, threads: 1 };
+    let auto = ColmapSettings { matching: Matching::Auto, threads: 1 };
     let mut photos = place.photos.clone();
     let file = photos.files[0].clone();
     let rename = |photos: &mut Photos, names: &mut dyn Iterator<Item = String>| {
@@ -33,7 +34,7 @@ fn which_photos_are_compared() {
     rename(&mut photos, &mut unpadded.into_iter());
     assert!(!photos.numbered(), "COLMAP goes by the names' own order");
     assert_eq!(auto.matching(&photos), Matching::Exhaustive);
-    let told = Settings { matching: Matching::Sequential, threads: 1 };
+    let told = ColmapSettings { matching: Matching::Sequential, threads: 1 };
     assert_eq!(told.matching(&place.photos), Matching::Sequential);
 }
 

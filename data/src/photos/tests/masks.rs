@@ -39,7 +39,7 @@ fn masks_keep_what_they_hide_from_colmap() {
         advice::manual_commands(
             &place.photos,
             &place.work(),
-            &Settings { matching: Matching::Auto, threads: 1 },
+            &ColmapSettings { matching: Matching::Auto, threads: 1 },
         )
     };
     let commands = manual(&place);

@@ -74,11 +74,11 @@ while [ $# -gt 0 ]; do case "$1" in --output_path) output=$2;; esac; shift; done
 
     fn run_until(
         &self,
-        listen: &mut dyn FnMut(Step, Option<(usize, usize)>),
+        listen: &mut dyn FnMut(ColmapStep, Option<(usize, usize)>),
         stop: &dyn Fn() -> bool,
     ) -> Result<Reconstruction, PhotosError> {
         let program = self.root.path().join("colmap").into_os_string();
-        let settings = Settings { matching: Matching::Auto, threads: 2 };
+        let settings = ColmapSettings { matching: Matching::Auto, threads: 2 };
         reconstruct_with(|| Colmap::at(program), &self.photos, &self.work(), &settings, listen, stop)
     }
 
@@ -99,10 +99,10 @@ fn photos_become_a_colmap_scene_once() {
     assert_eq!((made.registered, made.photos, made.reused), (4, 5, false));
     assert_eq!(made.models, [4, 2]);
     for wanted in [
-        (Step::Features, None),
-        (Step::Features, Some((5, 5))),
-        (Step::Matching, Some((0, 1))),
-        (Step::Mapping, Some((3, 5))),
+        (ColmapStep::Features, None),
+        (ColmapStep::Features, Some((5, 5))),
+        (ColmapStep::Matching, Some((0, 1))),
+        (ColmapStep::Mapping, Some((3, 5))),
     ] {
         assert!(heard.contains(&wanted), "{wanted:?} in {heard:?}");
     }
@@ -281,7 +281,7 @@ fn a_lock_alone_is_no_folder_of_someone_else() {
 #[test]
 fn without_colmap_the_commands_are_printed() {
     let place = Place::new(&FIVE, GOOD);
-    let settings = Settings { matching: Matching::Auto, threads: 2 };
+    let settings = ColmapSettings { matching: Matching::Auto, threads: 2 };
     let none =
         reconstruct_with(|| Ok(None), &place.photos, &place.work(), &settings, &mut |_, _| {}, &|| false);
     let error = none.unwrap_err().to_string();

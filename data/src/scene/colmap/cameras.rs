@@ -8,7 +8,7 @@ use crate::image::MAX_SIDE;
 
 /// A camera model that COLMAP has published: its name, its number in binary files, and how many parameters it has.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct CameraModel {
     /// As in text files.
     pub name: &'static str,
     /// As in binary files.
@@ -17,30 +17,30 @@ pub struct Kind {
     pub parameters: usize,
 }
 
-const fn kind(number: u32, name: &'static str, parameters: usize) -> Kind {
-    Kind { name, number, parameters }
+const fn camera_model(number: u32, name: &'static str, parameters: usize) -> CameraModel {
+    CameraModel { name, number, parameters }
 }
 
 /// All models up to COLMAP 4.1.
-pub const KINDS: [Kind; 18] = [
-    kind(0, "SIMPLE_PINHOLE", 3),
-    kind(1, "PINHOLE", 4),
-    kind(2, "SIMPLE_RADIAL", 4),
-    kind(3, "RADIAL", 5),
-    kind(4, "OPENCV", 8),
-    kind(5, "OPENCV_FISHEYE", 8),
-    kind(6, "FULL_OPENCV", 12),
-    kind(7, "FOV", 5),
-    kind(8, "SIMPLE_RADIAL_FISHEYE", 4),
-    kind(9, "RADIAL_FISHEYE", 5),
-    kind(10, "THIN_PRISM_FISHEYE", 12),
-    kind(11, "RAD_TAN_THIN_PRISM_FISHEYE", 16),
-    kind(12, "SIMPLE_DIVISION", 4),
-    kind(13, "DIVISION", 5),
-    kind(14, "SIMPLE_FISHEYE", 3),
-    kind(15, "FISHEYE", 4),
-    kind(16, "EUCM", 6),
-    kind(17, "EQUIRECTANGULAR", 2),
+pub const CAMERA_MODELS: [CameraModel; 18] = [
+    camera_model(0, "SIMPLE_PINHOLE", 3),
+    camera_model(1, "PINHOLE", 4),
+    camera_model(2, "SIMPLE_RADIAL", 4),
+    camera_model(3, "RADIAL", 5),
+    camera_model(4, "OPENCV", 8),
+    camera_model(5, "OPENCV_FISHEYE", 8),
+    camera_model(6, "FULL_OPENCV", 12),
+    camera_model(7, "FOV", 5),
+    camera_model(8, "SIMPLE_RADIAL_FISHEYE", 4),
+    camera_model(9, "RADIAL_FISHEYE", 5),
+    camera_model(10, "THIN_PRISM_FISHEYE", 12),
+    camera_model(11, "RAD_TAN_THIN_PRISM_FISHEYE", 16),
+    camera_model(12, "SIMPLE_DIVISION", 4),
+    camera_model(13, "DIVISION", 5),
+    camera_model(14, "SIMPLE_FISHEYE", 3),
+    camera_model(15, "FISHEYE", 4),
+    camera_model(16, "EUCM", 6),
+    camera_model(17, "EQUIRECTANGULAR", 2),
 ];
 
 /// One camera as it stands in the file.
@@ -49,7 +49,7 @@ pub struct ModelCamera {
     /// What images name it by.
     pub id: u32,
     /// Its model.
-    pub kind: &'static Kind,
+    pub model: &'static CameraModel,
     /// Width in pixels.
     pub width: u64,
     /// Height in pixels.
@@ -73,7 +73,7 @@ impl ModelCamera {
         let opencv = |k1, k2, p1, p2| Distortion::OpenCv { k1, k2, k3: 0.0, p1, p2 };
         let fisheye = |k1, k2, k3, k4| Distortion::Fisheye { k1, k2, k3, k4 };
         // COLMAP's parameters come as focal lengths, principal point, the rest.
-        let (focal, centre, distortion) = match (self.kind.name, self.parameters.as_slice()) {
+        let (focal, centre, distortion) = match (self.model.name, self.parameters.as_slice()) {
             ("SIMPLE_PINHOLE", &[f, cx, cy]) => ([f, f], [cx, cy], Distortion::None),
             ("PINHOLE", &[fx, fy, cx, cy]) => ([fx, fy], [cx, cy], Distortion::None),
             ("SIMPLE_RADIAL", &[f, cx, cy, k]) => ([f, f], [cx, cy], opencv(k, 0.0, 0.0, 0.0)),
@@ -117,7 +117,7 @@ impl ModelCamera {
 /// Reads `cameras.bin`.
 ///
 /// # Errors
-/// If the bytes end too early or a model is none of [`KINDS`].
+/// If the bytes end too early or a model is none of [`CAMERA_MODELS`].
 pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
     let mut file = Reader::new(bytes);
     // The smallest camera has two parameters.
@@ -127,12 +127,12 @@ pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
         let place = || format!("camera {} of {count}", i + 1);
         let id = file.u32(&place)?;
         let number = file.u32(&place)?;
-        let kind = KINDS.iter().find(|kind| kind.number == number).ok_or_else(|| {
+        let model = CAMERA_MODELS.iter().find(|model| model.number == number).ok_or_else(|| {
             Flaw::new(format!("camera {id}"), format!("its model has the number {number}, which {UNKNOWN}"))
         })?;
         let (width, height) = (file.u64(&place)?, file.u64(&place)?);
-        let parameters = (0..kind.parameters).map(|_| file.f64(&place)).collect::<Result<_, _>>()?;
-        cameras.push(ModelCamera { id, kind, width, height, parameters });
+        let parameters = (0..model.parameters).map(|_| file.f64(&place)).collect::<Result<_, _>>()?;
+        cameras.push(ModelCamera { id, model, width, height, parameters });
     }
     file.end()?;
     Ok(cameras)
@@ -141,24 +141,24 @@ pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
 /// Reads `cameras.txt`.
 ///
 /// # Errors
-/// If a line is malformed or a model is none of [`KINDS`].
+/// If a line is malformed or a model is none of [`CAMERA_MODELS`].
 pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
     let mut lines = Entries::new(bytes)?;
     let mut cameras = Vec::new();
     while let Some(mut line) = lines.next() {
         let id = line.number("CAMERA_ID")?;
         let name = line.word().unwrap_or_default();
-        let kind = KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let model = CAMERA_MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
             let name: String = name.chars().take(40).collect();
             Flaw::new(line.place(), format!("its camera model is {name:?}, which {UNKNOWN}"))
         })?;
         let (width, height) = (line.number("WIDTH")?, line.number("HEIGHT")?);
-        let parameters = (0..kind.parameters).map(|_| line.number("PARAMS")).collect::<Result<_, _>>()?;
+        let parameters = (0..model.parameters).map(|_| line.number("PARAMS")).collect::<Result<_, _>>()?;
         if line.word().is_some() {
-            let problem = format!("{} has {} parameters, more are given", kind.name, kind.parameters);
+            let problem = format!("{} has {} parameters, more are given", model.name, model.parameters);
             return Err(Flaw::new(line.place(), problem));
         }
-        cameras.push(ModelCamera { id, kind, width, height, parameters });
+        cameras.push(ModelCamera { id, model, width, height, parameters });
     }
     Ok(cameras)
 }

@@ -89,7 +89,7 @@ fn size(model: &Path) -> Result<u64, SceneError> {
 }
 
 /// Where a model's images lie.
-pub(super) struct Photos {
+pub(super) struct ImageFolder {
     /// The scene's folder.
     pub root: PathBuf,
     /// What the names are relative to.
@@ -98,7 +98,7 @@ pub(super) struct Photos {
     masks: Option<PathBuf>,
 }
 
-impl Photos {
+impl ImageFolder {
     /// The mask of an image, if it exists.
     pub fn mask(&self, name: &str) -> Option<PathBuf> {
         mask_beside(self.masks.as_ref()?, name)
@@ -113,7 +113,7 @@ pub(crate) fn mask_beside(masks: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Looks for the folder that most images are in: beside the model, or beside a folder above it.
-pub(super) fn photos(model: &Path, images: &[ModelImage]) -> Photos {
+pub(super) fn photos(model: &Path, images: &[ModelImage]) -> ImageFolder {
     let absolute = std::path::absolute(model).unwrap_or_else(|_| model.to_owned());
     // Relative paths stay relative as long as they can be climbed.
     let climb = |levels: usize| match model.ancestors().nth(levels) {
@@ -143,7 +143,7 @@ pub(super) fn photos(model: &Path, images: &[ModelImage]) -> Photos {
         (0, root.clone(), root.join("images"))
     });
     let masks = Some(root.join("masks")).filter(|masks| masks.is_dir());
-    Photos { root, folder, masks }
+    ImageFolder { root, folder, masks }
 }
 
 /// An image's name if it leads to a place below the image folder.

@@ -27,7 +27,7 @@ use super::outline::{ListedFrame, ListedLens, Listing};
 use super::{SceneError, ScenePoint};
 
 /// One model, read.
-struct Model {
+struct ColmapModel {
     /// The file that says where images were taken from.
     images_file: PathBuf,
     cameras_file: PathBuf,
@@ -39,7 +39,7 @@ struct Model {
 /// Lists the images of the largest model in or below a folder.
 pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     let (folder, warnings) = find::largest(path)?;
-    let model = Model::read(&folder)?;
+    let model = ColmapModel::read(&folder)?;
     if model.images.is_empty() {
         return Err(error(&model.images_file, Flaw::new("the number of images", EMPTY)));
     }
@@ -90,7 +90,7 @@ fn outside(name: &str) -> String {
     )
 }
 
-impl Model {
+impl ColmapModel {
     fn read(folder: &Path) -> Result<Self, SceneError> {
         // Of one that has lost a file, the error is to name that file.
         let there = |end: &str| {
@@ -145,7 +145,7 @@ impl Model {
 }
 
 /// The points, with images as places in the list of frames.
-fn scene_points(model: &Model) -> Vec<ScenePoint> {
+fn scene_points(model: &ColmapModel) -> Vec<ScenePoint> {
     let order: HashMap<u32, u32> = model.images.iter().zip(0..).map(|(image, i)| (image.id, i)).collect();
     let point = |point: &ModelPoint| {
         let mut views: Vec<u32> = point.images.iter().filter_map(|id| order.get(id).copied()).collect();

@@ -156,7 +156,7 @@ fn an_image_without_its_line_of_keypoints_is_told() {
 #[test]
 fn every_published_model_is_known() {
     // Parameters that a lens of each kind may have.
-    for kind in &cameras::KINDS {
+    for kind in &cameras::CAMERA_MODELS {
         let focal = if kind.name.starts_with("SIMPLE") || kind.name.starts_with("RADIAL") { 1 } else { 2 };
         let mut parameters = vec![9.0; focal];
         parameters.extend([4.0, 3.0]);

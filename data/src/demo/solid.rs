@@ -7,12 +7,12 @@ pub(super) type V3 = Vector3<f64>;
 
 /// A half line with a unit direction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ray {
+pub(super) struct TracerRay {
     pub origin: V3,
     pub dir: V3,
 }
 
-impl Ray {
+impl TracerRay {
     /// The point at distance `t`.
     pub fn at(&self, t: f64) -> V3 {
         self.origin + self.dir * t
@@ -32,7 +32,7 @@ pub(super) struct Rod {
 
 /// A closed solid, centred on the origin of its own frame; axes of revolution are along z.
 #[derive(Clone, Debug)]
-pub(super) enum Shape {
+pub(super) enum Solid {
     Sphere { radius: f64 },
     Torus { major: f64, minor: f64 },
     Cuboid { half: V3 },
@@ -41,9 +41,9 @@ pub(super) enum Shape {
     Rods(Vec<Rod>),
 }
 
-impl Shape {
+impl Solid {
     /// The first entry of a ray that starts outside, nearer than `t_max`.
-    pub fn hit(&self, ray: &Ray, t_max: f64) -> Option<Hit> {
+    pub fn hit(&self, ray: &TracerRay, t_max: f64) -> Option<Hit> {
         let hit = match self {
             Self::Sphere { radius } => sphere(ray, *radius),
             Self::Torus { major, minor } => torus(ray, *major, *minor, t_max),
@@ -79,7 +79,7 @@ impl Shape {
     }
 }
 
-fn sphere(ray: &Ray, radius: f64) -> Option<Hit> {
+fn sphere(ray: &TracerRay, radius: f64) -> Option<Hit> {
     let b = ray.origin.dot(&ray.dir);
     // The closest point's offset keeps precision that b^2 - |o|^2 + r^2 would lose far away.
     let off = ray.origin - ray.dir * b;
@@ -91,7 +91,7 @@ fn sphere(ray: &Ray, radius: f64) -> Option<Hit> {
     Some((t, ray.at(t) / radius))
 }
 
-fn cuboid(ray: &Ray, half: &V3) -> Option<Hit> {
+fn cuboid(ray: &TracerRay, half: &V3) -> Option<Hit> {
     let (mut near, mut far, mut axis) = (f64::NEG_INFINITY, f64::INFINITY, 0);
     for k in 0..3 {
         // A zero component gives infinities of the right sign (or NaN on the very face: a miss).
@@ -112,7 +112,7 @@ fn cuboid(ray: &Ray, half: &V3) -> Option<Hit> {
     Some((near, normal))
 }
 
-fn cylinder(ray: &Ray, radius: f64, half_height: f64) -> Option<Hit> {
+fn cylinder(ray: &TracerRay, radius: f64, half_height: f64) -> Option<Hit> {
     let (o, d) = (&ray.origin, &ray.dir);
     if d.z != 0.0 {
         // The cap that faces the ray.
@@ -139,7 +139,7 @@ fn cylinder(ray: &Ray, radius: f64, half_height: f64) -> Option<Hit> {
 }
 
 /// Base of the given radius at -height/2, apex at height/2.
-fn cone(ray: &Ray, radius: f64, height: f64) -> Option<Hit> {
+fn cone(ray: &TracerRay, radius: f64, height: f64) -> Option<Hit> {
     let (o, d) = (&ray.origin, &ray.dir);
     let base = -0.5 * height;
     if d.z > 0.0 {
@@ -173,7 +173,7 @@ fn cone(ray: &Ray, radius: f64, height: f64) -> Option<Hit> {
     None
 }
 
-fn capsule(ray: &Ray, rod: &Rod) -> Option<Hit> {
+fn capsule(ray: &TracerRay, rod: &Rod) -> Option<Hit> {
     let (axis, oa) = (rod.b - rod.a, ray.origin - rod.a);
     let (aa, ad, ao) = (axis.norm_squared(), axis.dot(&ray.dir), axis.dot(&oa));
     let (rd, r2) = (oa.dot(&ray.dir), rod.radius * rod.radius);
@@ -190,7 +190,7 @@ fn capsule(ray: &Ray, rod: &Rod) -> Option<Hit> {
         return Some((t, (ray.at(t) - rod.a - axis * (along / aa)) / rod.radius));
     }
     let end = if along <= 0.0 { rod.a } else { rod.b };
-    sphere(&Ray { origin: ray.origin - end, dir: ray.dir }, rod.radius)
+    sphere(&TracerRay { origin: ray.origin - end, dir: ray.dir }, rod.radius)
 }
 
 /// Signed distance to a torus around z, and its gradient.
@@ -206,7 +206,7 @@ fn torus_field(p: &V3, major: f64, minor: f64) -> (f64, V3) {
 ///
 /// The quartic has a closed form, but one that loses half the digits at grazing angles. Here a ray that enters by
 /// less than about 1e-4 may run out of steps and miss: the frozen scene has such pixels, so it stays.
-fn torus(ray: &Ray, major: f64, minor: f64, t_max: f64) -> Option<Hit> {
+fn torus(ray: &TracerRay, major: f64, minor: f64, t_max: f64) -> Option<Hit> {
     const STEPS: usize = 200;
     let bound = major + minor;
     let b = ray.origin.dot(&ray.dir);
