@@ -38,6 +38,7 @@ pub mod inspect;
 pub mod labels;
 pub mod npy;
 pub mod photos;
+mod problem;
 pub mod scene;
 #[cfg(test)]
 mod testing;

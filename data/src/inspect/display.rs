@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::geometry::Extent;
-use super::pixels::quantile;
-use super::{DataProblem, IntrinsicsCount, PixelReport, SceneReport, Severity};
+use super::pixels::{PixelReport, quantile};
+use super::report::{IntrinsicsCount, SceneReport};
 use crate::camera::Intrinsics;
+use crate::problem::{DataProblem, Severity};
 
 /// How many entries of a list are shown.
 const SHOWN: usize = 5;

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::pixels::with_causes;
-use super::{DataProblem, Severity, listed};
+use crate::problem::{DataProblem, Severity, first_few};
 use crate::scene::{Outline, OutlinedView};
 
 /// What the masks and depth maps of a scene tell.
@@ -78,12 +78,15 @@ impl MaskReport {
         if !self.emptied.is_empty() {
             let severity = if self.learnt == 0 { Severity::Error } else { Severity::Warning };
             let what =
-                format!("masks leave nothing of {} images: {}", self.emptied.len(), listed(&self.emptied));
+                format!("masks leave nothing of {} images: {}", self.emptied.len(), first_few(&self.emptied));
             add(severity, what, "black is what is not learnt: invert the masks if it is meant the other way");
         }
         if !self.unknown.is_empty() {
-            let what =
-                format!("{} depth maps know no depth at all: {}", self.unknown.len(), listed(&self.unknown));
+            let what = format!(
+                "{} depth maps know no depth at all: {}",
+                self.unknown.len(),
+                first_few(&self.unknown)
+            );
             add(Severity::Warning, what, "check their values: 0, negative or no number is not known");
         }
         problems

@@ -4,7 +4,7 @@ use nalgebra::{Point3, Vector3};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::SceneReport;
+use super::report::SceneReport;
 use crate::camera::Camera;
 use crate::scene::{Outline, Split};
 

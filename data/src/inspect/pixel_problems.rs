@@ -1,14 +1,12 @@
 //! What is wrong by the images' pixels, and what to do about it.
 
 use super::pixels::{ImagePixels, PixelReport};
-use super::problems::{DataProblem, Severity};
+use crate::problem::{DataProblem, Severity, first_few};
 
 /// An image less sharp than this part of the median is blurred.
 const BLURRED: f64 = 0.35;
 /// Stops between images, beyond which one color for a surface does not fit all.
 const UNEVEN: f64 = 1.0;
-/// Names in a problem.
-const NAMED: usize = 4;
 
 /// What is wrong by the images' pixels; rendered ones need not be equally bright.
 pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> {
@@ -39,7 +37,7 @@ pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> 
         .map(|image| format!("{} ({:.2})", image.name, image.relative_sharpness))
         .collect();
     if !blurred.is_empty() {
-        let (count, names) = (blurred.len(), listed(&blurred));
+        let (count, names) = (blurred.len(), first_few(&blurred));
         add(
             Severity::Warning,
             format!(
@@ -74,12 +72,6 @@ pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> 
 
 fn pairs(count: usize) -> String {
     if count == 1 { "a pair".to_owned() } else { format!("{count} pairs") }
-}
-
-/// The first few of some names.
-pub(crate) fn listed(names: &[String]) -> String {
-    let more = if names.len() > NAMED { ", ..." } else { "" };
-    format!("{}{more}", names[..names.len().min(NAMED)].join(", "))
 }
 
 #[cfg(test)]
@@ -118,12 +110,5 @@ mod tests {
         }
         assert_eq!(problems.len(), 5);
         assert_eq!(pixel_problems(&bad, true).len(), 4, "brightness of rendered images says nothing");
-    }
-
-    #[test]
-    fn long_lists_are_cut() {
-        let names: Vec<String> = (0..6).map(|i| i.to_string()).collect();
-        assert_eq!(listed(&names), "0, 1, 2, 3, ...");
-        assert_eq!(listed(&names[..2]), "0, 1");
     }
 }

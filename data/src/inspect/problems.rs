@@ -1,35 +1,11 @@
 //! What is wrong with a scene, and what to do about it.
 
 use nalgebra::{Isometry3, Point3};
-use serde::Serialize;
 
-use super::SceneReport;
-use super::pixel_problems::listed;
+use super::report::{IntrinsicsCount, SceneReport};
 use crate::camera::Distortion;
+use crate::problem::{DataProblem, Severity, first_few};
 use crate::scene::{SceneFormat, render_box};
-
-/// How much a problem matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Training cannot give a useful result.
-    Error,
-    /// The result will probably suffer.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-/// Something wrong, with what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DataProblem {
-    /// How much it matters.
-    pub severity: Severity,
-    /// What was found.
-    pub what: String,
-    /// What to do.
-    pub remedy: String,
-}
 
 /// Centres closer than this part of the cameras' extent, and turned by less than [`SAME_ANGLE`], are one pose.
 const SAME_CENTRE: f64 = 1e-6;
@@ -131,7 +107,7 @@ fn outliers(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) 
             1 => format!("the camera of {} {}", first.name, first.why),
             count => format!(
                 "{count} cameras stand or look where no other does: {}; the first {}",
-                listed(&names),
+                first_few(&names),
                 first.why
             ),
         };
@@ -153,7 +129,11 @@ fn unplaced(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) 
         let enough = registered.placed as f64 >= PLACED * registered.photos as f64;
         add(
             if enough { Severity::Note } else { Severity::Warning },
-            format!("{count} of {} photos have no pose: {}", registered.photos, listed(&registered.unplaced)),
+            format!(
+                "{count} of {} photos have no pose: {}",
+                registered.photos,
+                first_few(&registered.unplaced)
+            ),
             if report.format == SceneFormat::Colmap {
                 "they are left out; more photos that overlap with them by two thirds, and sharper ones, would place them"
             } else {
@@ -248,7 +228,7 @@ fn lenses(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
             "fine if several cameras or zoom were used; else solve with one shared camera",
         );
     }
-    let uneven = |c: &&super::IntrinsicsCount| (c.intrinsics.fx / c.intrinsics.fy - 1.0).abs() > 0.05;
+    let uneven = |c: &&IntrinsicsCount| (c.intrinsics.fx / c.intrinsics.fy - 1.0).abs() > 0.05;
     if let Some(c) = report.intrinsics.iter().find(uneven) {
         add(
             Severity::Warning,
@@ -259,7 +239,7 @@ fn lenses(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
             "pixels of cameras are square: check fl_x, fl_y and camera_angle_x, camera_angle_y",
         );
     }
-    let odd = |c: &&super::IntrinsicsCount| {
+    let odd = |c: &&IntrinsicsCount| {
         let k = &c.intrinsics;
         let fisheye =
             matches!(k.distortion, Distortion::Fisheye { .. } | Distortion::ThinPrismFisheye { .. });
@@ -277,7 +257,7 @@ fn lenses(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
             "it must be in pixels of images of the stated size, w and h: not in millimetres, nor of another size",
         );
     }
-    let off = |c: &&super::IntrinsicsCount| {
+    let off = |c: &&IntrinsicsCount| {
         let k = &c.intrinsics;
         let (x, y) = (k.cx / f64::from(k.width), k.cy / f64::from(k.height));
         !((0.25..=0.75).contains(&x) && (0.25..=0.75).contains(&y))

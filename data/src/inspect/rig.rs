@@ -3,7 +3,7 @@
 use nalgebra::{Point3, Vector3};
 use serde::Serialize;
 
-use super::geometry::Extent;
+use super::geometry::{Extent, attention};
 use super::pixels::quantile;
 use crate::camera::Camera;
 use crate::scene::{Outline, OutlinedView, ScenePoint};
@@ -126,7 +126,7 @@ fn looking_away(views: &[OutlinedView], centres: &[Point3<f64>], found: &mut Vec
     let mut target = None;
     for _ in 0..2 {
         let poses: Vec<_> = kept.iter().map(|&i| views[i].camera.pose).collect();
-        target = super::attention(&poses);
+        target = attention(&poses);
         let Some(target) = target else { return };
         let cosine = |i: usize| (target - centres[i]).normalize().dot(&views[i].camera.forward());
         kept = placed.clone();

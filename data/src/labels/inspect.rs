@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::coding::MaskValue;
 use super::load::fitting_turn;
 use super::{IGNORE, LabelError, LabelFormat, LabelSet, LabelSplit, Pair, mask};
-use crate::inspect::{DataProblem, Severity};
+use crate::problem::{DataProblem, Severity};
 
 /// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]

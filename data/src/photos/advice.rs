@@ -1,9 +1,6 @@
-//! What a person can do.
+//! What errors tell a person to do.
 
 use std::path::Path;
-
-use super::stages::{ColmapSettings, ColmapStep};
-use super::{Photos, masks};
 
 /// How to get COLMAP.
 pub const INSTALL: &str = "install it with `apt install colmap` (Debian, Ubuntu), `brew install colmap` (macOS) or \
@@ -23,30 +20,6 @@ pub(super) fn more_photos(left_out: &[String]) -> String {
     }
 }
 
-/// The commands that do by hand what [`reconstruct`](super::reconstruct) does, one a line, and that train on the
-/// result; `work` is the folder to make.
-pub fn manual_commands(photos: &Photos, work: &Path, settings: &ColmapSettings) -> String {
-    let quoted = |path: &Path| quote(&path.display().to_string());
-    let masks = masks::named_for_colmap(photos);
-    let mut lines = vec![format!("mkdir -p {}", quoted(&work.join("sparse")))];
-    for step in ColmapStep::ALL {
-        let arguments = step.portable_arguments(photos, work, masks.as_deref(), settings);
-        let arguments: Vec<String> = arguments.iter().map(|a| quote(&a.to_string_lossy())).collect();
-        lines.push(format!("colmap {} {}", step.command(photos, settings), arguments.join(" ")));
-    }
-    lines.push(
-        "# without a display and CUDA, add --SiftExtraction.use_gpu 0 to the first and --SiftMatching.use_gpu 0 to the \
-         second (from COLMAP 3.12 on: FeatureExtraction and FeatureMatching)"
-            .to_owned(),
-    );
-    lines.push(format!("ln -s {} {}", quoted(&photos.folder), quoted(&work.join("images"))));
-    if let Some(masks) = photos.masks() {
-        lines.push(format!("ln -s {} {}", quoted(&masks), quoted(&work.join("masks"))));
-    }
-    lines.push(format!("nerve train {}", quoted(work)));
-    lines.join("\n")
-}
-
 /// Another process, by its id where that is known.
 pub(super) fn process(id: Option<u32>) -> String {
     id.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"))
@@ -63,7 +36,7 @@ pub(super) fn frames(video: &Path) -> String {
 }
 
 /// A word as a shell takes it.
-fn quote(word: &str) -> String {
+pub(super) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:+,@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::advice;
-use super::stages::ColmapStep;
+use super::step::ColmapStep;
 use crate::image::ImageError;
 use crate::write::WriteError;
 

@@ -17,30 +17,34 @@
 //! EXIF says of which way is up; see [`ImageHeader`].
 
 mod advice;
-mod below;
+mod arguments;
 mod child;
 mod error;
 mod listing;
 mod lock;
+mod manual;
 mod masks;
 mod program;
 mod progress;
-mod stages;
+mod reconstruct;
+mod step;
 mod work;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use advice::{INSTALL, manual_commands};
-pub(crate) use below::files_below;
+pub use advice::INSTALL;
+pub use arguments::{ColmapSettings, Matching};
 pub use error::PhotosError;
+pub use manual::manual_commands;
 pub use program::Colmap;
-pub use stages::{ColmapSettings, ColmapStep, Matching};
-pub use work::{Reconstruction, reconstruct, work_folder};
+pub use reconstruct::{Reconstruction, reconstruct};
+pub use step::ColmapStep;
+pub use work::work_folder;
 
 use crate::image::{FileKind, ImageHeader, has_extension};
-use crate::scene::mask_beside;
+use crate::scene::{files_below, mask_beside};
 
 /// Fewer photos give no scene.
 pub const FEWEST: usize = 3;

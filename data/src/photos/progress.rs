@@ -1,6 +1,6 @@
 //! How far COLMAP is, by what it prints. Versions differ in what is around the numbers, not in the numbers.
 
-use super::stages::ColmapStep;
+use super::step::ColmapStep;
 
 /// How far a step is by one line of its output, if the line tells: how much of how much.
 ///

@@ -3,11 +3,10 @@
 
 use std::path::Path;
 
-use super::SceneError;
-use super::detect::SceneFormat;
-use super::outline::{ListedFrame, ListedLens, Listing, plain_name};
+use super::error::{SceneError, field_error};
+use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat, plain_name};
 use super::splits::Split;
-use super::transforms::{self, field_error};
+use super::transforms;
 
 /// The one file that must be there.
 pub(super) const TRAIN_FILE: &str = "transforms_train.json";

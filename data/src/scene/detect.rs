@@ -1,43 +1,15 @@
-//! Which format a path holds.
+//! Which format a path holds, and with it which reader lists its frames.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use super::order::natural;
+use super::below::files_below;
+use super::error::SceneError;
+use super::files::existing;
+use super::listing::Listing;
+use super::photo_files::{is_photo, photos_in};
 use super::splits::Split;
-use super::{SceneError, blender, colmap, llff, ngp};
+use super::{blender, colmap, llff, ngp};
 use crate::image::FileKind;
-use crate::photos::files_below;
-
-/// How a scene is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SceneFormat {
-    /// NeRF's synthetic scenes: `transforms_{train,val,test}.json`.
-    Blender,
-    /// Instant-NGP: one `transforms.json`.
-    InstantNgp,
-    /// Nerfstudio: one `transforms.json`, without Instant-NGP's placement.
-    Nerfstudio,
-    /// A COLMAP model, binary or text.
-    Colmap,
-    /// LLFF: `poses_bounds.npy`.
-    Llff,
-}
-
-impl fmt::Display for SceneFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Blender => "Blender (transforms_{train,val,test}.json)",
-            Self::InstantNgp => "Instant-NGP (transforms.json)",
-            Self::Nerfstudio => "Nerfstudio (transforms.json)",
-            Self::Colmap => "COLMAP (cameras, images, points3D)",
-            Self::Llff => "LLFF (poses_bounds.npy)",
-        })
-    }
-}
 
 /// A recognised scene: what to read, and with which reader.
 #[derive(Debug, PartialEq)]
@@ -50,6 +22,27 @@ pub(super) enum Detected {
     Colmap(PathBuf),
     /// The file.
     Llff(PathBuf),
+}
+
+impl Detected {
+    /// Lists the frames, with the reader of the format.
+    pub fn read(&self) -> Result<Listing, SceneError> {
+        match self {
+            Self::Blender(folder) => blender::read(folder),
+            Self::Transforms(file) => ngp::read(file),
+            Self::Colmap(folder) => model_or_llff(folder),
+            Self::Llff(file) => llff::read(file),
+        }
+    }
+}
+
+/// A COLMAP model, or the LLFF file beside it where none of the model's images is left: only smaller ones under other
+/// names, as LLFF's scenes have them.
+fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
+    let model = colmap::read(folder)?;
+    let file = folder.join(llff::FILE);
+    let absent = || model.frames.iter().all(|frame| existing(&frame.image).is_none());
+    if file.is_file() && absent() { llff::read(&file) } else { Ok(model) }
 }
 
 /// How many folders below a folder that is no scene photos are looked for.
@@ -122,26 +115,6 @@ fn bare_photos(path: &Path) -> Option<SceneError> {
         .map(|folder| (photos_in(&folder), folder))
         .find(|(images, _)| !images.is_empty())
         .map(|(images, folder)| SceneError::BarePhotos { path: path.to_owned(), folder, images })
-}
-
-/// The files that are photographs by their content, or look like it by their names, in natural order.
-pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut photos: Vec<PathBuf> = paths.filter(|path| is_photo(path)).collect();
-    photos.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
-    photos
-}
-
-fn is_photo(path: &Path) -> bool {
-    // What systems leave beside pictures: thumbnails, resource forks.
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    // What COLMAP reads and nerve does not is left for it to be converted: no photo is passed over silently.
-    let named = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"];
-    !hidden
-        && path.is_file()
-        && (named.contains(&extension.as_str()) || FileKind::of(path).is_ok_and(FileKind::is_read))
 }
 
 fn unrecognised(path: &Path) -> SceneError {

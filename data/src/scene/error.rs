@@ -1,9 +1,9 @@
 //! What can be wrong with a scene's files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::memory::MemoryEstimate;
 use crate::image::ImageError;
-use crate::scene::MemoryEstimate;
 
 /// Why a scene cannot be read. Each message names the file, the field in it and, where it is not obvious, the
 /// remedy; the cause beneath is in [`source`](std::error::Error::source).
@@ -113,4 +113,9 @@ pub enum SceneError {
         /// What was allowed, in bytes.
         limit: u64,
     },
+}
+
+/// An error about one field's value.
+pub(super) fn field_error(path: &Path, field: &str, problem: &str) -> SceneError {
+    SceneError::Field { path: path.to_owned(), field: field.to_owned(), problem: problem.to_owned() }
 }

@@ -3,11 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::SceneError;
-use super::detect::SceneFormat;
-use super::outline::{ListedFrame, plain_name};
+use super::error::{SceneError, field_error};
+use super::listing::{ListedFrame, SceneFormat, plain_name};
 use super::splits::Split;
-use super::transforms::field_error;
 use crate::image::{EXTENSIONS, has_extension};
 
 /// So many last parts of a path from another machine are looked for beside the file that lists it.

@@ -5,10 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::SceneError;
-use super::detect::{SceneFormat, photos_in};
-use super::outline::{ListedFrame, ListedLens, Listing};
-use super::transforms::field_error;
+use super::error::{SceneError, field_error};
+use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat};
+use super::photo_files::photos_in;
 use crate::camera::{Intrinsics, pose_from_rows};
 use crate::image::MAX_SIDE;
 use crate::npy;

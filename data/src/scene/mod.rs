@@ -1,6 +1,6 @@
 //! Scenes: posed images with splits and a placement in the unit cube.
 //!
-//! A format is a file in this folder that lists frames; what all formats share (finding images, splits,
+//! A format is a file in this folder that lists frames (`listing.rs`); what all formats share (finding images, splits,
 //! intrinsics at the images' real size, memory) is in `outline.rs`.
 //!
 //! # The unit frame
@@ -9,6 +9,7 @@
 //! states Instant-NGP's placement there is no rotation (defaults: scale 0.33, offset 0.5). The cube `[0, 1]^3` is the
 //! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its centre `0.5`.
 
+mod below;
 mod blender;
 pub mod colmap;
 mod detect;
@@ -17,36 +18,41 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lens_fields;
+mod listing;
 pub mod llff;
+mod memory;
 mod nerfstudio;
 mod ngp;
 mod order;
 mod outline;
+mod photo_files;
 mod placement;
 pub mod ply;
 mod points;
 mod record;
 mod splits;
 mod transforms;
+mod view;
 
 use std::path::{Path, PathBuf};
 
 use nalgebra::{Point3, Similarity3, Vector3};
-use rayon::prelude::*;
 
+pub(crate) use below::files_below;
 pub(crate) use colmap::mask_beside;
-pub use detect::SceneFormat;
 pub use error::SceneError;
+pub(crate) use listing::Placement;
+pub use listing::{DepthFile, SceneFormat};
+pub use memory::MemoryEstimate;
 pub use order::natural;
-pub use outline::{DepthFile, MemoryEstimate, Outline, OutlinedView, outline};
-pub(crate) use placement::Placement;
+pub use outline::{Outline, outline};
 pub use points::ScenePoint;
 pub use record::UnitFrame;
 pub(crate) use splits::keeps;
 pub use splits::{Split, Splits};
+pub use view::{OutlinedView, View};
 
-use crate::camera::{Camera, RayCaster};
-use crate::image::{DepthMap, Image8, Mask};
+use crate::camera::RayCaster;
 
 /// What to read of a scene, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,23 +72,6 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self { downscale: 1, holdout_every: 8, max_images: None, memory_limit: None }
     }
-}
-
-/// One posed image.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The image's path as listed, without a leading `./`.
-    pub name: String,
-    /// The image's file.
-    pub path: PathBuf,
-    /// Its camera, at the resolution of `image`.
-    pub camera: Camera,
-    /// Its pixels.
-    pub image: Image8,
-    /// Which of them are to be learnt and measured, at the resolution of `image`; all if there is none.
-    pub mask: Option<Mask>,
-    /// Depth along the optical axis in world units, at the resolution of `image`, if it was measured.
-    pub depth: Option<DepthMap>,
 }
 
 /// A scene in memory, or what is known of one before its pixels are loaded ([`Outline`]). The frames are explained
@@ -173,12 +162,12 @@ pub(crate) fn render_box(aabb_scale: u32) -> (Point3<f64>, Point3<f64>) {
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
     let outline = outline(path, options)?;
     let needed = outline.memory();
-    if let Some(limit) = options.memory_limit
-        && needed.total() > limit
-    {
-        return Err(SceneError::Memory { path: path.to_owned(), needed, limit });
+    match options.memory_limit {
+        Some(limit) if needed.total() > limit => {
+            Err(SceneError::Memory { path: path.to_owned(), needed, limit })
+        }
+        _ => outline.load(),
     }
-    outline.with_views(|views| views.into_par_iter().map(|view| view.load(options.downscale)).collect())
 }
 
 #[cfg(test)]

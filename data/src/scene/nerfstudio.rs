@@ -11,8 +11,9 @@ use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::transforms::field_error;
-use super::{SceneError, ScenePoint, ply};
+use super::error::{SceneError, field_error};
+use super::ply;
+use super::points::ScenePoint;
 use crate::camera::pose_from_rows;
 
 /// Fields that only Nerfstudio writes.

@@ -5,11 +5,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::SceneError;
-use super::detect::SceneFormat;
-use super::outline::{ListedFrame, ListedLens, Listing, plain_name};
+use super::error::{SceneError, field_error};
+use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat, plain_name};
 use super::splits::Split;
-use super::transforms::{self, field_error};
+use super::transforms;
 
 /// The file's usual name.
 pub(super) const FILE: &str = "transforms.json";

@@ -1,178 +1,22 @@
 //! A scene without its pixels: everything that the files and the images' headers say.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nalgebra::Isometry3;
 use rayon::prelude::*;
-use serde::Serialize;
 
-use super::detect::{Detected, SceneFormat, detect};
+use super::detect::detect;
+use super::error::{SceneError, field_error};
 use super::files::{self, Files, FoundFrame};
-use super::lens_fields::{FieldProblem, LensFields, ResolvedLens, same_shape};
+use super::listing::{ListedLens, Listing, SceneFormat, plain_name};
+use super::memory::MemoryEstimate;
 use super::order::natural;
-use super::placement::Placement;
+use super::points::ScenePoint;
 use super::splits::{Split, Splits, holdout, keeps};
-use super::transforms::field_error;
-use super::{LoadOptions, Scene, SceneError, ScenePoint, View, blender, colmap, llff, ngp, placement};
-use crate::camera::{Camera, Intrinsics, Lens};
-use crate::image::{DepthMap, Image8, ImageHeader, Mask, Turn};
-
-/// What a format's reader hands over: frames as listed, nothing checked against the images yet.
-#[derive(Debug)]
-pub(super) struct Listing {
-    pub source: PathBuf,
-    pub format: SceneFormat,
-    /// `None`: it is to be found from cameras and points.
-    pub placement: Option<Placement>,
-    pub frames: Vec<ListedFrame>,
-    /// Their views are places in `frames`.
-    pub points: Vec<ScenePoint>,
-    pub warnings: Vec<String>,
-}
-
-/// One frame as listed.
-#[derive(Debug)]
-pub(super) struct ListedFrame {
-    pub name: String,
-    /// The image's path, perhaps without its extension.
-    pub image: PathBuf,
-    pub pose: Isometry3<f64>,
-    pub lens: ListedLens,
-    /// The mask's file, if one is listed.
-    pub mask: Option<PathBuf>,
-    /// The depth map's file, if one is listed.
-    pub depth: Option<DepthFile>,
-    /// Nearest and farthest depth along the optical axis in world units, if the file says.
-    pub bounds: Option<[f64; 2]>,
-    /// What the files say it is for; given for all frames of a scene or for none.
-    pub split: Option<Split>,
-    /// The file and the place in it, for errors.
-    pub listed_in: PathBuf,
-    pub place: String,
-}
-
-/// A lens as listed.
-#[derive(Debug)]
-pub(super) enum ListedLens {
-    /// In the fields of a JSON file, which may leave some out.
-    Fields(Box<LensFields>),
-    /// For an image of the stated size.
-    Known(Intrinsics),
-}
-
-impl ListedLens {
-    /// The intrinsics for an image of this size, or the field that is wrong.
-    fn resolve(&self, width: u32, height: u32) -> Result<ResolvedLens, FieldProblem> {
-        match self {
-            Self::Fields(fields) => fields.resolve(width, height),
-            Self::Known(intrinsics) => ResolvedLens::fit(intrinsics, width, height),
-        }
-    }
-
-    /// Whether an image of this size can be what is described, or a resampled version of it.
-    fn fits(&self, width: u32, height: u32) -> bool {
-        match self {
-            Self::Fields(fields) => fields.fits(width, height),
-            Self::Known(k) => same_shape((k.width, k.height), (width, height)),
-        }
-    }
-}
-
-/// What loading a scene takes, in bytes, estimated from the images' headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct MemoryEstimate {
-    /// All images, masks and depth maps, decoded and downscaled, as they stay in memory.
-    pub images: u64,
-    /// On top of it while decoding: one at full size for each thread of the rayon pool.
-    pub decoding: u64,
-}
-
-impl MemoryEstimate {
-    /// The peak.
-    pub fn total(&self) -> u64 {
-        self.images + self.decoding
-    }
-}
-
-/// A depth map's file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DepthFile {
-    /// A grey PNG or a NumPy array.
-    pub path: PathBuf,
-    /// World units of a stored 1 (Nerfstudio's `depth_unit_scale_factor`).
-    pub unit: f64,
-}
-
-/// A view without its pixels.
-#[derive(Clone, Debug)]
-pub struct OutlinedView {
-    /// The image's path as listed, without a leading `./`.
-    pub name: String,
-    /// The image's file.
-    pub path: PathBuf,
-    /// Its camera, at the downscaled resolution.
-    pub camera: Camera,
-    /// The image as it is on disk, turned as `turn` says.
-    pub header: ImageHeader,
-    /// Which of its pixels the files mean, where EXIF tells to turn them.
-    pub turn: Turn,
-    /// The mask's file.
-    pub mask: Option<PathBuf>,
-    /// The depth map's file.
-    pub depth: Option<DepthFile>,
-}
-
-impl OutlinedView {
-    /// Decodes its image, mask and depth map and divides their sides by `downscale`.
-    pub(super) fn load(self, downscale: u32) -> Result<View, SceneError> {
-        let image = Image8::open_turned(&self.path, self.turn)?;
-        let (width, height) = (image.width(), image.height());
-        let image = image.downscale(downscale)?;
-        let mask = self.load_mask()?.map(|mask| mask.downscale(downscale)).transpose()?;
-        let depth = self.load_depth()?.map(|depth| depth.fit(width, height, downscale)).transpose()?;
-        Ok(View { name: self.name, path: self.path, camera: self.camera, image, mask, depth })
-    }
-
-    /// Decodes its mask, at full size.
-    ///
-    /// # Errors
-    /// As [`Mask::open`], and if it has another size than the image.
-    pub(crate) fn load_mask(&self) -> Result<Option<Mask>, SceneError> {
-        let Some(path) = &self.mask else { return Ok(None) };
-        Ok(Some(Mask::open_for(path, &self.path, (self.header.width, self.header.height))?))
-    }
-
-    /// Decodes its depth map, as it is.
-    ///
-    /// # Errors
-    /// As [`DepthMap::open`], and if its sides are in another proportion than the image's.
-    pub(crate) fn load_depth(&self) -> Result<Option<DepthMap>, SceneError> {
-        let Some(file) = &self.depth else { return Ok(None) };
-        let depth = DepthMap::open(&file.path, file.unit)?;
-        let (found, size) = ((depth.width(), depth.height()), (self.header.width, self.header.height));
-        if !same_shape(size, found) {
-            let (path, image) = (file.path.clone(), self.path.clone());
-            return Err(SceneError::DepthSize { path, found, image, size });
-        }
-        Ok(Some(depth))
-    }
-
-    /// Bytes as it stays in memory at that size, and at most while it is decoded.
-    fn bytes(&self, (width, height): (u32, u32)) -> (u64, u64) {
-        let small = ImageHeader { width, height, ..self.header };
-        let (mut kept, mut decoding) = (small.bytes(), self.header.bytes());
-        if self.mask.is_some() {
-            kept += Mask::bytes(&small).1;
-            decoding = decoding.max(Mask::bytes(&self.header).0);
-        }
-        if self.depth.is_some() {
-            kept += DepthMap::bytes(&small).1;
-            decoding = decoding.max(DepthMap::bytes(&self.header).0);
-        }
-        (kept, decoding)
-    }
-}
+use super::view::OutlinedView;
+use super::{LoadOptions, Scene, placement};
+use crate::camera::{Camera, Lens};
+use crate::image::ImageHeader;
 
 /// A [`Scene`] without its pixels.
 pub type Outline = Scene<OutlinedView>;
@@ -195,6 +39,14 @@ impl Outline {
         let at_once = rayon::current_num_threads().min(self.views.len()) as u64;
         MemoryEstimate { images: bytes().map(|(kept, _)| kept).sum(), decoding: at_once * largest }
     }
+
+    /// Decodes the images, masks and depth maps, in parallel on the current rayon pool; no other file is read again.
+    ///
+    /// # Errors
+    /// If one of them is damaged, or does not fit its image.
+    pub fn load(self) -> Result<Scene, SceneError> {
+        self.with_views(|views| views.into_par_iter().map(OutlinedView::load).collect())
+    }
 }
 
 /// Reads everything about a scene but its pixels.
@@ -202,13 +54,7 @@ impl Outline {
 /// # Errors
 /// As [`load`](super::load), apart from damaged pixels and the memory limit.
 pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
-    let listing = match detect(path)? {
-        Detected::Blender(folder) => blender::read(&folder)?,
-        Detected::Transforms(file) => ngp::read(&file)?,
-        Detected::Colmap(folder) => model_or_llff(&folder)?,
-        Detected::Llff(file) => llff::read(&file)?,
-    };
-    let Listing { source, format, placement, frames, mut points, mut warnings } = listing;
+    let Listing { source, format, placement, frames, mut points, mut warnings } = detect(path)?.read()?;
     // Before any view is left out, so that the unit frame depends on nothing but the scene.
     let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
     let Files { mut found, missing, said } = files::find(&source, frames)?;
@@ -254,16 +100,6 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     })
 }
 
-/// A COLMAP model, or the LLFF file beside it where none of the model's images is left: only smaller ones under other
-/// names, as LLFF's scenes have them.
-fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
-    let model = colmap::read(folder)?;
-    let file = folder.join(llff::FILE);
-    let absent = || model.frames.iter().all(|frame| files::existing(&frame.image).is_none());
-    if file.is_file() && absent() { llff::read(&file) } else { Ok(model) }
-}
-
-/// A frame whose image exists.
 /// Holds out views where the files do not say, then keeps the allowed number of each split.
 fn assign_splits(found: &mut Vec<FoundFrame>, options: &LoadOptions) {
     if found.iter().any(|f| f.frame.split.is_none()) {
@@ -334,15 +170,11 @@ fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneErro
         camera: Camera { intrinsics, pose: frame.pose },
         header,
         turn,
+        downscale: options.downscale,
         mask: frame.mask.clone(),
         depth: frame.depth.clone().filter(|file| file.path.is_file()),
     };
     Ok(Checked { view, rescaled: resolved.rescaled, folded })
-}
-
-/// A listed path without its leading `./`.
-pub(super) fn plain_name(listed: &str) -> &str {
-    listed.strip_prefix("./").unwrap_or(listed)
 }
 
 fn scene_name(source: &Path) -> String {

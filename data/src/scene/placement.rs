@@ -6,40 +6,9 @@ use nalgebra::{
     Isometry3, Matrix3, Point3, Rotation3, Similarity3, SymmetricEigen, Translation3, UnitQuaternion, Vector3,
 };
 
-use super::ScenePoint;
-use super::outline::{ListedFrame, ListedLens};
+use super::listing::{ListedFrame, ListedLens, Placement};
+use super::points::ScenePoint;
 use crate::camera::Camera;
-
-/// Where the world lies in the unit frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Placement {
-    /// Side of the render box, a power of two.
-    pub aabb_scale: u32,
-    /// World to unit frame.
-    pub frame: Similarity3<f64>,
-    /// How near to a camera there is anything, in unit-frame lengths.
-    pub near: Option<f64>,
-}
-
-impl Default for Placement {
-    /// Instant-NGP's, where a file says nothing.
-    fn default() -> Self {
-        Self::stated(1, Self::SCALE, Self::OFFSET)
-    }
-}
-
-impl Placement {
-    /// Instant-NGP's scale.
-    pub const SCALE: f64 = 0.33;
-    /// Instant-NGP's offset.
-    pub const OFFSET: [f64; 3] = [0.5; 3];
-
-    /// `unit = world * scale + offset`.
-    pub fn stated(aabb_scale: u32, scale: f64, offset: [f64; 3]) -> Self {
-        let frame = Similarity3::from_parts(Translation3::from(offset), UnitQuaternion::identity(), scale);
-        Self { aabb_scale, frame, near: None }
-    }
-}
 
 /// Distance of a typical camera from what it looks at, in unit-frame lengths: then what is looked at fills the unit
 /// cube, and steps along a ray are about as fine as pixels.

@@ -5,8 +5,8 @@ use nalgebra::{Isometry3, Point3, Similarity3, Translation3, UnitQuaternion, Vec
 use proptest::prelude::*;
 
 use super::ScenePoint;
-use super::outline::{ListedFrame, ListedLens};
-use super::placement::{Placement, find};
+use super::listing::{ListedFrame, ListedLens, Placement};
+use super::placement::find;
 use crate::camera::Intrinsics;
 use crate::testing::{look_at, orbit};
 

@@ -7,11 +7,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::SceneError;
+use super::error::{SceneError, field_error};
 use super::lens_fields::LensFields;
+use super::listing::{DepthFile, Placement, plain_name};
 use super::nerfstudio::{self, AppliedTransform};
-use super::outline::{DepthFile, plain_name};
-use super::placement::Placement;
 use crate::camera::{FARTHEST, pose_from_rows};
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
@@ -210,9 +209,4 @@ fn no_number_error(error: SceneError, what: &str) -> SceneError {
         }
         other => other,
     }
-}
-
-/// An error about one field's value.
-pub(super) fn field_error(path: &Path, field: &str, problem: &str) -> SceneError {
-    SceneError::Field { path: path.to_owned(), field: field.to_owned(), problem: problem.to_owned() }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::SplitReport;
-use crate::inspect::{DataProblem, Severity, listed};
 use crate::labels::{LabelSet, MAX_CLASSES};
+use crate::problem::{DataProblem, Severity, first_few};
 
 /// More ignored pixels than this part are remarkable.
 const MUCH_IGNORED: f64 = 0.5;
@@ -89,7 +89,7 @@ fn values(set: &LabelSet, split: &SplitReport, add: Add) {
     } else {
         format!("{} masks or more, such as {mask}, hold", first.images)
     };
-    add(Severity::Error, format!("{name}: {masks} {what} no class: {}", listed(&values)), remedy);
+    add(Severity::Error, format!("{name}: {masks} {what} no class: {}", first_few(&values)), remedy);
 }
 
 /// Ids `1..K` without 0: they fit, but may be meant from 1 with one class too many in the file.
@@ -118,7 +118,7 @@ fn files(split: &SplitReport, add: Add) {
                 .collect();
             add(
                 Severity::Warning,
-                format!("{}: {} {what}: {}", split.name, files.len(), listed(&names)),
+                format!("{}: {} {what}: {}", split.name, files.len(), first_few(&names)),
                 remedy,
             );
         }
@@ -167,7 +167,7 @@ fn absent(splits: &[SplitReport], add: Add) {
                     "train: {} of {} classes do not occur: {}",
                     absent.len(),
                     train.classes.len(),
-                    listed(&absent)
+                    first_few(&absent)
                 ),
                 "they cannot be learnt: add images, or take them out of the class file",
             );
@@ -179,7 +179,7 @@ fn absent(splits: &[SplitReport], add: Add) {
         if !absent.is_empty() {
             add(
                 Severity::Note,
-                format!("{}: {} classes do not occur: {}", split.name, absent.len(), listed(&absent)),
+                format!("{}: {} classes do not occur: {}", split.name, absent.len(), first_few(&absent)),
                 "they are left out of this split's means unless they are predicted",
             );
         }
@@ -222,7 +222,7 @@ fn shared(set: &LabelSet, add: Add) {
     if !twice.is_empty() {
         add(
             Severity::Warning,
-            format!("{} images are listed twice: {}", twice.len(), listed(&twice)),
+            format!("{} images are listed twice: {}", twice.len(), first_few(&twice)),
             "an image that trains must not be measured: take it out of one list",
         );
     }

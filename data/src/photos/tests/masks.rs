@@ -36,7 +36,7 @@ fn masks_keep_what_they_hide_from_colmap() {
     half.save(masks.join("other.png")).unwrap();
     assert_eq!(place.photos.masked(), 1);
     let manual = |place: &Place| {
-        advice::manual_commands(
+        manual_commands(
             &place.photos,
             &place.work(),
             &ColmapSettings { matching: Matching::Auto, threads: 1 },

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::work::reconstruct_with;
+use super::reconstruct::reconstruct_with;
 use super::*;
 use crate::testing::picture;
 

@@ -1,6 +1,6 @@
 //! Little-endian values from a buffer, never past its end.
 
-use super::Flaw;
+use super::flaw::Flaw;
 
 /// What is left of a file.
 pub(super) struct Reader<'a> {

@@ -1,7 +1,7 @@
 //! `cameras.bin`, `cameras.txt`: COLMAP's camera models and what they are here.
 
-use super::Flaw;
 use super::binary::Reader;
+use super::flaw::Flaw;
 use super::text::Entries;
 use crate::camera::{Distortion, Intrinsics};
 use crate::image::MAX_SIDE;

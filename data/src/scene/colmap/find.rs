@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
+use super::flaw::Flaw;
 use super::images::{ModelImage, count_in_text};
-use super::{Flaw, SceneError, error};
+use crate::scene::error::SceneError;
 use crate::scene::order::natural;
 
 /// Where models lie below a scene's folder: as COLMAP, Nerfstudio and 3D Gaussian Splatting have it.
@@ -77,7 +78,7 @@ fn size(model: &Path) -> Result<u64, SceneError> {
         let mut file = File::open(&binary).map_err(io(&binary))?;
         file.read_exact(&mut count).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
-                error(&binary, Flaw::new("the number of images", "the file ends here; take the model away"))
+                Flaw::new("the number of images", "the file ends here; take the model away").in_file(&binary)
             }
             _ => io(&binary)(e),
         })?;
@@ -85,7 +86,7 @@ fn size(model: &Path) -> Result<u64, SceneError> {
     }
     let text = model.join("images.txt");
     let bytes = std::fs::read(&text).map_err(io(&text))?;
-    count_in_text(&bytes).map(|count| count as u64).map_err(|flaw| error(&text, flaw))
+    count_in_text(&bytes).map(|count| count as u64).map_err(|flaw| flaw.in_file(&text))
 }
 
 /// Where a model's images lie.

@@ -1,5 +1,9 @@
 //! What is wrong in a model's file, and where.
 
+use std::path::Path;
+
+use crate::scene::error::SceneError;
+
 /// A flaw in one of a model's files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
@@ -11,6 +15,11 @@ pub struct Flaw {
 }
 
 impl Flaw {
+    /// The same as an error of the file that it is in.
+    pub(super) fn in_file(self, path: &Path) -> SceneError {
+        SceneError::Field { path: path.to_owned(), field: self.place, problem: self.problem }
+    }
+
     pub(super) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { place: place.into(), problem: problem.into() }
     }

@@ -2,8 +2,8 @@
 
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion, Vector3};
 
-use super::Flaw;
 use super::binary::Reader;
+use super::flaw::Flaw;
 use super::text::Entries;
 use crate::camera::FARTHEST;
 

@@ -22,9 +22,9 @@ pub(crate) use self::find::mask_beside;
 pub(super) use self::find::models;
 use self::images::ModelImage;
 use self::points::ModelPoint;
-use super::detect::SceneFormat;
-use super::outline::{ListedFrame, ListedLens, Listing};
-use super::{SceneError, ScenePoint};
+use super::error::SceneError;
+use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat};
+use super::points::ScenePoint;
 
 /// One model, read.
 struct ColmapModel {
@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     let (folder, warnings) = find::largest(path)?;
     let model = ColmapModel::read(&folder)?;
     if model.images.is_empty() {
-        return Err(error(&model.images_file, Flaw::new("the number of images", EMPTY)));
+        return Err(Flaw::new("the number of images", EMPTY).in_file(&model.images_file));
     }
     model.numbers_are_unique()?;
     let photos = find::photos(&folder, &model.images);
@@ -51,10 +51,10 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         let lens = lenses.get(&image.camera).ok_or_else(|| {
             let file = model.cameras_file.file_name().unwrap_or_default().to_string_lossy();
             let problem = format!("was taken by camera {}, which {file} does not have", image.camera);
-            error(&model.images_file, Flaw::new(place.clone(), problem))
+            Flaw::new(place.clone(), problem).in_file(&model.images_file)
         })?;
         let listed = find::inside(&image.name)
-            .ok_or_else(|| error(&model.images_file, Flaw::new(place.clone(), outside(&image.name))))?;
+            .ok_or_else(|| Flaw::new(place.clone(), outside(&image.name)).in_file(&model.images_file))?;
         Ok(ListedFrame {
             image: photos.folder.join(listed),
             name: image.name.clone(),
@@ -126,7 +126,7 @@ impl ColmapModel {
         let twice = |file: &Path, what: &str, ids: Vec<u32>| {
             let mut seen = HashSet::new();
             match ids.into_iter().find(|id| !seen.insert(*id)) {
-                Some(id) => Err(error(file, Flaw::new(format!("{what} {id}"), TWICE))),
+                Some(id) => Err(Flaw::new(format!("{what} {id}"), TWICE).in_file(file)),
                 None => Ok(()),
             }
         };
@@ -140,7 +140,7 @@ impl ColmapModel {
         let used = self.cameras.iter().filter(|camera| used.contains(&camera.id));
         used.map(|camera| Ok((camera.id, camera.intrinsics()?)))
             .collect::<Result<_, Flaw>>()
-            .map_err(|flaw| error(&self.cameras_file, flaw))
+            .map_err(|flaw| flaw.in_file(&self.cameras_file))
     }
 }
 
@@ -157,11 +157,7 @@ fn scene_points(model: &ColmapModel) -> Vec<ScenePoint> {
 
 fn parsed<T>(path: &Path, parse: fn(&[u8]) -> Result<T, Flaw>) -> Result<T, SceneError> {
     let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
-    parse(&bytes).map_err(|flaw| error(path, flaw))
-}
-
-fn error(path: &Path, flaw: Flaw) -> SceneError {
-    SceneError::Field { path: path.to_owned(), field: flaw.place, problem: flaw.problem }
+    parse(&bytes).map_err(|flaw| flaw.in_file(path))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use nalgebra::Point3;
 
-use super::Flaw;
 use super::binary::Reader;
+use super::flaw::Flaw;
 use super::text::Entries;
 
 /// One point.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::{FromStr, Lines};
 
-use super::Flaw;
+use super::flaw::Flaw;
 
 /// The lines of a file, counted.
 pub(super) struct Entries<'a> {

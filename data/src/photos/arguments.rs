@@ -1,13 +1,13 @@
-//! COLMAP's steps and their arguments.
+//! The commands and arguments that COLMAP is given for each step.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Photos;
 use super::program::OptionalArgument;
+use super::step::ColmapStep;
 
 /// Up to so many photos, each is compared with every other.
 const EXHAUSTIVE: usize = 150;
@@ -51,32 +51,7 @@ impl ColmapSettings {
     }
 }
 
-/// A step from photos to poses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColmapStep {
-    /// Points that can be recognised, in each photo.
-    Features,
-    /// Which of them are the same, in pairs of photos.
-    Matching,
-    /// Cameras and points that explain the matches.
-    Mapping,
-}
-
-impl fmt::Display for ColmapStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Features => "feature extraction",
-            Self::Matching => "matching",
-            Self::Mapping => "mapping",
-        })
-    }
-}
-
 impl ColmapStep {
-    /// In their order.
-    pub const ALL: [Self; 3] = [Self::Features, Self::Matching, Self::Mapping];
-
     /// COLMAP's command.
     pub(super) fn command(self, photos: &Photos, settings: &ColmapSettings) -> &'static str {
         match (self, settings.matching(photos)) {
@@ -155,17 +130,6 @@ impl ColmapStep {
                 // Good enough long before the last digit.
                 (&["Mapper.ba_global_function_tolerance"], "1e-6".into()),
             ],
-        }
-    }
-
-    /// What helps where the program fails.
-    pub(super) fn remedy(self) -> &'static str {
-        match self {
-            Self::Features => "check that there is room on the disk and in memory, and that the photos open",
-            Self::Matching => {
-                "check that there is room on the disk and in memory; fewer --threads need less of it"
-            }
-            Self::Mapping => "more photos that overlap help, and sharper ones",
         }
     }
 }

@@ -1,0 +1,47 @@
+//! Something that is wrong with a scene or a label set, with what to do about it: what `inspect` finds in both.
+
+use serde::Serialize;
+
+/// Names in a problem.
+const NAMED: usize = 4;
+
+/// How much a problem matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Training cannot give a useful result.
+    Error,
+    /// The result will probably suffer.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Something wrong, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataProblem {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What was found.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The first few of some names.
+pub(crate) fn first_few(names: &[String]) -> String {
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(NAMED)].join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..6).map(|i| i.to_string()).collect();
+        assert_eq!(first_few(&names), "0, 1, 2, 3, ...");
+        assert_eq!(first_few(&names[..2]), "0, 1");
+    }
+}

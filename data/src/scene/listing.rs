@@ -1,0 +1,147 @@
+//! What a format's reader hands over: the frames that its files list, with lenses, splits, points and the placement as
+//! stated there. Nothing in it was checked against the images yet.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use nalgebra::{Isometry3, Similarity3, Translation3, UnitQuaternion};
+use serde::Serialize;
+
+use super::lens_fields::{FieldProblem, LensFields, ResolvedLens, same_shape};
+use super::points::ScenePoint;
+use super::splits::Split;
+use crate::camera::Intrinsics;
+
+/// How a scene is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SceneFormat {
+    /// NeRF's synthetic scenes: `transforms_{train,val,test}.json`.
+    Blender,
+    /// Instant-NGP: one `transforms.json`.
+    InstantNgp,
+    /// Nerfstudio: one `transforms.json`, without Instant-NGP's placement.
+    Nerfstudio,
+    /// A COLMAP model, binary or text.
+    Colmap,
+    /// LLFF: `poses_bounds.npy`.
+    Llff,
+}
+
+impl fmt::Display for SceneFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blender => "Blender (transforms_{train,val,test}.json)",
+            Self::InstantNgp => "Instant-NGP (transforms.json)",
+            Self::Nerfstudio => "Nerfstudio (transforms.json)",
+            Self::Colmap => "COLMAP (cameras, images, points3D)",
+            Self::Llff => "LLFF (poses_bounds.npy)",
+        })
+    }
+}
+
+/// What a format's reader hands over: frames as listed, nothing checked against the images yet.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub source: PathBuf,
+    pub format: SceneFormat,
+    /// `None`: it is to be found from cameras and points.
+    pub placement: Option<Placement>,
+    pub frames: Vec<ListedFrame>,
+    /// Their views are places in `frames`.
+    pub points: Vec<ScenePoint>,
+    pub warnings: Vec<String>,
+}
+
+/// One frame as listed.
+#[derive(Debug)]
+pub(super) struct ListedFrame {
+    pub name: String,
+    /// The image's path, perhaps without its extension.
+    pub image: PathBuf,
+    pub pose: Isometry3<f64>,
+    pub lens: ListedLens,
+    /// The mask's file, if one is listed.
+    pub mask: Option<PathBuf>,
+    /// The depth map's file, if one is listed.
+    pub depth: Option<DepthFile>,
+    /// Nearest and farthest depth along the optical axis in world units, if the file says.
+    pub bounds: Option<[f64; 2]>,
+    /// What the files say it is for; given for all frames of a scene or for none.
+    pub split: Option<Split>,
+    /// The file and the place in it, for errors.
+    pub listed_in: PathBuf,
+    pub place: String,
+}
+
+/// A lens as listed.
+#[derive(Debug)]
+pub(super) enum ListedLens {
+    /// In the fields of a JSON file, which may leave some out.
+    Fields(Box<LensFields>),
+    /// For an image of the stated size.
+    Known(Intrinsics),
+}
+
+impl ListedLens {
+    /// The intrinsics for an image of this size, or the field that is wrong.
+    pub fn resolve(&self, width: u32, height: u32) -> Result<ResolvedLens, FieldProblem> {
+        match self {
+            Self::Fields(fields) => fields.resolve(width, height),
+            Self::Known(intrinsics) => ResolvedLens::fit(intrinsics, width, height),
+        }
+    }
+
+    /// Whether an image of this size can be what is described, or a resampled version of it.
+    pub fn fits(&self, width: u32, height: u32) -> bool {
+        match self {
+            Self::Fields(fields) => fields.fits(width, height),
+            Self::Known(k) => same_shape((k.width, k.height), (width, height)),
+        }
+    }
+}
+
+/// A depth map's file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DepthFile {
+    /// A grey PNG or a NumPy array.
+    pub path: PathBuf,
+    /// World units of a stored 1 (Nerfstudio's `depth_unit_scale_factor`).
+    pub unit: f64,
+}
+
+/// Where the world lies in the unit frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Placement {
+    /// Side of the render box, a power of two.
+    pub aabb_scale: u32,
+    /// World to unit frame.
+    pub frame: Similarity3<f64>,
+    /// How near to a camera there is anything, in unit-frame lengths.
+    pub near: Option<f64>,
+}
+
+impl Default for Placement {
+    /// Instant-NGP's, where a file says nothing.
+    fn default() -> Self {
+        Self::stated(1, Self::SCALE, Self::OFFSET)
+    }
+}
+
+impl Placement {
+    /// Instant-NGP's scale.
+    pub const SCALE: f64 = 0.33;
+    /// Instant-NGP's offset.
+    pub const OFFSET: [f64; 3] = [0.5; 3];
+
+    /// `unit = world * scale + offset`.
+    pub fn stated(aabb_scale: u32, scale: f64, offset: [f64; 3]) -> Self {
+        let frame = Similarity3::from_parts(Translation3::from(offset), UnitQuaternion::identity(), scale);
+        Self { aabb_scale, frame, near: None }
+    }
+}
+
+/// A listed path without its leading `./`.
+pub(super) fn plain_name(listed: &str) -> &str {
+    listed.strip_prefix("./").unwrap_or(listed)
+}

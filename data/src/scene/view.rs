@@ -1,0 +1,99 @@
+//! A view: with its pixels, and as an outline knows it, without them.
+
+use std::path::PathBuf;
+
+use super::error::SceneError;
+use super::lens_fields::same_shape;
+use super::listing::DepthFile;
+use crate::camera::Camera;
+use crate::image::{DepthMap, Image8, ImageHeader, Mask, Turn};
+
+/// One posed image.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The image's path as listed, without a leading `./`.
+    pub name: String,
+    /// The image's file.
+    pub path: PathBuf,
+    /// Its camera, at the resolution of `image`.
+    pub camera: Camera,
+    /// Its pixels.
+    pub image: Image8,
+    /// Which of them are to be learnt and measured, at the resolution of `image`; all if there is none.
+    pub mask: Option<Mask>,
+    /// Depth along the optical axis in world units, at the resolution of `image`, if it was measured.
+    pub depth: Option<DepthMap>,
+}
+
+/// A view without its pixels.
+#[derive(Clone, Debug)]
+pub struct OutlinedView {
+    /// The image's path as listed, without a leading `./`.
+    pub name: String,
+    /// The image's file.
+    pub path: PathBuf,
+    /// Its camera, at the downscaled resolution.
+    pub camera: Camera,
+    /// The image as it is on disk, turned as `turn` says.
+    pub header: ImageHeader,
+    /// Which of its pixels the files mean, where EXIF tells to turn them.
+    pub turn: Turn,
+    /// What its sides are divided by when it is loaded, as those of `camera` are already.
+    pub downscale: u32,
+    /// The mask's file.
+    pub mask: Option<PathBuf>,
+    /// The depth map's file.
+    pub depth: Option<DepthFile>,
+}
+
+impl OutlinedView {
+    /// Decodes its image, mask and depth map and divides their sides by `downscale`.
+    pub(super) fn load(self) -> Result<View, SceneError> {
+        let n = self.downscale;
+        let image = Image8::open_turned(&self.path, self.turn)?;
+        let (width, height) = (image.width(), image.height());
+        let image = image.downscale(n)?;
+        let mask = self.load_mask()?.map(|mask| mask.downscale(n)).transpose()?;
+        let depth = self.load_depth()?.map(|depth| depth.fit(width, height, n)).transpose()?;
+        Ok(View { name: self.name, path: self.path, camera: self.camera, image, mask, depth })
+    }
+
+    /// Decodes its mask, at full size.
+    ///
+    /// # Errors
+    /// As [`Mask::open`], and if it has another size than the image.
+    pub(crate) fn load_mask(&self) -> Result<Option<Mask>, SceneError> {
+        let Some(path) = &self.mask else { return Ok(None) };
+        Ok(Some(Mask::open_for(path, &self.path, (self.header.width, self.header.height))?))
+    }
+
+    /// Decodes its depth map, as it is.
+    ///
+    /// # Errors
+    /// As [`DepthMap::open`], and if its sides are in another proportion than the image's.
+    pub(crate) fn load_depth(&self) -> Result<Option<DepthMap>, SceneError> {
+        let Some(file) = &self.depth else { return Ok(None) };
+        let depth = DepthMap::open(&file.path, file.unit)?;
+        let (found, size) = ((depth.width(), depth.height()), (self.header.width, self.header.height));
+        if !same_shape(size, found) {
+            let (path, image) = (file.path.clone(), self.path.clone());
+            return Err(SceneError::DepthSize { path, found, image, size });
+        }
+        Ok(Some(depth))
+    }
+
+    /// Bytes as it stays in memory at that size, and at most while it is decoded.
+    pub(super) fn bytes(&self, (width, height): (u32, u32)) -> (u64, u64) {
+        let small = ImageHeader { width, height, ..self.header };
+        let (mut kept, mut decoding) = (small.bytes(), self.header.bytes());
+        if self.mask.is_some() {
+            kept += Mask::bytes(&small).1;
+            decoding = decoding.max(Mask::bytes(&self.header).0);
+        }
+        if self.depth.is_some() {
+            kept += DepthMap::bytes(&small).1;
+            decoding = decoding.max(DepthMap::bytes(&self.header).0);
+        }
+        (kept, decoding)
+    }
+}
