@@ -7,6 +7,7 @@ use crate::progress::Counter;
 use crate::scene;
 use nerve_data::SceneError;
 use nerve_data::photos::{self, ColmapSettings, ColmapStep, Matching, Photos, PhotosError, Reconstruction};
+use nerve_data::scene::Outline;
 use nerve_nerf::config::DataConfig;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -39,14 +40,19 @@ impl From<MatchingArg> for Matching {
     }
 }
 
-/// Where the scene is bare photos, finds their poses and makes the result the scene; does nothing elsewhere.
-pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingArg) -> anyhow::Result<()> {
+/// The scene without its pixels, as [`scene::outline`] reads it. Of bare photos the poses are found first, and the
+/// result becomes the scene.
+pub fn find_poses(
+    context: &Context,
+    data: &mut DataConfig,
+    matching: MatchingArg,
+) -> anyhow::Result<Option<Outline>> {
     if scene::is_demo(&data.scene) {
-        return Ok(());
+        return Ok(None);
     }
     photos::refuse_video(&data.scene)?;
     let outline = nerve_data::scene::outline(&data.scene, &scene::options(data));
-    let Err(SceneError::BarePhotos { folder, .. }) = outline else { return Ok(()) };
+    let Err(SceneError::BarePhotos { folder, .. }) = outline else { return Ok(Some(outline?)) };
     let photos = Photos::find(&folder)?;
     if let Some(first) = photos.left_out.first() {
         let count = photos.left_out.len();
@@ -74,7 +80,7 @@ pub fn find_poses(context: &Context, data: &mut DataConfig, matching: MatchingAr
         found.photos
     );
     data.scene = found.folder;
-    Ok(())
+    scene::outline(data)
 }
 
 /// Beside the run, so that it is found again and never among the photos.

@@ -44,12 +44,17 @@ pub fn warn(outline: &Outline, data: &DataConfig) {
 
 /// Loads the scene and says what was found.
 pub fn load(context: &Context, data: &DataConfig) -> anyhow::Result<Scene> {
-    let options = options(data);
-    let scene = if is_demo(&data.scene) {
-        let counter = Counter::new("rendering the demo's views");
-        demo::load(&DemoConfig::default(), &options, &|done, total| counter.set(done, total))?
-    } else {
-        scene::load(&data.scene, &options)?
+    load_outlined(context, data, outline(data)?)
+}
+
+/// The same of a scene whose files have been read, by [`outline`]: of these, only the pixels are left to read.
+pub fn load_outlined(context: &Context, data: &DataConfig, outline: Option<Outline>) -> anyhow::Result<Scene> {
+    let scene = match outline {
+        Some(outline) => outline.load()?,
+        None => {
+            let counter = Counter::new("rendering the demo's views");
+            demo::load(&DemoConfig::default(), &options(data), &|done, total| counter.set(done, total))?
+        }
     };
     context.output.say(describe(&scene));
     for warning in &scene.warnings {

@@ -142,8 +142,9 @@ fn scenes(
         config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
         let mut largest = config.clone();
         largest.grid.log2_entries = args.sizes.iter().copied().max().unwrap_or(config.grid.log2_entries);
-        forecast::check(&largest, scene::outline(&config.data)?.as_ref())?;
-        let loaded = scene::load(context, &config.data)?;
+        let outline = scene::outline(&config.data)?;
+        forecast::check(&largest, outline.as_ref())?;
+        let loaded = scene::load_outlined(context, &config.data, outline)?;
         if evaluation::held_out(&loaded).is_none() {
             anyhow::bail!(
                 "{}: no view is held out to compare by; --holdout 8 holds out every 8th",

@@ -84,8 +84,9 @@ fn resume(context: &Context, args: &ResumeArgs, mut folder: RunFolder) -> anyhow
         config.validate().map_err(usage)?;
     }
     context.common.device.resolve()?;
-    forecast::check_resumed(&config, scene::outline(&config.data)?.as_ref())?;
-    let scene = scene::load(context, &config.data)?;
+    let outline = scene::outline(&config.data)?;
+    forecast::check_resumed(&config, outline.as_ref())?;
+    let scene = scene::load_outlined(context, &config.data, outline)?;
     let mut trainer = nerf::trainer(context, &config, Arc::new(scene))?;
     let checkpoint = folder.checkpoint_path();
     if checkpoint.exists() {

@@ -74,13 +74,12 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         // COLMAP takes minutes.
         RunFolder::check(out, existing)?;
     }
-    photos::find_poses(context, &mut config.data, args.matching)?;
-    let outline = scene::outline(&config.data)?;
+    let outline = photos::find_poses(context, &mut config.data, args.matching)?;
     forecast::check(&config, outline.as_ref())?;
-    if let Some(outline) = outline {
-        scene::warn(&outline, &config.data);
+    if let Some(outline) = &outline {
+        scene::warn(outline, &config.data);
     }
-    let scene = scene::load(context, &config.data)?;
+    let scene = scene::load_outlined(context, &config.data, outline)?;
     if !demo {
         // Resuming works from any folder.
         config.data.scene = absolute(&config.data.scene)?;
