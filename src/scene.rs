@@ -48,7 +48,11 @@ pub fn load(context: &Context, data: &DataConfig) -> anyhow::Result<Scene> {
 }
 
 /// The same of a scene whose files have been read, by [`outline`]: of these, only the pixels are left to read.
-pub fn load_outlined(context: &Context, data: &DataConfig, outline: Option<Outline>) -> anyhow::Result<Scene> {
+pub fn load_outlined(
+    context: &Context,
+    data: &DataConfig,
+    outline: Option<Outline>,
+) -> anyhow::Result<Scene> {
     let scene = match outline {
         Some(outline) => outline.load()?,
         None => {

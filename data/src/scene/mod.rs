@@ -171,12 +171,4 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
 }
 
 #[cfg(test)]
-mod files_tests;
-#[cfg(test)]
-mod placement_tests;
-#[cfg(test)]
-mod same_rays_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod transforms_tests;

@@ -1,5 +1,4 @@
 //! One scene written as Instant-NGP, Nerfstudio, COLMAP text and COLMAP binary gives the same rays.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +8,8 @@ use nalgebra::{Isometry3, Matrix4, Point3, Rotation3, Translation3, UnitQuaterni
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::{LoadOptions, Outline, SceneFormat, outline};
 use crate::camera::{Camera, Distortion, Intrinsics};
+use crate::scene::{LoadOptions, Outline, SceneFormat, outline};
 use crate::testing::{ColmapScene, matrix, orbit, picture, real_data};
 
 /// Nerfstudio's `applied_transform`: the axes exchanged as it does for COLMAP, and a shift.

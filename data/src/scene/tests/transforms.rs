@@ -1,13 +1,12 @@
 //! Neither bytes nor values make the JSON's parser panic, and what it lets through can be computed with.
-#![allow(clippy::unwrap_used)]
 use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
-use super::{fuzzing, transforms};
 use crate::camera::FARTHEST;
+use crate::scene::{fuzzing, transforms};
 
 /// Every field that is read.
 fn whole() -> Value {

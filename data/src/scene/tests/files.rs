@@ -1,5 +1,4 @@
 //! Lists and the files that are there, apart from each other.
-#![allow(clippy::unwrap_used)]
 use std::fs;
 use std::path::Path;
 
@@ -7,7 +6,7 @@ use nalgebra::Point3;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::{LoadOptions, Outline, SceneError, outline};
+use crate::scene::{LoadOptions, Outline, SceneError, outline};
 use crate::testing::{ngp_scene, orbit, picture};
 
 fn scene(folder: &Path, edit: impl FnOnce(&mut Value)) {

@@ -1,13 +1,13 @@
-#![allow(clippy::unwrap_used)]
+//! Where cameras and points of every kind are placed in the unit frame.
 use std::path::PathBuf;
 
 use nalgebra::{Isometry3, Point3, Similarity3, Translation3, UnitQuaternion, Vector3};
 use proptest::prelude::*;
 
-use super::ScenePoint;
-use super::listing::{ListedFrame, ListedLens, Placement};
-use super::placement::find;
 use crate::camera::Intrinsics;
+use crate::scene::ScenePoint;
+use crate::scene::listing::{ListedFrame, ListedLens, Placement};
+use crate::scene::placement::find;
 use crate::testing::{look_at, orbit};
 
 fn frames(poses: &[Isometry3<f64>]) -> Vec<ListedFrame> {
