@@ -10,5 +10,6 @@ pub mod params;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+pub mod settings;
 pub mod simd;
 pub mod weights;

@@ -6,6 +6,8 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
+use crate::settings::{SettingError, check};
+
 /// The factor with which the linear warm-up begins: small, but not zero, so that the first step moves.
 const WARMUP_START: f64 = 0.01;
 
@@ -47,15 +49,6 @@ pub struct Schedule {
     pub final_factor: f64,
 }
 
-/// A schedule's setting that makes no sense.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("learning-rate schedule: {field} = {value}, but it must be {expected}")]
-pub struct ScheduleError {
-    field: &'static str,
-    value: f64,
-    expected: &'static str,
-}
-
 impl Default for Schedule {
     fn default() -> Self {
         Self::DEFAULT
@@ -69,25 +62,16 @@ impl Schedule {
     ///
     /// # Errors
     /// The first setting that is out of range, and what it must be.
-    pub fn validate(&self) -> Result<(), ScheduleError> {
-        let share = |field, value| match (0.0..=1.0).contains(&value) {
-            true => Ok(()),
-            false => Err(ScheduleError { field, value, expected: "between 0 and 1" }),
+    pub fn validate(&self) -> Result<(), SettingError> {
+        let share = |setting, value: f64| {
+            check((0.0..=1.0).contains(&value), setting, value, "between 0 and 1")
         };
-        share("warmup", self.warmup)?;
-        share("hold", self.hold)?;
+        share("--lr-warmup", self.warmup)?;
+        share("--lr-hold", self.hold)?;
         let sum = self.warmup + self.hold;
-        if sum > 1.0 {
-            return Err(ScheduleError { field: "warmup + hold", value: sum, expected: "at most 1" });
-        }
-        if !(self.final_factor > 0.0 && self.final_factor <= 1.0) {
-            return Err(ScheduleError {
-                field: "final_factor",
-                value: self.final_factor,
-                expected: "above 0 and at most 1",
-            });
-        }
-        Ok(())
+        check(sum <= 1.0, "--lr-warmup + --lr-hold", sum, "at most 1")?;
+        let last = self.final_factor;
+        check(last > 0.0 && last <= 1.0, "--lr-final", last, "above 0 and at most 1")
     }
 
     /// The factor of the base learning rate at `progress` in `[0, 1]`.
@@ -168,12 +152,12 @@ mod tests {
     fn bad_settings_are_named() {
         let base = Schedule::default();
         for (bad, field) in [
-            (Schedule { warmup: -0.1, ..base }, "warmup"),
-            (Schedule { hold: f64::NAN, ..base }, "hold"),
-            (Schedule { warmup: 0.6, ..base }, "warmup + hold"),
-            (Schedule { final_factor: 0.0, ..base }, "final_factor"),
+            (Schedule { warmup: -0.1, ..base }, "--lr-warmup"),
+            (Schedule { hold: f64::NAN, ..base }, "--lr-hold"),
+            (Schedule { warmup: 0.6, ..base }, "--lr-warmup + --lr-hold"),
+            (Schedule { final_factor: 0.0, ..base }, "--lr-final"),
         ] {
-            assert_eq!(bad.validate().unwrap_err().field, field);
+            assert_eq!(bad.validate().unwrap_err().setting, field);
         }
         assert_eq!(base.validate(), Ok(()));
     }

@@ -16,11 +16,11 @@ use crate::objective::Photometric;
 use nerve_core::engine::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, Spread, ZeroSkip};
 use nerve_core::engine::{FieldLayout, GridBlocks, Plan, SaliencyBlock, Stage};
 use nerve_core::ops::distortion::Scale;
-use nerve_core::ops::hash_grid::ConfigError;
 use nerve_core::ops::march::Steps;
 use nerve_core::ops::sh;
 use nerve_core::params::{BlockSpec, Group, Params};
 use nerve_core::rng::{Rng, Stream};
+use nerve_core::settings::SettingError;
 
 /// Tables start uniform in +- this (Müller et al. 2022, section 4).
 const TABLE_INIT: f32 = 1e-4;
@@ -44,7 +44,7 @@ pub fn build(
     config: &NerfConfig,
     box_side: u32,
     cameras: usize,
-) -> Result<(Params, FieldLayout), ConfigError> {
+) -> Result<(Params, FieldLayout), SettingError> {
     let mut params = Params::default();
     let rng = Rng::new(config.train.seed);
     // A stream's block and index choose one of four words.
@@ -149,7 +149,7 @@ fn grid(
     config: &NerfConfig,
     params: &mut Params,
     random: &dyn Fn(u32, u32) -> f32,
-) -> Result<GridBlocks, ConfigError> {
+) -> Result<GridBlocks, SettingError> {
     let TrainConfig { dense_adam, .. } = config.train;
     let group = params.group(Group { sparse: !dense_adam, packed: !dense_adam, ..Group::new("grid") });
     let levels = config.grid.levels()?;

@@ -2,9 +2,9 @@
 
 use crate::config::NerfConfig;
 use crate::field::CHANNELS;
-use nerve_core::ops::hash_grid::ConfigError;
 use nerve_core::ops::march::CELLS;
 use nerve_core::ops::sh;
+use nerve_core::settings::SettingError;
 use nerve_data::scene::{MemoryEstimate, Outline};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ impl TrainingMemory {
 ///
 /// # Errors
 /// If the grid's extents are out of range.
-pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<TrainingMemory, ConfigError> {
+pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<TrainingMemory, SettingError> {
     let levels = config.grid.levels()?;
     let tables = levels.iter().map(|level| (level.entries * level.features) as u64);
     let largest = tables.clone().max().unwrap_or(0);
@@ -73,7 +73,7 @@ impl Forecast {
     ///
     /// # Errors
     /// As [`estimate`].
-    pub fn of(config: &NerfConfig, outline: &Outline, threads: usize) -> Result<Self, ConfigError> {
+    pub fn of(config: &NerfConfig, outline: &Outline, threads: usize) -> Result<Self, SettingError> {
         Ok(Self { images: outline.memory(), training: estimate(config, outline.aabb_scale, threads)? })
     }
 

@@ -1,6 +1,6 @@
 //! The training loop.
 
-use crate::config::{ConfigError, NerfConfig, TrainConfig};
+use crate::config::{NerfConfig, TrainConfig};
 use crate::field::{self, SALIENCY};
 use crate::frustum;
 use crate::gauge::Gauge;
@@ -18,6 +18,7 @@ use nerve_core::ops::march::{Bitfield, Steps};
 use nerve_core::ops::rigid::Correction;
 use nerve_core::ops::saliency;
 use nerve_core::rng::Rng;
+use nerve_core::settings::SettingError;
 use nerve_core::simd::Isa;
 use nerve_data::write::WriteError;
 use nerve_data::{Camera, RayCaster, Scene};
@@ -31,11 +32,7 @@ use std::time::{Duration, Instant};
 #[allow(missing_docs)]
 pub enum NerfError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Grid(#[from] nerve_core::ops::hash_grid::ConfigError),
-    #[error(transparent)]
-    Schedule(#[from] nerve_core::schedule::ScheduleError),
+    Setting(#[from] SettingError),
     #[error("{scene}: no view for {what}; see `nerve inspect`, and --holdout if the files give no split")]
     NoViews { what: &'static str, scene: PathBuf },
     #[error(

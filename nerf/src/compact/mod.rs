@@ -19,7 +19,7 @@ mod write;
 
 pub use read::configuration;
 
-use crate::config::{ConfigError, check};
+use nerve_core::settings::{SettingError, check};
 use serde::{Deserialize, Serialize};
 
 /// What table values become.
@@ -49,9 +49,9 @@ impl CompactOptions {
     ///
     /// # Errors
     /// If the loss is no small number of decibels.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), SettingError> {
         let ok = self.loss > 0.0 && self.loss <= 20.0;
-        check(ok, "--loss-db", self.loss.to_string(), "use a small number of decibels, such as 0.1")
+        check(ok, "--loss-db", self.loss, "a small number of decibels, such as 0.1")
     }
 }
 

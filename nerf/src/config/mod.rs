@@ -2,9 +2,6 @@
 
 mod validate;
 
-pub use validate::ConfigError;
-pub(crate) use validate::check;
-
 use crate::hollow::HollowConfig;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;

@@ -1,40 +1,20 @@
 //! What the settings' types do not rule out.
 
 use super::{ColorSees, NerfConfig};
-
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{field} = {value} is not possible: {remedy}")]
-pub struct ConfigError {
-    /// The flag.
-    pub field: &'static str,
-    /// Its value.
-    pub value: String,
-    /// What it may be.
-    pub remedy: &'static str,
-}
+use nerve_core::settings::{SettingError, check};
 
 /// Seconds of a year.
 const LONGEST_SAVE: f64 = 366.0 * 86400.0;
 
-pub(crate) fn check(
-    ok: bool,
-    field: &'static str,
-    value: String,
-    remedy: &'static str,
-) -> Result<(), ConfigError> {
-    if ok { Ok(()) } else { Err(ConfigError { field, value, remedy }) }
-}
-
 impl NerfConfig {
-    fn validate_hollow(&self) -> Result<(), ConfigError> {
+    fn validate_hollow(&self) -> Result<(), SettingError> {
         let h = &self.hollow;
         let side = h.saliency_side.is_multiple_of(8) && (8..=256).contains(&h.saliency_side);
-        check(side, "--saliency-side", h.saliency_side.to_string(), "use 8 to 256 in steps of 8")?;
+        check(side, "--saliency-side", h.saliency_side, "8 to 256 in steps of 8")?;
         let share = h.saliency_share > 0.0 && h.saliency_share < 1.0;
-        check(share, "--saliency-share", h.saliency_share.to_string(), "use 0 to 1, such as 0.04")?;
+        check(share, "--saliency-share", h.saliency_share, "0 to 1, such as 0.04")?;
         for (field, value) in [("--rho", h.rho), ("--l1-weight", h.l1_weight)] {
-            check(value >= 0.0 && value.is_finite(), field, value.to_string(), "use 0 or more")?;
+            check(value >= 0.0 && value.is_finite(), field, value, "0 or more")?;
         }
         let shares = [
             ("--saliency-start", h.saliency_start),
@@ -43,33 +23,33 @@ impl NerfConfig {
             ("--steer-from", h.steer_from),
         ];
         for (field, value) in shares {
-            check((0.0..=1.0).contains(&value), field, value.to_string(), "use 0 to 1")?;
+            check((0.0..=1.0).contains(&value), field, value, "0 to 1")?;
         }
         let positive = [("--alpha", h.alpha), ("--late-alpha", h.late_alpha)];
         for (field, value) in positive {
             let ok = value > 0.0 && value.is_finite();
-            check(ok, field, value.to_string(), "use a positive number")?;
+            check(ok, field, value, "a positive number")?;
         }
         let travel = h.saliency_travel > 0.0 && h.saliency_travel.is_finite();
         check(
             travel,
             "--saliency-travel",
-            h.saliency_travel.to_string(),
-            "use a positive number, such as 300",
+            h.saliency_travel,
+            "a positive number, such as 300",
         )
     }
 
-    fn validate_cameras(&self) -> Result<(), ConfigError> {
+    fn validate_cameras(&self) -> Result<(), SettingError> {
         let c = &self.cameras;
         let rate = c.pose_rate > 0.0 && c.pose_rate <= 0.1;
-        check(rate, "--pose-rate", c.pose_rate.to_string(), "use a small positive number, such as 1e-3")?;
+        check(rate, "--pose-rate", c.pose_rate, "a small positive number, such as 1e-3")?;
         let coarse = (0.0..1.0).contains(&c.coarse_until);
-        check(coarse, "--coarse-until", c.coarse_until.to_string(), "use 0 or more, below 1, such as 0.25")?;
+        check(coarse, "--coarse-until", c.coarse_until, "0 or more, below 1, such as 0.25")?;
         check(
             !(c.traces_rays() && self.hollow.has_grid()),
             if c.refine_poses { "--refine-poses" } else { "--fit-poses" },
-            "true".into(),
-            "poses are not found through a saliency grid: use --method plain, or --saliency-grid off",
+            true,
+            "off behind a saliency grid, through which poses are not found: use --method plain, or --saliency-grid off",
         )
     }
 
@@ -77,56 +57,56 @@ impl NerfConfig {
     ///
     /// # Errors
     /// The first setting that is out of range.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), SettingError> {
         let d = &self.data;
-        check(d.downscale > 0, "--downscale", "0".into(), "use at least 1")?;
-        check(d.max_images != Some(0), "--max-images", "0".into(), "use at least 1")?;
+        check(d.downscale > 0, "--downscale", 0, "at least 1")?;
+        check(d.max_images != Some(0), "--max-images", 0, "at least 1")?;
         let f = &self.field;
         let width = f.width.is_multiple_of(16) && (32..=128).contains(&f.width);
-        check(width, "--width", f.width.to_string(), "use 32 to 128 in steps of 16")?;
+        check(width, "--width", f.width, "32 to 128 in steps of 16")?;
         for (field, layers) in [("--density-layers", f.density_layers), ("--color-layers", f.color_layers)] {
-            check((1..=4).contains(&layers), field, layers.to_string(), "use 1 to 4")?;
+            check((1..=4).contains(&layers), field, layers, "1 to 4")?;
         }
         let geometry = f.geometry_features;
-        check((1..=64).contains(&geometry), "--geometry-features", geometry.to_string(), "use 1 to 64")?;
+        check((1..=64).contains(&geometry), "--geometry-features", geometry, "1 to 64")?;
         let sees = f.color_sees == ColorSees::All || geometry > 1;
         check(
             sees,
             "--color-sees",
-            "geometry".into(),
-            "with one geometry feature, only `all` sees anything",
+            "geometry",
+            "all: with one geometry feature, nothing else sees anything",
         )?;
         let features = self.grid.levels * self.grid.features;
-        check(features <= 128, "--levels times --features", features.to_string(), "use at most 128")?;
+        check(features <= 128, "--levels times --features", features, "at most 128")?;
         self.validate_hollow()?;
         let m = &self.march;
         let steps = (64..=4096).contains(&m.steps_per_unit);
-        check(steps, "--steps-per-unit", m.steps_per_unit.to_string(), "use 64 to 4096")?;
+        check(steps, "--steps-per-unit", m.steps_per_unit, "64 to 4096")?;
         let near = m.near.unwrap_or(0.0);
-        check(near >= 0.0 && near.is_finite(), "--near", near.to_string(), "use 0 or more")?;
-        check((0.0..0.5).contains(&m.cut), "--cut", m.cut.to_string(), "use 0 to 0.5, such as 5e-3")?;
+        check(near >= 0.0 && near.is_finite(), "--near", near, "0 or more")?;
+        check((0.0..0.5).contains(&m.cut), "--cut", m.cut, "0 to 0.5, such as 5e-3")?;
         self.validate_cameras()?;
         let t = &self.train;
         for (field, weight) in [("--distortion", t.distortion), ("--depth", t.depth_weight())] {
             let ok = (0.0..=1e3).contains(&weight);
-            check(ok, field, weight.to_string(), "use a small weight, such as 0.01; 0 turns it off")?;
+            check(ok, field, weight, "a small weight, such as 0.01; 0 turns it off")?;
         }
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
-        check(batch, "--batch-samples", t.batch_samples.to_string(), "use 1024 to 4194304")?;
-        check(t.rate > 0.0 && t.rate.is_finite(), "--lr", t.rate.to_string(), "use a small positive number")?;
+        check(batch, "--batch-samples", t.batch_samples, "1024 to 4194304")?;
+        check(t.rate > 0.0 && t.rate.is_finite(), "--lr", t.rate, "a small positive number")?;
         let precision = format!("{:?}", t.precision);
-        check(t.precision.available(), "--precision", precision, "this CPU has no AMX with bf16: use f32")?;
+        check(t.precision.available(), "--precision", precision, "f32: this CPU has no AMX with bf16")?;
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
-        check(ema, "--ema", format!("{:?}", t.ema), "use 0 to 1, such as 0.95")?;
-        check(t.steps != Some(0), "--steps", "0".into(), "use at least 1")?;
-        check(t.eval_every != Some(0), "--eval-every", "0".into(), "use at least 1")?;
+        check(ema, "--ema", format!("{:?}", t.ema), "0 to 1, such as 0.95")?;
+        check(t.steps != Some(0), "--steps", 0, "at least 1")?;
+        check(t.eval_every != Some(0), "--eval-every", 0, "at least 1")?;
         let steps = t.steps.is_none_or(|steps| i64::try_from(steps).is_ok());
-        check(steps, "--steps", format!("{:?}", t.steps), "use fewer than 2^63")?;
+        check(steps, "--steps", format!("{:?}", t.steps), "fewer than 2^63")?;
         check(
             t.save_every > 0.0 && t.save_every <= LONGEST_SAVE,
             "--save-every",
-            t.save_every.to_string(),
-            "use a positive number of seconds, at most a year",
+            t.save_every,
+            "a positive number of seconds, at most a year",
         )
     }
 }

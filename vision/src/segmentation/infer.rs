@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView3};
 use nerve_core::graph::{Device, Tensor, read};
 use nerve_core::ops::resize::bilinear;
 use nerve_core::ops::softmax::softmax;
+use nerve_core::settings::{SettingError, check};
 use nerve_data::augment::Normalise;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -41,19 +42,12 @@ impl Inference {
     ///
     /// # Errors
     /// The first setting that is out of range, and what it must be.
-    pub fn validate(&self) -> Result<(), SegmentationError> {
-        let wrong =
-            |field, value: String, expected| Err(SegmentationError::Setting { field, value, expected });
-        if let Some(window) = self.window.filter(|w| !(32..=8192).contains(w)) {
-            return wrong("window", window.to_string(), "32 to 8192");
-        }
-        if !(0.0..0.95).contains(&self.overlap) {
-            return wrong("overlap", self.overlap.to_string(), "at least 0 and below 0.95");
-        }
-        if self.scales.is_empty() || self.scales.iter().any(|s| !(0.1..=8.0).contains(s)) {
-            return wrong("scales", format!("{:?}", self.scales), "one or more factors of 0.1 to 8");
-        }
-        Ok(())
+    pub fn validate(&self) -> Result<(), SettingError> {
+        let window = self.window.unwrap_or(32);
+        check((32..=8192).contains(&window), "--window", window, "32 to 8192")?;
+        check((0.0..0.95).contains(&self.overlap), "--overlap", self.overlap, "at least 0 and below 0.95")?;
+        let scales = !self.scales.is_empty() && self.scales.iter().all(|s| (0.1..=8.0).contains(s));
+        check(scales, "--scales", format!("{:?}", self.scales), "one or more factors of 0.1 to 8")
     }
 }
 

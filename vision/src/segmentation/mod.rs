@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use nerve_core::checkpoint::CheckpointError;
 use nerve_core::metrics::segmentation::SegmentationError as MetricsError;
-use nerve_core::schedule::ScheduleError;
+use nerve_core::settings::SettingError;
 use nerve_data::labels::LabelError;
 
 use crate::load::{LoadError, Report};
@@ -38,18 +38,8 @@ pub use trainer::Trainer;
 #[non_exhaustive]
 pub enum SegmentationError {
     /// A setting that makes no sense.
-    #[error("{field} = {value}, but it must be {expected}")]
-    Setting {
-        /// The setting.
-        field: &'static str,
-        /// What it is.
-        value: String,
-        /// What it can be.
-        expected: &'static str,
-    },
-    /// A schedule that makes no sense.
     #[error(transparent)]
-    Schedule(ScheduleError),
+    Setting(#[from] SettingError),
     /// Pictures or labels that cannot be used.
     #[error(transparent)]
     Labels(#[from] LabelError),

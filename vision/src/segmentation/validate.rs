@@ -1,5 +1,6 @@
 //! What settings of a run can be.
-use super::{HeadKind, SegConfig, SegmentationError};
+use super::{HeadKind, SegConfig};
+use nerve_core::settings::{SettingError, check};
 
 /// Seconds between checkpoints that a clock can count.
 const LONGEST_SAVE: f64 = 1e9;
@@ -9,66 +10,40 @@ impl SegConfig {
     ///
     /// # Errors
     /// The first setting that is out of range, and what it must be.
-    pub fn validate(&self) -> Result<(), SegmentationError> {
+    pub fn validate(&self) -> Result<(), SettingError> {
         let Self { augment, train, model, .. } = self;
-        let wrong = |field: &'static str, value: String, expected: &'static str| {
-            Err(SegmentationError::Setting { field, value, expected })
-        };
-        if augment.crop.iter().any(|side| !(32..=4096).contains(side)) {
-            return wrong(
-                "crop",
-                format!("{}x{}", augment.crop[0], augment.crop[1]),
-                "32 to 4096 on each side",
-            );
-        }
+        let [height, width] = augment.crop;
+        let crop = augment.crop.iter().all(|side| (32..=4096).contains(side));
+        check(crop, "--crop", format!("{height}x{width}"), "32 to 4096 on each side")?;
         let (low, high) = (augment.scale_min, augment.scale_max);
-        if !(0.1..=10.0).contains(&low) || !(low..=10.0).contains(&high) {
-            return wrong("scale_min, scale_max", format!("{low}, {high}"), "0.1 to 10, the larger one last");
-        }
-        let share = |field, value: f64, open: bool| match (0.0..=1.0).contains(&value)
-            && !(open && value >= 1.0)
-        {
-            true => Ok(()),
-            false => wrong(field, value.to_string(), if open { "at least 0 and below 1" } else { "0 to 1" }),
-        };
-        share("max_class_share", augment.max_class_share, false)?;
-        share("photometric", augment.photometric.min(1.0), false)?;
-        share("dropout", f64::from(model.dropout), true)?;
-        share("drop_path", f64::from(model.drop_path), true)?;
-        share("ema", f64::from(train.ema), true)?;
-        if !(1..=4096).contains(&model.width()) {
-            return wrong("head_width", model.width().to_string(), "1 to 4096");
-        }
-        if !(1..=1024).contains(&train.batch) || !(1..=1024).contains(&train.accumulate) {
-            return wrong("batch, accumulate", format!("{}, {}", train.batch, train.accumulate), "1 to 1024");
+        let scales = (0.1..=10.0).contains(&low) && (low..=10.0).contains(&high);
+        check(scales, "--scale-min, --scale-max", format!("{low}, {high}"), "0.1 to 10, the larger one last")?;
+        let share = |setting, value: f64| check((0.0..=1.0).contains(&value), setting, value, "0 to 1");
+        let below_one =
+            |setting, value: f64| check((0.0..1.0).contains(&value), setting, value, "at least 0 and below 1");
+        share("--max-class-share", augment.max_class_share)?;
+        share("--photometric", augment.photometric.min(1.0))?;
+        below_one("--dropout", f64::from(model.dropout))?;
+        below_one("--drop-path", f64::from(model.drop_path))?;
+        below_one("--ema", f64::from(train.ema))?;
+        check((1..=4096).contains(&model.width()), "--head-width", model.width(), "1 to 4096")?;
+        for (setting, value) in [("--batch", train.batch), ("--accumulate", train.accumulate)] {
+            check((1..=1024).contains(&value), setting, value, "1 to 1024")?;
         }
         // Their coarsest map may be a single cell, and a norm over the batch needs two values.
         let small = augment.crop.iter().all(|side| *side < 64);
-        if train.batch == 1 && (small || model.head == HeadKind::UperNet) {
-            return wrong(
-                "batch",
-                "1".into(),
-                "at least 2 with the head upernet or with crops below 64x64, whose norms need several values",
-            );
+        let several = "at least 2 with the head upernet or with crops below 64x64, whose norms need several values";
+        check(train.batch > 1 || !(small || model.head == HeadKind::UperNet), "--batch", 1, several)?;
+        let rates =
+            [("--lr", train.lr), ("--head-lr", train.head_lr), ("--weight-decay", train.weight_decay)];
+        for (setting, value) in rates {
+            check((0.0..=1.0).contains(&value), setting, value, "0 to 1")?;
         }
-        for (field, value) in
-            [("lr", train.lr), ("head_lr", train.head_lr), ("weight_decay", train.weight_decay)]
-        {
-            if !(0.0..=1.0).contains(&value) {
-                return wrong(field, value.to_string(), "0 to 1");
-            }
-        }
+        check(train.clip >= 0.0, "--clip", train.clip, "0 or more")?;
         let seconds = train.save_every > 0.0 && train.save_every <= LONGEST_SAVE;
-        if !(train.clip >= 0.0 && seconds) {
-            return wrong(
-                "clip, save_every",
-                format!("{}, {}", train.clip, train.save_every),
-                "positive, the seconds at most 1e9",
-            );
-        }
-        if train.eval_every == Some(0) || train.steps == Some(0) {
-            return wrong("steps, eval_every", "0".to_owned(), "at least 1");
-        }
-        self.schedule.by_progress().validate().map_err(SegmentationError::Schedule)
+        check(seconds, "--save-every", train.save_every, "a positive number of seconds, at most 1e9")?;
+        check(train.steps != Some(0), "--steps", 0, "at least 1")?;
+        check(train.eval_every != Some(0), "--eval-every", 0, "at least 1")?;
+        self.schedule.by_progress().validate()
     }
 }

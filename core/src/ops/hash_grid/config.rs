@@ -1,7 +1,7 @@
 //! The shape of a hash grid: what a user chooses, and the levels that follow from it.
 
+use crate::settings::{SettingError, check};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// Size of a multiresolution hash encoding (Müller et al. 2022, table 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
@@ -52,18 +52,6 @@ impl GridLevel {
     }
 }
 
-/// A hash grid that cannot be built, with the field at fault and what it may be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("hash grid: `{field}` is {value}, but it must be {allowed}")]
-pub struct ConfigError {
-    /// The configuration's field.
-    pub field: &'static str,
-    /// The value found there.
-    pub value: u64,
-    /// What is allowed.
-    pub allowed: String,
-}
-
 /// Beyond this a cell is narrower than eight steps of an f32 coordinate near 1.
 const MAX_RESOLUTION: u32 = 1 << 22;
 
@@ -74,8 +62,8 @@ impl HashGridConfig {
     /// `resolution = ceil(base b^l)`; its (resolution + 1)^3 vertices are stored densely when they fit in 2^T.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first field out of range.
-    pub fn levels(&self) -> Result<Vec<GridLevel>, ConfigError> {
+    /// The first setting that is out of range.
+    pub fn levels(&self) -> Result<Vec<GridLevel>, SettingError> {
         self.validate()?;
         let (base, finest) = (f64::from(self.base_resolution), f64::from(self.finest_resolution));
         let last = self.levels.saturating_sub(1).max(1) as f64;
@@ -98,18 +86,15 @@ impl HashGridConfig {
         self.levels * self.features
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        let check = |field, value: u64, ok: bool, allowed: &str| {
-            if ok { Ok(()) } else { Err(ConfigError { field, value, allowed: allowed.to_owned() }) }
-        };
-        let (base, finest) = (self.base_resolution, self.finest_resolution);
-        check("levels", self.levels as u64, (1..=32).contains(&self.levels), "1 to 32")?;
-        check("features", self.features as u64, [1, 2, 4, 8].contains(&self.features), "1, 2, 4 or 8")?;
-        check("log2_entries", self.log2_entries.into(), (8..=24).contains(&self.log2_entries), "8 to 24")?;
+    fn validate(&self) -> Result<(), SettingError> {
+        let Self { levels, features, log2_entries, base_resolution: base, finest_resolution: finest } = *self;
+        check((1..=32).contains(&levels), "--levels", levels, "1 to 32")?;
+        check([1, 2, 4, 8].contains(&features), "--features", features, "1, 2, 4 or 8")?;
+        check((8..=24).contains(&log2_entries), "--log2-entries", log2_entries, "8 to 24")?;
         let range = format!("2 to {MAX_RESOLUTION}");
-        check("base_resolution", base.into(), (2..=MAX_RESOLUTION).contains(&base), &range)?;
-        let range = format!("`base_resolution` ({base}) to {MAX_RESOLUTION}");
-        check("finest_resolution", finest.into(), (base..=MAX_RESOLUTION).contains(&finest), &range)
+        check((2..=MAX_RESOLUTION).contains(&base), "--base-resolution", base, range)?;
+        let range = format!("--base-resolution ({base}) to {MAX_RESOLUTION}");
+        check((base..=MAX_RESOLUTION).contains(&finest), "--finest-resolution", finest, range)
     }
 }
 
@@ -165,17 +150,17 @@ mod tests {
     fn each_field_is_checked_and_named() {
         let good = HashGridConfig::default();
         for (bad, field) in [
-            (HashGridConfig { levels: 0, ..good.clone() }, "levels"),
-            (HashGridConfig { levels: 33, ..good.clone() }, "levels"),
-            (HashGridConfig { features: 3, ..good.clone() }, "features"),
-            (HashGridConfig { log2_entries: 7, ..good.clone() }, "log2_entries"),
-            (HashGridConfig { log2_entries: 25, ..good.clone() }, "log2_entries"),
-            (HashGridConfig { base_resolution: 1, ..good.clone() }, "base_resolution"),
-            (HashGridConfig { finest_resolution: 15, ..good.clone() }, "finest_resolution"),
-            (HashGridConfig { finest_resolution: u32::MAX, ..good.clone() }, "finest_resolution"),
+            (HashGridConfig { levels: 0, ..good.clone() }, "--levels"),
+            (HashGridConfig { levels: 33, ..good.clone() }, "--levels"),
+            (HashGridConfig { features: 3, ..good.clone() }, "--features"),
+            (HashGridConfig { log2_entries: 7, ..good.clone() }, "--log2-entries"),
+            (HashGridConfig { log2_entries: 25, ..good.clone() }, "--log2-entries"),
+            (HashGridConfig { base_resolution: 1, ..good.clone() }, "--base-resolution"),
+            (HashGridConfig { finest_resolution: 15, ..good.clone() }, "--finest-resolution"),
+            (HashGridConfig { finest_resolution: u32::MAX, ..good.clone() }, "--finest-resolution"),
         ] {
             let error = bad.levels().unwrap_err();
-            assert_eq!(error.field, field);
+            assert_eq!(error.setting, field);
             assert!(error.to_string().contains(field), "{error}");
         }
     }

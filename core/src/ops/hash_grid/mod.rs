@@ -15,7 +15,7 @@ mod cpu;
 mod positions;
 pub mod reference;
 
-pub use config::{ConfigError, GridLevel, HashGridConfig};
+pub use config::{GridLevel, HashGridConfig};
 pub use cpu::{BLOCK, Points, backward_level, forward_level};
 pub use positions::backward_positions;
 
