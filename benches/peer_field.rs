@@ -153,7 +153,7 @@ fn train(
         let sampler = Pixels { scene, views: &views, volume, background: Background::Random, rng, step };
         let batch = Batch::record(rays, &sampler, &Occupied { bits: occupancy.bits(), steps });
         let progress = step as f64 / settings.steps as f64;
-        let rate = config.train.rate * config.schedule.factor(progress) as f32;
+        let rate = config.train.lr * config.schedule.factor(progress) as f32;
         let stats = engine.step(&batch.input(rate));
         recorded.push((batch, rate));
         let wanted = rays as f64 * settings.samples as f64 / stats.samples.max(1) as f64;

@@ -152,7 +152,7 @@ impl Trainer {
     pub(crate) fn prepare_cameras(&mut self, progress: f64) {
         let config = self.config();
         // Groups' rates are relative to the run's.
-        let rate = f64::from(config.train.rate) * config.schedule.factor(progress);
+        let rate = f64::from(config.train.lr) * config.schedule.factor(progress);
         let own = config.cameras.pose_rate_at(progress);
         let pose = (own / rate.max(1e-12)) as f32;
         // Not past where a camera was given, however large the rate.

@@ -68,7 +68,7 @@ impl Trainer {
         while self.progress() < 1.0 && !cancel.is_cancelled() {
             let stats = self.step();
             if !stats.loss.is_finite() {
-                return Err(NerfError::Diverged { step: self.step_count(), rate: self.config().train.rate });
+                return Err(NerfError::Diverged { step: self.step_count(), lr: self.config().train.lr });
             }
             window.add(&stats);
             if self.step_count().is_multiple_of(REPORT_EVERY) {
@@ -139,7 +139,7 @@ impl Trainer {
         let mut values = vec![
             ("loss".into(), loss),
             ("psnr".into(), psnr_from_mse(loss)),
-            ("lr".into(), f64::from(self.config().train.rate) * self.config().schedule.factor(progress)),
+            ("lr".into(), f64::from(self.config().train.lr) * self.config().schedule.factor(progress)),
             ("progress".into(), progress),
             ("eta_s".into(), eta),
             ("rays_per_s".into(), window.sum.rays as f64 / seconds),

@@ -65,10 +65,10 @@ pub enum NerfError {
     #[error(transparent)]
     Lpips(#[from] LpipsError),
     #[error(
-        "the loss is not finite at step {step}: the learning rate is probably too high (--lr {rate}); \
+        "the loss is not finite at step {step}: the learning rate is probably too high (--lr {lr}); \
          the last checkpoint is from before"
     )]
-    Diverged { step: u64, rate: f32 },
+    Diverged { step: u64, lr: f32 },
 }
 
 /// The largest share of a run given in time that one step counts for: the machine may have slept.
@@ -192,7 +192,7 @@ impl Trainer {
             step,
         };
         let marcher = Occupied { bits: self.occupancy.bits(), steps: self.volume.steps };
-        let rate = self.config.train.rate * self.config.schedule.factor(progress) as f32;
+        let rate = self.config.train.lr * self.config.schedule.factor(progress) as f32;
         let pruning = self.pruner.as_ref().and_then(|p| p.slope(progress));
         let pose_levels = self.config.cameras.levels_at(progress, self.config.grid.levels);
         let input =
@@ -219,7 +219,7 @@ impl Trainer {
         let last = (progress - self.last_progress).clamp(0.0, LONGEST_STRIDE);
         let stride = self.config.train.steps.map_or(last, |steps| 1.0 / steps as f64);
         self.last_progress = progress;
-        let rate = self.config.hollow.saliency_travel * stride / f64::from(self.config.train.rate);
+        let rate = self.config.hollow.saliency_travel * stride / f64::from(self.config.train.lr);
         if let Some(pruner) = &mut self.pruner {
             pruner.pace(stride);
         }

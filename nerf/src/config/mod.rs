@@ -214,8 +214,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub batch_samples: usize,
     /// Learning rate of Adam
-    #[arg(long = "lr", default_value_t = 1e-2)]
-    pub rate: f32,
+    // Runs of earlier versions say `rate`.
+    #[arg(long, value_name = "RATE", default_value_t = 1e-2)]
+    #[serde(alias = "rate")]
+    pub lr: f32,
     /// Background of transparent pixels in training
     #[arg(long, value_enum, default_value_t)]
     pub background: Background,
@@ -267,7 +269,7 @@ impl Default for TrainConfig {
             steps: None,
             time: None,
             batch_samples: 65_536,
-            rate: 1e-2,
+            lr: 1e-2,
             background: Background::default(),
             loss: Loss::default(),
             distortion: 0.0,
@@ -279,5 +281,20 @@ impl Default for TrainConfig {
             save_every: 60.0,
             seed: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn renamed_keys_of_earlier_runs_are_read() {
+        let old: NerfConfig = toml::from_str("[train]\nrate = 0.5").unwrap();
+        assert_eq!(old.train.lr, 0.5);
+        let written = toml::to_string(&old).unwrap();
+        assert!(written.contains("lr = 0.5") && !written.contains("rate = 0.5"), "{written}");
+        assert_eq!(toml::from_str::<NerfConfig>(&written).unwrap(), old);
     }
 }

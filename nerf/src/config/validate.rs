@@ -93,7 +93,7 @@ impl NerfConfig {
         }
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
         check(batch, "--batch-samples", t.batch_samples, "1024 to 4194304")?;
-        check(t.rate > 0.0 && t.rate.is_finite(), "--lr", t.rate, "a small positive number")?;
+        check(t.lr > 0.0 && t.lr.is_finite(), "--lr", t.lr, "a small positive number")?;
         let precision = format!("{:?}", t.precision);
         check(t.precision.available(), "--precision", precision, "f32: this CPU has no AMX with bf16")?;
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
