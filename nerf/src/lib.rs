@@ -19,6 +19,7 @@ pub mod live;
 pub mod memory;
 pub mod objective;
 pub mod occupancy;
+mod pruner;
 pub mod reach;
 mod run;
 pub mod sampler;

@@ -4,7 +4,7 @@ use crate::config::{NerfConfig, TrainConfig};
 use crate::field::{self, SALIENCY};
 use crate::frustum;
 use crate::gauge::Gauge;
-use crate::hollow::Pruner;
+use crate::pruner::Pruner;
 use crate::occupancy::Occupancy;
 use crate::sampler::{Occupied, Pixels, Volume};
 use crate::steering;
