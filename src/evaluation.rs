@@ -12,9 +12,9 @@ use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunFolder, write_atomic};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
-use nerve_nerf::Trainer;
-use nerve_nerf::eval::{Report, evaluate_until};
+use nerve_nerf::eval::{EvalOptions, Report, evaluate};
 use nerve_nerf::structure::Structure;
+use nerve_nerf::{Model, publish_cameras, publish_cells};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -113,15 +113,16 @@ pub fn held_out(scene: &Scene) -> Option<Split> {
 }
 
 /// `nerve eval`: on the views of `split`, or on the held-out ones, with LPIPS if its weights were given.
-pub fn evaluate(
+pub fn run(
     context: &Context,
-    mut trainer: Trainer,
+    model: &mut Model,
+    scene: &Scene,
     target: &Target,
     split: Option<Split>,
     lpips: Option<&Lpips>,
 ) -> anyhow::Result<Outcome> {
-    let Some(split) = split.or_else(|| held_out(trainer.scene())) else {
-        anyhow::bail!("{}: no view is held out; use --split train", trainer.scene().source.display());
+    let Some(split) = split.or_else(|| held_out(scene)) else {
+        anyhow::bail!("{}: no view is held out; use --split train", scene.source.display());
     };
     std::fs::create_dir_all(&target.folder).with_context(|| target.folder.display().to_string())?;
     context.interrupt.clean();
@@ -129,10 +130,10 @@ pub fn evaluate(
     let name = target.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     viewers::attach(context, &events, SCENES, &name, target.folder.join("recording.rrd"))?;
     if events.previews().is_some() {
-        trainer.show_scene(&events);
-        trainer.publish_cells(&events);
+        publish_cameras(model.capture(), Some(scene), &events);
+        publish_cells(model, &events);
     }
-    let measured = measure(context, &mut trainer, target, split, lpips, &events);
+    let measured = measure(context, model, scene, target, split, lpips, &events);
     events.close(sinks::CLOSING);
     let Some(evaluation) = measured? else {
         return Ok(Outcome::Interrupted);
@@ -145,17 +146,19 @@ pub fn evaluate(
 /// Renders and measures the views of a split, looks at the field, and writes `eval.json`; `None` when interrupted.
 pub fn measure(
     context: &Context,
-    trainer: &mut Trainer,
+    model: &mut Model,
+    scene: &Scene,
     target: &Target,
     split: Split,
     lpips: Option<&Lpips>,
     events: &Events,
 ) -> anyhow::Result<Option<Evaluation>> {
-    let views = trainer.scene().splits.get(split).to_vec();
+    let views = scene.splits.get(split);
     let (output, cancel) = (context.output, context.interrupt.clean());
     let (counter, renders) = (Counter::new("evaluating views"), target.renders());
     let mut done = 0;
-    let report = evaluate_until(trainer, &views, Some(&renders), lpips, events, cancel, &mut |view| {
+    let options = EvalOptions { renders: Some(&renders), lpips, events, cancel };
+    let report = evaluate(model, scene, views, &options, &mut |view| {
         done += 1;
         counter.set(done, views.len());
         output.line("view", view);
@@ -169,8 +172,8 @@ pub fn measure(
         ));
         return Ok(None);
     };
-    let (field, live) = trainer.structure();
-    trainer.draw_structure(&field, &live, &renders)?;
+    let (field, live) = Structure::of(model);
+    field.draw(model, &live, &renders)?;
     let evaluation = Evaluation { split: split.name().to_owned(), report, field };
     let path = target.folder.join("eval.json");
     let mut json = serde_json::to_vec_pretty(&evaluation)?;

@@ -8,16 +8,17 @@ use crate::output::remark;
 use crate::scene;
 use crate::sinks::Listeners;
 use crate::viewers;
+use anyhow::Context as _;
 use nerve_core::run::{DoneReason, Events, RunFolder};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
-use nerve_nerf::{NerfConfig, Trainer};
+use nerve_nerf::{Model, NerfConfig, OpenOptions, Trainer};
 use serde::Deserialize;
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 
-/// In a run's `config.toml`.
-pub const KIND: &str = "nerf";
+pub use nerve_nerf::KIND;
 
 /// Settings that cannot be are a mistake on the command line, found before anything is read.
 pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
@@ -32,27 +33,25 @@ pub fn trainer(context: &Context, config: &NerfConfig, scene: Arc<Scene>) -> any
     Ok(Trainer::new(config.clone(), scene, context.common.threads)?)
 }
 
-/// A run as it was last saved.
-pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<Trainer> {
-    restored_for(context, run, false)
+/// How fields are opened to be looked at, with poses fitted to photographs if that is wished.
+pub fn looking(context: &Context, fit_poses: bool) -> anyhow::Result<OpenOptions> {
+    let device = context.common.device.resolve()?;
+    Ok(OpenOptions { device, threads: context.common.threads, fit_poses })
 }
 
-/// The same, to be measured, from fitted poses too if that is wished.
-pub fn restored_for(context: &Context, run: &RunFolder, fit_poses: bool) -> anyhow::Result<Trainer> {
-    let checkpoint = run.checkpoint_path();
-    if !checkpoint.exists() {
-        anyhow::bail!(
-            "{}: there is no such file, the run was never saved; `nerve resume {}` trains it",
-            checkpoint.display(),
-            run.path().display()
-        );
-    }
-    context.common.device.resolve()?;
-    let mut config: NerfConfig = run.config()?;
-    config.cameras.fit_poses = fit_poses;
-    let mut trainer = trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
-    trainer.restore(&checkpoint)?;
-    Ok(trainer)
+/// The scene that a model was trained on, to be compared with; `file` is what the model was opened from.
+pub fn scene_of(context: &Context, model: &mut Model, file: &Path) -> anyhow::Result<Scene> {
+    let data = model.config().data.clone();
+    let scene = scene::load(context, &data).with_context(|| {
+        format!(
+            "{}: its scene, {}, cannot be read, whose photographs this compares with: put it back there, or change \
+             `scene` in the run's config.toml",
+            file.display(),
+            data.scene.display()
+        )
+    })?;
+    model.attach(&scene, file)?;
+    Ok(scene)
 }
 
 /// Whether `eval.json` is about this step, and about the held-out views if it must be.
@@ -109,11 +108,11 @@ impl<'a> Session<'a> {
         };
         let (step, run) = (self.trainer.step_count(), self.run.path());
         let from = if step > 0 { format!(" from step {step}") } else { String::new() };
-        let parts = self.trainer.parameter_groups().into_iter();
+        let parts = self.trainer.model().parameter_groups().into_iter();
         let parts: Vec<String> = parts.map(|(name, n)| format!("{name} {}", format::whole(n))).collect();
         remark(format_args!(
             "training {} parameters ({}){from} {length} in {}; Ctrl-C saves and stops",
-            format::whole(self.trainer.parameters()),
+            format::whole(self.trainer.model().parameters()),
             parts.join(", "),
             run.display()
         ));
@@ -126,7 +125,7 @@ impl<'a> Session<'a> {
         }
         let fields = json!({
             "run": run, "kind": KIND, "step": step, "steps": train.steps,
-            "seconds": train.time.map(|time| time.as_secs_f64()), "parameters": self.trainer.parameters(),
+            "seconds": train.time.map(|time| time.as_secs_f64()), "parameters": self.trainer.model().parameters(),
         });
         self.context.output.line("start", &fields);
     }
@@ -135,7 +134,9 @@ impl<'a> Session<'a> {
         match evaluation::held_out(self.trainer.scene()) {
             Some(split) => {
                 let target = Target::of(&self.run);
-                evaluation::measure(self.context, &mut self.trainer, &target, split, None, events)
+                self.trainer.averaged(|model, scene| {
+                    evaluation::measure(self.context, model, scene, &target, split, None, events)
+                })
             }
             None => {
                 remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th");

@@ -63,9 +63,8 @@ impl Schedule {
     /// # Errors
     /// The first setting that is out of range, and what it must be.
     pub fn validate(&self) -> Result<(), SettingError> {
-        let share = |setting, value: f64| {
-            check((0.0..=1.0).contains(&value), setting, value, "between 0 and 1")
-        };
+        let share =
+            |setting, value: f64| check((0.0..=1.0).contains(&value), setting, value, "between 0 and 1");
         share("--lr-warmup", self.warmup)?;
         share("--lr-hold", self.hold)?;
         let sum = self.warmup + self.hold;

@@ -15,13 +15,9 @@
 //! it could also learn to show another surface to every camera, and has no neutral value for a held-out view.
 
 use crate::config::{CameraConfig, NerfConfig};
-use crate::trainer::Trainer;
-use nerve_core::engine::{CameraBlocks, TrainEngine};
-use nerve_core::ops::rigid::Correction;
+use nerve_core::engine::CameraBlocks;
 use nerve_core::ops::{affine_color, rigid};
 use nerve_core::params::{BlockSpec, Group, Params};
-use nerve_data::Camera;
-use serde::{Deserialize, Serialize};
 
 /// Name of the poses' block and group.
 pub const POSES: &str = "cameras.poses";
@@ -29,7 +25,7 @@ pub const POSES: &str = "cameras.poses";
 pub const COLORS: &str = "cameras.colors";
 
 /// Learning rate of the colors, of the run's.
-const COLOR_RATE: f32 = 0.3;
+pub(crate) const COLOR_RATE: f32 = 0.3;
 /// The share of the run over which the poses' rate rises: a field that has seen nothing yet says nothing about poses.
 const WARM_UP: f64 = 0.01;
 /// What is left of the poses' rate at the end of the run, exponentially: poses come to rest long before the field does,
@@ -62,6 +58,15 @@ impl CameraConfig {
         f64::from(self.pose_rate) * (progress / WARM_UP).min(1.0) * POSE_DECAY.powf(progress)
     }
 
+    /// Learning rate and decay of the poses' group at a point of the run, whose own rate is `rate` there: a group's rate is
+    /// relative to the run's.
+    pub(crate) fn pose_group_at(&self, progress: f64, rate: f64) -> [f32; 2] {
+        let own = self.pose_rate_at(progress);
+        // Not past where a camera was given, however large the rate.
+        let pull = (POSE_PULL * POSE_DECAY.powf(progress)).min(MOST_PULLED / own.max(1e-12));
+        [(own / rate.max(1e-12)) as f32, pull as f32]
+    }
+
     /// Of `all` levels, those that poses hear of at a point of the run.
     pub fn levels_at(&self, progress: f64, all: usize) -> usize {
         if !self.refine_poses || progress >= self.coarse_until {
@@ -73,122 +78,11 @@ impl CameraConfig {
 }
 
 /// Takes each column's mean out of rows of `columns` values.
-fn centre(values: &mut [f32], columns: usize) {
+pub(crate) fn centre(values: &mut [f32], columns: usize) {
     let n = (values.len() / columns).max(1) as f64;
     for c in 0..columns {
         let mean = values.iter().skip(c).step_by(columns).map(|v| f64::from(*v)).sum::<f64>() / n;
         values.iter_mut().skip(c).step_by(columns).for_each(|v| *v -= mean as f32);
-    }
-}
-
-/// How far the training cameras have been moved from where they were given.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PoseChange {
-    /// Mean turn in degrees.
-    pub mean_degrees: f64,
-    /// Largest turn in degrees.
-    pub max_degrees: f64,
-    /// Mean shift in per cent of the cameras' mean distance from their centre.
-    pub mean_percent: f64,
-    /// Largest shift in per cent of it.
-    pub max_percent: f64,
-}
-
-impl Trainer {
-    fn camera_block(&self, name: &str) -> Option<&[f32]> {
-        self.engine.params().blocks().iter().find(|b| b.spec.name == name).map(|b| &*b.weight)
-    }
-
-    /// The poses' corrections, `[training view][6]`, where they are learnt.
-    pub fn poses(&self) -> Option<&[f32]> {
-        self.camera_block(POSES)
-    }
-
-    /// The photographs' colors, `[training view][12]`, where they are learnt.
-    pub fn colors(&self) -> Option<&[f32]> {
-        self.camera_block(COLORS)
-    }
-
-    /// The correction of a view's pose; `None` if it is no training view, or poses are not learnt.
-    pub fn correction(&self, view: usize) -> Option<Correction> {
-        let camera = self.views.camera_of(view)?;
-        self.poses().map(|poses| Correction::new(&poses[rigid::VALUES * camera..]))
-    }
-
-    /// The camera of a view, in the scene's world, as it is after refinement; the given one where it was not refined.
-    pub fn refined_camera(&self, view: usize) -> Option<Camera> {
-        let scene = self.scene();
-        let mut camera = scene.views.get(view)?.camera.clone();
-        if let (Some(index), Some(poses)) = (self.views.camera_of(view), self.poses()) {
-            let [a, b, c, x, y, z] = std::array::from_fn(|i| f64::from(poses[rigid::VALUES * index + i]));
-            let frame = scene.frame.isometry.rotation;
-            let turn = nalgebra::UnitQuaternion::from_scaled_axis(nalgebra::Vector3::new(a, b, c));
-            let unit = scene.to_unit(&camera.centre()) + nalgebra::Vector3::new(x, y, z);
-            camera.pose.translation.vector = scene.to_world(&unit).coords;
-            camera.pose.rotation = frame.inverse() * turn * frame * camera.pose.rotation;
-        }
-        Some(camera)
-    }
-
-    /// How far the training cameras have been moved, where poses are learnt.
-    pub fn pose_change(&self) -> Option<PoseChange> {
-        let (rows, _) = self.poses()?.as_chunks::<{ rigid::VALUES }>();
-        let norm = |v: &[f32]| v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-        let n = rows.len().max(1) as f64;
-        let (turns, shifts): (Vec<f64>, Vec<f64>) = rows
-            .iter()
-            .map(|r| (norm(&r[..3]).to_degrees(), 100.0 * norm(&r[3..]) / self.views.spread()))
-            .unzip();
-        let largest = |v: &[f64]| v.iter().copied().fold(0.0, f64::max);
-        Some(PoseChange {
-            mean_degrees: turns.iter().sum::<f64>() / n,
-            max_degrees: largest(&turns),
-            mean_percent: shifts.iter().sum::<f64>() / n,
-            max_percent: largest(&shifts),
-        })
-    }
-
-    /// Sets the cameras' learning rates for a step, and casts its rays from where they are now.
-    pub(crate) fn prepare_cameras(&mut self, progress: f64) {
-        let config = self.config();
-        // Groups' rates are relative to the run's.
-        let rate = f64::from(config.train.lr) * config.schedule.factor(progress);
-        let own = config.cameras.pose_rate_at(progress);
-        let pose = (own / rate.max(1e-12)) as f32;
-        // Not past where a camera was given, however large the rate.
-        let pull = (POSE_PULL * POSE_DECAY.powf(progress)).min(MOST_PULLED / own.max(1e-12)) as f32;
-        for group in &mut self.engine.params_mut().groups {
-            match group.name.as_str() {
-                POSES => {
-                    group.rate = pose;
-                    group.decay = pull;
-                }
-                COLORS => group.rate = COLOR_RATE,
-                _ => {}
-            }
-        }
-        self.place_cameras();
-    }
-
-    /// Casts rays from where the cameras are now.
-    pub(crate) fn place_cameras(&mut self) {
-        let blocks = self.engine.params().blocks();
-        if let Some(block) = blocks.iter().find(|b| b.spec.name == POSES) {
-            self.views.correct(&block.weight);
-        }
-    }
-
-    /// Takes out of what a step has learnt about cameras what all of them have in common.
-    pub(crate) fn anchor_cameras(&mut self) {
-        let gauge = &self.gauge;
-        let (blocks, _) = self.engine.params_mut().split();
-        for block in blocks {
-            match block.spec.name.as_str() {
-                POSES => gauge.remove(&mut block.weight),
-                COLORS => centre(&mut block.weight, affine_color::VALUES),
-                _ => {}
-            }
-        }
     }
 }
 

@@ -8,14 +8,16 @@
 //! Views are rendered from the poses that were given, in the colors of the mean photograph. What was learnt about
 //! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
 
-use crate::cameras::PoseChange;
-use crate::show::{Compared, differences};
-use crate::trainer::{NerfError, Trainer};
-use crate::view::flatten;
+use crate::error::NerfError;
+use crate::fit_pose::fit_pose;
+use crate::model::{Model, PoseChange};
+use crate::publish::{Compared, differences, publish_pictures};
+use crate::rendering::{Rendering, flatten};
 use nalgebra::{Matrix4, Matrix4x3, Vector3, Vector4};
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::metrics::{psnr_where, quantize, ssim_where};
 use nerve_core::run::{Cancel, Events};
+use nerve_data::Scene;
 use nerve_data::image::Mask;
 use nerve_data::write::{PixelFormat, write_png};
 use serde::{Deserialize, Serialize};
@@ -80,86 +82,66 @@ pub struct ViewReport {
     pub render_seconds: f64,
 }
 
-/// Renders `views` of the trainer's scene and compares them with the images; with `renders`, writes each as a
-/// picture `truth | rendering | error x 4 | depth` into that folder. `seen` hears of every finished view.
+/// What an evaluation does beside measuring, and until when.
+#[derive(Clone, Copy)]
+pub struct EvalOptions<'a> {
+    /// Where each view goes as a picture `truth | rendering | error x 4 | depth`; the folder is made.
+    pub renders: Option<&'a Path>,
+    /// Measures LPIPS too.
+    pub lpips: Option<&'a Lpips>,
+    /// Hears of every picture.
+    pub events: &'a Events,
+    /// Ends it after the current view.
+    pub cancel: &'a Cancel,
+}
+
+/// Renders `views` of a scene and compares them with the images. `seen` hears of every finished view. `None` if it was
+/// cancelled.
+///
+/// A model in training is measured through [`Trainer::averaged`](crate::Trainer::averaged); one that was opened is
+/// [attached](Model::attach) to the scene first.
 ///
 /// # Errors
 /// If `views` is empty, or a picture cannot be written.
 pub fn evaluate(
-    trainer: &mut Trainer,
+    model: &mut Model,
+    scene: &Scene,
     views: &[usize],
-    renders: Option<&Path>,
-    events: &Events,
-    seen: &mut dyn FnMut(&ViewReport),
-) -> Result<Report, NerfError> {
-    let reports = each(trainer, views, renders, None, events, &Cancel::new(), seen)?;
-    Ok(Report::new(trainer, None, reports))
-}
-
-/// Like [`evaluate`], with LPIPS if there is one; stops after the current view once `cancel` asks for it, and is then
-/// `None`.
-///
-/// # Errors
-/// Those of [`evaluate`].
-pub fn evaluate_until(
-    trainer: &mut Trainer,
-    views: &[usize],
-    renders: Option<&Path>,
-    lpips: Option<&Lpips>,
-    events: &Events,
-    cancel: &Cancel,
+    options: &EvalOptions<'_>,
     seen: &mut dyn FnMut(&ViewReport),
 ) -> Result<Option<Report>, NerfError> {
-    let reports = each(trainer, views, renders, lpips, events, cancel, seen)?;
-    Ok((reports.len() == views.len()).then(|| Report::new(trainer, lpips, reports)))
-}
-
-/// The views, until `cancel`.
-fn each(
-    trainer: &mut Trainer,
-    views: &[usize],
-    renders: Option<&Path>,
-    lpips: Option<&Lpips>,
-    events: &Events,
-    cancel: &Cancel,
-    seen: &mut dyn FnMut(&ViewReport),
-) -> Result<Vec<ViewReport>, NerfError> {
     if views.is_empty() {
-        return Err(NerfError::NoViews { what: "evaluation", scene: trainer.scene().source.clone() });
+        return Err(NerfError::NoViews { what: "evaluation", scene: scene.source.clone() });
     }
-    if let Some(folder) = renders {
+    if let Some(folder) = options.renders {
         std::fs::create_dir_all(folder)
             .map_err(|source| NerfError::Folder { path: folder.to_owned(), source })?;
     }
     let mut reports = Vec::with_capacity(views.len());
-    trainer.swap_average();
-    for &view in views.iter().take_while(|_| !cancel.is_cancelled()) {
-        let report = one(trainer, view, renders, lpips, events);
-        if let Ok(report) = &report {
-            seen(report);
-        }
+    for &view in views.iter().take_while(|_| !options.cancel.is_cancelled()) {
+        let report = one(model, scene, view, options)?;
+        seen(&report);
         reports.push(report);
     }
-    trainer.swap_average();
-    reports.into_iter().collect()
+    Ok((reports.len() == views.len()).then(|| Report::new(model, scene, options.lpips, reports)))
 }
 
 impl Report {
-    fn new(trainer: &Trainer, lpips: Option<&Lpips>, views: Vec<ViewReport>) -> Self {
+    fn new(model: &Model, scene: &Scene, lpips: Option<&Lpips>, views: Vec<ViewReport>) -> Self {
         let mean = |f: fn(&ViewReport) -> f64| views.iter().map(f).sum::<f64>() / views.len() as f64;
         let some = |f: fn(&ViewReport) -> Option<f64>| {
             let sum: Option<f64> = views.iter().map(f).sum();
             sum.map(|sum| sum / views.len() as f64)
         };
         Self {
-            scene: trainer.scene().name.clone(),
-            step: trainer.step_count(),
-            seconds: trainer.elapsed().as_secs_f64(),
+            scene: scene.name.clone(),
+            step: model.step_count(),
+            seconds: model.elapsed().as_secs_f64(),
             psnr: mean(|v| v.psnr),
             ssim: mean(|v| v.ssim),
             aligned: some(|v| v.aligned),
             fitted: some(|v| v.fitted),
-            poses: trainer.pose_change(),
+            poses: model.pose_change(),
             lpips: lpips.map(|_| mean(|v| v.lpips.unwrap_or(f64::NAN))),
             lpips_network: lpips.map(|lpips| lpips.network().to_string()),
             render_seconds: mean(|v| v.render_seconds),
@@ -169,48 +151,53 @@ impl Report {
 }
 
 fn one(
-    trainer: &mut Trainer,
+    model: &mut Model,
+    scene: &Scene,
     view: usize,
-    renders: Option<&Path>,
-    lpips: Option<&Lpips>,
-    events: &Events,
+    options: &EvalOptions<'_>,
 ) -> Result<ViewReport, NerfError> {
-    let scene = trainer.scene().clone();
-    let image = &scene.views[view].image;
+    let (image, camera) = (&scene.views[view].image, &scene.views[view].camera);
     let (width, height) = (image.width() as usize, image.height() as usize);
     let start = Instant::now();
-    let picture = trainer.picture(view);
+    let picture = render_view(model, scene, view);
     let render_seconds = start.elapsed().as_secs_f64();
     let (truth, rendered) = (flatten(image, 1.0), picture.on(1.0));
     let name = scene.views[view].name.clone();
     let keep = scene.views[view].mask.as_ref().map(Mask::data);
-    let colors = trainer.colors().is_some();
+    let colors = model.colors().is_some();
     let aligned = |rendered: &[u8]| psnr_where(&truth, &align(rendered, &truth, keep), keep, 3);
-    // The average, where one is kept, is in the place of the weights.
-    let fitted = trainer.fit_pose(view).map(|pose| trainer.picture_from(view, Some(pose)).on(1.0));
+    let fitted = fit_pose(model, scene, view);
+    let fitted = fitted.map(|pose| model.render_corrected(camera, Some(pose)).on(1.0));
     let fitted = fitted.map(|f| if colors { aligned(&f) } else { psnr_where(&truth, &f, keep, 3) });
     let report = ViewReport {
         psnr: psnr_where(&truth, &rendered, keep, 3)?,
         ssim: ssim_where(&truth, &rendered, keep, [width, height, 3])?,
         aligned: colors.then(|| aligned(&rendered)).transpose()?,
         fitted: fitted.transpose()?,
-        lpips: lpips
+        lpips: options
+            .lpips
             .map(|lpips| lpips.distance(&truth, &unmasked(&rendered, &truth, keep), width, height))
             .transpose()?,
         render_seconds,
         name: name.clone(),
     };
     let error = differences(&truth, &rendered);
-    if let Some(folder) = renders {
+    if let Some(folder) = options.renders {
         let depth: Vec<u8> = picture.depth().into_iter().flat_map(|d| [d; 3]).collect();
         let panels = beside(&[&truth, &rendered, &error, &depth], width, height);
         let file: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("{file}.png"));
         write_png(&path, 4 * width as u32, height as u32, PixelFormat::Rgb, &panels)?;
     }
-    let camera = &scene.views[view].camera;
-    trainer.publish_pictures(events, &name, camera, &picture, Compared { rendered, truth, error });
+    publish_pictures(model, options.events, &name, camera, &picture, Compared { rendered, truth, error });
     Ok(report)
+}
+
+/// Renders a view of the scene; a training view from where its camera is now.
+pub(crate) fn render_view(model: &mut Model, scene: &Scene, view: usize) -> Rendering {
+    let trained = scene.splits.train.binary_search(&view).is_ok();
+    let correction = trained.then(|| model.correction(&scene.views[view].name)).flatten();
+    model.render_corrected(&scene.views[view].camera, correction)
 }
 
 /// The affine map of a rendering's colors that is closest to the photograph, over the pixels that count.

@@ -3,8 +3,9 @@
 //! A real capture looks at its scene from some sides only. Whatever the field says where no training camera looks was
 //! never learnt; left in the occupancy grid, it is marched through, and shows up as fog in other views.
 
+use nalgebra::Similarity3;
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, morton};
-use nerve_data::{RayCaster, Scene};
+use nerve_data::{Camera, RayCaster};
 
 /// Rays cast along each edge of an image to find its widest angles.
 const EDGE: u32 = 32;
@@ -74,18 +75,19 @@ impl Frustum {
     }
 }
 
-/// The cells of `cascades` cascades that some training camera can see; `None` if that is all of them.
-pub fn seen(scene: &Scene, cascades: usize, near: f32) -> Option<Bitfield> {
-    let cameras: Vec<Frustum> = scene
-        .splits
-        .train
-        .iter()
-        .filter_map(|v| {
-            let (view, caster) = (&scene.views[*v], scene.caster(*v)?);
-            let k = &view.camera.intrinsics;
-            Some(Frustum::new(&caster, (k.cx, k.cy), (view.image.width(), view.image.height()), near))
-        })
-        .collect();
+/// The cells of `cascades` cascades that some of these cameras can see, which `to_unit` takes into the unit frame; `None`
+/// if that is all of them.
+pub(crate) fn seen(
+    cameras: &[&Camera],
+    to_unit: &Similarity3<f64>,
+    cascades: usize,
+    near: f32,
+) -> Option<Bitfield> {
+    let frustum = |camera: &&Camera| {
+        let (k, caster) = (&camera.intrinsics, RayCaster::with_frame(camera, to_unit));
+        Frustum::new(&caster, (k.cx, k.cy), (k.width, k.height), near)
+    };
+    let cameras: Vec<Frustum> = cameras.iter().map(frustum).collect();
     let mut bits = Bitfield::new(cascades, false);
     bits.refill(|word| {
         let (cascade, first) = (word * 64 / CELLS, (word * 64 % CELLS) as u32);
@@ -111,7 +113,14 @@ pub fn seen(scene: &Scene, cascades: usize, near: f32) -> Option<Bitfield> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use nerve_data::Scene;
     use nerve_data::demo::{self, DemoConfig};
+
+    fn seen_by(scene: &Scene, near: f32) -> Option<Bitfield> {
+        let train = scene.splits.train.iter();
+        let cameras: Vec<&Camera> = train.map(|view| &scene.views[*view].camera).collect();
+        seen(&cameras, &scene.frame, 1, near)
+    }
 
     fn scene(train: usize) -> Scene {
         demo::scene(&DemoConfig { resolution: 32, train, test: 1, supersample: 1, shadow: 1 }).unwrap()
@@ -125,7 +134,7 @@ mod tests {
     #[test]
     fn what_rays_pass_through_is_seen() {
         let scene = scene(2);
-        let bits = seen(&scene, 1, 0.05).unwrap();
+        let bits = seen_by(&scene, 0.05).unwrap();
         assert!(bits.count() > CELLS / 4 && bits.count() < CELLS, "{}", bits.count());
         for view in &scene.splits.train {
             let caster = scene.caster(*view).unwrap();
@@ -145,7 +154,7 @@ mod tests {
     #[test]
     fn what_no_camera_looks_at_is_not() {
         let mut scene = scene(60);
-        assert!(seen(&scene, 1, 0.05).is_none(), "the demo's cameras see all of the box");
+        assert!(seen_by(&scene, 0.05).is_none(), "the demo's cameras see all of the box");
         let first = scene.splits.train[0];
         scene.splits.train = vec![first];
         // In the middle of the box, looking as before.
@@ -157,7 +166,7 @@ mod tests {
             let p = nalgebra::Point3::new(0.5, 0.5, 0.5) + forward * t;
             cell_of([p.x as f32, p.y as f32, p.z as f32])
         };
-        let bits = seen(&scene, 1, 0.1).unwrap();
+        let bits = seen_by(&scene, 0.1).unwrap();
         assert!(bits.get(at(0.3)) && !bits.get(at(-0.3)) && !bits.get(at(0.04)));
         assert!(bits.count() < CELLS / 10);
     }

@@ -3,9 +3,13 @@
 //! Shapes tell most fields apart, but not all: a finer grid in tables of the same size, or the same photographs in
 //! another frame, would be read without complaint and give noise.
 
+use crate::KIND;
+use crate::capture::{Capture, TrainingSet};
 use crate::config::NerfConfig;
-use crate::trainer::{NerfError, Trainer};
+use crate::error::NerfError;
+use crate::model::Model;
 use nerve_core::checkpoint::Checkpoint;
+use nerve_core::run::RunFolder;
 use nerve_data::Scene;
 use nerve_data::scene::UnitFrame;
 use serde_json::{Value, json};
@@ -16,51 +20,111 @@ use std::path::Path;
 const FIELD: &str = "field";
 /// Where the scene lies in the unit cube, as JSON of [`UnitFrame`].
 const FRAME: &str = "frame";
+/// The [`Capture`], as TOML, which keeps numbers to the last bit.
+const CAPTURE: &str = "capture";
 /// How many training views there are.
 const VIEWS: &str = "training_views";
 /// Of their names and sizes, in order.
 const DIGEST: &str = "training_views_fnv64";
+/// The run's whole configuration, as JSON.
+const CONFIG: &str = "config";
 
-/// What a checkpoint is of, to be saved with it.
-pub(crate) fn of(trainer: &Trainer) -> BTreeMap<String, String> {
-    let scene = trainer.scene();
-    [
-        (FIELD, settings(trainer.config()).to_string()),
-        (FRAME, json!(scene.unit_frame()).to_string()),
-        (VIEWS, scene.splits.train.len().to_string()),
-        (DIGEST, digest(scene)),
+/// What a model's file says of itself.
+pub(crate) fn of(model: &Model, path: &Path) -> Result<BTreeMap<String, String>, NerfError> {
+    let (capture, config) = (model.capture(), model.config());
+    let other = |reason: String| NerfError::Other { path: path.to_owned(), reason };
+    let whole = serde_json::to_string(config)
+        .map_err(|e| other(format!("the run's configuration cannot be written into it: {e}")))?;
+    let mut all: BTreeMap<String, String> = [
+        (FIELD, settings(config).to_string()),
+        (FRAME, json!(capture.frame).to_string()),
+        (VIEWS, capture.training.count.to_string()),
+        (DIGEST, capture.training.digest.clone()),
+        (CONFIG, whole),
     ]
     .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .into();
+    if !capture.views.is_empty() {
+        let text = toml::to_string(capture)
+            .map_err(|e| other(format!("the cameras cannot be written into it: {e}")))?;
+        all.insert(CAPTURE.to_owned(), text);
+    }
+    Ok(all)
 }
 
-/// Checks that a file is of this field, in the frame of this scene.
-pub(crate) fn check_field(trainer: &Trainer, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
+/// The configuration of the run that a file is of; of an earlier version's checkpoint, from the file beside it.
+pub(crate) fn configuration(file: &Checkpoint, path: &Path) -> Result<NerfConfig, NerfError> {
+    let other = |reason: String| NerfError::Other { path: path.to_owned(), reason };
+    if let Ok(text) = file.meta(CONFIG) {
+        return serde_json::from_str(text)
+            .map_err(|e| other(format!("its configuration cannot be read: {e}")));
+    }
+    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match RunFolder::open(beside).ok().filter(|run| run.kind() == KIND) {
+        Some(run) => Ok(run.config()?),
+        None => Err(other(
+            "it does not hold its run's configuration, an earlier nerve wrote it: put it back into its run's folder"
+                .into(),
+        )),
+    }
+}
+
+/// What a file keeps of the scene.
+pub(crate) fn capture(file: &Checkpoint, path: &Path) -> Result<Capture, NerfError> {
+    let unreadable = |key: &str, e: String| NerfError::Other {
+        path: path.to_owned(),
+        reason: format!("`{key}` cannot be read ({e}); take an older checkpoint"),
+    };
+    let count = file.meta(VIEWS)?.parse().map_err(|e| unreadable(VIEWS, format!("{e}")))?;
+    let training = TrainingSet { count, digest: file.meta(DIGEST)?.to_owned() };
+    let capture = match file.meta(CAPTURE) {
+        Ok(text) => toml::from_str::<Capture>(text).map_err(|e| unreadable(CAPTURE, e.to_string()))?,
+        Err(_) => Capture { frame: frame(file, path)?, ..Capture::default() },
+    };
+    if !capture.frame.is_valid() {
+        return Err(unreadable(FRAME, "no scene lies so".into()));
+    }
+    Ok(Capture { training, ..capture })
+}
+
+fn frame(file: &Checkpoint, path: &Path) -> Result<UnitFrame, NerfError> {
+    serde_json::from_str(file.meta(FRAME)?).map_err(|e| NerfError::Other {
+        path: path.to_owned(),
+        reason: format!("`{FRAME}` cannot be read ({e}); take an older checkpoint"),
+    })
+}
+
+/// Checks that a file is of the field that this configuration gives.
+pub(crate) fn check_field(config: &NerfConfig, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
     let other = |reason: String| NerfError::Other { path: path.to_owned(), reason };
     let saved: Value = serde_json::from_str(file.meta(FIELD)?)
         .map_err(|e| other(format!("`{FIELD}` cannot be read ({e}); take an older checkpoint")))?;
-    if let Some((name, saved, now)) = difference("", &saved, &settings(trainer.config())) {
-        return Err(other(format!(
+    match difference("", &saved, &settings(config)) {
+        None => Ok(()),
+        Some((name, saved, now)) => Err(other(format!(
             "it is of another field: {name} was {saved} and is {now} in config.toml; set it back, or train again"
-        )));
+        ))),
     }
-    let saved: UnitFrame = serde_json::from_str(file.meta(FRAME)?)
-        .map_err(|e| other(format!("`{FRAME}` cannot be read ({e}); take an older checkpoint")))?;
-    if !saved.is_same(&trainer.scene().unit_frame()) {
-        return Err(other(format!(
-            "it is of another scene: {} lies elsewhere in the unit cube than what it was trained on; \
-             put the scene back as it was, or train again",
-            trainer.scene().source.display()
-        )));
+}
+
+/// Checks that a scene lies in the unit frame as the one did that the file at `path` is of.
+pub(crate) fn check_scene(frame: &UnitFrame, scene: &Scene, path: &Path) -> Result<(), NerfError> {
+    if frame.is_same(&scene.unit_frame()) {
+        return Ok(());
     }
-    Ok(())
+    let (path, source) = (path.to_owned(), scene.source.display());
+    let reason = format!(
+        "it is of another scene: {source} lies elsewhere in the unit cube than what it was trained on; \
+         put the scene back as it was, or train again"
+    );
+    Err(NerfError::Other { path, reason })
 }
 
 /// Checks that a file was trained on the views that training would go on with.
-pub(crate) fn check_views(trainer: &Trainer, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
-    let scene = trainer.scene();
-    let (count, views) = (scene.splits.train.len().to_string(), file.meta(VIEWS)?);
-    if views == count && file.meta(DIGEST)? == digest(scene) {
+pub(crate) fn check_views(scene: &Scene, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
+    let now = TrainingSet::of(scene);
+    let (count, views) = (now.count.to_string(), file.meta(VIEWS)?);
+    if views == count && file.meta(DIGEST)? == now.digest {
         return Ok(());
     }
     let what = if views == count { "others".to_owned() } else { format!("{count} of them") };
@@ -101,25 +165,11 @@ fn difference(name: &str, saved: &Value, now: &Value) -> Option<(String, String,
     }
 }
 
-/// FNV-1a over names and sizes.
-fn digest(scene: &Scene) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for &view in &scene.splits.train {
-        let (name, image) = (&scene.views[view].name, &scene.views[view].image);
-        let size = [image.width(), image.height()].map(u32::to_le_bytes);
-        // Names do not hold zeros.
-        for byte in name.bytes().chain([0]).chain(size.into_iter().flatten()) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    format!("{hash:016x}")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::config::NerfConfig;
-    use crate::trainer::{NerfError, Trainer};
+    use crate::{NerfError, Trainer};
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_data::demo::{self, DemoConfig};
     use std::sync::Arc;

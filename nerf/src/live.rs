@@ -3,7 +3,7 @@
 //! Space is cut into `side^3` cells. A cell is live when at one of 8 probe points in it, the centres of its octants,
 //! the field's density (gated, where it has a gate) exceeds what makes an occupancy cell worth a sample.
 
-use crate::trainer::Trainer;
+use crate::model::Model;
 use nerve_core::engine::TrainEngine;
 
 /// Cells probed for an estimate.
@@ -19,6 +19,14 @@ pub struct LiveCells {
 }
 
 impl LiveCells {
+    /// Probes every cell of a field: as many as its saliency grid has, or would have.
+    pub fn of(model: &mut Model) -> Self {
+        let side = model.config().hollow.saliency_side;
+        let all: Vec<usize> = (0..side * side * side).collect();
+        let live = all.chunks(1 << 15).flat_map(|cells| probe(model, cells)).collect();
+        Self { side, live }
+    }
+
     /// The share of live cells.
     pub fn share(&self) -> f64 {
         self.live.iter().filter(|live| **live).count() as f64 / self.live.len().max(1) as f64
@@ -32,46 +40,31 @@ impl LiveCells {
     }
 }
 
-impl Trainer {
-    /// Cells per axis of the field's saliency grid, or as many as it would have.
-    fn live_side(&self) -> usize {
-        self.config().hollow.saliency_side
-    }
-
-    /// Which of `cells` (indices, x fastest) are live.
-    fn probe(&mut self, cells: &[usize]) -> Vec<bool> {
-        let (side, least) = (self.live_side(), self.occupancy.least());
-        let mut points: [Vec<f32>; 3] = std::array::from_fn(|_| Vec::with_capacity(8 * cells.len()));
-        for cell in cells {
-            let at = [cell % side, cell / side % side, cell / (side * side)];
-            for octant in 0..8 {
-                for (axis, points) in points.iter_mut().enumerate() {
-                    let part = if octant >> axis & 1 == 1 { 0.75 } else { 0.25 };
-                    points.push((at[axis] as f32 + part) / side as f32);
-                }
+/// Which of `cells` (indices, x fastest) are live.
+fn probe(model: &mut Model, cells: &[usize]) -> Vec<bool> {
+    let (side, least) = (model.config().hollow.saliency_side, model.occupancy.least());
+    let mut points: [Vec<f32>; 3] = std::array::from_fn(|_| Vec::with_capacity(8 * cells.len()));
+    for cell in cells {
+        let at = [cell % side, cell / side % side, cell / (side * side)];
+        for octant in 0..8 {
+            for (axis, points) in points.iter_mut().enumerate() {
+                let part = if octant >> axis & 1 == 1 { 0.75 } else { 0.25 };
+                points.push((at[axis] as f32 + part) / side as f32);
             }
         }
-        let mut sigma = vec![0.0; points[0].len()];
-        let [x, y, z] = &points;
-        self.engine.density([x, y, z], &mut sigma);
-        sigma.chunks_exact(8).map(|probes| probes.iter().any(|s| *s > least)).collect()
     }
+    let mut sigma = vec![0.0; points[0].len()];
+    let [x, y, z] = &points;
+    model.engine.density([x, y, z], &mut sigma);
+    sigma.chunks_exact(8).map(|probes| probes.iter().any(|s| *s > least)).collect()
+}
 
-    /// Probes every cell.
-    pub fn live_cells(&mut self) -> LiveCells {
-        let side = self.live_side();
-        let all: Vec<usize> = (0..side * side * side).collect();
-        let live = all.chunks(1 << 15).flat_map(|cells| self.probe(cells)).collect();
-        LiveCells { side, live }
-    }
-
-    /// The share of live cells, from some two thousand of them, others at every step.
-    pub fn sampled_live_share(&mut self) -> f64 {
-        let all = self.live_side().pow(3);
-        // Odd, so that it visits all rows and planes alike.
-        let stride = all.div_ceil(SAMPLED) | 1;
-        let first = (self.step_count() as usize).wrapping_mul(0x9e37_79b1) % stride;
-        let cells: Vec<usize> = (first..all).step_by(stride).collect();
-        self.probe(&cells).iter().filter(|live| **live).count() as f64 / cells.len().max(1) as f64
-    }
+/// The share of live cells, from some two thousand of them, others at every step.
+pub(crate) fn sampled_share(model: &mut Model) -> f64 {
+    let all = model.config().hollow.saliency_side.pow(3);
+    // Odd, so that it visits all rows and planes alike.
+    let stride = all.div_ceil(SAMPLED) | 1;
+    let first = (model.step_count() as usize).wrapping_mul(0x9e37_79b1) % stride;
+    let cells: Vec<usize> = (first..all).step_by(stride).collect();
+    probe(model, &cells).iter().filter(|live| **live).count() as f64 / cells.len().max(1) as f64
 }

@@ -35,7 +35,11 @@ impl TrainingMemory {
 ///
 /// # Errors
 /// If the grid's extents are out of range.
-pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<TrainingMemory, SettingError> {
+pub fn estimate(
+    config: &NerfConfig,
+    aabb_scale: u32,
+    threads: usize,
+) -> Result<TrainingMemory, SettingError> {
     let levels = config.grid.levels()?;
     let tables = levels.iter().map(|level| (level.entries * level.features) as u64);
     let largest = tables.clone().max().unwrap_or(0);

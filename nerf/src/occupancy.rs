@@ -99,7 +99,7 @@ impl Occupancy {
     /// Takes over densities from a checkpoint. `step` tells whether any refresh had happened.
     pub fn restore(&mut self, density: Vec<f32>, step: u64) {
         self.density = density;
-        if step >= FULL[0] {
+        if Self::is_refreshed(step) {
             self.threshold();
         }
     }
@@ -113,6 +113,11 @@ impl Occupancy {
     /// The share of occupied cells.
     pub fn share(&self) -> f64 {
         self.bits.count() as f64 / self.density.len() as f64
+    }
+
+    /// Whether it has been refreshed by this step; before, it says where training cameras look.
+    pub fn is_refreshed(step: u64) -> bool {
+        step >= FULL[0]
     }
 
     /// Whether all of space has been visited often enough by this step for closed cells to steer.

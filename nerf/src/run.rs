@@ -1,10 +1,13 @@
 //! A whole run: steps, events, checkpoints, until the end or a cancellation.
 
-use crate::eval::evaluate_until;
+use crate::error::NerfError;
+use crate::eval::{EvalOptions, evaluate};
+use crate::live::sampled_share;
+use crate::publish::publish_surface;
 use crate::show::Show;
 use crate::steering::{closed_share, open_saliencies};
 use crate::structure::histogram;
-use crate::trainer::{NerfError, Trainer};
+use crate::trainer::Trainer;
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
 use nerve_core::run::{Cancel, DoneReason, Event, Events};
@@ -63,7 +66,7 @@ impl Trainer {
         let eval_every = self.config().train.eval_every;
         let mut saved = Instant::now();
         let mut window = Window::new();
-        let mut show = Show::new(self, events);
+        let mut show = Show::new(&self.model, self.scene(), events);
         self.start_clock();
         while self.progress() < 1.0 && !cancel.is_cancelled() {
             let stats = self.step();
@@ -82,7 +85,7 @@ impl Trainer {
             }
             if show.is_due() {
                 self.stop_clock();
-                self.show(&mut show, events);
+                self.averaged(|model, _| show.show(model, events));
                 self.start_clock();
             }
             if saved.elapsed() >= save_every {
@@ -96,8 +99,10 @@ impl Trainer {
         self.checkpoint(checkpoint, events)?;
         self.stop_clock();
         if show.is_wanted() {
-            self.show(&mut show, events);
-            self.show_surface(events);
+            self.averaged(|model, _| {
+                show.show(model, events);
+                publish_surface(model, events);
+            });
         }
         // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
         self.tell_progress();
@@ -120,9 +125,9 @@ impl Trainer {
             return Ok(());
         }
         let views: Vec<usize> = views.iter().step_by(views.len().div_ceil(4)).copied().collect();
-        let Some(report) = evaluate_until(self, &views, None, None, events, cancel, &mut |_| {})? else {
-            return Ok(());
-        };
+        let options = EvalOptions { renders: None, lpips: None, events, cancel };
+        let report = self.averaged(|model, scene| evaluate(model, scene, &views, &options, &mut |_| {}))?;
+        let Some(report) = report else { return Ok(()) };
         let values = vec![("eval/psnr".into(), report.psnr), ("eval/ssim".into(), report.ssim)];
         events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
         Ok(())
@@ -147,7 +152,7 @@ impl Trainer {
             ("rays".into(), window.sum.rays as f64 / n),
             ("samples".into(), samples / n),
             ("kept_share".into(), window.sum.kept as f64 / samples.max(1.0)),
-            ("occupied_share".into(), self.occupied()),
+            ("occupied_share".into(), self.model.occupied()),
             ("ms/draw".into(), ms(draw)),
             ("ms/stages".into(), ms(stages)),
             ("ms/dense".into(), ms(dense)),
@@ -161,17 +166,17 @@ impl Trainer {
                 values.push((name.into(), sum / n));
             }
         }
-        if let Some(change) = self.pose_change() {
+        if let Some(change) = self.model.pose_change() {
             values.push(("poses/mean_degrees".into(), change.mean_degrees));
             values.push(("poses/max_degrees".into(), change.max_degrees));
             values.push(("poses/mean_percent".into(), change.mean_percent));
             values.push(("poses/max_percent".into(), change.max_percent));
         }
-        if let Some((grid, pruner)) = self.saliency().zip(self.pruner()) {
+        if let Some((grid, pruner)) = self.model.saliency().zip(self.pruner()) {
             values.push(("saliency/mean".into(), pruner.mean));
             values.push(("saliency/gamma".into(), pruner.gamma));
             values.push(("saliency/closed_share".into(), closed_share(grid)));
-            values.push(("saliency/live_share".into(), self.sampled_live_share()));
+            values.push(("saliency/live_share".into(), sampled_share(&mut self.model)));
         }
         events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
         self.report_saliency(events);
@@ -179,7 +184,7 @@ impl Trainer {
 
     /// The saliency's histogram and the grid itself, now and then.
     fn report_saliency(&self, events: &Events) {
-        let (Some(grid), step, elapsed) = (self.saliency(), self.step_count(), self.elapsed()) else {
+        let (Some(grid), step, elapsed) = (self.model.saliency(), self.step_count(), self.elapsed()) else {
             return;
         };
         if step.is_multiple_of(HISTOGRAM_EVERY) {
@@ -189,7 +194,7 @@ impl Trainer {
         }
         if step.is_multiple_of(GRID_EVERY) {
             let cells = [self.config().hollow.saliency_side; 3];
-            let frame = self.box_frame(f64::from(self.scene().aabb_scale));
+            let frame = self.model.box_frame(f64::from(self.scene().aabb_scale));
             let values = open_saliencies(grid).into();
             events.publish(Event::Voxels { step, name: "saliency".into(), cells, frame, values });
         }

@@ -1,11 +1,11 @@
 //! What a trained field is made of: parameters, live space, saliency, collisions.
 
 use crate::comparison::plot_collisions;
+use crate::error::NerfError;
+use crate::model::Model;
 use crate::reach::{Collisions, Space, collisions};
 use crate::steering::closed_share;
-use crate::trainer::{NerfError, Trainer};
 use crate::{cells_picture, live::LiveCells};
-use nerve_core::engine::TrainEngine;
 use nerve_core::ops::saliency::{mean, reference::sigmoid};
 use nerve_core::run::write_atomic;
 use nerve_core::simd::Isa;
@@ -64,22 +64,22 @@ pub fn histogram(grid: &[f32]) -> [u64; BINS] {
     counts
 }
 
-impl Trainer {
-    /// Looks at the field, its average where one is kept.
-    pub fn structure(&mut self) -> (Structure, LiveCells) {
-        self.swap_average();
-        let live = self.live_cells();
-        let space = Space::occupied(self.occupancy.bits(), self.scene().aabb_scale as f32);
-        let levels = &self.config().grid.levels().unwrap_or_default();
-        let saliency = self.saliency().zip(self.pruner()).map(|(grid, pruner)| Saliency {
+impl Structure {
+    /// Looks at a field; with where it is live. A field in training is looked at through
+    /// [`Trainer::averaged`](crate::Trainer::averaged).
+    pub fn of(model: &mut Model) -> (Self, LiveCells) {
+        let live = LiveCells::of(model);
+        let space = Space::occupied(model.occupancy.bits(), model.volume.side);
+        let levels = &model.config().grid.levels().unwrap_or_default();
+        let saliency = model.saliency().map(|grid| Saliency {
             mean: mean(Isa::best(), grid),
-            gamma: pruner.gamma,
+            gamma: model.gamma,
             closed_share: closed_share(grid),
             histogram: histogram(grid).map(|c| c as f64 / grid.len() as f64).to_vec(),
         });
-        let structure = Structure {
-            parameters: self.engine.params().len(),
-            occupied_share: self.occupied(),
+        let structure = Self {
+            parameters: model.parameters(),
+            occupied_share: model.occupied(),
             live_share: live.share(),
             saliency,
             collisions: collisions(levels, &space)
@@ -87,39 +87,29 @@ impl Trainer {
                 .map(|occupied| LevelCollisions { everywhere: evenly(&occupied), occupied })
                 .collect(),
         };
-        self.swap_average();
         (structure, live)
     }
 
-    /// Pictures of the saliency (its average where one is kept), of the live cells and of the collisions, in `folder`.
+    /// Pictures of the saliency, of the live cells and of the collisions, in `folder`.
     ///
     /// # Errors
     /// If a picture cannot be written.
-    pub fn draw_structure(
-        &mut self,
-        field: &Structure,
-        live: &LiveCells,
-        folder: &Path,
-    ) -> Result<(), NerfError> {
+    pub fn draw(&self, model: &Model, live: &LiveCells, folder: &Path) -> Result<(), NerfError> {
         let solid = [("live_cells.png", cells_picture::solid(live))];
-        let side = self.config().hollow.saliency_side;
-        self.swap_average();
-        let slices = self.saliency().map(|grid| ("saliency.png", cells_picture::slices(grid, side)));
-        self.swap_average();
+        let side = model.config().hollow.saliency_side;
+        let slices = model.saliency().map(|grid| ("saliency.png", cells_picture::slices(grid, side)));
         for (name, picture) in solid.into_iter().chain(slices) {
             let (width, height) = (picture.width as u32, picture.height as u32);
             write_png(&folder.join(name), width, height, PixelFormat::Rgb, &picture.data)?;
         }
         let lines =
-            [("all of space".to_owned(), field.crowds(true)), ("this field".to_owned(), field.crowds(false))];
+            [("all of space".to_owned(), self.crowds(true)), ("this field".to_owned(), self.crowds(false))];
         let path = folder.join("collisions.svg");
         let svg =
             plot_collisions(&lines).map_err(|e| NerfError::Drawing { path: path.clone(), reason: e })?;
         write_atomic(&path, svg.as_bytes()).map_err(|source| NerfError::File { path, source })
     }
-}
 
-impl Structure {
     /// Per level, its resolution and how crowded an entry is, in all of space or in this field.
     pub fn crowds(&self, everywhere: bool) -> Vec<(u32, f64)> {
         let crowd = |c: &LevelCollisions| if everywhere { c.everywhere } else { c.occupied.crowd };
@@ -137,8 +127,8 @@ fn evenly(level: &Collisions) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::NerfConfig;
     use crate::hollow::{HollowConfig, Method};
+    use crate::{NerfConfig, Trainer};
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_data::demo::{self, DemoConfig};
     use nerve_data::image::Image8;
@@ -160,13 +150,14 @@ mod tests {
         for _ in 0..6 {
             trainer.step();
         }
-        let (field, live) = trainer.structure();
         let folder = tempfile::tempdir().unwrap();
-        trainer.draw_structure(&field, &live, folder.path()).unwrap();
+        trainer.averaged(|model, _| {
+            let (field, live) = Structure::of(model);
+            field.draw(model, &live, folder.path()).unwrap();
+        });
         let drawn = Image8::open(&folder.path().join("saliency.png")).unwrap();
-        let raw = cells_picture::slices(trainer.saliency().unwrap(), 16).data;
-        trainer.swap_average();
-        let average = cells_picture::slices(trainer.saliency().unwrap(), 16).data;
+        let raw = cells_picture::slices(trainer.model().saliency().unwrap(), 16).data;
+        let average = trainer.averaged(|model, _| cells_picture::slices(model.saliency().unwrap(), 16).data);
         assert_ne!(raw, average);
         assert!(drawn.data() == average);
     }

@@ -55,22 +55,9 @@ impl TrainingViews {
         self.all.iter().position(|t| t.view == view)
     }
 
-    /// Where the cameras were given, in the unit frame.
-    pub(crate) fn centres(&self) -> Vec<[f32; 3]> {
-        self.all.iter().map(|t| t.caster.origin()).collect()
-    }
-
-    /// The same, with the optical axes.
+    /// Where the cameras were given, in the unit frame, and their optical axes.
     pub(crate) fn gazes(&self) -> Vec<[[f32; 3]; 2]> {
         self.all.iter().map(|t| [t.caster.origin(), t.axis]).collect()
-    }
-
-    /// The cameras' mean distance from their centre, in the unit frame.
-    pub(crate) fn spread(&self) -> f64 {
-        let (centres, n) = (self.centres(), self.len().max(1) as f64);
-        let mean = [0, 1, 2].map(|a| centres.iter().map(|c| f64::from(c[a])).sum::<f64>() / n);
-        let off = |c: &[f32; 3]| (0..3).map(|a| (f64::from(c[a]) - mean[a]).powi(2)).sum::<f64>().sqrt();
-        (centres.iter().map(off).sum::<f64>() / n).max(1e-9)
     }
 
     /// Moves the cameras by `[camera][6]` corrections.

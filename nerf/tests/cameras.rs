@@ -18,7 +18,7 @@ fn exposure_that_changes_from_view_to_view_is_learnt() {
     println!("without {without:?}\nwith {with:?}");
     assert!(with.psnr > without.psnr + 1.2, "{} {}", with.psnr, without.psnr);
     assert!(with.aligned.unwrap() > with.psnr - 0.1 && without.aligned.is_none());
-    let colors = trainer.colors().unwrap();
+    let colors = trainer.model().colors().unwrap();
     assert!(colors.iter().any(|c| c.abs() > 0.1));
     let mean = colors.iter().step_by(12).sum::<f32>();
     assert!(mean.abs() < 1e-4, "the mean photograph's map is the identity: {mean}");
@@ -45,7 +45,8 @@ fn apart(trainer: &nerve_nerf::Trainer, truth: &Scene) -> [f64; 2] {
     let views = &truth.splits.train;
     let mut sums = [0.0; 2];
     for view in views {
-        let (is, was) = (trainer.refined_camera(*view).unwrap().pose, truth.views[*view].camera.pose);
+        let (name, was) = (&truth.views[*view].name, truth.views[*view].camera.pose);
+        let is = trainer.model().refined_camera(name).unwrap().pose;
         sums[0] += is.rotation.angle_to(&was.rotation).to_degrees();
         let shift = (is.translation.vector - was.translation.vector).norm();
         sums[1] += 100.0 * shift / was.translation.vector.norm();
@@ -66,7 +67,7 @@ fn recover(resolution: usize, views: usize, steps: u64, bar: f64) {
     let (kept, at_rest) = trained(refining.clone(), &truth);
     let (with, trainer) = trained(refining, &scene);
     let (before, after) = (apart(&left, &truth), apart(&trainer, &truth));
-    println!("apart {before:?} -> {after:?}; moved {:?}", trainer.pose_change());
+    println!("apart {before:?} -> {after:?}; moved {:?}", trainer.model().pose_change());
     println!(
         "undisturbed {:.2}, disturbed {:.2}, refined {:.2}, refined and fitted {:.2}",
         want.psnr,
@@ -78,7 +79,7 @@ fn recover(resolution: usize, views: usize, steps: u64, bar: f64) {
         "right from the start and refined: {:.2}, fitted {:.2}; moved {:?}",
         kept.psnr,
         kept.fitted.unwrap(),
-        at_rest.pose_change()
+        at_rest.model().pose_change()
     );
     assert!(without.psnr < want.psnr - 2.0, "{} {}", without.psnr, want.psnr);
     assert!(with.fitted.unwrap() > want.psnr - bar, "{:?} {}", with.fitted, want.psnr);
@@ -103,7 +104,7 @@ fn a_plain_field_is_measured_from_fitted_poses_on_demand() {
     let (fitted, trainer) = trained(asked, &off);
     println!("{plain:?}\n{fitted:?}");
     assert_eq!((plain.psnr, plain.ssim, plain.fitted), (fitted.psnr, fitted.ssim, None));
-    assert!(fitted.poses.is_none() && trainer.poses().is_none());
+    assert!(fitted.poses.is_none() && trainer.model().poses().is_none());
     assert!(fitted.fitted.unwrap() > plain.psnr + 3.0, "{:?} {}", fitted.fitted, plain.psnr);
 }
 

@@ -73,17 +73,18 @@ fn the_pruner_closes_empty_space_and_keeps_the_scene() {
     let psnr = |hollow: HollowConfig| {
         let mut trainer = Trainer::new(config(hollow), scene.clone(), 2).unwrap();
         train(&mut trainer, STEPS);
-        let (truth, view) = (&scene.views[0].image, trainer.picture(0).on(1.0));
-        let truth = nerve_nerf::view::flatten(truth, 1.0);
+        let truth = &scene.views[0].image;
+        let view = trainer.model_mut().render(&scene.views[0].camera).on(1.0);
+        let truth = nerve_nerf::rendering::flatten(truth, 1.0);
         (nerve_core::metrics::psnr_u8(&truth, &view).unwrap(), trainer)
     };
     // A run this short needs more pressure.
     let (pruned, trainer) = psnr(HollowConfig { rho: 1.0, ..HollowConfig::default() });
-    let grid = trainer.saliency().unwrap();
+    let grid = trainer.model().saliency().unwrap();
     let (closed, mean) = (steering::closed_share(grid), trainer.pruner().unwrap().mean);
     assert!(closed > 0.7 && mean < 0.3, "{closed} {mean}");
     let (open, left) = psnr(HollowConfig { pruner: Pruning::Off, ..HollowConfig::default() });
-    assert!(steering::closed_share(left.saliency().unwrap()) < 0.5 * closed);
+    assert!(steering::closed_share(left.model().saliency().unwrap()) < 0.5 * closed);
     assert!(pruned > 20.0 && pruned > open - 1.0, "{pruned} {open}");
 }
 
@@ -96,9 +97,9 @@ fn every_part_can_be_left_out() {
         trainer
     };
     let gate = off(HollowConfig { saliency_grid: Switch::Off, ..HollowConfig::default() });
-    assert!(gate.saliency().is_none() && gate.pruner().is_none());
+    assert!(gate.model().saliency().is_none() && gate.pruner().is_none());
     let grid = off(HollowConfig { gate: Switch::Off, pruner: Pruning::Off, ..HollowConfig::default() });
-    assert_eq!(grid.saliency().map(<[f32]>::len), Some(32 * 32 * 32));
+    assert_eq!(grid.model().saliency().map(<[f32]>::len), Some(32 * 32 * 32));
     let l1 =
         HollowConfig { pruner: Pruning::L1, l1_weight: 1e-6, saliency_start: 0.0, ..HollowConfig::default() };
     let l1 = off(l1);
@@ -118,8 +119,8 @@ fn very_short_runs_come_back_whole() {
         saved(&run, folder.path(), "short");
         let mut read = Trainer::new(config, scene.clone(), 2).unwrap();
         read.restore(&folder.path().join("short")).unwrap();
-        assert_eq!(read.occupied(), run.occupied());
-        assert!(read.occupied() > 0.01, "{steps}: {}", read.occupied());
+        assert_eq!(read.model().occupied(), run.model().occupied());
+        assert!(read.model().occupied() > 0.01, "{steps}: {}", read.model().occupied());
     }
 }
 

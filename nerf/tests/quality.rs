@@ -4,12 +4,10 @@
 mod common;
 
 use common::*;
-use nerve_core::run::Events;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::image::{DepthMap, Mask};
 use nerve_data::scene::ScenePoint;
 use nerve_data::{Image8, Scene};
-use nerve_nerf::eval::evaluate;
 use nerve_nerf::{NerfConfig, Trainer};
 use std::sync::Arc;
 
@@ -142,7 +140,7 @@ fn with_everything_a_run_ends_the_same_on_any_threads_and_after_any_stop() {
     let ((config, scene), folder) = (everything(), tempfile::tempdir().unwrap());
     let new = |threads| Trainer::new(config.clone(), scene.clone(), threads).unwrap();
     let mut whole = new(2);
-    assert!(whole.occupied() < 1.0, "five cameras see all of the box");
+    assert!(whole.model().occupied() < 1.0, "five cameras see all of the box");
     train(&mut whole, 60);
     let want = saved(&whole, folder.path());
     for stop in [5, 20, 41] {
@@ -154,12 +152,12 @@ fn with_everything_a_run_ends_the_same_on_any_threads_and_after_any_stop() {
         if stop == 20 {
             // Looking changes nothing.
             let views = &scene.splits.test[..1];
-            let seen = evaluate(&mut second, views, None, &Events::new(), &mut |_| {}).unwrap();
+            let seen = second.averaged(|model, scene| evaluated(model, scene, views));
             assert!(seen.fitted.is_some() && seen.aligned.is_some() && seen.poses.is_some());
         }
         train(&mut second, 60 - stop);
         assert!(saved(&second, folder.path()) == want, "stopped at {stop}");
     }
-    let (poses, colors) = (whole.poses().unwrap(), whole.colors().unwrap());
+    let (poses, colors) = (whole.model().poses().unwrap(), whole.model().colors().unwrap());
     assert!(poses.iter().chain(colors).all(|v| v.is_finite() && *v != 0.0), "{poses:?} {colors:?}");
 }

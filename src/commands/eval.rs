@@ -6,14 +6,13 @@ use crate::evaluation::{self, Target};
 use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::progress::Counter;
-use crate::{scene, segmentation};
+use crate::segmentation;
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::RunFolder;
 use nerve_data::scene::Split;
-use nerve_nerf::{Trainer, compact};
+use nerve_nerf::{Model, compact};
 use nerve_vision::segmentation::{Inference, evaluate, step_of};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 /// Flags of `nerve eval`.
 #[derive(Debug, clap::Args)]
@@ -57,16 +56,22 @@ pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("eval")?;
     // Before the scene, which takes longer to read.
     let lpips = if args.lpips.is_empty() { None } else { Some(Lpips::read(&args.lpips)?) };
-    let (trainer, target) = if args.run.is_file() {
-        (of_file(context, &args.run, args.fit_poses)?, Target::beside(&args.run))
+    let options = nerf::looking(context, args.fit_poses)?;
+    let (mut model, file, target) = if args.run.is_file() {
+        // Of files, only these stand for themselves.
+        compact::configuration(&args.run)?;
+        (Model::open(&args.run, &options)?, args.run.clone(), Target::beside(&args.run))
     } else {
         let folder = RunFolder::open(&args.run)?;
         match Kind::of(&folder)? {
-            Kind::Nerf => (nerf::restored_for(context, &folder, args.fit_poses)?, Target::of(&folder)),
+            Kind::Nerf => {
+                (Model::open_run(&folder, &options)?, folder.checkpoint_path(), Target::of(&folder))
+            }
             Kind::Segmentation => return labels(context, args, &folder),
         }
     };
-    evaluation::evaluate(context, trainer, &target, args.split.map(Split::from), lpips.as_ref())
+    let scene = nerf::scene_of(context, &mut model, &file)?;
+    evaluation::run(context, &mut model, &scene, &target, args.split.map(Split::from), lpips.as_ref())
 }
 
 /// A segmenter, on a split of its data.
@@ -99,14 +104,4 @@ fn labels(context: &Context, args: &EvalArgs, folder: &RunFolder) -> anyhow::Res
         .say(format_args!("results   {}: eval.json, confusion.csv, confusion.png", folder.path().display()));
     context.output.line("eval", &report);
     Ok(Outcome::Done)
-}
-
-/// The field in a compact file.
-fn of_file(context: &Context, file: &Path, fit_poses: bool) -> anyhow::Result<Trainer> {
-    let mut config = compact::configuration(file)?;
-    config.cameras.fit_poses = fit_poses;
-    context.common.device.resolve()?;
-    let mut trainer = nerf::trainer(context, &config, Arc::new(scene::load(context, &config.data)?))?;
-    trainer.read_compact(file)?;
-    Ok(trainer)
 }

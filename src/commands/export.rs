@@ -6,7 +6,8 @@ use crate::outcome::{Outcome, usage};
 use crate::progress::Counter;
 use crate::{format, nerf};
 use nerve_core::run::RunFolder;
-use nerve_nerf::compact::CompactOptions;
+use nerve_nerf::Model;
+use nerve_nerf::compact::{CompactOptions, write};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -62,9 +63,10 @@ fn compact(
     file: &Path,
     options: &CompactOptions,
 ) -> anyhow::Result<Outcome> {
-    let mut trainer = nerf::restored(context, folder)?;
+    let mut model = Model::open_run(folder, &nerf::looking(context, false)?)?;
+    let scene = nerf::scene_of(context, &mut model, &folder.checkpoint_path())?;
     let counter = Counter::new("calibrating levels");
-    let report = trainer.write_compact(file, options, &mut |done, all| counter.set(done, all))?;
+    let report = write(&mut model, &scene, file, options, &mut |done, all| counter.set(done, all))?;
     drop(counter);
     let line = |what: &str, bytes: u64| format!("{what:<42} {:>10}", format::megabytes(bytes));
     context.output.say(format_args!(

@@ -6,11 +6,13 @@ use crate::evaluation::held_out;
 use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
+use crate::progress::Counter;
 use crate::segmentation;
 use crate::viewers::{LABELS, SCENES};
 use anyhow::Context as _;
 use nerve_core::run::{Cancel, Delivery, DoneReason, Event, Events, RunFolder, recorded};
-use nerve_nerf::eval::evaluate_until;
+use nerve_nerf::eval::{EvalOptions, evaluate};
+use nerve_nerf::{Model, publish_cameras, publish_cells, publish_held_out, publish_surface};
 use nerve_viewer::{Place, Program, Viewer, contents, replay};
 use nerve_vision::segmentation::{Inference, Trainer};
 use serde_json::json;
@@ -142,7 +144,17 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
 
 /// Makes the recording of a run that has none: what its log, its checkpoint and its scene still tell.
 fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
-    let mut trainer = nerf::restored(context, folder)?;
+    let mut model = Model::open_run(folder, &nerf::looking(context, false)?)?;
+    let scene = match nerf::scene_of(context, &mut model, &folder.checkpoint_path()) {
+        Ok(scene) => Some(scene),
+        Err(error) => {
+            remark(format_args!("shown without photographs and points of its scene: {error:#}"));
+            None
+        }
+    };
+    if model.capture().views.is_empty() {
+        remark("shown without cameras: an earlier nerve trained this run and did not keep them");
+    }
     let log = folder.metrics_path();
     let numbers = recorded(&log).with_context(|| log.display().to_string())?;
     if file.exists() {
@@ -155,20 +167,27 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
     let viewer = Viewer::new(place, SCENES, &name, flags.viewer_size as usize, |text| remark(text));
     // Nothing waits for it, so nothing need be dropped.
     events.attach("recording", Delivery::Lossless, viewer)?;
-    trainer.show_scene(&events);
+    publish_cameras(model.capture(), scene.as_ref(), &events);
     numbers.into_iter().for_each(|event| events.publish(event));
-    trainer.publish_cells(&events);
-    trainer.show_surface(&events);
+    publish_cells(&model, &events);
+    publish_surface(&mut model, &events);
     let cancel: &Cancel = context.interrupt.clean();
-    if let Some(split) = held_out(trainer.scene()) {
-        let views = trainer.scene().splits.get(split).to_vec();
-        let counter = crate::progress::Counter::new("rendering views");
-        let mut done = 0;
-        evaluate_until(&mut trainer, &views, None, None, &events, cancel, &mut |_| {
-            done += 1;
-            counter.set(done, views.len());
-        })?;
+    let counter = Counter::new("rendering views");
+    match scene.as_ref().and_then(|scene| Some((scene, scene.splits.get(held_out(scene)?)))) {
+        Some((scene, views)) => {
+            let options = EvalOptions { renders: None, lpips: None, events: &events, cancel };
+            let mut done = 0;
+            evaluate(&mut model, scene, views, &options, &mut |_| {
+                done += 1;
+                counter.set(done, views.len());
+            })?;
+        }
+        None => publish_held_out(&mut model, &events, &mut |done, all| {
+            counter.set(done, all);
+            !cancel.is_cancelled()
+        }),
     }
+    drop(counter);
     events.publish(Event::Done { reason: DoneReason::Finished });
     let report = events.close(WRITING);
     if cancel.is_cancelled() {

@@ -76,6 +76,12 @@ impl Checkpoint {
         self.header.info(name).is_some()
     }
 
+    /// The shape of a tensor, if there is one of this name.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.header.info(name).map(|info| info.shape.as_slice())
+    }
+
     /// The metadata entry `key`, as it was given to [`save`](super::save).
     ///
     /// # Errors

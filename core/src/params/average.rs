@@ -5,6 +5,7 @@
 //! line of [`LINE`] values remembers the step up to which it is settled.
 
 use super::{Values, zeros};
+use crate::checkpoint::{Checkpoint, CheckpointError};
 
 /// Values that share one settled step: a cache line.
 pub const LINE: usize = 16;
@@ -28,6 +29,18 @@ impl Average {
         values.copy_from_slice(weight);
         let lines = if lazy { weight.len().div_ceil(LINE) } else { 1 };
         Self { values, decay, settled: vec![step as u32; lines], lazy, parked: None }
+    }
+
+    /// Reads the lazy state of the average of the block `name`.
+    pub(super) fn restore(
+        &mut self,
+        checkpoint: &Checkpoint,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(), CheckpointError> {
+        checkpoint.read_into_f32(&format!("ema/{name}"), shape, &mut self.values)?;
+        self.settled = checkpoint.u32(&format!("ema.settled/{name}"), &[self.settled.len()])?;
+        Ok(())
     }
 
     /// Brings the lines that step `t` is about to touch up to step `t - 1`.

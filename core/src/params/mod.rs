@@ -171,6 +171,30 @@ impl Params {
         all
     }
 
+    /// Reads the weights alone of what [`Self::tensors`] wrote; the blocks must be the same. Where an average with this
+    /// `decay` was kept, it takes the weights' place: what is looked at from now on.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing or has another shape.
+    pub fn restore_weights(
+        &mut self,
+        checkpoint: &Checkpoint,
+        step: u64,
+        decay: Option<f32>,
+    ) -> Result<(), CheckpointError> {
+        self.step = step;
+        for b in &mut self.blocks {
+            let BlockSpec { name, shape, group } = &b.spec;
+            checkpoint.read_into_f32(name, shape, &mut b.weight)?;
+            if let Some(decay) = decay {
+                let mut average = Average::new(decay, &b.weight, self.groups[*group].sparse, step);
+                average.restore(checkpoint, name, shape)?;
+                b.weight = average.current(&b.weight, step);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what [`Self::tensors`] wrote; the blocks must be the same.
     ///
     /// # Errors
@@ -187,8 +211,7 @@ impl Params {
                 b.packed.copy_from_slice(&checkpoint.u32(&format!("adam.packed/{name}"), shape)?);
             }
             if let Some(a) = &mut b.average {
-                checkpoint.read_into_f32(&format!("ema/{name}"), shape, &mut a.values)?;
-                a.settled = checkpoint.u32(&format!("ema.settled/{name}"), &[a.settled.len()])?;
+                a.restore(checkpoint, name, shape)?;
             }
         }
         Ok(())

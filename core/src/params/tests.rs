@@ -105,6 +105,23 @@ fn a_restored_state_goes_on_bit_for_bit() {
     }
 }
 
+#[test]
+fn weights_alone_are_what_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    for average in [None, Some(0.95)] {
+        let mut trained = params(average);
+        (0..17).for_each(|_| step(&mut trained));
+        let checkpoint = write(&trained, &folder.path().join("checkpoint.safetensors"));
+        let mut seen = params(None);
+        seen.restore_weights(&checkpoint, 17, average).unwrap();
+        trained.swap_average();
+        assert_eq!(seen.step, 17);
+        for (a, b) in seen.blocks().iter().zip(trained.blocks()) {
+            bit_equal(&a.weight, &b.weight).unwrap();
+        }
+    }
+}
+
 /// Dense, sparse and frozen blocks alike: the average is the recurrence over every step.
 #[test]
 fn averages_follow_the_reference() {

@@ -1,8 +1,10 @@
 //! A scene's place in the unit frame as numbers, to be kept with what was trained in it.
 
+use nalgebra::{Quaternion, Similarity3, Translation3, UnitQuaternion};
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
+use super::transforms::MAX_AABB_SCALE;
 
 /// Numbers that differ by less than this, relative to 1 or to their size, are the same: what text or another machine
 /// rounds.
@@ -23,6 +25,13 @@ pub struct UnitFrame {
     pub near: Option<f64>,
 }
 
+impl Default for UnitFrame {
+    /// The world itself.
+    fn default() -> Self {
+        Self { aabb_scale: 1, scale: 1.0, rotation: [0.0, 0.0, 0.0, 1.0], offset: [0.0; 3], near: None }
+    }
+}
+
 impl UnitFrame {
     /// Whether what was trained in one may be used in the other.
     pub fn is_same(&self, other: &Self) -> bool {
@@ -33,6 +42,21 @@ impl UnitFrame {
         };
         let same = |(a, b): (f64, f64)| (a - b).abs() <= ROUNDING * a.abs().max(1.0);
         self.aabb_scale == other.aabb_scale && numbers(self).into_iter().zip(numbers(other)).all(same)
+    }
+
+    /// World to unit frame; of [a scene's](Scene::unit_frame), its own to the last bit.
+    pub fn similarity(&self) -> Similarity3<f64> {
+        let [i, j, k, w] = self.rotation;
+        let rotation = UnitQuaternion::new_unchecked(Quaternion::new(w, i, j, k));
+        Similarity3::from_parts(Translation3::from(self.offset), rotation, self.scale)
+    }
+
+    /// Whether the numbers can be a frame, wherever they come from.
+    pub fn is_valid(&self) -> bool {
+        let side = self.aabb_scale.is_power_of_two() && f64::from(self.aabb_scale) <= MAX_AABB_SCALE;
+        let length = self.rotation.iter().map(|q| q * q).sum::<f64>().sqrt();
+        let numbers = self.offset.iter().chain(&self.near).all(|n| n.is_finite());
+        side && numbers && self.scale.is_finite() && self.scale > 0.0 && (length - 1.0).abs() < ROUNDING
     }
 }
 
@@ -66,6 +90,7 @@ mod tests {
         };
         let back: UnitFrame = serde_json::from_str(&serde_json::to_string(&frame).unwrap()).unwrap();
         assert!(frame.is_same(&back));
+        assert!(frame.is_valid());
         for other in [
             UnitFrame { aabb_scale: 8, ..frame },
             UnitFrame { scale: 0.3001, ..frame },
@@ -75,5 +100,29 @@ mod tests {
         ] {
             assert!(!frame.is_same(&other), "{other:?}");
         }
+        for bad in [
+            UnitFrame { aabb_scale: 3, ..frame },
+            UnitFrame { aabb_scale: 1 << 31, ..frame },
+            UnitFrame { scale: 0.0, ..frame },
+            UnitFrame { rotation: [0.5; 4].map(|q| 1.1 * q), ..frame },
+            UnitFrame { offset: [f64::NAN; 3], ..frame },
+            UnitFrame { near: Some(f64::INFINITY), ..frame },
+        ] {
+            assert!(!bad.is_valid(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_comes_back_to_the_last_bit() {
+        let rotation = UnitQuaternion::from_euler_angles(0.3, -0.2, 1.1);
+        let similarity = Similarity3::from_parts(Translation3::new(0.1, 1.0 / 3.0, -2.0), rotation, 0.37);
+        let frame = UnitFrame {
+            aabb_scale: 1,
+            scale: similarity.scaling(),
+            rotation: [rotation.i, rotation.j, rotation.k, rotation.w],
+            offset: similarity.isometry.translation.vector.into(),
+            near: None,
+        };
+        assert_eq!(frame.similarity(), similarity);
     }
 }

@@ -1,9 +1,9 @@
 //! Which views train, which validate, which test.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a view is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// Seen in training.

@@ -14,7 +14,7 @@ use super::nerfstudio::{self, AppliedTransform};
 use crate::camera::{FARTHEST, pose_from_rows};
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
-const MAX_AABB_SCALE: f64 = 128.0;
+pub(super) const MAX_AABB_SCALE: f64 = 128.0;
 
 /// World units of a stored 1 in a depth map, where the file does not say: Nerfstudio's default, millimetres.
 const DEPTH_UNIT: f64 = 1e-3;

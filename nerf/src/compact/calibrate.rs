@@ -8,9 +8,11 @@
 //! independent.
 
 use super::codec;
-use crate::trainer::Trainer;
-use crate::view::flatten;
+use crate::eval::render_view;
+use crate::model::Model;
+use crate::rendering::flatten;
 use nerve_core::engine::TrainEngine;
+use nerve_data::Scene;
 use rayon::prelude::*;
 
 /// Training views that are looked at.
@@ -22,52 +24,51 @@ const PROBE: f32 = 0.25;
 /// Changes below this are taken for it: a level that no picture shows could become anything.
 const LEAST: f64 = 1e-12;
 
-impl Trainer {
-    /// The step of each of these blocks, with what is kept of them, for a loss of `decibel`.
-    pub(super) fn steps(
-        &mut self,
-        blocks: &[(usize, &[f32])],
-        decibel: f64,
-        seen: &mut dyn FnMut(usize, usize),
-    ) -> Vec<f32> {
-        let train = &self.scene().splits.train;
-        let views: Vec<usize> = train.iter().step_by(train.len().div_ceil(VIEWS).max(1)).copied().collect();
-        let truth: Vec<f32> = views
-            .iter()
-            .flat_map(|v| flatten(&self.scene().views[*v].image, 1.0))
-            .map(|v| f32::from(v) / 255.0)
-            .collect();
-        let whole = self.look(&views);
-        let allowed = square(&whole, &truth) * (10f64.powf(decibel / 10.0) - 1.0);
-        let all: usize = blocks.iter().map(|(_, values)| values.len()).sum();
-        let mut steps = Vec::with_capacity(blocks.len());
-        for (block, values) in blocks {
-            seen(steps.len(), blocks.len());
-            let probe = codec::rms(values) * PROBE;
-            let changed =
-                if probe > 0.0 { square(&self.look_at(*block, probe, &views), &whole) } else { 0.0 };
-            let per_square = changed.max(LEAST) / f64::from(probe.max(f32::MIN_POSITIVE)).powi(2);
-            let step = (allowed * values.len() as f64 / (per_square * all as f64)).sqrt();
-            // Beyond twice its size a level is all zeros.
-            steps.push((step as f32).min(2.0 * codec::rms(values)).max(f32::MIN_POSITIVE));
-        }
-        steps
+/// The step of each of these blocks, with what is kept of them, for a loss of `decibel` on the scene's training views.
+pub(super) fn steps(
+    model: &mut Model,
+    scene: &Scene,
+    blocks: &[(usize, &[f32])],
+    decibel: f64,
+    seen: &mut dyn FnMut(usize, usize),
+) -> Vec<f32> {
+    let train = &scene.splits.train;
+    let views: Vec<usize> = train.iter().step_by(train.len().div_ceil(VIEWS).max(1)).copied().collect();
+    let truth: Vec<f32> = views
+        .iter()
+        .flat_map(|v| flatten(&scene.views[*v].image, 1.0))
+        .map(|v| f32::from(v) / 255.0)
+        .collect();
+    let whole = look(model, scene, &views);
+    let allowed = square(&whole, &truth) * (10f64.powf(decibel / 10.0) - 1.0);
+    let all: usize = blocks.iter().map(|(_, values)| values.len()).sum();
+    let mut steps = Vec::with_capacity(blocks.len());
+    for (block, values) in blocks {
+        seen(steps.len(), blocks.len());
+        let probe = codec::rms(values) * PROBE;
+        let changed =
+            if probe > 0.0 { square(&look_at(model, *block, probe, scene, &views), &whole) } else { 0.0 };
+        let per_square = changed.max(LEAST) / f64::from(probe.max(f32::MIN_POSITIVE)).powi(2);
+        let step = (allowed * values.len() as f64 / (per_square * all as f64)).sqrt();
+        // Beyond twice its size a level is all zeros.
+        steps.push((step as f32).min(2.0 * codec::rms(values)).max(f32::MIN_POSITIVE));
     }
+    steps
+}
 
-    /// Colors of all pixels of the views, on white.
-    fn look(&mut self, views: &[usize]) -> Vec<f32> {
-        views.iter().flat_map(|v| self.picture(*v).colors(1.0)).collect()
-    }
+/// Colors of all pixels of the views, on white.
+fn look(model: &mut Model, scene: &Scene, views: &[usize]) -> Vec<f32> {
+    views.iter().flat_map(|v| render_view(model, scene, *v).colors(1.0)).collect()
+}
 
-    /// The same with one block's values rounded to multiples of `step`.
-    fn look_at(&mut self, block: usize, step: f32, views: &[usize]) -> Vec<f32> {
-        let table = &mut self.engine.params_mut().split().0[block].weight;
-        let kept = table.to_vec();
-        table.par_iter_mut().for_each(|v| *v = (*v / step).round() * step);
-        let seen = self.look(views);
-        self.engine.params_mut().split().0[block].weight.copy_from_slice(&kept);
-        seen
-    }
+/// The same with one block's values rounded to multiples of `step`.
+fn look_at(model: &mut Model, block: usize, step: f32, scene: &Scene, views: &[usize]) -> Vec<f32> {
+    let table = &mut model.engine.params_mut().split().0[block].weight;
+    let kept = table.to_vec();
+    table.par_iter_mut().for_each(|v| *v = (*v / step).round() * step);
+    let seen = look(model, scene, views);
+    model.engine.params_mut().split().0[block].weight.copy_from_slice(&kept);
+    seen
 }
 
 fn square(a: &[f32], b: &[f32]) -> f64 {

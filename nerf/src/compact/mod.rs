@@ -18,6 +18,8 @@ mod read;
 mod write;
 
 pub use read::configuration;
+pub(crate) use read::open;
+pub use write::write;
 
 use nerve_core::settings::{SettingError, check};
 use serde::{Deserialize, Serialize};
@@ -81,7 +83,7 @@ const OCCUPIED: &str = "occupied";
 const LEAST: &str = "occupied_from";
 
 /// Kind of such a file.
-const KIND: &str = "nerf-compact";
+pub(crate) const KIND: &str = "nerf-compact";
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,16 @@
 //! Reading.
 
 use super::{KIND, LEAST, OCCUPIED, codec};
-use crate::NerfConfig;
+use crate::cameras::{COLORS, POSES};
+use crate::config::NerfConfig;
+use crate::error::NerfError;
 use crate::identity;
+use crate::model::{Model, OpenOptions, Purpose};
 use crate::reach::{Space, sharing};
-use crate::trainer::{NerfError, Trainer};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::march::Bitfield;
-use nerve_core::ops::small_gemm::Precision;
+use nerve_core::ops::{affine_color, rigid};
 use rayon::prelude::*;
 use std::path::Path;
 use std::str::FromStr;
@@ -55,41 +57,65 @@ impl<'a> Source<'a> {
 /// # Errors
 /// If there is no such file, or it is another kind of file.
 pub fn configuration(path: &Path) -> Result<NerfConfig, NerfError> {
-    let source = Source::open(path)?;
-    let text = source.file.meta("config")?;
-    let mut config: NerfConfig = serde_json::from_str(text)
-        .map_err(|e| source.damaged(format!("its configuration cannot be read: {e}")))?;
-    // What was exported is the average, where there was one; and any machine can look at it.
-    config.train.ema = None;
-    if !config.train.precision.available() {
-        config.train.precision = Precision::F32;
-    }
-    Ok(config)
+    Source::open(path)?.configuration()
 }
 
-impl Trainer {
-    /// Takes over a field that [`Self::write_compact`] wrote. It can be looked at, not trained on: there are no
-    /// moments.
-    ///
-    /// # Errors
-    /// If the file is damaged, or of another field.
-    pub fn read_compact(&mut self, path: &Path) -> Result<(), NerfError> {
-        let source = Source::open(path)?;
-        identity::check_field(self, &source.file, path)?;
-        let cascades = self.occupancy.bits().cascades();
-        let mut bits = Bitfield::new(cascades, false);
+/// Opens a field that was [written](super::write()).
+///
+/// # Errors
+/// If the file is damaged, or of another kind, or of a field that cannot be computed here.
+pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Model, NerfError> {
+    let source = Source::open(path)?;
+    let config = options.apply(source.configuration()?)?;
+    identity::check_field(&config, &source.file, path)?;
+    let capture = identity::capture(&source.file, path)?;
+    let cameras = source.cameras(&config, capture.training.count)?;
+    let mut model = Model::new(config, capture, cameras, options.threads, Purpose::Looking)?;
+    source.fill(&mut model)?;
+    Ok(model)
+}
+
+impl Source<'_> {
+    fn configuration(&self) -> Result<NerfConfig, NerfError> {
+        let text = self.file.meta("config")?;
+        let mut config: NerfConfig = serde_json::from_str(text)
+            .map_err(|e| self.damaged(format!("its configuration cannot be read: {e}")))?;
+        // What was exported is the average, where there was one.
+        config.train.ema = None;
+        Ok(config)
+    }
+
+    /// Of how many cameras something was learnt: those of so many training views that a mask leaves anything of.
+    fn cameras(&self, config: &NerfConfig, training: usize) -> Result<usize, NerfError> {
+        let learnt = [
+            (config.cameras.refine_poses, POSES, rigid::VALUES),
+            (config.cameras.appearance, COLORS, affine_color::VALUES),
+        ];
+        let Some((_, name, columns)) = learnt.into_iter().find(|(learnt, ..)| *learnt) else { return Ok(0) };
+        let most = training.saturating_mul(2 * columns);
+        self.frame(name, most, |bytes| {
+            bytes.len().is_multiple_of(2 * columns).then_some(bytes.len() / (2 * columns))
+        })
+    }
+
+    /// Takes the field's values over.
+    fn fill(&self, model: &mut Model) -> Result<(), NerfError> {
+        let mut bits = Bitfield::new(model.occupancy.bits().cascades(), false);
         let count = bits.words().len();
-        let words = source.frame(OCCUPIED, 8 * count, |bytes| {
+        let words = self.frame(OCCUPIED, 8 * count, |bytes| {
             let (words, rest) = bytes.as_chunks::<8>();
             let words: Vec<u64> = words.iter().map(|w| u64::from_le_bytes(*w)).collect();
             (words.len() == count && rest.is_empty()).then_some(words)
         })?;
         bits.refill(|word| words[word]);
-        let space = Space::occupied(&bits, self.scene().aabb_scale as f32);
-        let levels = self.config().grid.levels()?;
-        let step = source.number("step")?;
-        self.before = Duration::from_nanos(source.number("elapsed_ns")?);
-        let params = self.engine.params_mut();
+        let space = Space::occupied(&bits, model.volume.side);
+        let levels = model.config().grid.levels()?;
+        let step = self.number("step")?;
+        model.elapsed = Duration::from_nanos(self.number("elapsed_ns")?);
+        if model.saliency().is_some() {
+            model.gamma = self.number("gamma")?;
+        }
+        let params = model.engine.params_mut();
         params.step = step;
         let (blocks, _) = params.split();
         blocks.par_iter_mut().enumerate().with_max_len(1).try_for_each(|(i, block)| {
@@ -99,15 +125,15 @@ impl Trainer {
                 level.features * sharing.iter().filter(|live| **live > 0).count()
             });
             let key = format!("step/{name}");
-            let values = match source.file.meta(&key) {
-                Err(_) => source.frame(name, 2 * count, |bytes| codec::from_halves(bytes, count))?,
+            let values = match self.file.meta(&key) {
+                Err(_) => self.frame(name, 2 * count, |bytes| codec::from_halves(bytes, count))?,
                 Ok(_) => {
-                    let step = source.number(&key)?;
-                    source.frame(name, 5 * count, |bytes| codec::from_codes(bytes, count, step))?
+                    let step = self.number(&key)?;
+                    self.frame(name, 5 * count, |bytes| codec::from_codes(bytes, count, step))?
                 }
             };
             if !values.iter().all(|v| v.is_finite()) {
-                return Err(source.damaged(format!("'{name}' holds what is no number; export it again")));
+                return Err(self.damaged(format!("'{name}' holds what is no number; export it again")));
             }
             match &shared {
                 Some((level, sharing)) => codec::place(level, &values, sharing, &mut block.weight),
@@ -115,11 +141,8 @@ impl Trainer {
             }
             Ok::<(), NerfError>(())
         })?;
-        self.occupancy.hold(bits, source.number(LEAST)?);
-        self.tell_progress();
-        if let (Some(mean), Some(pruner)) = (self.mean_saliency(), &mut self.pruner) {
-            (pruner.mean, pruner.gamma) = (mean, source.number("gamma")?);
-        }
+        model.occupancy.hold(bits, self.number(LEAST)?);
+        model.set_progress(model.config().train.progress(step, model.elapsed));
         Ok(())
     }
 }

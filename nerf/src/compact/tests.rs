@@ -1,12 +1,16 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::hollow::{HollowConfig, Method};
-use crate::{NerfConfig, Trainer};
+use crate::live::LiveCells;
+use crate::structure::Structure;
+use crate::{Model, NerfConfig, NerfError, OpenOptions, Trainer};
 use nerve_core::engine::TrainEngine;
 use nerve_core::ops::hash_grid::HashGridConfig;
+use nerve_data::Scene;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::LoadOptions;
 use proptest::prelude::*;
+use std::path::Path;
 use std::sync::Arc;
 
 fn trained(method: Method) -> Trainer {
@@ -32,20 +36,23 @@ fn trained_in(method: Method, box_side: u32, ema: Option<f32>) -> Trainer {
     trainer
 }
 
-fn again(path: &std::path::Path, trainer: &Trainer) -> Result<Trainer, crate::NerfError> {
-    let mut read = Trainer::new(configuration(path)?, trainer.scene().clone(), 2)?;
-    read.read_compact(path)?;
-    Ok(read)
+fn again(path: &Path) -> Result<Model, NerfError> {
+    Model::open(path, &OpenOptions { threads: 2, ..OpenOptions::default() })
+}
+
+fn export(trainer: &mut Trainer, path: &Path, options: &CompactOptions) -> Result<Report, NerfError> {
+    trainer.averaged(|model, scene| write(model, scene, path, options, &mut |_, _| {}))
 }
 
 /// Over the training views.
-fn psnr(trainer: &mut Trainer) -> f64 {
-    let views = trainer.scene().splits.train.clone();
-    let one = |trainer: &mut Trainer, view: usize| {
-        let truth = crate::view::flatten(&trainer.scene().views[view].image, 1.0);
-        nerve_core::metrics::psnr_u8(&truth, &trainer.picture(view).on(1.0)).unwrap()
+fn psnr(model: &mut Model, scene: &Scene) -> f64 {
+    let views = &scene.splits.train;
+    let mut one = |view: &usize| {
+        let truth = crate::rendering::flatten(&scene.views[*view].image, 1.0);
+        let seen = model.render(&scene.views[*view].camera).on(1.0);
+        nerve_core::metrics::psnr_u8(&truth, &seen).unwrap()
     };
-    views.iter().map(|view| one(trainer, *view)).sum::<f64>() / views.len() as f64
+    views.iter().map(&mut one).sum::<f64>() / views.len() as f64
 }
 
 #[test]
@@ -55,22 +62,22 @@ fn a_field_comes_back_smaller_and_nearly_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.compact");
         let mut sizes = Vec::new();
-        let before = psnr(&mut trainer);
+        let scene = trainer.scene().clone();
+        let before = psnr(trainer.model_mut(), &scene);
         for (values, loss) in [(Values::F16, 0.01), (Values::U8, 0.1), (Values::U8, 2.0)] {
-            let report =
-                trainer.write_compact(&path, &CompactOptions { values, loss }, &mut |_, _| {}).unwrap();
-            assert_eq!(report.full, 4 * trainer.parameters() as u64);
+            let report = export(&mut trainer, &path, &CompactOptions { values, loss }).unwrap();
+            assert_eq!(report.full, 4 * trainer.model().parameters() as u64);
             // The occupied cells are 256 KiB before they are coded.
             assert!(report.removed < report.full && report.file < report.quantised, "{report:?}");
             assert!(report.file < report.full * 3 / 5, "{report:?}");
             sizes.push(report.file);
-            let mut read = again(&path, &trainer).unwrap();
+            let mut read = again(&path).unwrap();
             assert_eq!(read.step_count(), 300);
-            assert_eq!(read.occupied(), trainer.occupied());
-            let (a, b) = (trainer.live_cells().share(), read.live_cells().share());
+            assert_eq!(read.occupied(), trainer.model().occupied());
+            let [a, b] = [trainer.model_mut(), &mut read].map(|model| LiveCells::of(model).share());
             assert!(a > 0.0 && (loss > 1.0 || (a - b).abs() < 0.2 * a), "{a} {b}");
             // What was asked for, about.
-            let lost = before - psnr(&mut read);
+            let lost = before - psnr(&mut read, &scene);
             assert!(lost < 2.0 * loss && (loss < 1.0 || lost > 0.05 * loss), "{method:?} {loss}: {lost}");
         }
         assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
@@ -87,9 +94,10 @@ fn nothing_that_is_removed_is_ever_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.compact");
         let options = CompactOptions { values: Values::F16, ..CompactOptions::default() };
-        trainer.write_compact(&path, &options, &mut |_, _| {}).unwrap();
-        let mut read = again(&path, &trainer).unwrap();
-        let before = read.picture(0).on(1.0);
+        export(&mut trainer, &path, &options).unwrap();
+        let mut read = again(&path).unwrap();
+        let camera = trainer.scene().views[0].camera.clone();
+        let before = read.render(&camera).on(1.0);
         let mut removed = 0;
         let (blocks, _) = read.engine.params_mut().split();
         for block in blocks.iter_mut().filter(|b| b.spec.name.starts_with("grid")) {
@@ -99,7 +107,7 @@ fn nothing_that_is_removed_is_ever_read() {
             }
         }
         assert!(removed > 500, "{method:?} {box_side}: {removed}");
-        assert_eq!(read.picture(0).on(1.0), before, "{method:?} {box_side}");
+        assert_eq!(read.render(&camera).on(1.0), before, "{method:?} {box_side}");
     }
 }
 
@@ -110,15 +118,13 @@ fn a_slow_average_is_exported_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.compact");
     let options = CompactOptions { values: Values::F16, ..CompactOptions::default() };
-    trainer.write_compact(&path, &options, &mut |_, _| {}).unwrap();
-    let mut read = again(&path, &trainer).unwrap();
-    // Twice, as an evaluation does.
-    read.swap_average();
-    trainer.swap_average();
-    assert!((psnr(&mut read) - psnr(&mut trainer)).abs() < 0.05);
-    trainer.swap_average();
-    read.swap_average();
-    let (a, b) = (trainer.structure().0.saliency.unwrap(), read.structure().0.saliency.unwrap());
+    export(&mut trainer, &path, &options).unwrap();
+    let mut read = again(&path).unwrap();
+    let scene = trainer.scene().clone();
+    let want = trainer.averaged(psnr);
+    assert!((psnr(&mut read, &scene) - want).abs() < 0.05);
+    let a = trainer.averaged(|model, _| Structure::of(model).0.saliency.unwrap());
+    let b = Structure::of(&mut read).0.saliency.unwrap();
     assert!((a.mean - b.mean).abs() < 1e-3 && a.gamma == b.gamma, "{a:?} {b:?}");
 }
 
@@ -127,11 +133,11 @@ fn damaged_files_are_errors_that_name_them() {
     let mut trainer = trained(Method::Hollow);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.compact");
-    trainer.write_compact(&path, &CompactOptions::default(), &mut |_, _| {}).unwrap();
+    export(&mut trainer, &path, &CompactOptions::default()).unwrap();
     let good = std::fs::read(&path).unwrap();
     let fails = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        let error = again(&path, &trainer).err().map(|e| e.to_string());
+        let error = again(&path).err().map(|e| e.to_string());
         assert!(error.as_ref().is_none_or(|e| e.contains("a.compact")), "{error:?}");
         error
     };
@@ -156,9 +162,7 @@ fn damaged_files_are_errors_that_name_them() {
     let error = configuration(&path).unwrap_err().to_string();
     assert!(error.contains("'nerf'") && error.contains("nerve export"), "{error}");
     let bad = CompactOptions { loss: 0.0, ..CompactOptions::default() };
-    assert!(
-        trainer.write_compact(&path, &bad, &mut |_, _| {}).unwrap_err().to_string().contains("--loss-db")
-    );
+    assert!(export(&mut trainer, &path, &bad).unwrap_err().to_string().contains("--loss-db"));
 }
 
 proptest! {

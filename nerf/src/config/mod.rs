@@ -261,6 +261,16 @@ impl TrainConfig {
     pub fn depth_weight(&self) -> f32 {
         self.depth.unwrap_or(0.0)
     }
+
+    /// The share of a run of this length that is done after so many steps and so much time of training.
+    pub(crate) fn progress(&self, step: u64, elapsed: Duration) -> f64 {
+        match (self.steps, self.time) {
+            (Some(steps), _) => step as f64 / steps as f64,
+            (None, Some(time)) => elapsed.as_secs_f64() / time.as_secs_f64(),
+            (None, None) => 0.0,
+        }
+        .min(1.0)
+    }
 }
 
 impl Default for TrainConfig {

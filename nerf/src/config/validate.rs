@@ -31,12 +31,7 @@ impl NerfConfig {
             check(ok, field, value, "a positive number")?;
         }
         let travel = h.saliency_travel > 0.0 && h.saliency_travel.is_finite();
-        check(
-            travel,
-            "--saliency-travel",
-            h.saliency_travel,
-            "a positive number, such as 300",
-        )
+        check(travel, "--saliency-travel", h.saliency_travel, "a positive number, such as 300")
     }
 
     fn validate_cameras(&self) -> Result<(), SettingError> {

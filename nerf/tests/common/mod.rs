@@ -2,11 +2,11 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use nerve_core::ops::hash_grid::HashGridConfig;
-use nerve_core::run::Events;
+use nerve_core::run::{Cancel, Events};
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::{Image8, Scene};
-use nerve_nerf::eval::{Report, evaluate};
-use nerve_nerf::{NerfConfig, Trainer};
+use nerve_nerf::eval::{EvalOptions, Report, evaluate};
+use nerve_nerf::{Model, NerfConfig, Trainer};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,8 +32,13 @@ pub fn train(trainer: &mut Trainer, steps: u64) {
 }
 
 pub fn measured(trainer: &mut Trainer) -> Report {
-    let views = trainer.scene().splits.test.clone();
-    evaluate(trainer, &views, None, &Events::new(), &mut |_| {}).unwrap()
+    trainer.averaged(|model, scene| evaluated(model, scene, &scene.splits.test))
+}
+
+/// Measures views.
+pub fn evaluated(model: &mut Model, scene: &Scene, views: &[usize]) -> Report {
+    let options = EvalOptions { renders: None, lpips: None, events: &Events::new(), cancel: &Cancel::new() };
+    evaluate(model, scene, views, &options, &mut |_| {}).unwrap().unwrap()
 }
 
 /// Trains to the end and measures the held-out views.

@@ -17,10 +17,16 @@ impl SegConfig {
         check(crop, "--crop", format!("{height}x{width}"), "32 to 4096 on each side")?;
         let (low, high) = (augment.scale_min, augment.scale_max);
         let scales = (0.1..=10.0).contains(&low) && (low..=10.0).contains(&high);
-        check(scales, "--scale-min, --scale-max", format!("{low}, {high}"), "0.1 to 10, the larger one last")?;
+        check(
+            scales,
+            "--scale-min, --scale-max",
+            format!("{low}, {high}"),
+            "0.1 to 10, the larger one last",
+        )?;
         let share = |setting, value: f64| check((0.0..=1.0).contains(&value), setting, value, "0 to 1");
-        let below_one =
-            |setting, value: f64| check((0.0..1.0).contains(&value), setting, value, "at least 0 and below 1");
+        let below_one = |setting, value: f64| {
+            check((0.0..1.0).contains(&value), setting, value, "at least 0 and below 1")
+        };
         share("--max-class-share", augment.max_class_share)?;
         share("--photometric", augment.photometric.min(1.0))?;
         below_one("--dropout", f64::from(model.dropout))?;
@@ -32,7 +38,8 @@ impl SegConfig {
         }
         // Their coarsest map may be a single cell, and a norm over the batch needs two values.
         let small = augment.crop.iter().all(|side| *side < 64);
-        let several = "at least 2 with the head upernet or with crops below 64x64, whose norms need several values";
+        let several =
+            "at least 2 with the head upernet or with crops below 64x64, whose norms need several values";
         check(train.batch > 1 || !(small || model.head == HeadKind::UperNet), "--batch", 1, several)?;
         let rates =
             [("--lr", train.lr), ("--head-lr", train.head_lr), ("--weight-decay", train.weight_decay)];

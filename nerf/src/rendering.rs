@@ -14,14 +14,14 @@ const OUTPUTS: usize = crate::field::CHANNELS + EXTRA;
 
 /// A camera to look from.
 #[derive(Clone, Debug)]
-pub struct Eye {
+pub struct ViewCamera {
     /// The camera as it was given.
     pub caster: RayCaster,
     /// What was learnt about its pose.
     pub correction: Option<Correction>,
 }
 
-impl Eye {
+impl ViewCamera {
     /// Origin and direction of the ray through a point of the image (see [`RayCaster::cast`]).
     pub fn cast(&self, px: f64, py: f64) -> ([f32; 3], [f32; 3]) {
         let ray = self.caster.cast(px, py);
@@ -31,7 +31,7 @@ impl Eye {
 
 /// What a camera sees.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct Rendering {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
@@ -40,14 +40,14 @@ pub struct Picture {
     values: Vec<f32>,
 }
 
-impl Picture {
+impl Rendering {
     /// Renders `width * height` pixels of a camera. Marching ends where less than `cut` gets through.
     pub fn render(
         engine: &mut dyn TrainEngine,
         bits: &Bitfield,
         volume: &Volume,
         cut: f32,
-        eye: &Eye,
+        eye: &ViewCamera,
         (width, height): (u32, u32),
     ) -> Self {
         let rays: Vec<Ray> = (0..width * height)

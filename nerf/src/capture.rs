@@ -1,0 +1,203 @@
+//! What a model keeps of the scene that it was trained on: where it lies in the unit frame, and its cameras.
+
+use crate::views::TrainingViews;
+use nalgebra::{Isometry3, Point3, Quaternion, Similarity3, Translation3, UnitQuaternion};
+use nerve_data::scene::{Split, UnitFrame};
+use nerve_data::{Camera, Intrinsics, Scene};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A scene without its images.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The scene's name.
+    pub name: String,
+    /// Where the world lies in the unit frame, and the render box.
+    pub frame: UnitFrame,
+    /// All views of all splits, as they were given, at the resolution that was trained on; empty in files of earlier
+    /// versions, which did not keep them.
+    pub views: Vec<CapturedView>,
+    /// Which views it was trained on; files say it beside the rest.
+    #[serde(skip)]
+    pub(crate) training: TrainingSet,
+}
+
+/// The training views of a run, so that they are known again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TrainingSet {
+    /// How many there are.
+    pub count: usize,
+    /// Of their names and sizes, in order.
+    pub digest: String,
+}
+
+/// One view: a camera and what it was for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Record", into = "Record")]
+pub struct CapturedView {
+    /// The image's path as listed.
+    pub name: String,
+    /// What it was for.
+    pub split: Split,
+    /// The camera as it was given, in the world.
+    pub camera: Camera,
+    /// Of a view that was trained on, its row in what was learnt about cameras.
+    pub row: Option<usize>,
+}
+
+impl Capture {
+    /// Of a scene, with the views that training can draw pixels from.
+    pub(crate) fn of(scene: &Scene, trained: &TrainingViews) -> Self {
+        let rows: HashMap<usize, usize> =
+            trained.all.iter().enumerate().map(|(row, t)| (t.view, row)).collect();
+        let view = |(index, view): (usize, &nerve_data::View)| CapturedView {
+            name: view.name.clone(),
+            split: split(scene, index),
+            camera: view.camera.clone(),
+            row: rows.get(&index).copied(),
+        };
+        Self {
+            name: scene.name.clone(),
+            frame: scene.unit_frame(),
+            views: scene.views.iter().enumerate().map(view).collect(),
+            training: TrainingSet::of(scene),
+        }
+    }
+
+    /// A world point's place in the unit frame, as a map.
+    pub fn to_unit(&self) -> Similarity3<f64> {
+        self.frame.similarity()
+    }
+
+    /// A point of the unit frame in the world.
+    pub fn to_world(&self, point: &Point3<f64>) -> Point3<f64> {
+        self.to_unit().inverse_transform_point(point)
+    }
+
+    /// What is held out: the test views, or those for choosing between settings where there is no test.
+    pub fn held_out(&self) -> Option<Split> {
+        let has = |split: &Split| self.views.iter().any(|view| view.split == *split);
+        [Split::Test, Split::Val].into_iter().find(has)
+    }
+
+    /// The views that were trained on, in the order of their rows in what was learnt about cameras.
+    pub fn trained(&self) -> impl Iterator<Item = &CapturedView> {
+        self.views.iter().filter(|view| view.row.is_some())
+    }
+
+    /// The row of a training view in what was learnt about cameras.
+    pub(crate) fn row(&self, name: &str) -> Option<usize> {
+        self.trained().find(|view| view.name == name)?.row
+    }
+}
+
+impl TrainingSet {
+    /// Of a scene.
+    pub(crate) fn of(scene: &Scene) -> Self {
+        Self { count: scene.splits.train.len(), digest: digest(scene) }
+    }
+}
+
+/// FNV-1a over names and sizes.
+fn digest(scene: &Scene) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for &view in &scene.splits.train {
+        let (name, image) = (&scene.views[view].name, &scene.views[view].image);
+        let size = [image.width(), image.height()].map(u32::to_le_bytes);
+        // Names do not hold zeros.
+        for byte in name.bytes().chain([0]).chain(size.into_iter().flatten()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("{hash:016x}")
+}
+
+fn split(scene: &Scene, view: usize) -> Split {
+    let is = |split: &Split| scene.splits.get(*split).binary_search(&view).is_ok();
+    Split::ALL.into_iter().find(is).unwrap_or(Split::Train)
+}
+
+/// A [`CapturedView`] as it is written: plain numbers, which text keeps to the last bit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    name: String,
+    split: Split,
+    /// Camera-to-world: a unit quaternion `[i, j, k, w]`.
+    rotation: [f64; 4],
+    /// The camera's centre in the world.
+    centre: [f64; 3],
+    intrinsics: Intrinsics,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row: Option<usize>,
+}
+
+impl From<CapturedView> for Record {
+    fn from(view: CapturedView) -> Self {
+        let CapturedView { name, split, camera: Camera { intrinsics, pose }, row } = view;
+        let q = pose.rotation;
+        Self {
+            name,
+            split,
+            rotation: [q.i, q.j, q.k, q.w],
+            centre: pose.translation.vector.into(),
+            intrinsics,
+            row,
+        }
+    }
+}
+
+impl TryFrom<Record> for CapturedView {
+    type Error = String;
+
+    fn try_from(record: Record) -> Result<Self, String> {
+        let Record { name, split, rotation: [i, j, k, w], centre, intrinsics, row } = record;
+        intrinsics.validate().map_err(|e| format!("the camera of {name}: {e}"))?;
+        let q = Quaternion::new(w, i, j, k);
+        let whole = (q.norm() - 1.0).abs() < 1e-6 && centre.iter().all(|c| c.is_finite());
+        if !whole {
+            return Err(format!("the pose of {name} is none"));
+        }
+        let pose = Isometry3::from_parts(Translation3::from(centre), UnitQuaternion::new_unchecked(q));
+        Ok(Self { name, split, camera: Camera { intrinsics, pose }, row })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use nerve_data::demo::{self, DemoConfig};
+
+    fn capture() -> Capture {
+        let demo = DemoConfig { train: 3, test: 2, resolution: 16, ..DemoConfig::default() };
+        let scene = demo::scene(&demo).unwrap();
+        Capture::of(&scene, &TrainingViews::new(&scene))
+    }
+
+    #[test]
+    fn text_keeps_cameras_to_the_last_bit() {
+        let capture = capture();
+        let back: Capture = toml::from_str(&toml::to_string(&capture).unwrap()).unwrap();
+        assert_eq!(back.views, capture.views);
+        assert_eq!((back.to_unit(), &back.name), (capture.to_unit(), &capture.name));
+        let rows: Vec<_> = back.views.iter().map(|view| (view.split, view.row)).collect();
+        let train = (0..3).map(|row| (Split::Train, Some(row)));
+        assert_eq!(rows, train.chain([(Split::Test, None); 2]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn cameras_that_are_none_are_refused() {
+        let view = toml::Table::try_from(&capture().views[0]).unwrap();
+        for (key, bad) in [
+            ("rotation", "[0.0, 0.0, 0.0, 2.0]"),
+            ("rotation", "[0.0, nan, 0.0, 1.0]"),
+            ("centre", "[0.0, inf, 0.0]"),
+            ("intrinsics", "{}"),
+            ("split", "\"dev\""),
+        ] {
+            let mut view = view.clone();
+            view[key] = bad.parse().unwrap();
+            assert!(view.try_into::<CapturedView>().is_err(), "{key} {bad}");
+        }
+    }
+}
