@@ -98,7 +98,13 @@ pub fn build(
     }
     let column = if f.color_sees == ColorSees::Geometry { f.geometry_features - 1 } else { 0 };
     stages.push(Box::new(density));
-    stages.push(Box::new(Density { input: geometry, rows, cut: config.march.cut, column, gated }));
+    stages.push(Box::new(Density {
+        input: geometry,
+        rows,
+        min_transmittance: config.march.cut,
+        column,
+        gated,
+    }));
     stages.push(Box::new(Directions { output: directions, gradient: config.cameras.traces_rays() }));
     stages.push(Box::new(colors));
     stages.push(Box::new(Composite { input: color, channels: CHANNELS, spread: spread(config, box_side) }));
@@ -130,7 +136,7 @@ pub fn build(
             plan,
             channels: CHANNELS,
             objective,
-            cut: config.march.cut,
+            min_transmittance: config.march.cut,
             shrink,
         },
     ))

@@ -98,7 +98,7 @@ impl Pixels<'_> {
 }
 
 impl Sampler for Pixels<'_> {
-    fn expect(&self, index: usize) {
+    fn prefetch(&self, index: usize) {
         let Place { camera, pixel: [x, y], .. } = self.place(index as u32);
         prefetch(self.image(camera).stored(x, y).as_ptr());
     }

@@ -78,7 +78,7 @@ pub trait Marcher: Sync {
 pub trait Sampler: Sync {
     /// Says that the `index`-th ray will be asked for soon: a sampler that reads a pixel somewhere in memory can have
     /// it fetched.
-    fn expect(&self, _index: usize) {}
+    fn prefetch(&self, _index: usize) {}
 
     /// The `index`-th ray of the step, and its target values (see [`super::Objective`]).
     fn ray(&self, index: usize, target: &mut [f32]) -> Ray;

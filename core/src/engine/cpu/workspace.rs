@@ -1,7 +1,6 @@
 //! What one worker needs to take a tile through the field's stages.
 
-use super::rounds::Stretch;
-use super::tile::{CAPACITY, Span, Tile};
+use super::tile::{CAPACITY, Span, Stretch, Tile};
 use crate::ops::affine_color;
 use crate::ops::composite::Carry;
 use crate::ops::small_gemm::{Precision, padded};

@@ -1,6 +1,6 @@
 //! What rays say about the cameras they come from.
 
-use super::batch::BatchEngine;
+use super::BatchEngine;
 use super::layout::CameraBlocks;
 use crate::ops::rigid::{cross, turn_gradient};
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ impl BatchEngine {
         if let Some(block) = color {
             self.colors.clear();
             self.colors.resize(self.params.weight(block).len(), 0.0);
-            for tile in &self.finals[..self.used] {
+            for tile in self.finals.iter() {
                 for (span, d) in tile.spans.iter().zip(&tile.d_color) {
                     let camera = self.rays[span.ray as usize].camera as usize;
                     let sums = &mut self.colors[camera * d.len()..(camera + 1) * d.len()];
@@ -42,8 +42,8 @@ impl BatchEngine {
     /// Adds the rays' gradients to the sums of their cameras: `d' x d_d'` and `d_o'`.
     pub(super) fn trace_poses(&mut self, levels: usize, sums: &mut [[f64; 6]]) {
         let (isa, params, grid) = (self.isa, &self.params, &self.field.grid);
-        let share = self.used.div_ceil(self.pool.threads()).max(1);
-        self.finals[..self.used].par_chunks_mut(share).for_each(|tiles| {
+        let share = self.finals.len().div_ceil(self.pool.threads()).max(1);
+        self.finals.par_chunks_mut(share).for_each(|tiles| {
             tiles.iter_mut().for_each(|tile| tile.trace_points());
             for (l, (level, block)) in grid.levels.iter().zip(grid.blocks.clone()).enumerate().take(levels) {
                 for tile in tiles.iter_mut().filter(|tile| tile.len > 0) {
@@ -52,7 +52,7 @@ impl BatchEngine {
             }
         });
         let shrink = self.field.shrink;
-        for tile in &self.finals[..self.used] {
+        for tile in self.finals.iter() {
             let [x, y, z] = &tile.d_position;
             for (span, d_direction) in tile.spans.iter().zip(&tile.d_direction) {
                 let ray = &self.rays[span.ray as usize];

@@ -6,7 +6,7 @@ use crate::ops::check::bit_equal;
 use std::collections::BTreeMap;
 
 fn trained() -> Setup {
-    Setup { cut: 0.05, betas: [0.9, 0.99], average: Some(0.9), ..Setup::default() }
+    Setup { min_transmittance: 0.05, betas: [0.9, 0.99], average: Some(0.9), ..Setup::default() }
 }
 
 /// More tiles than gradient groups, rays of all lengths, some without samples.

@@ -12,6 +12,7 @@ mod shots;
 
 use super::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, Spread, ZeroSkip};
 use super::*;
+use crate::engine::{Live, Objective, Sampler, Samples, Staged};
 use crate::ops::check::TestRng;
 use crate::ops::distortion::Scale;
 use crate::ops::hash_grid::HashGridConfig;
@@ -29,8 +30,8 @@ struct Setup {
     geometry: usize,
     harmonics: usize,
     /// Where rays end: 0 for never.
-    cut: f32,
-    /// Rays are marched in rounds, up to the cut; otherwise the density stage drops what lies behind it.
+    min_transmittance: f32,
+    /// Rays are marched in rounds, up to there; otherwise the density stage drops what lies behind it.
     rounds: bool,
     box_side: f32,
     sparse: bool,
@@ -69,7 +70,7 @@ impl Default for Setup {
             color_layers: 2,
             geometry: 16,
             harmonics: 16,
-            cut: 0.0,
+            min_transmittance: 0.0,
             rounds: true,
             box_side: 1.0,
             sparse: true,
@@ -158,7 +159,13 @@ impl Setup {
         let column = if self.hidden { self.geometry - 1 } else { 0 };
         let gated = self.gate.is_some();
         stages.push(Box::new(density));
-        stages.push(Box::new(Density { input: geometry, rows, cut: self.cut, column, gated }));
+        stages.push(Box::new(Density {
+            input: geometry,
+            rows,
+            min_transmittance: self.min_transmittance,
+            column,
+            gated,
+        }));
         stages.push(Box::new(Directions { output: harmonics, gradient: self.pose }));
         stages.push(Box::new(colors));
         let scale = Scale::new(KNEE, 1.0);
@@ -182,10 +189,21 @@ impl Setup {
         }
         let depth = self.spread[1] > 0.0;
         let (objective, shrink) = (Box::new(Mse { depth }), 1.0 / self.box_side);
-        let cut = if self.rounds { self.cut } else { 0.0 };
+        let min_transmittance = if self.rounds { self.min_transmittance } else { 0.0 };
         (
             params,
-            FieldLayout { grid, saliency, cameras, input, stages, plan, channels: 3, objective, cut, shrink },
+            FieldLayout {
+                grid,
+                saliency,
+                cameras,
+                input,
+                stages,
+                plan,
+                channels: 3,
+                objective,
+                min_transmittance,
+                shrink,
+            },
         )
     }
 

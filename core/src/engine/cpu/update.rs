@@ -1,14 +1,16 @@
 //! The last phase of a step: dense blocks, and the tables level by level.
 
-use super::batch::{BatchEngine, GROUPS, lock};
-use super::{Pool, SaliencyBlock, StepInput};
+use super::pool::{Pool, lock};
+use super::{BatchEngine, GROUPS, SaliencyBlock};
+use crate::engine::StepInput;
 use crate::ops::{hash_grid, saliency};
 use rayon::prelude::*;
 
 impl BatchEngine {
     /// Sums the groups' gradients in order and updates the dense blocks.
     pub(super) fn update_dense(&mut self, rate: f32) {
-        let active = self.used.div_ceil(self.used.div_ceil(GROUPS).max(1));
+        let tiles = self.finals.len();
+        let active = tiles.div_ceil(tiles.div_ceil(GROUPS).max(1));
         // Without any sample the gradient is zero; Adam's moments decay all the same.
         if let Some((first, rest)) = self.groups[..active].split_first_mut() {
             first.grads.par_chunks_mut(1024).enumerate().for_each(|(c, sum)| {
@@ -39,7 +41,7 @@ impl BatchEngine {
     pub(super) fn update_tables(&mut self, input: &StepInput<'_>) -> f64 {
         let StepInput { rate, pruning, .. } = *input;
         let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
-        let tiles = &self.finals[..self.used];
+        let tiles = &*self.finals;
         let (blocks, groups) = self.params.split();
         let (blocks, masks) = blocks.split_at_mut(self.field.saliency.map_or(blocks.len(), |s| s.block));
         let update_saliency = || {

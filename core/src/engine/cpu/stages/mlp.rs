@@ -4,7 +4,7 @@
 //! direction) come first in the first layer's columns; their product is computed once per ray and added to the
 //! samples' rows, which saves as much work as those columns are.
 
-use crate::engine::{Plan, Prepare, Stage, Workspace};
+use crate::engine::cpu::{Plan, Prepare, Stage, Workspace};
 use crate::ops::small_gemm::{Epilogue, Left, Precision, Shape, amx, padded, small_gemm};
 use crate::params::{BlockSpec, Params, Values, zeros};
 

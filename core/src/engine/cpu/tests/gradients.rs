@@ -23,7 +23,7 @@ pub(super) fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
     assert_eq!(stats.hits, shots.all.iter().filter(|s| !s.samples.t.is_empty()).count());
     assert_eq!(stats.kept, outputs.iter().map(|o| o.live_samples).sum::<usize>());
     let all: usize = shots.all.iter().map(|s| s.samples.t.len().min(CAPACITY)).sum();
-    if setup.rounds && setup.cut > 0.0 {
+    if setup.rounds && setup.min_transmittance > 0.0 {
         // What lies behind a surface is encoded to the end of the round that finds it, at most.
         assert!((stats.kept..=all).contains(&stats.samples), "{stats:?} of {all}");
     } else {
@@ -57,9 +57,10 @@ fn every_gradient_is_the_references_on_every_path() {
 #[test]
 fn samples_behind_a_surface_are_dropped_as_in_the_reference() {
     for isa in Isa::available() {
-        for (seed, cut) in [(2, 0.2), (3, 0.5), (4, 0.9)] {
+        for (seed, min_transmittance) in [(2, 0.2), (3, 0.5), (4, 0.9)] {
             for rounds in [true, false] {
-                let stats = check(&Setup { cut, rounds, ..Setup::default() }, shots(seed, 1.0), isa);
+                let stats =
+                    check(&Setup { min_transmittance, rounds, ..Setup::default() }, shots(seed, 1.0), isa);
                 assert!(stats.kept < stats.samples && stats.kept >= stats.hits, "{stats:?}");
             }
         }
@@ -69,14 +70,15 @@ fn samples_behind_a_surface_are_dropped_as_in_the_reference() {
 #[test]
 fn two_hidden_layers_keep_their_rows_when_samples_are_dropped() {
     for rounds in [true, false] {
-        let setup = Setup { cut: 0.4, rounds, density_layers: 2, color_layers: 3, ..Setup::default() };
+        let setup =
+            Setup { min_transmittance: 0.4, rounds, density_layers: 2, color_layers: 3, ..Setup::default() };
         check(&setup, shots(5, 1.0), Isa::best());
     }
 }
 
 #[test]
 fn odd_extents_have_right_gradients() {
-    let base = Setup { cut: 0.1, ..Setup::default() };
+    let base = Setup { min_transmittance: 0.1, ..Setup::default() };
     let grid = |levels, features| HashGridConfig { levels, features, ..base.grid.clone() };
     let setups = [
         Setup { width: 32, geometry: 15, ..base.clone() },
@@ -96,7 +98,7 @@ fn odd_extents_have_right_gradients() {
 #[test]
 fn fewer_harmonics_have_right_gradients() {
     for (harmonics, geometry) in [(1, 16), (4, 15), (9, 16), (9, 7)] {
-        let setup = Setup { harmonics, geometry, cut: 0.1, ..Setup::default() };
+        let setup = Setup { harmonics, geometry, min_transmittance: 0.1, ..Setup::default() };
         check(&setup, shots(20, 1.0), Isa::best());
     }
 }
@@ -105,8 +107,8 @@ fn fewer_harmonics_have_right_gradients() {
 fn rays_that_fill_a_tile_are_whole() {
     // The third has more samples than a tile: its first 512 count.
     let counts = [CAPACITY, CAPACITY - 1, CAPACITY + 100, 1, 2, CAPACITY];
-    for cut in [0.0, 1e-6, 0.3] {
-        check(&Setup { cut, ..Setup::default() }, Shots::new(30, 1.0, counts), Isa::best());
+    for min_transmittance in [0.0, 1e-6, 0.3] {
+        check(&Setup { min_transmittance, ..Setup::default() }, Shots::new(30, 1.0, counts), Isa::best());
     }
 }
 
@@ -124,16 +126,16 @@ fn hollow_fields_have_right_gradients() {
     for isa in Isa::available() {
         check(&hollow, shots(60, 1.0), isa);
     }
-    for (cut, rounds) in [(0.2, true), (0.2, false), (0.6, true)] {
-        check(&Setup { cut, rounds, ..hollow.clone() }, shots(61, 1.0), Isa::best());
+    for (min_transmittance, rounds) in [(0.2, true), (0.2, false), (0.6, true)] {
+        check(&Setup { min_transmittance, rounds, ..hollow.clone() }, shots(61, 1.0), Isa::best());
     }
     let grid = HashGridConfig { levels: 5, features: 4, ..hollow.grid.clone() };
     let setups = [
         Setup { gate: None, ..hollow.clone() },
-        Setup { saliency: None, cut: 0.3, ..hollow.clone() },
+        Setup { saliency: None, min_transmittance: 0.3, ..hollow.clone() },
         Setup { grid, saliency: Some(12), box_side: 2.0, ..hollow.clone() },
         Setup { gate: Some(1e3), ..hollow.clone() },
-        Setup { hidden: true, density_layers: 2, cut: 0.2, ..hollow.clone() },
+        Setup { hidden: true, density_layers: 2, min_transmittance: 0.2, ..hollow.clone() },
         Setup { hidden: true, ..Setup::default() },
     ];
     for (setup, seed) in setups.iter().zip(62..) {
@@ -172,9 +174,11 @@ fn pruning_pulls_at_every_logit() {
 /// Every table, every row and every column of every matrix learns something.
 #[test]
 fn the_gradient_reaches_every_parameter() {
-    for (cut, saliency, learns) in [(0.0, None, true), (0.1, None, false), (0.1, Some(4), true)] {
+    for (min_transmittance, saliency, learns) in [(0.0, None, true), (0.1, None, false), (0.1, Some(4), true)]
+    {
         let gate = saliency.map(|_| 10.0);
-        let setup = Setup { cut, saliency, gate, pose: learns, colors: learns, ..Setup::default() };
+        let setup =
+            Setup { min_transmittance, saliency, gate, pose: learns, colors: learns, ..Setup::default() };
         let mut engine = setup.engine(Isa::best(), 2);
         step(&mut engine, &shots(40, 1.0), 0.0);
         for block in engine.params().blocks() {
@@ -198,15 +202,16 @@ fn the_gradient_reaches_every_parameter() {
 #[test]
 fn rounds_change_nothing_but_the_work() {
     let shots = Shots::new(50, 1.0, (0..90).map(|i| (i * 31) % 400));
-    for cut in [1e-4, 0.1, 0.5] {
+    for min_transmittance in [1e-4, 0.1, 0.5] {
         let run = |rounds| {
-            let mut engine = Setup { cut, rounds, width: 32, ..Setup::default() }.engine(Isa::best(), 2);
+            let mut engine =
+                Setup { min_transmittance, rounds, width: 32, ..Setup::default() }.engine(Isa::best(), 2);
             let stats = step(&mut engine, &shots, 0.0);
             (engine, stats)
         };
         let ((a, in_rounds), (b, at_once)) = (run(true), run(false));
         assert_eq!((in_rounds.kept, in_rounds.hits), (at_once.kept, at_once.hits));
-        assert!(cut < 0.1 || in_rounds.samples < at_once.samples, "{in_rounds:?} {at_once:?}");
+        assert!(min_transmittance < 0.1 || in_rounds.samples < at_once.samples, "{in_rounds:?} {at_once:?}");
         for (a, b) in a.params().blocks().iter().zip(b.params().blocks()) {
             // Tiles are packed differently, so sums are associated differently.
             close(&a.m, &widen(&b.m), 1e-6, 1e-5).unwrap();

@@ -56,7 +56,7 @@ impl Setup {
             }
         }
         color[0] = wide;
-        let min_transmittance = self.cut.into();
+        let min_transmittance = self.min_transmittance.into();
         let grid = |side| (side, widen(&params.blocks().last().unwrap().weight));
         let (saliency, gate) = (self.saliency.map(grid), self.gate.map(f64::from));
         let colors = params.blocks().iter().filter(|b| b.spec.name == "colors");

@@ -12,9 +12,9 @@ fn poses_have_right_gradients() {
     }
     let grid = HashGridConfig { levels: 5, features: 4, ..base.grid.clone() };
     let setups = [
-        Setup { cut: 0.3, ..base.clone() },
+        Setup { min_transmittance: 0.3, ..base.clone() },
         // Samples are dropped on the way, by the density stage.
-        Setup { cut: 0.3, rounds: false, ..base.clone() },
+        Setup { min_transmittance: 0.3, rounds: false, ..base.clone() },
         Setup { harmonics: 9, box_side: 2.0, ..base.clone() },
         Setup { grid, hidden: true, ..base.clone() },
     ];
@@ -26,7 +26,7 @@ fn poses_have_right_gradients() {
 #[test]
 fn colors_have_right_gradients() {
     let base = Setup { colors: true, ..Setup::default() };
-    for setup in [base.clone(), Setup { cut: 0.2, pose: true, ..base }] {
+    for setup in [base.clone(), Setup { min_transmittance: 0.2, pose: true, ..base }] {
         check(&setup, shots(85, 1.0), Isa::best());
     }
 }
@@ -35,7 +35,7 @@ fn colors_have_right_gradients() {
 fn spread_has_right_gradients() {
     for (seed, spread) in [(90, [0.5, 0.0]), (91, [0.0, 0.7]), (92, [0.3, 0.4])] {
         for isa in Isa::available() {
-            check(&Setup { spread, cut: 0.1, ..Setup::default() }, shots(seed, 1.0), isa);
+            check(&Setup { spread, min_transmittance: 0.1, ..Setup::default() }, shots(seed, 1.0), isa);
         }
     }
     let all = Setup { spread: [0.3, 0.4], pose: true, colors: true, saliency: Some(8), ..Setup::default() };
@@ -45,7 +45,14 @@ fn spread_has_right_gradients() {
 
 fn everything() -> Setup {
     let spread = [0.3, 0.4];
-    Setup { cut: 0.05, betas: [0.9, 0.99], pose: true, colors: true, spread, ..Setup::default() }
+    Setup {
+        min_transmittance: 0.05,
+        betas: [0.9, 0.99],
+        pose: true,
+        colors: true,
+        spread,
+        ..Setup::default()
+    }
 }
 
 /// More tiles than groups, on any number of threads.

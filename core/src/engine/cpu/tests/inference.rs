@@ -11,16 +11,18 @@ fn row(out: &RayOutput) -> [f64; 5] {
     [r, g, b, out.depth, out.opacity]
 }
 
-fn render(engine: &mut BatchEngine, shots: &Shots, cut: f32) -> Vec<f32> {
+fn render(engine: &mut BatchEngine, shots: &Shots, min_transmittance: f32) -> Vec<f32> {
     let mut out = vec![f32::NAN; shots.len() * 5];
-    engine.render(&shots.rays(), shots, cut, &mut out);
+    engine.render(&shots.rays(), shots, min_transmittance, &mut out);
     out
 }
 
 #[test]
 fn densities_are_the_references_on_every_path() {
     let mut rng = TestRng::new(1);
-    for setup in [Setup::default(), Setup { cut: 0.5, density_layers: 2, width: 48, ..Setup::default() }] {
+    for setup in
+        [Setup::default(), Setup { min_transmittance: 0.5, density_layers: 2, width: 48, ..Setup::default() }]
+    {
         for isa in Isa::available() {
             let mut engine = setup.engine(isa, 3);
             let oracle = setup.oracle(engine.params());
@@ -63,8 +65,8 @@ fn long_and_short() -> Vec<usize> {
 /// Whole rays whatever the rounds: the engine's own, or ones that the marcher cuts shorter.
 #[test]
 fn pictures_are_the_references_for_any_rounds() {
-    for cut in [0.0, 0.02, 0.3] {
-        let setup = Setup { cut, ..Setup::default() };
+    for min_transmittance in [0.0, 0.02, 0.3] {
+        let setup = Setup { min_transmittance, ..Setup::default() };
         for isa in Isa::available() {
             let mut engine = setup.engine(isa, 2);
             let mut shots = Shots::new(3, 1.0, long_and_short());
@@ -73,8 +75,10 @@ fn pictures_are_the_references_for_any_rounds() {
             let want: Vec<f64> = want.iter().flat_map(row).collect();
             for stretch in [usize::MAX, 64, 9, 1] {
                 shots.stretch = stretch;
-                if let Err(e) = close(&render(&mut engine, &shots, cut), &want, TOLERANCE, TOLERANCE) {
-                    panic!("{isa:?}, cut {cut}, by {stretch}: {e}");
+                if let Err(e) =
+                    close(&render(&mut engine, &shots, min_transmittance), &want, TOLERANCE, TOLERANCE)
+                {
+                    panic!("{isa:?}, min_transmittance {min_transmittance}, by {stretch}: {e}");
                 }
             }
         }
@@ -84,10 +88,10 @@ fn pictures_are_the_references_for_any_rounds() {
 /// The training forward shows in its loss only; a picture's outputs must have the same one.
 #[test]
 fn a_picture_is_what_training_sees() {
-    let setup = Setup { cut: 0.05, box_side: 2.0, ..Setup::default() };
+    let setup = Setup { min_transmittance: 0.05, box_side: 2.0, ..Setup::default() };
     let shots = Shots::new(4, 2.0, (0..200).map(|i| i % 37));
     let mut engine = setup.engine(Isa::best(), 2);
-    let out = render(&mut engine, &shots, setup.cut);
+    let out = render(&mut engine, &shots, setup.min_transmittance);
     let price = |(out, shot): (&[f32], &shots::Shot)| {
         f64::from(Mse { depth: false }.loss(out, &shot.target, &mut [0.0; 5]))
     };
@@ -99,7 +103,7 @@ fn a_picture_is_what_training_sees() {
 /// More rays than are rendered together: each looks as it does alone.
 #[test]
 fn many_rays_are_rendered_in_batches() {
-    let setup = Setup { width: 16, cut: 0.1, ..Setup::default() };
+    let setup = Setup { width: 16, min_transmittance: 0.1, ..Setup::default() };
     let mut engine = setup.engine(Isa::best(), 2);
     let shots = Shots::new(5, 1.0, (0..16_384 + 100).map(|i| i % 4));
     let all = render(&mut engine, &shots, 0.1);
@@ -110,18 +114,18 @@ fn many_rays_are_rendered_in_batches() {
     }
 }
 
-/// A cut of the picture alone ends rays between rounds: no more is lost than what still gets through.
+/// A limit of the picture alone ends rays between rounds: no more is lost than what still gets through.
 #[test]
 fn a_cut_in_the_picture_loses_no_more_than_it_says() {
     let mut engine = Setup::default().engine(Isa::best(), 2);
     let shots = Shots::new(6, 1.0, [300; 50]);
     let whole = render(&mut engine, &shots, 0.0);
-    let cut = render(&mut engine, &shots, 0.4);
+    let short = render(&mut engine, &shots, 0.4);
     let mut shortened = 0;
-    for (whole, cut) in widen(&whole).chunks_exact(5).zip(widen(&cut).chunks_exact(5)) {
-        assert!(whole[4] - cut[4] > -1e-6 && whole[4] - cut[4] < 0.4);
-        assert!(cut[4] >= 0.6 || (whole[4] - cut[4]).abs() < 1e-6, "{whole:?} {cut:?}");
-        shortened += usize::from(whole[4] > cut[4] + 1e-3);
+    for (whole, short) in widen(&whole).chunks_exact(5).zip(widen(&short).chunks_exact(5)) {
+        assert!(whole[4] - short[4] > -1e-6 && whole[4] - short[4] < 0.4);
+        assert!(short[4] >= 0.6 || (whole[4] - short[4]).abs() < 1e-6, "{whole:?} {short:?}");
+        shortened += usize::from(whole[4] > short[4] + 1e-3);
     }
     assert!(shortened > 0);
 }

@@ -1,6 +1,6 @@
 //! From the network's first output to densities, opacities, and the samples that matter.
 
-use crate::engine::{Stage, Workspace};
+use crate::engine::cpu::{Stage, Workspace};
 use crate::ops::composite::{absorb, kept};
 use crate::simd::{Kernel, Simd, math};
 
@@ -17,7 +17,7 @@ pub struct Density {
     /// Slots whose rows move when samples are dropped, each once.
     pub rows: Vec<usize>,
     /// Samples are dropped where less than this gets through.
-    pub cut: f32,
+    pub min_transmittance: f32,
     /// The slot's column of the raw density.
     pub column: usize,
     /// Whether the density is multiplied with the samples' gates (see [`super::ZeroSkip`]).
@@ -68,7 +68,7 @@ impl Stage for Density {
         ws.keep.clear();
         ws.behind.clear();
         for (span, carry) in ws.spans.iter_mut().zip(&ws.carry) {
-            let (n, behind) = kept(&ws.alpha[span.range()], *carry, self.cut);
+            let (n, behind) = kept(&ws.alpha[span.range()], *carry, self.min_transmittance);
             ws.behind.push(behind);
             if ws.probing {
                 span.len = n as u32;

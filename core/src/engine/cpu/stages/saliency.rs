@@ -1,6 +1,6 @@
 //! HollowNeRF's stages: features scaled by the saliency, density gated by what is left of them.
 
-use crate::engine::{Prepare, Stage, Workspace};
+use crate::engine::cpu::{Prepare, Stage, Workspace};
 use crate::ops::{gate, saliency};
 
 /// Scales the features of every sample by its saliency, from one slot to another (see [`saliency`]).

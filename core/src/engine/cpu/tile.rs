@@ -1,7 +1,7 @@
 //! The unit of work of the batch engine: up to [`CAPACITY`] samples of whole rays, with their encodings.
 
-use super::sampler::Ray;
 use super::transpose::Layout;
+use crate::engine::Ray;
 use crate::ops::affine_color;
 use crate::ops::hash_grid::{BLOCK, GridLevel, Points, backward_positions};
 use crate::params::{Values, zeros};
@@ -33,15 +33,36 @@ impl Span {
     }
 }
 
+/// A stretch of a ray's samples that counts, in one of the rounds' tiles.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stretch {
+    pub ray: u32,
+    /// Where it is: the tile and its first sample there.
+    pub tile: u32,
+    pub start: u32,
+    pub len: u32,
+    /// The final tile it goes to.
+    pub to: u32,
+}
+
+/// What is known of a span's samples once their densities are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probed {
+    /// Leading samples that light gets to.
+    pub visible: u32,
+    /// What gets through behind them.
+    pub transmittance: f32,
+}
+
 /// Samples of whole rays and their encodings, one level after the other.
 #[derive(Debug)]
 pub struct Tile {
     /// Rays, in order; spans are contiguous from 0.
     pub spans: Vec<Span>,
-    /// Per span, after a probe: how many of its samples count, and what gets through behind them.
-    pub(super) kept: Vec<(u32, f32)>,
-    /// Per span, after shading: what it shows.
-    pub(super) shown: Vec<f32>,
+    /// Per span, once it has been probed or rendered.
+    pub(super) probed: Vec<Probed>,
+    /// Per span, once it has been rendered: channels, depth, opacity.
+    pub(super) output: Vec<f32>,
     /// Samples in use.
     pub len: usize,
     /// Positions in the encoding's unit cube, `[axis][CAPACITY]`.
@@ -75,8 +96,8 @@ impl Tile {
         let level_stride = CAPACITY * features + PAD;
         Self {
             spans: Vec::with_capacity(CAPACITY),
-            kept: Vec::with_capacity(CAPACITY),
-            shown: Vec::new(),
+            probed: Vec::with_capacity(CAPACITY),
+            output: Vec::new(),
             len: 0,
             position: std::array::from_fn(|_| zeros(CAPACITY)),
             t: zeros(CAPACITY),

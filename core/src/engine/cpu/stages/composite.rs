@@ -1,6 +1,6 @@
 //! From the samples' colors and opacities to the rays' outputs.
 
-use crate::engine::{Stage, Workspace};
+use crate::engine::cpu::{Stage, Workspace};
 use crate::ops::composite::{EXTRA, RaySamples, RaySamplesGrad, backward, backward_weights, forward};
 use crate::ops::distortion::{self, Scale};
 use crate::params::Values;
@@ -41,10 +41,10 @@ impl Spread {
     ) -> [f32; 2] {
         let n = ray.alpha.len();
         let [w, s, ds, d_w] = room.each_mut().map(|room| &mut room[..n]);
-        let mut through = 1.0;
+        let mut transmittance = 1.0;
         for i in 0..n {
-            w[i] = through * ray.alpha[i];
-            through *= 1.0 - ray.alpha[i];
+            w[i] = transmittance * ray.alpha[i];
+            transmittance *= 1.0 - ray.alpha[i];
             (s[i], ds[i]) = (self.scale.at(ray.t[i]), self.scale.length(ray.t[i], dt[i]));
             d_w[i] = 0.0;
         }

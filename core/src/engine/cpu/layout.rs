@@ -1,6 +1,7 @@
 //! What a field tells the engine about itself.
 
-use super::{Objective, Plan, Stage};
+use super::{Plan, Stage};
+use crate::engine::Objective;
 use crate::ops::hash_grid::GridLevel;
 use std::ops::Range;
 
@@ -55,7 +56,7 @@ pub struct FieldLayout {
     /// The loss.
     pub objective: Box<dyn Objective>,
     /// Samples behind which less light than this gets through are not looked for; 0 takes all.
-    pub cut: f32,
+    pub min_transmittance: f32,
     /// 1 / side of the box that the encoding covers, centred at 0.5.
     pub shrink: f32,
 }

@@ -10,7 +10,8 @@ fn weights(engine: &BatchEngine) -> Vec<f32> {
 #[test]
 fn an_empty_first_step_moves_nothing() {
     for counts in [vec![], vec![0], vec![0; 200]] {
-        let (shots, setup) = (Shots::new(1, 1.0, counts.clone()), Setup { cut: 0.1, ..Setup::default() });
+        let (shots, setup) =
+            (Shots::new(1, 1.0, counts.clone()), Setup { min_transmittance: 0.1, ..Setup::default() });
         let mut engine = setup.engine(Isa::best(), 2);
         let before = weights(&engine);
         let stats = step(&mut engine, &shots, 1e-2);
@@ -43,7 +44,7 @@ fn an_empty_later_step_only_decays_the_moments() {
 
 #[test]
 fn a_smaller_batch_leaves_nothing_of_the_larger_one() {
-    let setup = Setup { cut: 0.1, ..Setup::default() };
+    let setup = Setup { min_transmittance: 0.1, ..Setup::default() };
     let (large, small) = (Shots::new(4, 1.0, [30; 500]), Shots::new(5, 1.0, [9; 33]));
     let mut used = setup.engine(Isa::best(), 2);
     let mut fresh = setup.engine(Isa::best(), 2);

@@ -1,6 +1,6 @@
 //! The viewing direction of every ray, as spherical harmonics.
 
-use crate::engine::{Stage, Workspace};
+use crate::engine::cpu::{Stage, Workspace};
 use crate::ops::sh;
 
 /// Writes the harmonics of each ray's direction into a slot with one row per ray.

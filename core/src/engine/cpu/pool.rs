@@ -1,6 +1,6 @@
 //! The workers: a rayon pool of a fixed size whose threads flush denormals.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -40,4 +40,9 @@ impl Pool {
     pub fn worker() -> usize {
         rayon::current_thread_index().unwrap_or(0)
     }
+}
+
+/// Locks what only one worker uses at a time. A worker that panicked has ended the run.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,7 +16,7 @@ fn bf16_gradients_are_close_to_f32_ones() {
     }
     for setup in [
         Setup::default(),
-        Setup { cut: 0.3, density_layers: 2, width: 48, ..Setup::default() },
+        Setup { min_transmittance: 0.3, density_layers: 2, width: 48, ..Setup::default() },
         Setup { width: 128, geometry: 15, ..Setup::default() },
     ] {
         let shots = Shots::new(5, 1.0, (0..80).map(|i| (i * 7) % 23));

@@ -1,0 +1,100 @@
+//! Forward passes: densities for the occupancy grid, and whole rays for pictures.
+
+use super::BatchEngine;
+use super::forward::start_rays;
+use super::pool::{Pool, lock};
+use super::tile::{CAPACITY, Probed};
+use crate::engine::{Marcher, Ray};
+use crate::ops::composite::EXTRA;
+use rayon::prelude::*;
+
+/// Points whose densities are computed at a time.
+const DENSITY_BATCH: usize = 256 * CAPACITY;
+
+/// Rays that are rendered together.
+const RENDER_BATCH: usize = 16_384;
+
+/// Samples per ray in the first round of a picture; doubled in each later one.
+const FIRST_ROUND: usize = 8;
+
+impl BatchEngine {
+    /// Densities at positions of the unit cube.
+    pub(super) fn densities(&mut self, positions: [&[f32]; 3], out: &mut [f32]) {
+        self.prepare();
+        let mut at = 0;
+        while at < out.len() {
+            let n = DENSITY_BATCH.min(out.len() - at);
+            self.rounds.tiles.clear();
+            let tiles = self.rounds.tiles.extend(n.div_ceil(CAPACITY));
+            self.rounds.tiles.par_iter_mut().enumerate().for_each(|(i, tile)| {
+                let from = at + i * CAPACITY;
+                let range = from..(from + CAPACITY).min(at + n);
+                tile.set_positions(positions.map(|axis| &axis[range.clone()]));
+            });
+            self.encode(tiles);
+            let (field, workspaces) = (&self.field, &self.workspaces);
+            let out = out[at..at + n].par_chunks_mut(CAPACITY);
+            self.rounds.tiles.par_iter().zip(out).for_each(|(tile, out)| {
+                let mut ws = lock(&workspaces[Pool::worker()]);
+                field.probe(&mut ws, tile, &[]);
+                out.copy_from_slice(&ws.sigma[..out.len()]);
+            });
+            at += n;
+        }
+    }
+
+    /// Renders rays in rounds of samples, so that what a surface hides is never encoded.
+    pub(super) fn render_rays(
+        &mut self,
+        rays: &[Ray],
+        marcher: &dyn Marcher,
+        min_transmittance: f32,
+        out: &mut [f32],
+    ) {
+        self.prepare();
+        let width = self.field.channels + EXTRA;
+        out.fill(0.0);
+        for (rays, out) in rays.chunks(RENDER_BATCH).zip(out.chunks_mut(RENDER_BATCH * width)) {
+            self.rounds.start(rays);
+            let mut limit = FIRST_ROUND;
+            while self.rounds.live() > 0 {
+                self.rounds.tiles.clear();
+                let tiles = self.rounds.march(rays, marcher, limit, self.field.shrink);
+                self.encode(tiles);
+                self.render_tiles(rays, out);
+                self.rounds.end_rays(min_transmittance);
+                limit = (2 * limit).min(64);
+            }
+        }
+    }
+
+    /// Takes the rounds' tiles through all stages and adds what they show to the rays' outputs.
+    fn render_tiles(&mut self, rays: &[Ray], out: &mut [f32]) {
+        let (field, workspaces, transmittance) =
+            (&self.field, &self.workspaces, &mut self.rounds.transmittance);
+        let width = field.channels + EXTRA;
+        self.rounds.tiles.par_iter_mut().for_each(|tile| {
+            let ws = &mut *lock(&workspaces[Pool::worker()]);
+            ws.load(tile, field.input);
+            start_rays(ws, rays);
+            for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
+                carry.transmittance = transmittance[span.ray as usize];
+            }
+            field.stages.iter().for_each(|s| s.forward(ws));
+            tile.output.clear();
+            tile.output.extend_from_slice(&ws.out[..ws.spans.len() * width]);
+            tile.probed.clear();
+            let behind = ws.spans.iter().zip(&ws.carry);
+            tile.probed
+                .extend(behind.map(|(span, c)| Probed { visible: span.len, transmittance: c.transmittance }));
+        });
+        for tile in self.rounds.tiles.iter() {
+            let spans = tile.spans.iter().zip(&tile.probed).zip(tile.output.chunks_exact(width));
+            for ((span, probed), shown) in spans {
+                transmittance[span.ray as usize] = probed.transmittance;
+                let out = &mut out[span.ray as usize * width..(span.ray as usize + 1) * width];
+                out.iter_mut().zip(shown).for_each(|(o, v)| *o += v);
+            }
+        }
+    }
+}
