@@ -4,14 +4,15 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nerve::core::device::keep_freed_memory;
 use nerve::core::graph::{
-    DType, Device, Gradients, Mode, Optimizer, Randomness, Result, Rule, Scope, Tensor, Variables,
-    differentiate,
+    DType, Device, Gradients, Matcher, Mode, Optimizer, ParamGroup, Randomness, Result, Scope, Tensor,
+    Variables, differentiate,
 };
 use nerve::core::ops::resize::bilinear;
 use nerve::vision::backbones::Backbone;
 use nerve::vision::backbones::swin::{Swin, SwinConfig};
 use nerve::vision::backbones::tiny_vit::{TinyVit, TinyVitConfig};
 use nerve::vision::backbones::vit::{Vit, VitConfig};
+use nerve::vision::heads::Head;
 use nerve::vision::heads::all_mlp::{AllMlp, AllMlpConfig};
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ fn model(
     let learning = build(&variables.tracked())?;
     let mut gradients = Gradients::default();
     group.bench_function("forward+backward", |b| b.iter(|| step(&learning, &images, &mut gradients)));
-    let mut optimizer = Optimizer::new(&variables, None, |_, _| Rule { rate: 1e-6, decay: 0.02 });
+    let all = ParamGroup { name: "all".into(), matcher: Matcher::All, lr: 1e-6, decay: 0.02, frozen: false };
+    let mut optimizer = Optimizer::new(&variables, None, &[all])?;
     group.bench_function("forward+backward+adamw", |b| {
         b.iter(|| {
             step(&learning, &images, &mut gradients).and_then(|()| optimizer.step(&mut gradients, 1.0, 1.0))

@@ -8,13 +8,14 @@ use crate::progress::Counter;
 use crate::sinks::Listeners;
 use crate::viewers::LABELS;
 use anyhow::Context as _;
-use nerve_core::device::keep_freed_memory;
+use nerve_core::device::{Device, keep_freed_memory};
+use nerve_core::graph::GroupSummary;
 use nerve_core::run::{DoneReason, Events, RunFolder, write_atomic};
 use nerve_data::labels::picture::write_rgb;
 use nerve_data::labels::{Class, LabelReport, LabelSet, inspect, matrix};
-use nerve_vision::load::Report;
+use nerve_vision::load::LoadReport;
 use nerve_vision::segmentation::{
-    Evaluation, Inference, SegConfig, Segmenter, Segments, Trainer, trained, trained_alone,
+    Evaluation, Inference, SegConfig, Segmenter, SemanticSegmenter, Trainer, trained, trained_alone,
 };
 use serde_json::json;
 use std::path::PathBuf;
@@ -57,24 +58,24 @@ pub fn examined(set: &LabelSet) -> LabelReport {
 
 /// The checkpoint's segmenter and data, to answer with.
 pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, LabelSet, Segmenter)> {
-    let (config, checkpoint) = saved(context, run)?;
+    let (config, checkpoint, device) = saved(context, run)?;
     let set = open(&config)?;
-    let segmenter = trained(&config, &set, &checkpoint)?;
+    let segmenter = trained(&config, &set, &checkpoint, device)?;
     Ok((config, set, segmenter))
 }
 
 /// The checkpoint's segmenter and its classes. The data is only asked for where an old checkpoint does not name them.
 pub fn alone(context: &Context, run: &RunFolder) -> anyhow::Result<(Segmenter, Vec<Class>)> {
-    let (config, checkpoint) = saved(context, run)?;
+    let (config, checkpoint, device) = saved(context, run)?;
     keep_freed_memory();
-    if let Some(found) = trained_alone(&config, &checkpoint)? {
+    if let Some(found) = trained_alone(&config, &checkpoint, device)? {
         return Ok(found);
     }
     let (_, set, segmenter) = restored(context, run)?;
     Ok((segmenter, set.classes))
 }
 
-fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathBuf)> {
+fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathBuf, Device)> {
     let checkpoint = run.checkpoint_path();
     anyhow::ensure!(
         checkpoint.exists(),
@@ -82,8 +83,8 @@ fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathB
         checkpoint.display(),
         run.path().display()
     );
-    context.common.device.resolve()?;
-    Ok((run.config()?, checkpoint))
+    let device = context.common.device.resolve()?;
+    Ok((run.config()?, checkpoint, device))
 }
 
 /// A trainer and the folder of its run.
@@ -145,19 +146,25 @@ impl<'a> Session<'a> {
         };
         let (step, run) = (self.trainer.step_count(), self.run.path());
         let from = if step > 0 { format!(" from step {step}") } else { String::new() };
-        let parameters = self.trainer.segmenter().variables().parameters();
+        let variables = self.trainer.segmenter().variables();
+        let (parameters, trainable) = (variables.parameters(), variables.trainable_parameters());
         if let Some(report) = self.trainer.loaded() {
             remark(format_args!("weights   {}", loaded(report)));
         }
+        let groups = self.trainer.groups();
+        remark(format_args!("groups    {}", listed(&groups)));
+        let of =
+            if trainable < parameters { format!(" of {}", format::whole(parameters)) } else { String::new() };
         remark(format_args!(
-            "training {} parameters on {} classes{from} {length} in {}; Ctrl-C saves and stops",
-            format::whole(parameters),
+            "training {}{of} parameters on {} classes{from} {length} in {}; Ctrl-C saves and stops",
+            format::whole(trainable),
             self.trainer.segmenter().classes(),
             run.display()
         ));
         let fields = json!({
             "run": run, "kind": KIND, "step": step, "steps": train.steps,
             "seconds": train.time.map(|time| time.as_secs_f64()), "parameters": parameters,
+            "trainable": trainable, "groups": groups,
         });
         self.context.output.line("start", &fields);
     }
@@ -192,8 +199,21 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Parameter groups with their sizes and learning rates.
+fn listed(groups: &[GroupSummary]) -> String {
+    let group = |group: &GroupSummary| {
+        let rate = match (group.frozen, group.decay) {
+            (true, _) => "frozen".to_owned(),
+            (false, decay) if decay > 0.0 => format!("lr {}, decay {decay}", group.lr),
+            (false, _) => format!("lr {}", group.lr),
+        };
+        format!("{} ({}): {rate}", group.name, format::whole(group.parameters))
+    };
+    groups.iter().map(group).collect::<Vec<_>>().join("; ")
+}
+
 /// What was found in a file of weights, and what of it is not needed.
-fn loaded(report: &Report) -> String {
+fn loaded(report: &LoadReport) -> String {
     let some = |keys: &[String]| {
         let listed = keys.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
         if keys.len() > 3 { format!("{listed} and {} more", keys.len() - 3) } else { listed }

@@ -1,8 +1,9 @@
 //! A published model's folder: `config.json`, and behind the first zero byte `model.safetensors`.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
+use nerve_core::graph::Device;
 use nerve_fuzz::{place, put};
-use nerve_vision::load::Source;
+use nerve_vision::load::WeightSource;
 use nerve_vision::zoo;
 
 fuzz_target!(|data: &[u8]| {
@@ -10,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     let (config, weights) = data.split_at(zero);
     put("config.json", config);
     put("model.safetensors", weights.get(1..).unwrap_or_default());
-    if let Ok(mut source) = Source::open(place()) {
-        let _ = zoo::open(&mut source);
+    if let Ok(mut source) = WeightSource::open(place()) {
+        let _ = zoo::open(&mut source, Device::Cpu);
     }
 });

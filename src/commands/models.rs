@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::outcome::Outcome;
-use nerve_vision::zoo::{ENTRIES, Kind};
+use nerve_vision::zoo::{ENTRIES, ModelKind};
 use serde_json::json;
 
 /// Lists what can be built and loaded.
@@ -15,7 +15,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     for entry in ENTRIES {
         if entry.family != family {
             family = entry.family;
-            let kind = if entry.kind() == Kind::Segmenter { "segmenters" } else { "backbones" };
+            let kind = if entry.kind() == ModelKind::Segmenter { "segmenters" } else { "backbones" };
             text += &format!("\n{family} ({kind}; keys: {})\n", entry.keys);
         }
         let weights = if entry.weights.is_empty() { "-".to_owned() } else { entry.weights.join(", ") };
@@ -25,7 +25,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
              nerve seg predict FOLDER PICTURES labels with a published segmenter.";
     context.output.say(text);
     for entry in ENTRIES {
-        let kind = if entry.kind() == Kind::Segmenter { "segmenter" } else { "backbone" };
+        let kind = if entry.kind() == ModelKind::Segmenter { "segmenter" } else { "backbone" };
         let fields = json!({
             "name": entry.name, "family": entry.family, "kind": kind, "image": entry.image,
             "weights": entry.weights, "keys": entry.keys,

@@ -51,18 +51,18 @@ fn resume_segmentation(
         (config.train.steps, config.train.time) = (args.steps, args.time);
         config.validate().map_err(usage)?;
     }
-    context.common.device.resolve()?;
+    let device = context.common.device.resolve()?;
     let set = segmentation::open(&config)?;
     // That it is wanted is said before the training, not after it.
     config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
     let checkpoint = folder.checkpoint_path();
     let (trainer, counts) = if checkpoint.exists() {
         let counts = class_pixels(&checkpoint)?;
-        (Trainer::restored(config.clone(), Arc::new(set), &checkpoint)?, counts)
+        (Trainer::restored(config.clone(), Arc::new(set), &checkpoint, device)?, counts)
     } else {
         remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));
         let counts = segmentation::look(context, &set, &config)?;
-        (Trainer::new(config.clone(), Arc::new(set), &counts)?, counts)
+        (Trainer::new(config.clone(), Arc::new(set), &counts, device)?, counts)
     };
     if trainer.progress() >= 1.0 && (args.no_eval || nerf::is_evaluated(&folder, trainer.step_count(), None))
     {

@@ -117,7 +117,8 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
     let (config, set, _) = segmentation::restored(context, folder)?;
     let log = folder.metrics_path();
     let numbers = recorded(&log).with_context(|| log.display().to_string())?;
-    let mut trainer = Trainer::restored(config, Arc::new(set), &folder.checkpoint_path())?;
+    let device = context.common.device.resolve()?;
+    let mut trainer = Trainer::restored(config, Arc::new(set), &folder.checkpoint_path(), device)?;
     if file.exists() {
         std::fs::remove_file(file).with_context(|| file.display().to_string())?;
     }

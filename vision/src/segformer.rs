@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::backbones::Backbone;
 use crate::backbones::mit::{Mit, MitConfig, published};
+use crate::heads::Head;
 use crate::heads::all_mlp::{AllMlp, AllMlpConfig};
-use crate::load::{Keys, Place, renamed};
+use crate::load::{Destination, Keys, WeightSource, renamed};
+use crate::zoo::{SegmentationModel, SegmenterConfig};
 
 /// Hugging Face's `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,21 +85,41 @@ impl Segformer {
     }
 }
 
+impl SegmentationModel for Segformer {
+    fn scores(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward(images, mode)
+    }
+
+    fn keys(&self, _: &WeightSource) -> Box<dyn Keys> {
+        Box::new(SegformerKeys)
+    }
+}
+
+impl SegmenterConfig for SegformerConfig {
+    fn build(&self, scope: &Scope) -> Result<Box<dyn SegmentationModel>> {
+        Ok(Box::new(Segformer::new(scope, self)?))
+    }
+
+    fn class_names(&self) -> &BTreeMap<String, String> {
+        &self.id2label
+    }
+}
+
 /// Keys of published segmenters, for a [`Segformer`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SegformerKeys;
 
 impl Keys for SegformerKeys {
-    fn place(&self, name: &str) -> Place {
+    fn destination(&self, name: &str) -> Destination {
         if name.ends_with("num_batches_tracked") {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         let (part, key) = match name.split_once('.') {
             Some(("segformer", rest)) => ("encoder.", format!("segformer.{}", published(rest))),
             _ => ("decode_head.", renamed(name, &[("linear_projections", "linear_c")])),
         };
         let known = key.strip_prefix("segformer.").unwrap_or(&key).starts_with(part);
-        if known { Place::Variable(key) } else { Place::Unknown }
+        if known { Destination::Variable(key) } else { Destination::Unknown }
     }
 }
 
@@ -115,11 +137,14 @@ mod tests {
             ("decode_head.batch_norm.running_mean", "decode_head.batch_norm.running_mean"),
         ];
         for (name, key) in known {
-            assert_eq!(SegformerKeys.place(name), Place::Variable(key.to_owned()), "{name}");
+            assert_eq!(SegformerKeys.destination(name), Destination::Variable(key.to_owned()), "{name}");
         }
-        assert_eq!(SegformerKeys.place("decode_head.batch_norm.num_batches_tracked"), Place::Ignored);
+        assert_eq!(
+            SegformerKeys.destination("decode_head.batch_norm.num_batches_tracked"),
+            Destination::Ignored
+        );
         for name in ["classifier.bias", "segformer.pooler.bias", "encoder.layer_norm.3.bias"] {
-            assert_eq!(SegformerKeys.place(name), Place::Unknown, "{name}");
+            assert_eq!(SegformerKeys.destination(name), Destination::Unknown, "{name}");
         }
     }
 

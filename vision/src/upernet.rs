@@ -9,7 +9,9 @@ use crate::backbones::swin::{Swin, SwinConfig, SwinForm, SwinKeys};
 use crate::backbones::{Backbone, Level};
 use crate::heads::fcn::{FcnHead, FcnHeadConfig};
 use crate::heads::uper_net::{UperNetHead, UperNetHeadConfig};
-use crate::load::{Keys, Place, Source};
+use crate::heads::{AUXILIARY_MAP, Head, Scores};
+use crate::load::{Destination, Keys, WeightSource};
+use crate::zoo::{SegmentationModel, SegmenterConfig};
 
 /// The backbone in Hugging Face's `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,24 +78,12 @@ impl UperNetConfig {
     }
 }
 
-/// The map that the auxiliary head is given.
-const AUXILIARY: usize = 2;
-
 /// The whole segmenter.
 #[derive(Clone, Debug)]
 pub struct UperNet {
     backbone: Swin,
     head: UperNetHead,
     auxiliary: Option<FcnHead>,
-}
-
-/// Scores of both heads, `(batch, height, width, classes)`: yet to be resized to the image.
-#[derive(Clone, Debug)]
-pub struct UperNetScores {
-    /// The head's, on the grid of the finest map (a quarter of the image, rounded up).
-    pub scores: Tensor,
-    /// The auxiliary head's, on the grid of the third map.
-    pub auxiliary: Option<Tensor>,
 }
 
 impl UperNet {
@@ -110,7 +100,7 @@ impl UperNet {
         let inputs: Vec<usize> = backbone.levels().iter().map(|Level { channels, .. }| *channels).collect();
         let classes = config.id2label.len();
         let auxiliary = if auxiliary && config.use_auxiliary_head {
-            let Some(map) = inputs.get(AUXILIARY) else {
+            let Some(map) = inputs.get(AUXILIARY_MAP) else {
                 bail!("UPerNet: an auxiliary head needs three maps, there are {}", inputs.len());
             };
             let head = FcnHeadConfig {
@@ -137,13 +127,13 @@ impl UperNet {
     ///
     /// # Errors
     /// If the images have other channels, or in training a batch is too small for the norms of the pooled maps.
-    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<UperNetScores> {
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Scores> {
         let maps = self.backbone.maps(images, mode)?;
-        let auxiliary = match (&self.auxiliary, maps.get(AUXILIARY)) {
+        let auxiliary = match (&self.auxiliary, maps.get(AUXILIARY_MAP)) {
             (Some(head), Some(map)) => Some(head.forward(map, mode)?),
             _ => None,
         };
-        Ok(UperNetScores { scores: self.head.forward(&maps, mode)?, auxiliary })
+        Ok(Scores { scores: self.head.forward(&maps, mode)?, auxiliary })
     }
 
     /// Its backbone.
@@ -154,11 +144,31 @@ impl UperNet {
 
     /// The translation of a file's keys for this model.
     #[must_use]
-    pub fn keys(&self, source: &Source) -> UperNetKeys {
+    pub fn keys(&self, source: &WeightSource) -> UperNetKeys {
         UperNetKeys {
             backbone: SwinKeys::of(source, "backbone.", self.backbone.config()),
             auxiliary: self.auxiliary.is_some(),
         }
+    }
+}
+
+impl SegmentationModel for UperNet {
+    fn scores(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        Ok(self.forward(images, mode)?.scores)
+    }
+
+    fn keys(&self, source: &WeightSource) -> Box<dyn Keys> {
+        Box::new(Self::keys(self, source))
+    }
+}
+
+impl SegmenterConfig for UperNetConfig {
+    fn build(&self, scope: &Scope) -> Result<Box<dyn SegmentationModel>> {
+        Ok(Box::new(UperNet::new(scope, self, false)?))
+    }
+
+    fn class_names(&self) -> &BTreeMap<String, String> {
+        &self.id2label
     }
 }
 
@@ -170,15 +180,15 @@ pub struct UperNetKeys {
 }
 
 impl Keys for UperNetKeys {
-    fn place(&self, name: &str) -> Place {
+    fn destination(&self, name: &str) -> Destination {
         if let Some(name) = name.strip_prefix("backbone.") {
-            return self.backbone.place(name).under("backbone.");
+            return self.backbone.destination(name).under("backbone.");
         }
         if name.ends_with("num_batches_tracked") || (name.starts_with("auxiliary_head.") && !self.auxiliary) {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         let known = name.starts_with("decode_head.") || name.starts_with("auxiliary_head.");
-        if known { Place::Variable(name.to_owned()) } else { Place::Unknown }
+        if known { Destination::Variable(name.to_owned()) } else { Destination::Unknown }
     }
 
     fn resize(&self, key: &str, values: &[f32], from: &[usize], to: &[usize]) -> Option<Vec<f32>> {
@@ -209,7 +219,7 @@ mod tests {
         let model = UperNet::new(&variables.tracked(), &config, true).expect("a model");
         let mode = Mode::Train(Randomness { seed: 1, step: 0 });
         let run = || {
-            let UperNetScores { scores, auxiliary } = model.forward(&images, mode)?;
+            let Scores { scores, auxiliary } = model.forward(&images, mode)?;
             assert_eq!(scores.dims(), [2, 10, 13, 3]);
             Ok([vec![scores], auxiliary.into_iter().collect()].concat())
         };

@@ -1,16 +1,21 @@
 //! Training on the procedural label set: it learns, repeats itself, and goes on where it stopped.
+#[path = "support/check.rs"]
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use check::gradient_reach;
 use nerve_core::checkpoint::{self, TensorData};
-use nerve_core::graph::{Device, Mode, Randomness, Tensor, change, values_of};
+use nerve_core::graph::{Device, Mode, Randomness, Tensor, to_vec, update_in_place};
 use nerve_data::demo::labels::LabelDemo;
 use nerve_data::labels::{LabelSet, inspect_split};
-use nerve_vision::check::gradient_reach;
 use nerve_vision::segmentation::{
-    HeadKind, Inference, SegConfig, Segmenter, Segments, Trainer, evaluate, predict, trained,
+    HeadKind, Inference, SegConfig, Segmenter, SemanticSegmenter, Trainer, evaluate, predict, trained,
 };
+
+const CPU: nerve_core::device::Device = nerve_core::device::Device::Cpu;
 
 fn set(folder: &Path) -> Arc<LabelSet> {
     let demo = LabelDemo { height: 64, width: 96, train: 12, val: 4, ..LabelDemo::default() };
@@ -50,7 +55,7 @@ fn a_resumed_run_is_the_same_bit_for_bit_on_any_number_of_threads() {
     let whole = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
-            let mut trainer = Trainer::new(config(4), set.clone(), &counts).expect("a trainer");
+            let mut trainer = Trainer::new(config(4), set.clone(), &counts, CPU).expect("a trainer");
             (0..4).for_each(|_| assert!(trainer.step().expect("a step").loss.is_finite()));
             state(&trainer, &counts, folder.path())
         })
@@ -59,11 +64,11 @@ fn a_resumed_run_is_the_same_bit_for_bit_on_any_number_of_threads() {
     assert!(whole(2) == once, "two runs of one seed differ");
     assert!(whole(3) == once, "threads change a run");
 
-    let mut first = Trainer::new(config(4), set.clone(), &counts).expect("a trainer");
+    let mut first = Trainer::new(config(4), set.clone(), &counts, CPU).expect("a trainer");
     (0..2).for_each(|_| assert!(first.step().expect("a step").loss.is_finite()));
     let saved = folder.path().join("checkpoint.safetensors");
     first.save(&saved, &counts).expect("saved");
-    let mut second = Trainer::restored(config(4), set.clone(), &saved).expect("restored");
+    let mut second = Trainer::restored(config(4), set.clone(), &saved, CPU).expect("restored");
     (0..2).for_each(|_| assert!(second.step().expect("a step").loss.is_finite()));
     assert!(state(&second, &counts, folder.path()) == once, "a resumed run differs");
 }
@@ -75,7 +80,7 @@ fn it_learns_and_the_saved_segmenter_answers_as_the_averaged_one() {
     let counts = counts(&set);
     let mut quickly = config(30);
     (quickly.train.lr, quickly.train.head_lr) = (1e-3, 5e-3);
-    let mut trainer = Trainer::new(quickly, set.clone(), &counts).expect("a trainer");
+    let mut trainer = Trainer::new(quickly, set.clone(), &counts, CPU).expect("a trainer");
     let losses: Vec<f64> = (0..30).map(|_| trainer.step().expect("a step").loss).collect();
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let (begin, end) = (mean(&losses[..5]), mean(&losses[25..]));
@@ -86,7 +91,7 @@ fn it_learns_and_the_saved_segmenter_answers_as_the_averaged_one() {
     let own = trainer.measure(&Inference::default(), &events, &cancel).expect("measured").expect("a split");
     let saved = folder.path().join("checkpoint.safetensors");
     trainer.save(&saved, &counts).expect("saved");
-    let segmenter = trained(&config(30), &set, &saved).expect("a segmenter");
+    let segmenter = trained(&config(30), &set, &saved, CPU).expect("a segmenter");
     let split = set.split("val").expect("a split");
     let found = evaluate(&segmenter, &set, split, &Inference::default(), true, &cancel, &mut |_, _, _| ())
         .expect("measured")
@@ -107,15 +112,15 @@ fn a_checkpoint_of_another_model_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let set = set(&folder.path().join("labels"));
     let counts = counts(&set);
-    let trainer = Trainer::new(config(1), set.clone(), &counts).expect("a trainer");
+    let trainer = Trainer::new(config(1), set.clone(), &counts, CPU).expect("a trainer");
     let saved = folder.path().join("checkpoint.safetensors");
     trainer.save(&saved, &counts).expect("saved");
     let mut other = config(1);
     other.model.head_width = Some(32);
-    let error = Trainer::restored(other, set, &saved).err().expect("refused").to_string();
+    let error = Trainer::restored(other, set, &saved, CPU).err().expect("refused").to_string();
     assert!(error.contains("another model") && error.contains("head_width"), "{error}");
     let some = trainer.segmenter().variables().all();
-    assert!(some.iter().all(|(_, v)| values_of(&v.var).iter().all(|v| v.is_finite())));
+    assert!(some.iter().all(|(_, v)| to_vec(&v.var).iter().all(|v| v.is_finite())));
 }
 
 /// A short run of this backbone and head.
@@ -139,7 +144,7 @@ fn a_hierarchical_and_a_plain_transformer_learn_with_pyramid_heads() {
         (config.data.max_images, config.model.drop_path, config.model.dropout) = (Some(2), 0.0, 0.0);
         (config.augment.scale_min, config.augment.scale_max) = (1.0, 1.0);
         (config.augment.photometric, config.augment.no_flip) = (0.0, true);
-        let mut trainer = Trainer::new(config.clone(), set.clone(), &counts).expect("a trainer");
+        let mut trainer = Trainer::new(config.clone(), set.clone(), &counts, CPU).expect("a trainer");
         let losses: Vec<f64> = (0..10).map(|_| trainer.step().expect("a step").loss).collect();
         let (begin, end) = (losses[..2].iter().sum::<f64>(), losses[8..].iter().sum::<f64>());
         assert!(end < 0.8 * begin, "{backbone}: {losses:?}");
@@ -149,7 +154,7 @@ fn a_hierarchical_and_a_plain_transformer_learn_with_pyramid_heads() {
         let read: SegConfig = serde_json::from_str(&text).expect("read");
         assert_eq!(read, config);
         // Sides that are no multiples of a patch or a window are answered for, too.
-        let segmenter = trained(&read, &set, &saved).expect("a segmenter");
+        let segmenter = trained(&read, &set, &saved, CPU).expect("a segmenter");
         let image = ndarray::Array3::from_elem((50, 75, 3), 90u8);
         let found = predict(&segmenter, image.view(), &Inference::default()).expect("labels");
         assert_eq!(found.labels.dim(), (50, 75));
@@ -165,13 +170,13 @@ fn every_variable_of_every_combination_is_reached() {
         for head in [HeadKind::AllMlp, HeadKind::SemanticFpn, HeadKind::UperNet] {
             let mut config = chosen(backbone, head, 1).model;
             (config.head_width, config.dropout, config.drop_path) = (Some(8), 0.0, 0.0);
-            let segmenter = Segmenter::new(&config, 3, 1).expect("a segmenter");
+            let segmenter = Segmenter::new(&config, 3, 1, CPU).expect("a segmenter");
             // Norms that begin at zero let nothing through to what is before them.
-            for (_, variable) in segmenter.variables().all().iter().filter(|(_, v)| v.trainable) {
+            for (_, variable) in segmenter.variables().all().iter().filter(|(_, v)| v.is_trainable()) {
                 let moved = |(i, v): (usize, &mut f32)| *v += (i * 7919 % 1009) as f32 / 5040.0 - 0.1;
-                change(&variable.var, |v| v.iter_mut().enumerate().for_each(moved)).expect("moved");
+                update_in_place(&variable.var, |v| v.iter_mut().enumerate().for_each(moved)).expect("moved");
             }
-            let run = || Ok(vec![segmenter.learn(&images, mode)?]);
+            let run = || Ok(vec![segmenter.forward_train(&images, mode)?.scores]);
             gradient_reach(segmenter.variables(), run).unwrap_or_else(|e| panic!("{backbone} {head:?}: {e}"));
         }
     }
@@ -194,7 +199,7 @@ fn a_classifiers_weights_begin_a_segmenter_and_what_is_left_over_is_told() {
     let file = folder.path().join("weights.safetensors");
     for (backbone, extra) in [("swin-tiny", "head.fc.weight"), ("vit-tiny", "head.weight")] {
         let model = chosen(backbone, HeadKind::AllMlp, 1).model;
-        let mut segmenter = Segmenter::new(&model, 3, 1).expect("a segmenter");
+        let mut segmenter = Segmenter::new(&model, 3, 1, CPU).expect("a segmenter");
         // timm's keys are ours; a classifier of Swin's has one norm, not one of every stage.
         let of_backbone = |(key, v): (String, nerve_core::graph::Variable)| {
             Some((key.strip_prefix("backbone.")?.to_owned(), v.var.dims().to_vec()))
@@ -214,11 +219,11 @@ fn a_classifiers_weights_begin_a_segmenter_and_what_is_left_over_is_told() {
         assert!(report.ignored.contains(&extra.to_owned()), "{:?}", report.ignored);
         let key = &arrays[3].0;
         let loaded = segmenter.variables().get(&format!("backbone.{key}")).expect("a variable").var;
-        assert!(values_of(&loaded).iter().all(|v| *v == 3.0), "{key}");
+        assert!(to_vec(&loaded).iter().all(|v| *v == 3.0), "{key}");
 
         // Of another backbone, cut, and with one too many.
         let other = chosen("mit-b0", HeadKind::AllMlp, 1).model;
-        let mut wrong = Segmenter::new(&other, 3, 1).expect("a segmenter");
+        let mut wrong = Segmenter::new(&other, 3, 1, CPU).expect("a segmenter");
         let error = wrong.load_backbone(&file, &other).expect_err("another model").to_string();
         assert!(error.contains("the weights of mit-b0?") && error.contains("--backbone"), "{error}");
         arrays.remove(3);
@@ -258,12 +263,12 @@ fn a_run_that_diverges_keeps_its_last_checkpoint() {
     let folder = tempfile::tempdir().expect("a folder");
     let set = set(&folder.path().join("labels"));
     let counts = counts(&set);
-    let mut trainer = Trainer::new(config(4), set, &counts).expect("a trainer");
+    let mut trainer = Trainer::new(config(4), set, &counts, CPU).expect("a trainer");
     let saved = folder.path().join("checkpoint.safetensors");
     trainer.save(&saved, &counts).expect("saved");
     let before = std::fs::read(&saved).expect("read");
-    for (_, v) in trainer.segmenter().variables().all().iter().filter(|(key, _)| Segmenter::is_head(key)) {
-        change(&v.var, |values| values.fill(f32::NAN)).expect("changed");
+    for (_, v) in trainer.segmenter().variables().all().iter().filter(|(key, _)| key.starts_with("head.")) {
+        update_in_place(&v.var, |values| values.fill(f32::NAN)).expect("changed");
     }
     let (events, cancel) = (nerve_core::run::Events::new(), nerve_core::run::Cancel::new());
     let error = trainer.run(&saved, &counts, &events, &cancel).expect_err("no loss").to_string();
@@ -277,7 +282,7 @@ fn the_authors_segmenter_begins_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("weights.safetensors");
     let model = chosen("swin-tiny", HeadKind::AllMlp, 1).model;
-    let mut segmenter = Segmenter::new(&model, 3, 1).expect("a segmenter");
+    let mut segmenter = Segmenter::new(&model, 3, 1, CPU).expect("a segmenter");
     let published = |key: &str| {
         (1..4).fold(key.to_owned(), |key, stage| {
             key.replace(

@@ -1,8 +1,9 @@
-//! Tensors as slices.
+//! Values of tensors and variables as slices: borrowed for an op, copied, or updated in place.
+use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::RwLockReadGuard;
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, bail};
 
 /// The values of contiguous f32 storage: what an op's forward pass is given.
 ///
@@ -57,5 +58,38 @@ pub fn add_or_copy(sum: &mut [f32], part: &[f32], accumulate: bool) {
         sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
     } else {
         sum.copy_from_slice(part);
+    }
+}
+
+/// A variable's values, copied.
+#[must_use]
+pub fn to_vec(var: &Var) -> Vec<f32> {
+    read(var.as_tensor()).map(|v| v.to_vec()).unwrap_or_default()
+}
+
+/// Updates a variable's values in place: tensors of it that models hold see the new ones.
+///
+/// # Errors
+/// If it is not f32 in main memory.
+pub fn update_in_place(var: &Var, f: impl FnOnce(&mut [f32])) -> Result<()> {
+    var.as_tensor().inplace_op1(&Update(Cell::new(Some(f))))
+}
+
+/// An in-place op that happens once.
+struct Update<F>(Cell<Option<F>>);
+
+impl<F: FnOnce(&mut [f32])> InplaceOp1 for Update<F> {
+    fn name(&self) -> &'static str {
+        "update_in_place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            bail!("a variable must be contiguous f32 on the CPU to be updated in place");
+        };
+        if let Some(f) = self.0.take() {
+            f(&mut values[start..end]);
+        }
+        Ok(())
     }
 }

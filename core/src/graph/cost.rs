@@ -23,7 +23,7 @@ pub fn add_cost(macs: usize, activations: usize) {
     });
 }
 
-/// Runs `forward` and returns what it cost beside what it returned.
+/// Runs `forward` and returns its result and its cost.
 pub fn count_macs<T>(forward: impl FnOnce() -> T) -> (T, Cost) {
     let outer = COST.replace(Some(Cost::default()));
     let result = forward();

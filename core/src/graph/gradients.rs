@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, TensorId, Var};
 
-use super::{add_or_copy, read, tape};
+use super::{Variables, add_or_copy, read, tape};
 
 struct Buffer {
     values: Vec<f32>,
@@ -33,6 +33,28 @@ impl Gradients {
     /// The same, to be changed (clipped, or consumed by an optimiser).
     pub fn get_mut(&mut self, var: &Var) -> Option<&mut [f32]> {
         self.buffers.get_mut(&var.id()).filter(|b| b.filled).map(|b| &mut *b.values)
+    }
+
+    /// The gradients of these variables' trainable ones in the order of their keys, to be changed: an order that does not
+    /// depend on what ran when, nor on the process (sums over several processes need one). None where nothing reached.
+    pub fn ordered(&mut self, variables: &Variables) -> Vec<(String, Option<&mut [f32]>)> {
+        let filled = self.buffers.iter_mut().filter(|(_, b)| b.filled);
+        let mut by_id: HashMap<TensorId, &mut [f32]> =
+            filled.map(|(id, b)| (*id, b.values.as_mut_slice())).collect();
+        let trainable = variables.trainable().into_iter();
+        trainable.map(|(key, var)| (key, by_id.remove(&var.id()))).collect()
+    }
+
+    /// The number of variables that have a buffer.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffers.len()
+    }
+
+    /// Whether no variable has a buffer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffers.is_empty()
     }
 
     /// Forgets all gradients and keeps their memory.
@@ -107,4 +129,28 @@ pub fn weight_gradient(weight: &Tensor, add: impl FnOnce(&mut [f32], bool)) -> R
     let mut values = vec![0.0; len];
     add(&mut values, false);
     Tensor::from_vec(values, weight.shape(), weight.device()).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Init, differentiate};
+    use super::*;
+
+    #[test]
+    fn gradients_can_be_gone_through_in_the_order_of_keys() {
+        let variables = Variables::random(1);
+        let scope = variables.tracked();
+        let weight = |name: &str| scope.weight(name, &[1], Init::Constant(1.0)).expect("a weight");
+        let (c, a) = (weight("c"), weight("a"));
+        weight("b");
+        scope.buffer("d", &[1], 0.0).expect("a buffer");
+        let mut gradients = Gradients::default();
+        differentiate(&mut gradients, || ((&c * 3.0)? + &a)?.sum_all()).expect("backward");
+        for (_, gradient) in gradients.ordered(&variables) {
+            gradient.into_iter().flatten().for_each(|g| *g *= 2.0);
+        }
+        let found: Vec<_> = gradients.ordered(&variables).into_iter().collect();
+        let found: Vec<_> = found.iter().map(|(key, g)| (key.as_str(), g.as_deref())).collect();
+        assert_eq!(found, [("a", Some(&[2.0][..])), ("b", None), ("c", Some(&[6.0][..]))]);
+    }
 }

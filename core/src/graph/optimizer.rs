@@ -1,10 +1,10 @@
 //! AdamW over a graph model's variables: groups by key, clipping, an average of the weights, exact resumption.
 use std::collections::BTreeMap;
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var, bail};
+use candle_core::{Result, Var};
 use rayon::prelude::*;
 
-use super::{Gradients, Variables};
+use super::{Gradients, ParamGroup, Variables, to_vec, update_in_place};
 use crate::checkpoint::{Checkpoint, CheckpointError, TensorData};
 use crate::ops::adam::{self, Adam};
 use crate::simd::Isa;
@@ -12,20 +12,12 @@ use crate::simd::Isa;
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// Which learning rate and decay a variable has.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rule {
-    /// Learning rate at the schedule's factor 1.
-    pub rate: f32,
-    /// Decoupled weight decay per unit of learning rate.
-    pub decay: f32,
-}
-
-/// What the optimiser keeps of a variable.
+/// What the optimizer keeps of a variable.
 #[derive(Clone, Debug)]
 struct State {
     var: Var,
-    rule: Rule,
+    lr: f32,
+    decay: f32,
     m: Vec<f32>,
     v: Vec<f32>,
     /// Exponential average of the values; empty if there is none.
@@ -42,20 +34,20 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// Over all trainable variables, each under the rule that `rule` gives for its key and shape. `average` is the decay
-    /// per step of an exponential average of the weights, if one is kept.
-    #[must_use]
-    pub fn new(variables: &Variables, average: Option<f32>, rule: impl Fn(&str, &[usize]) -> Rule) -> Self {
-        let states = variables.all().into_iter().filter(|(_, v)| v.trainable).map(|(key, v)| {
-            let n = v.var.elem_count();
-            let average = match average {
-                Some(_) => values(&v.var),
-                None => Vec::new(),
-            };
-            let rule = rule(&key, v.var.dims());
-            (key, State { var: v.var, rule, m: vec![0.0; n], v: vec![0.0; n], average })
-        });
-        Self { states: states.collect(), betas: [0.9, 0.999], eps: 1e-8, average, steps: 0 }
+    /// Over all trainable variables, each under the first of `groups` that takes it. `average` is the decay per step of an
+    /// exponential average of the weights, if one is kept.
+    ///
+    /// # Errors
+    /// If a trainable variable belongs to no group, or to one that is frozen.
+    pub fn new(variables: &Variables, average: Option<f32>, groups: &[ParamGroup]) -> Result<Self> {
+        let state = |(key, var): (String, Var)| {
+            let ParamGroup { lr, decay, .. } = *ParamGroup::training(groups, &key, var.dims())?;
+            let n = var.elem_count();
+            let average = if average.is_some() { to_vec(&var) } else { Vec::new() };
+            Ok((key, State { var, lr, decay, m: vec![0.0; n], v: vec![0.0; n], average }))
+        };
+        let states = variables.trainable().into_iter().map(state).collect::<Result<_>>()?;
+        Ok(Self { states, betas: [0.9, 0.999], eps: 1e-8, average, steps: 0 })
     }
 
     /// Steps taken.
@@ -87,11 +79,10 @@ impl Optimizer {
         let decay = self.average.map(|decay| decay.min((1.0 + t) / (10.0 + t)));
         for state in self.states.values_mut() {
             let Some(gradient) = gradients.get_mut(&state.var) else { continue };
-            let Rule { rate, decay: shrink } = state.rule;
-            let adam =
-                Adam { rate: rate * factor, betas: self.betas, eps: self.eps, decay: shrink, sparse: false };
+            let (betas, eps) = (self.betas, self.eps);
+            let adam = Adam { rate: state.lr * factor, betas, eps, decay: state.decay, sparse: false };
             let moments = state.m.par_chunks_mut(CHUNK).zip(state.v.par_chunks_mut(CHUNK));
-            change(&state.var, |w| {
+            update_in_place(&state.var, |w| {
                 let values = w.par_chunks_mut(CHUNK).zip(gradient.par_chunks_mut(CHUNK));
                 values.zip(moments).for_each(|((w, g), (m, v))| {
                     if scale != 1.0 {
@@ -102,7 +93,7 @@ impl Optimizer {
             })?;
             if let Some(decay) = decay {
                 let average = &mut state.average;
-                change(&state.var, |w| {
+                update_in_place(&state.var, |w| {
                     average.iter_mut().zip(w).for_each(|(a, w)| *a += (1.0 - decay) * (*w - *a));
                 })?;
             }
@@ -118,7 +109,7 @@ impl Optimizer {
     pub fn swap_average(&mut self) -> Result<()> {
         for state in self.states.values_mut().filter(|s| !s.average.is_empty()) {
             let average = &mut state.average;
-            change(&state.var, |w| w.swap_with_slice(average))?;
+            update_in_place(&state.var, |w| w.swap_with_slice(average))?;
         }
         Ok(())
     }
@@ -160,43 +151,10 @@ impl Optimizer {
     }
 }
 
-/// A variable's values, copied.
-#[must_use]
-pub fn values(var: &Var) -> Vec<f32> {
-    super::read(var.as_tensor()).map(|v| v.to_vec()).unwrap_or_default()
-}
-
-/// Changes a variable's values in place.
-///
-/// # Errors
-/// If it is not f32 in main memory.
-pub fn change(var: &Var, f: impl FnOnce(&mut [f32])) -> Result<()> {
-    var.as_tensor().inplace_op1(&Change(std::cell::Cell::new(Some(f))))
-}
-
-/// An in-place op that happens once.
-struct Change<F>(std::cell::Cell<Option<F>>);
-
-impl<F: FnOnce(&mut [f32])> InplaceOp1 for Change<F> {
-    fn name(&self) -> &'static str {
-        "change"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
-            bail!("a variable must be contiguous f32 to be changed in place");
-        };
-        if let Some(f) = self.0.take() {
-            f(&mut values[start..end]);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Init, differentiate};
+    use crate::graph::{Init, Matcher, differentiate};
 
     fn model(average: Option<f32>) -> (Variables, Optimizer) {
         let variables = Variables::random(3);
@@ -204,8 +162,15 @@ mod tests {
         scope.weight("a", &[3, 2], Init::Normal(1.0)).expect("a");
         scope.weight("b", &[2], Init::Constant(0.5)).expect("b");
         scope.buffer("mean", &[2], 1.0).expect("a buffer");
-        let rule = |key: &str, _: &[usize]| Rule { rate: if key == "a" { 0.1 } else { 0.0 }, decay: 0.01 };
-        let optimizer = Optimizer::new(&variables, average, rule);
+        let group = |name: &str, matcher, lr| ParamGroup {
+            name: name.into(),
+            matcher,
+            lr,
+            decay: 0.01,
+            frozen: false,
+        };
+        let groups = [group("a", Matcher::Prefix("a".into()), 0.1), group("rest", Matcher::All, 0.0)];
+        let optimizer = Optimizer::new(&variables, average, &groups).expect("an optimizer");
         (variables, optimizer)
     }
 
@@ -218,16 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn rules_hold_and_values_move_as_adam_says() {
+    fn groups_hold_and_values_move_as_adam_says() {
         let (variables, mut optimizer) = model(None);
-        let before = values(&variables.get("a").expect("a").var);
+        let before = to_vec(&variables.get("a").expect("a").var);
         step(&variables, &mut optimizer, 1.0);
-        let after = values(&variables.get("a").expect("a").var);
+        let after = to_vec(&variables.get("a").expect("a").var);
         for (b, a) in before.iter().zip(&after) {
             // The first step is the rate, whatever the gradient.
             assert!((a - (b - 0.1 * 0.01 * b - 0.1 * b.signum())).abs() < 1e-5, "{b} became {a}");
         }
-        assert_eq!(values(&variables.get("b").expect("b").var), [0.5, 0.5], "a rate of 0");
+        assert_eq!(to_vec(&variables.get("b").expect("b").var), [0.5, 0.5], "a rate of 0");
     }
 
     #[test]
@@ -243,16 +208,16 @@ mod tests {
     fn averages_follow_and_swap() {
         let (variables, mut optimizer) = model(Some(0.9));
         let a = variables.get("a").expect("a").var;
-        let start = values(&a);
+        let start = to_vec(&a);
         step(&variables, &mut optimizer, 1.0);
-        let moved = values(&a);
+        let moved = to_vec(&a);
         optimizer.swap_average().expect("swap");
         // After one step the decay is 2 / 11.
-        for ((average, start), moved) in values(&a).iter().zip(&start).zip(&moved) {
+        for ((average, start), moved) in to_vec(&a).iter().zip(&start).zip(&moved) {
             assert!((average - (start + 9.0 / 11.0 * (moved - start))).abs() < 1e-6);
         }
         optimizer.swap_average().expect("swap");
-        assert_eq!(values(&a), moved);
+        assert_eq!(to_vec(&a), moved);
     }
 
     #[test]
@@ -262,15 +227,15 @@ mod tests {
         let (variables, mut optimizer) = model(Some(0.99));
         step(&variables, &mut optimizer, 1.0);
         crate::checkpoint::save(&path, &BTreeMap::new(), &optimizer.tensors()).expect("saved");
-        let saved = values(&variables.get("a").expect("a").var);
+        let saved = to_vec(&variables.get("a").expect("a").var);
         step(&variables, &mut optimizer, 0.5);
 
         let (again, mut restored) = model(Some(0.99));
-        change(&again.get("a").expect("a").var, |a| a.copy_from_slice(&saved)).expect("set");
+        update_in_place(&again.get("a").expect("a").var, |a| a.copy_from_slice(&saved)).expect("set");
         restored.restore(&Checkpoint::load(&path).expect("opened"), 1).expect("restored");
         step(&again, &mut restored, 0.5);
-        assert_eq!(values(&variables.get("a").expect("a").var), values(&again.get("a").expect("a").var));
+        assert_eq!(to_vec(&variables.get("a").expect("a").var), to_vec(&again.get("a").expect("a").var));
         optimizer.swap_average().and_then(|()| restored.swap_average()).expect("swap");
-        assert_eq!(values(&variables.get("a").expect("a").var), values(&again.get("a").expect("a").var));
+        assert_eq!(to_vec(&variables.get("a").expect("a").var), to_vec(&again.get("a").expect("a").var));
     }
 }

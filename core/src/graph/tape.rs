@@ -27,12 +27,12 @@ enum Edge {
     Candle(Tensor),
 }
 
-type Rule = Box<dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>>>;
+type Backward = Box<dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>>>;
 
 struct Record {
     output: TensorId,
     edges: Vec<Edge>,
-    rule: Rule,
+    backward: Backward,
 }
 
 #[derive(Default)]
@@ -96,8 +96,8 @@ pub(super) fn record_op(y: &Tensor, inputs: Vec<Tensor>, op: impl Op) {
     let keeps = op.keeps();
     let inputs = if keeps == Keeps::Nothing { Vec::new() } else { inputs };
     let kept = (keeps == Keeps::Both).then(|| y.detach());
-    let rule = move |dy: &Tensor| op.backward(&inputs, kept.as_ref(), dy).map(InputGradients::into);
-    push(Record { output: y.id(), edges, rule: Box::new(rule) });
+    let backward = move |dy: &Tensor| op.backward(&inputs, kept.as_ref(), dy).map(InputGradients::into);
+    push(Record { output: y.id(), edges, backward: Box::new(backward) });
 }
 
 /// Records how the gradient of `y`, which candle computed of `inputs`, reaches them: shorter than candle's way. Nothing
@@ -105,12 +105,12 @@ pub(super) fn record_op(y: &Tensor, inputs: Vec<Tensor>, op: impl Op) {
 pub(super) fn record(
     y: &Tensor,
     inputs: &[&Tensor],
-    rule: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + 'static,
+    backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + 'static,
 ) {
     // What candle returns unchanged is no new node.
     if TAPE.with_borrow(Option::is_some) && y.track_op() && inputs.iter().all(|x| x.id() != y.id()) {
         let edges = inputs.iter().map(|x| edge(x)).collect();
-        push(Record { output: y.id(), edges, rule: Box::new(rule) });
+        push(Record { output: y.id(), edges, backward: Box::new(backward) });
     }
 }
 
@@ -146,7 +146,7 @@ fn back(loss: Tensor) -> Result<()> {
     while let Some(record) = TAPE.with_borrow_mut(|tape| tape.as_mut().and_then(|tape| tape.records.pop())) {
         // Nothing that the loss depends on used it.
         let Some(dy) = waiting.remove(&record.output) else { continue };
-        let given = (record.rule)(&dy.contiguous()?)?;
+        let given = (record.backward)(&dy.contiguous()?)?;
         drop(dy);
         for (edge, gradient) in record.edges.into_iter().zip(given) {
             if let Some(gradient) = gradient {

@@ -1,30 +1,61 @@
 //! The owner of a graph model's variables: each is made once, under the key that its checkpoint uses.
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, Result, Tensor, Var, bail};
 
-use super::Init;
+use super::{Init, ParamGroup};
+
+/// What training does to a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VariableKind {
+    /// The optimizer moves it along its gradient.
+    Trainable,
+    /// A weight that stays as it is: it has no gradient, no moments and no average.
+    Frozen,
+    /// Not a weight: statistics that a layer updates itself, such as batch norm's running mean.
+    Buffer,
+}
 
 /// One named variable.
 #[derive(Clone, Debug)]
 pub struct Variable {
     /// Its values.
     pub var: Var,
-    /// Learnt by gradient (else a buffer: running statistics, tables that are computed).
-    pub trainable: bool,
+    /// What training does to it.
+    pub kind: VariableKind,
 }
 
-/// All variables of a model, by key.
+impl Variable {
+    /// Whether the optimizer moves it.
+    #[must_use]
+    pub fn is_trainable(&self) -> bool {
+        self.kind == VariableKind::Trainable
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    variables: BTreeMap<String, Entry>,
+    /// Values of all of them.
+    total: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    variable: Variable,
+    /// A model holds a tensor of it that gradients flow through.
+    tracked: bool,
+}
+
+/// All variables of a model, by key, on one device. Clones share them.
 ///
-/// A model is built from a [`Scope`] over them: keys that are there already are taken as they are (so that two models
-/// can share them, one tracked and one not), others are made.
+/// A model is built from a [`Scope`] over them: it takes variables that exist under its keys as they are (so that two
+/// models can share them, one tracked and one detached) and makes the others. A key's values depend on the seed and the
+/// key alone, not on the order of construction.
 #[derive(Clone, Debug)]
 pub struct Variables {
-    inner: Rc<RefCell<BTreeMap<String, Variable>>>,
-    /// Values of all of them.
-    total: Rc<Cell<usize>>,
+    inner: Arc<Mutex<Inner>>,
     device: Device,
     seed: Option<u64>,
     /// How many values all of them together may have.
@@ -32,59 +63,111 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// None yet; new ones are drawn with `seed`.
+    /// None yet, on the CPU; new ones are drawn with `seed`.
     #[must_use]
     pub fn random(seed: u64) -> Self {
-        Self {
-            inner: Rc::default(),
-            total: Rc::default(),
-            device: Device::Cpu,
-            seed: Some(seed),
-            most: usize::MAX,
-        }
+        Self { seed: Some(seed), ..Self::unset() }
     }
 
-    /// None yet; new ones are zeros, to be loaded.
+    /// None yet, on the CPU; new ones are zeros, to be loaded.
     #[must_use]
     pub fn unset() -> Self {
-        Self { inner: Rc::default(), total: Rc::default(), device: Device::Cpu, seed: None, most: usize::MAX }
+        Self { inner: Arc::default(), device: Device::Cpu, seed: None, most: usize::MAX }
+    }
+
+    /// As these, but new variables are made on `device`; see [`super::graph_device`].
+    #[must_use]
+    pub fn on(self, device: Device) -> Self {
+        Self { device, ..self }
     }
 
     /// As these, but a model that needs more values than `most` is refused before they are allocated: for configurations
-    /// that nobody vouches for.
+    /// from untrusted files.
     #[must_use]
     pub fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
-    /// The place where a model finds its variables and gradients reach them.
+    /// The device that holds them, and that inputs of their model belong on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The root scope of a model that is trained: gradients reach its trainable variables.
     #[must_use]
     pub fn tracked(&self) -> Scope {
-        Scope { variables: self.clone(), prefix: String::new(), tracked: true }
+        Scope { variables: self.clone(), prefix: String::new(), tracked: true, frozen: false }
     }
 
-    /// The same for a model that only answers: nothing is kept for a backward pass.
+    /// The root scope of a model that only infers: nothing is kept for a backward pass.
     #[must_use]
     pub fn detached(&self) -> Scope {
-        Scope { variables: self.clone(), prefix: String::new(), tracked: false }
+        Scope { tracked: false, ..self.tracked() }
     }
 
-    /// All variables in order of their keys.
+    /// All variables in the order of their keys.
     #[must_use]
     pub fn all(&self) -> Vec<(String, Variable)> {
-        self.inner.borrow().iter().map(|(key, v)| (key.clone(), v.clone())).collect()
+        self.lock().variables.iter().map(|(key, entry)| (key.clone(), entry.variable.clone())).collect()
+    }
+
+    /// The trainable variables in the order of their keys: the order in which gradients are gone through, whatever the
+    /// number of threads or processes.
+    #[must_use]
+    pub fn trainable(&self) -> Vec<(String, Var)> {
+        let trainable = |(key, v): (String, Variable)| v.is_trainable().then_some((key, v.var));
+        self.all().into_iter().filter_map(trainable).collect()
     }
 
     /// One variable.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Variable> {
-        self.inner.borrow().get(key).cloned()
+        self.lock().variables.get(key).map(|entry| entry.variable.clone())
     }
 
-    /// The number of trainable values.
+    /// The number of weights, trainable or frozen: the size of the model. Buffers are not counted.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.inner.borrow().values().filter(|v| v.trainable).map(|v| v.var.elem_count()).sum()
+        self.count(|kind| kind != VariableKind::Buffer)
+    }
+
+    /// The number of trainable weights.
+    #[must_use]
+    pub fn trainable_parameters(&self) -> usize {
+        self.count(|kind| kind == VariableKind::Trainable)
+    }
+
+    fn count(&self, counted: impl Fn(VariableKind) -> bool) -> usize {
+        let inner = self.lock();
+        let variables = inner.variables.values().map(|entry| &entry.variable);
+        variables.filter(|v| counted(v.kind)).map(|v| v.var.elem_count()).sum()
+    }
+
+    /// Freezes the trainable variables whose group is frozen. Build the model that is trained afterwards: it gets them
+    /// without a gradient.
+    ///
+    /// # Errors
+    /// If a model that was built before already sends gradients to one of them.
+    pub fn freeze(&self, groups: &[ParamGroup]) -> Result<()> {
+        let mut inner = self.lock();
+        for (key, entry) in &mut inner.variables {
+            let Variable { var, kind } = &mut entry.variable;
+            let group = ParamGroup::of(groups, key, var.dims());
+            if *kind != VariableKind::Trainable || group.is_none_or(|group| !group.frozen) {
+                continue;
+            }
+            if entry.tracked {
+                bail!("{key} cannot be frozen: a model that trains it exists already");
+            }
+            *kind = VariableKind::Frozen;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is a single insertion or assignment: a panic elsewhere leaves nothing half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,6 +177,7 @@ pub struct Scope {
     variables: Variables,
     prefix: String,
     tracked: bool,
+    frozen: bool,
 }
 
 impl Scope {
@@ -104,10 +188,12 @@ impl Scope {
         Self { prefix, ..self.clone() }
     }
 
-    /// The same place, with variables that no gradient reaches: a frozen part.
+    /// The same place for a part that is not trained: weights made here are [`VariableKind::Frozen`], and no gradient
+    /// reaches those that exist already. Gradients still flow through the part to what is before it, and its batch
+    /// norms use their running statistics.
     #[must_use]
     pub fn frozen(&self) -> Self {
-        Self { tracked: false, ..self.clone() }
+        Self { frozen: true, ..self.clone() }
     }
 
     /// The device of the variables.
@@ -116,43 +202,160 @@ impl Scope {
         &self.variables.device
     }
 
-    /// The trainable variable `name` of this shape, drawn as `init` says if it is not there yet.
+    /// The weight `name` of this shape, drawn as `init` says if it does not exist yet.
     ///
     /// # Errors
-    /// If it is there with another shape.
+    /// If it exists with another shape, or is a buffer.
     pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let var = self.variable(name, shape, init, true)?;
-        Ok(if self.tracked { var.as_tensor().clone() } else { var.as_detached_tensor() })
+        let new = if self.frozen { VariableKind::Frozen } else { VariableKind::Trainable };
+        let Variable { var, kind } = self.variable(name, shape, init, new)?;
+        if kind == VariableKind::Buffer {
+            bail!("{}{name} is a buffer, not a weight", self.prefix);
+        }
+        let tracked = self.tracked && !self.frozen && kind == VariableKind::Trainable;
+        if tracked && let Some(entry) = self.variables.lock().variables.get_mut(&self.key(name)) {
+            entry.tracked = true;
+        }
+        Ok(if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() })
     }
 
-    /// The buffer `name`, filled with `value` if it is not there yet.
+    /// The buffer `name`, filled with `value` if it does not exist yet.
     ///
     /// # Errors
-    /// If it is there with another shape.
+    /// If it exists with another shape, or is a weight.
     pub fn buffer(&self, name: &str, shape: &[usize], value: f32) -> Result<Var> {
-        self.variable(name, shape, Init::Constant(value), false)
+        let Variable { var, kind } =
+            self.variable(name, shape, Init::Constant(value), VariableKind::Buffer)?;
+        if kind != VariableKind::Buffer {
+            bail!("{}{name} is a weight, not a buffer", self.prefix);
+        }
+        Ok(var)
     }
 
-    fn variable(&self, name: &str, shape: &[usize], init: Init, trainable: bool) -> Result<Var> {
-        let key = format!("{}{name}", self.prefix);
+    /// Whether the weight `name` stays as it is where this scope's model is trained.
+    #[must_use]
+    pub fn is_frozen(&self, name: &str) -> bool {
+        let known = self.variables.get(&self.key(name));
+        self.frozen || known.is_some_and(|variable| variable.kind == VariableKind::Frozen)
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn variable(&self, name: &str, shape: &[usize], init: Init, kind: VariableKind) -> Result<Variable> {
+        let key = self.key(name);
         if let Some(known) = self.variables.get(&key) {
             if known.var.dims() != shape {
                 bail!("{key} has the shape {:?}, not {shape:?}", known.var.dims());
             }
-            return Ok(known.var);
+            return Ok(known);
         }
-        let Variables { total, most, .. } = &self.variables;
+        let most = self.variables.most;
         let need = shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
-        let Some(all) = need.and_then(|n| n.checked_add(total.get())).filter(|all| all <= most) else {
+        let total = self.variables.lock().total;
+        let Some(total) = need.and_then(|n| n.checked_add(total)).filter(|total| *total <= most) else {
             bail!("with {key} {shape:?} the model has more than {most} values");
         };
         let values = match (self.variables.seed, init) {
             (None, init) if !matches!(init, Init::Constant(_)) => vec![0.0; shape.iter().product()],
             (seed, init) => init.values(seed.unwrap_or(0), &key, shape),
         };
-        let var = Var::from_vec(values, shape, &self.variables.device)?;
-        total.set(all);
-        self.variables.inner.borrow_mut().insert(key, Variable { var: var.clone(), trainable });
-        Ok(var)
+        let variable = Variable { var: Var::from_vec(values, shape, &self.variables.device)?, kind };
+        let mut inner = self.variables.lock();
+        inner.total = total;
+        inner.variables.insert(key, Entry { variable: variable.clone(), tracked: false });
+        Ok(variable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Gradients, Matcher, Optimizer, differentiate, to_vec};
+    use crate::layers::Linear;
+
+    fn group(name: &str, matcher: Matcher, frozen: bool) -> ParamGroup {
+        ParamGroup { name: name.into(), matcher, lr: 0.1, decay: 0.0, frozen }
+    }
+
+    /// Two layers, the second one's output summed up.
+    fn loss(layers: &[Linear; 2]) -> Result<Tensor> {
+        let x = Tensor::ones((4, 3), candle_core::DType::F32, &Device::Cpu)?;
+        layers[1].forward(&layers[0].forward(&x)?.sqr()?)?.sum_all()
+    }
+
+    /// The first layer is trained through the frozen second one, which keeps its values.
+    fn only_the_first_is_trained(variables: &Variables, layers: &[Linear; 2], groups: &[ParamGroup]) {
+        let keys: Vec<_> = variables.trainable().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["a.bias", "a.weight"]);
+        assert_eq!((variables.parameters(), variables.trainable_parameters()), (24, 12));
+        let mut optimizer = Optimizer::new(variables, Some(0.9), groups).expect("an optimizer");
+        let kept: Vec<_> = optimizer.tensors().into_iter().map(|(key, ..)| key).collect();
+        assert_eq!(kept.len(), 6, "moments and an average of two variables: {kept:?}");
+        assert!(kept.iter().all(|key| key.contains("/a.")), "{kept:?}");
+        let values = |key: &str| to_vec(&variables.get(key).expect("a variable").var);
+        let before = ["a.weight", "b.weight", "b.bias"].map(values);
+        let mut gradients = Gradients::default();
+        differentiate(&mut gradients, || loss(layers)).expect("backward");
+        assert_eq!(gradients.len(), 2, "what is frozen has no buffer");
+        assert!(gradients.get(&variables.get("b.weight").expect("b").var).is_none());
+        optimizer.step(&mut gradients, 1.0, 1.0).expect("a step");
+        let after = ["a.weight", "b.weight", "b.bias"].map(values);
+        assert!(before[0] != after[0] && before[1..] == after[1..]);
+    }
+
+    fn build(first: &Scope, second: &Scope) -> [Linear; 2] {
+        [
+            Linear::new(&first.at("a"), 3, 3).expect("a layer"),
+            Linear::new(&second.at("b"), 3, 3).expect("a layer"),
+        ]
+    }
+
+    #[test]
+    fn a_frozen_part_lets_gradients_through_and_keeps_none() {
+        let variables = Variables::random(1);
+        let scope = variables.tracked();
+        let layers = build(&scope, &scope.frozen());
+        scope.buffer("mean", &[5], 0.0).expect("a buffer");
+        assert!(scope.at("b").is_frozen("weight") && !scope.at("a").is_frozen("weight"));
+        only_the_first_is_trained(&variables, &layers, &[group("a", Matcher::All, false)]);
+        // It stays frozen where another model takes it up.
+        assert!(!build(&scope, &scope)[1].bias().expect("a bias").track_op());
+    }
+
+    #[test]
+    fn groups_freeze_what_no_model_trains_yet() {
+        let variables = Variables::random(1);
+        let groups = [group("b", Matcher::Prefix("b.".into()), true), group("a", Matcher::All, false)];
+        build(&variables.detached(), &variables.detached());
+        variables.freeze(&groups).expect("frozen");
+        let layers = build(&variables.tracked(), &variables.tracked());
+        only_the_first_is_trained(&variables, &layers, &groups);
+
+        let variables = Variables::random(1);
+        build(&variables.tracked(), &variables.tracked());
+        let error = variables.freeze(&groups).expect_err("too late").to_string();
+        assert!(error.contains("b.bias cannot be frozen"), "{error}");
+    }
+
+    #[test]
+    fn weights_and_buffers_are_told_apart() {
+        let scope = Variables::random(1).tracked();
+        scope.buffer("mean", &[5], 0.0).expect("a buffer");
+        scope.weight("w", &[5], Init::Normal(1.0)).expect("a weight");
+        assert!(
+            scope.weight("mean", &[5], Init::Normal(1.0)).is_err() && scope.buffer("w", &[5], 0.0).is_err()
+        );
+        assert!(scope.weight("w", &[6], Init::Normal(1.0)).is_err());
+    }
+
+    #[test]
+    fn all_of_it_can_move_to_another_thread() {
+        fn send<T: Send>() {}
+        send::<Variables>();
+        send::<Scope>();
+        send::<Optimizer>();
+        send::<Gradients>();
     }
 }

@@ -4,7 +4,8 @@ use crate::ops::batch_norm::{batch_norm, normalize};
 use crate::ops::gelu::Form;
 
 /// Batch normalisation of the last extent; keys `weight`, `bias`, and the buffers `running_mean` and `running_var`, all
-/// `(channels)`. PyTorch's `num_batches_tracked` is not needed.
+/// `(channels)`. PyTorch's `num_batches_tracked` is not needed. A frozen one (its weight is) uses and keeps its running
+/// statistics in training too.
 #[derive(Clone, Debug)]
 pub struct BatchNorm2d {
     weight: Tensor,
@@ -13,6 +14,7 @@ pub struct BatchNorm2d {
     variance: Var,
     eps: f64,
     momentum: f64,
+    frozen: bool,
 }
 
 impl BatchNorm2d {
@@ -28,6 +30,7 @@ impl BatchNorm2d {
             variance: scope.buffer("running_var", &[channels], 1.0)?,
             eps,
             momentum,
+            frozen: scope.is_frozen("weight"),
         })
     }
 
@@ -49,7 +52,7 @@ impl BatchNorm2d {
     }
 
     fn run(&self, x: &Tensor, mode: Mode, activation: Option<Form>) -> Result<Tensor> {
-        if !mode.training() {
+        if self.frozen || !mode.training() {
             let (mean, variance) = (read(self.mean.as_tensor())?, read(self.variance.as_tensor())?);
             return normalize(x, &self.weight, &self.bias, &mean, &variance, self.eps, activation);
         }
@@ -103,8 +106,7 @@ mod tests {
         close(&read(&y).expect("y"), &want, PARITY_L2, PARITY_MAX).expect("evaluation");
         close(&values(&variables, "running_mean"), &mean, 1e-6, 1e-6).expect("untouched");
         close(&values(&variables, "running_var"), &variance, 1e-6, 1e-6).expect("untouched");
-        let trainable: Vec<_> =
-            variables.all().into_iter().filter(|(_, v)| v.trainable).map(|(key, _)| key).collect();
+        let trainable: Vec<_> = variables.trainable().into_iter().map(|(key, _)| key).collect();
         assert_eq!(trainable, ["bias", "weight"]);
     }
 
@@ -127,6 +129,18 @@ mod tests {
         for (fused, want) in fused.iter().zip(&want) {
             close(fused, &widen(want), PARITY_L2, PARITY_MAX).expect("the same");
         }
+    }
+
+    #[test]
+    fn a_frozen_norm_keeps_its_statistics() {
+        let variables = Variables::random(1);
+        let norm = BatchNorm2d::new(&variables.tracked().frozen(), 2, 1e-5, 0.25).expect("a layer");
+        let x = Tensor::from_vec(vec![1.0f32, 0.0, 2.0, 2.0], (1, 1, 2, 2), &Device::Cpu).expect("x");
+        let [trained, inferred] = [TRAIN, Mode::Eval]
+            .map(|mode| read(&norm.forward(&x, mode).expect("y")).expect("values").to_vec());
+        assert_eq!(trained, inferred);
+        assert_eq!(values(&variables, "running_mean"), [0.0, 0.0]);
+        assert_eq!(values(&variables, "running_var"), [1.0, 1.0]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Layer normalisation with its variables.
-use crate::graph::{Init, Result, Scope, Tensor};
+use crate::graph::{Init, Result, Scope, Tensor, bail};
 use crate::ops::layer_norm::layer_norm;
 
 /// Over the last extent; keys `weight` and `bias`.
@@ -21,6 +21,18 @@ impl LayerNorm {
         Ok(Self { weight, bias, eps })
     }
 
+    /// Of given tensors `(channels)`, through which gradients go on to whatever made them.
+    ///
+    /// # Errors
+    /// If they have other shapes.
+    pub fn from_tensors(weight: Tensor, bias: Tensor, eps: f64) -> Result<Self> {
+        let channels = weight.dims1()?;
+        if bias.dims() != [channels] {
+            bail!("a layer norm of {channels} channels cannot have a bias of the shape {:?}", bias.dims());
+        }
+        Ok(Self { weight, bias, eps })
+    }
+
     /// x is `(..., channels)`.
     ///
     /// # Errors
@@ -29,7 +41,7 @@ impl LayerNorm {
         layer_norm(x, &self.weight, &self.bias, self.eps)
     }
 
-    /// What it makes of a row of equal values: its bias.
+    /// The bias: what a row of equal values becomes.
     #[must_use]
     pub fn bias(&self) -> &Tensor {
         &self.bias

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::format;
 use crate::outcome::{Outcome, usage};
-use nerve_vision::load::{Access, Source};
-use nerve_vision::zoo::{self, Config};
+use nerve_vision::load::{Access, WeightSource};
+use nerve_vision::zoo::{self, Architecture};
 use serde_json::json;
 
 /// Flags of `nerve seg info`.
@@ -22,16 +22,16 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("seg info")?;
     context.common.without_viewer("seg info")?;
     let entry = zoo::find(&args.model);
-    let (config, most) = match entry {
-        Some(entry) => (entry.config(), usize::MAX),
+    let (architecture, most) = match entry {
+        Some(entry) => (entry.architecture(), usize::MAX),
         None => {
-            let source = Source::find(&args.model, Access::Offline).map_err(|error| {
+            let source = WeightSource::find(&args.model, Access::Offline).map_err(|error| {
                 anyhow::anyhow!(
                     "'{}' is no name of `nerve models`, and no model is found there: {error}",
                     args.model
                 )
             })?;
-            (Config::published(&source)?, zoo::room(&source))
+            (Architecture::published(&source)?, zoo::room(&source))
         }
     };
     let side = entry.map_or(224, |entry| entry.image);
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
     if size.iter().any(|side| !(8..=4096).contains(side)) {
         return Err(usage("--size: 8 to 4096 on each side").into());
     }
-    let info = zoo::info(&config, size, most)?;
+    let info = zoo::info(&architecture, size, most)?;
     let (macs, activations) = (info.cost.macs as f64, info.cost.activations as f64);
     let outputs: Vec<String> = info
         .outputs

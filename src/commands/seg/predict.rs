@@ -11,7 +11,7 @@ use nerve_core::run::RunFolder;
 use nerve_data::labels::{Class, picture, rgb};
 use nerve_data::write::write_atomically;
 use nerve_vision::load::Access;
-use nerve_vision::segmentation::{Inference, Prediction, Published, Segments, predict};
+use nerve_vision::segmentation::{Inference, Prediction, Published, SemanticSegmenter, predict};
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -95,11 +95,11 @@ fn stem(path: &Path) -> Cow<'_, str> {
 }
 
 /// The segmenter, its classes, and where its predictions go if nothing is said.
-fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn Segments>, Vec<Class>, PathBuf)> {
+fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn SemanticSegmenter>, Vec<Class>, PathBuf)> {
     let path = Path::new(given);
     if !path.join("config.toml").exists() {
-        context.common.device.resolve()?;
-        let published = Published::open(given, Access::Online)?;
+        let device = context.common.device.resolve()?;
+        let published = Published::open(given, Access::Online, device)?;
         let classes = published.names().to_vec();
         return Ok((Box::new(published), classes, PathBuf::from("predictions")));
     }

@@ -32,14 +32,14 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     if config.train.steps.is_none() {
         config.train.time.get_or_insert(TIME);
     }
-    context.common.device.resolve()?;
+    let device = context.common.device.resolve()?;
     config.data.labels = absolute(&config.data.labels)?;
     config.model.head_width = Some(config.model.width());
     config.model.weights = config.model.weights.as_deref().map(absolute).transpose()?;
     let set = segmentation::open(&config)?;
     let counts = segmentation::look(context, &set, &config)?;
     let name = set.name.clone();
-    let trainer = Trainer::new(config.clone(), Arc::new(set), &counts)?;
+    let trainer = Trainer::new(config.clone(), Arc::new(set), &counts, device)?;
     context.interrupt.clean();
     // This takes a name: nothing that can fail may follow but the run itself.
     let folder = match &context.common.out {

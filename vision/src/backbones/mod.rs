@@ -4,15 +4,22 @@
 //! `(batch, height, width, channels)`, finest first.
 pub mod grid;
 pub mod mit;
-pub mod parts;
+pub(crate) mod parts;
+mod residual;
 pub mod swin;
 pub mod tiny_vit;
 pub mod vit;
 
-use nerve_core::graph::{Mode, Result, Tensor};
+use std::any::Any;
+use std::fmt::Debug;
+
+use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// One of the maps that a backbone puts out.
+use crate::load::{Keys, WeightSource};
+pub use residual::{Adapters, Branch, MlpTap, MlpTrace, Part, Pass};
+
+/// One of the maps that a backbone returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
     /// Its channels.
@@ -22,14 +29,66 @@ pub struct Level {
     pub stride: usize,
 }
 
-/// What heads need of a backbone.
-pub trait Backbone {
-    /// The maps it puts out, finest first.
+/// What a backbone makes of images.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// Maps, as [`Backbone::levels`] says.
+    pub maps: Vec<Tensor>,
+    /// One embedding an image, `(batch, channels)`, where the model has one: the class token of a ViT, the mean of the
+    /// last map of a Swin classifier, each after the last norm.
+    pub global: Option<Tensor>,
+}
+
+/// A network that turns images into maps.
+pub trait Backbone: Debug + Send + Sync {
+    /// The maps it returns, finest first.
     fn levels(&self) -> Vec<Level>;
 
-    /// The maps of images `(batch, height, width, 3)`, as [`Self::levels`] says.
+    /// Its residual branches in the order in which a pass goes through them.
+    fn branches(&self) -> Vec<Branch>;
+
+    /// The features of images `(batch, height, width, 3)`.
     ///
     /// # Errors
     /// If the images have another number of channels or are too small.
-    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>>;
+    fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features>;
+
+    /// The maps of [`Self::features`] alone.
+    ///
+    /// # Errors
+    /// See [`Self::features`].
+    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        Ok(self.features(images, mode.into())?.maps)
+    }
+
+    /// The translation of a file's keys for [`crate::load::load`]. `prefix` is what the file puts before the backbone's
+    /// keys.
+    fn keys(&self, source: &WeightSource, prefix: &str) -> Box<dyn Keys>;
+
+    /// The number that the sides of images should be multiples of: pixels beyond it are cut off.
+    fn image_multiple(&self) -> usize {
+        1
+    }
+
+    /// Whether published files may lack the variable of this key, which then begins as it was drawn.
+    fn is_optional(&self, key: &str) -> bool {
+        let _ = key;
+        false
+    }
+}
+
+/// What a backbone is made of.
+pub trait BackboneConfig: Any + Debug + Send + Sync {
+    /// Builds it over the variables of `scope`.
+    ///
+    /// # Errors
+    /// If the configuration is contradictory, or variables exist with other shapes.
+    fn build(&self, scope: &Scope) -> Result<Box<dyn Backbone>>;
+
+    /// The same for dense prediction, with this rate of drop path at the last block: all stages of a hierarchical
+    /// backbone, four depths of a plain one.
+    fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig>;
+
+    /// The same as timm's program computes it.
+    fn timm(&self) -> Box<dyn BackboneConfig>;
 }

@@ -3,6 +3,7 @@ use nerve_core::graph::{Init, Result, Scope, Tensor, bail};
 use nerve_core::layers::Linear;
 use nerve_core::ops::linear::linear;
 
+use super::{Branch, MlpTrace, Pass};
 use crate::activation::Activation;
 
 /// Two linear layers with an activation between them; keys `fc1` and `fc2`.
@@ -24,17 +25,35 @@ impl Mlp {
         Ok(Self { fc1, fc2, activation })
     }
 
-    /// x is `(..., channels)`, as is the result.
+    /// x is `(..., channels)`, as is the result. `branch` is where it stands, for what listens to the pass.
     ///
     /// # Errors
     /// If its last extent is another.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, branch: &Branch, pass: Pass<'_>) -> Result<Tensor> {
         let hidden = self.fc1.forward(x)?;
-        match self.activation.gelu() {
-            Some(form) => self.fc2.forward_gelu(&hidden, form),
-            None => self.fc2.forward(&self.activation.forward(&hidden)?),
-        }
+        second_layer(&self.fc2, self.activation, x, &hidden, branch, pass)
     }
+}
+
+/// The second half of an MLP, with its activation: of `hidden`, which was computed of `input`.
+pub(super) fn second_layer(
+    layer: &Linear,
+    activation: Activation,
+    input: &Tensor,
+    hidden: &Tensor,
+    branch: &Branch,
+    pass: Pass<'_>,
+) -> Result<Tensor> {
+    let output = match activation.gelu() {
+        Some(form) => layer.forward_gelu(hidden, form)?,
+        None => layer.forward(&activation.forward(hidden)?)?,
+    };
+    if let Some(tap) = pass.tap {
+        // The op above does not keep what it activates.
+        let hidden = &activation.forward(hidden)?;
+        tap.tap(branch, MlpTrace { input, hidden, output: &output })?;
+    }
+    Ok(output)
 }
 
 /// Square patches of an image, each as a row of features: a convolution whose stride is its kernel, computed as one

@@ -13,6 +13,8 @@ use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
 use nerve_core::ops::{add::add, drop_path::dropout, linear::linear, relu::relu, resize::bilinear};
 use serde::{Deserialize, Serialize};
 
+use super::Head;
+
 /// What the head is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AllMlpConfig {
@@ -74,16 +76,6 @@ impl AllMlp {
         })
     }
 
-    /// Each map is `(batch, height, width, inputs)`, of any size; the result is `(batch, height, width, classes)` on the
-    /// grid of the first.
-    ///
-    /// # Errors
-    /// If maps and inputs do not fit.
-    pub fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
-        let x = relu(&self.norm.forward(&self.fused(maps)?, mode)?)?;
-        self.classifier.forward(&dropout(&x, self.dropout, mode, 0)?)
-    }
-
     /// What the fusion puts out.
     fn fused(&self, maps: &[Tensor]) -> Result<Tensor> {
         let (n, channels) = (maps.len(), self.channels);
@@ -112,6 +104,13 @@ impl AllMlp {
     }
 }
 
+impl Head for AllMlp {
+    fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
+        let x = relu(&self.norm.forward(&self.fused(maps)?, mode)?)?;
+        self.classifier.forward(&dropout(&x, self.dropout, mode, 0)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +130,7 @@ mod tests {
         let head = AllMlp::new(&variables.tracked(), &config).expect("a head");
         for (i, (_, variable)) in variables.all().iter().enumerate() {
             let moved = values(31 * i, variable.var.dims());
-            let moved = if variable.trainable { moved } else { moved.abs().expect("values") };
+            let moved = if variable.is_trainable() { moved } else { moved.abs().expect("values") };
             variable.var.set(&moved).expect("set");
         }
         let sizes = [[9, 7], [5, 4], [3, 2], [3, 2]];

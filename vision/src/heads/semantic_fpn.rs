@@ -14,6 +14,7 @@ use nerve_core::ops::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Head;
 use super::parts::{ConvNorm, conv, size};
 use crate::backbones::Level;
 
@@ -83,13 +84,10 @@ impl SemanticFpn {
         }
         Ok(head)
     }
+}
 
-    /// Each map is `(batch, height, width, inputs)`, finest first; the result is `(batch, height, width, classes)` on the
-    /// grid of the first.
-    ///
-    /// # Errors
-    /// If maps and inputs do not fit.
-    pub fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
+impl Head for SemanticFpn {
+    fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
         if maps.len() != self.laterals.len() {
             bail!("Semantic FPN: {} maps, not {}", maps.len(), self.laterals.len());
         }

@@ -1,5 +1,6 @@
 use nerve_core::graph::{Device, Mode, Randomness, Tensor, Variables};
 
+use super::Head;
 use super::fcn::{FcnHead, FcnHeadConfig};
 use super::semantic_fpn::{SemanticFpn, SemanticFpnConfig};
 use super::uper_net::{UperNetHead, UperNetHeadConfig};

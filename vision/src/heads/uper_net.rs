@@ -9,6 +9,7 @@ use nerve_core::layers::Conv2d;
 use nerve_core::ops::{add::add, pool::adaptive_avg_pool2d, resize::bilinear};
 use serde::{Deserialize, Serialize};
 
+use super::Head;
 use super::parts::{ConvNorm, conv, size};
 
 /// What the head is made of.
@@ -75,13 +76,10 @@ impl UperNetHead {
         }
         self.bottleneck.forward(&cat(&parts.iter().collect::<Vec<_>>(), 3)?, mode)
     }
+}
 
-    /// Each map is `(batch, height, width, inputs)`, finest first; the result is `(batch, height, width, classes)` on the
-    /// grid of the first.
-    ///
-    /// # Errors
-    /// If maps and inputs do not fit.
-    pub fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
+impl Head for UperNetHead {
+    fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor> {
         let Some((coarsest, finer)) = maps.split_last() else { bail!("UPerNet: no maps") };
         if finer.len() != self.laterals.len() {
             bail!("UPerNet: {} maps, not {}", maps.len(), self.laterals.len() + 1);

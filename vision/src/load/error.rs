@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use nerve_core::weights::WeightsError;
 
-use super::Report;
+use super::LoadReport;
 
 /// Weights that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum LoadError {
     },
     /// A strict load that left something out.
     #[error("{0}")]
-    Incomplete(Box<Report>),
+    Incomplete(Box<LoadReport>),
     /// The graph engine failed.
     #[error(transparent)]
     Graph(#[from] nerve_core::graph::Error),

@@ -2,7 +2,7 @@
 
 /// Where an array of a file belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// It is this variable.
     Variable(String),
     /// It is one of several equal parts of this variable, along the first extent.
@@ -20,7 +20,7 @@ pub enum Place {
     Unknown,
 }
 
-impl Place {
+impl Destination {
     /// The same under a prefix: the keys of a part of a model.
     #[must_use]
     pub fn under(self, prefix: &str) -> Self {
@@ -35,7 +35,7 @@ impl Place {
 /// A model's translation of the keys that files of its weights use.
 pub trait Keys {
     /// Where the array `name` of a file belongs.
-    fn place(&self, name: &str) -> Place;
+    fn destination(&self, name: &str) -> Destination;
 
     /// Values for the variable `key` of the shape `to`, from an array of another shape, if the model knows how: grids of
     /// positions are resized.
@@ -45,8 +45,8 @@ pub trait Keys {
     }
 }
 
-impl<F: Fn(&str) -> Place> Keys for F {
-    fn place(&self, name: &str) -> Place {
+impl<F: Fn(&str) -> Destination> Keys for F {
+    fn destination(&self, name: &str) -> Destination {
         self(name)
     }
 }

@@ -1,8 +1,8 @@
 //! Weights that others have published, into a model's variables.
 //!
-//! A [`Source`] is a file, or a folder as Hugging Face lays them out, or a model's name on the hub. [`load`] asks a
-//! model's [`Keys`] where each array of the source belongs, and writes values in place; the [`Report`] lists what did not
-//! fit, and [`Report::strict`] makes an error of it.
+//! A [`WeightSource`] is a file, or a folder as Hugging Face lays them out, or a model's name on the hub. [`load`] asks a
+//! model's [`Keys`] where each array of the source belongs, and writes values in place; the [`LoadReport`] lists what did not
+//! fit, and [`LoadReport::strict`] makes an error of it.
 mod error;
 #[cfg(feature = "hub")]
 mod fetch;
@@ -17,9 +17,9 @@ use nerve_core::graph::{Tensor, Variables};
 
 pub use error::LoadError;
 pub use hub::{Access, hub_folder};
-pub use keys::{Keys, Place, renamed};
-pub use report::{Mismatch, Report};
-pub use source::Source;
+pub use keys::{Destination, Keys, renamed};
+pub use report::{LoadReport, Mismatch};
+pub use source::WeightSource;
 
 /// Loads what `source` holds into the variables whose keys begin with `prefix` (which `keys` does not know of).
 ///
@@ -30,10 +30,10 @@ pub use source::Source;
 pub fn load(
     variables: &Variables,
     prefix: &str,
-    source: &mut Source,
+    source: &mut WeightSource,
     keys: &dyn Keys,
-) -> Result<Report, LoadError> {
-    let mut report = Report { source: source.origin().to_owned(), ..Report::default() };
+) -> Result<LoadReport, LoadError> {
+    let mut report = LoadReport { source: source.origin().to_owned(), ..LoadReport::default() };
     let mut missing: BTreeMap<String, nerve_core::graph::Var> = BTreeMap::new();
     for (key, variable) in variables.all() {
         if let Some(key) = key.strip_prefix(prefix) {
@@ -44,14 +44,14 @@ pub fn load(
     let names: Vec<(String, Vec<usize>)> =
         source.shapes().map(|(n, s)| (n.to_owned(), s.to_owned())).collect();
     for (name, shape) in names {
-        let (key, part) = match keys.place(&name) {
-            Place::Variable(key) => (key, None),
-            Place::Part { key, part, parts } => (key, Some((part, parts))),
-            Place::Ignored => {
+        let (key, part) = match keys.destination(&name) {
+            Destination::Variable(key) => (key, None),
+            Destination::Part { key, part, parts } => (key, Some((part, parts))),
+            Destination::Ignored => {
                 report.ignored.push(name);
                 continue;
             }
-            Place::Unknown => {
+            Destination::Unknown => {
                 report.unexpected.push(name);
                 continue;
             }

@@ -16,7 +16,7 @@ pub struct Mismatch {
 
 /// The result of a load. Missing keys are the model's, all others the file's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct LoadReport {
     /// The file or folder.
     pub source: String,
     /// How many variables have new values.
@@ -35,7 +35,7 @@ pub struct Report {
     pub fresh: Vec<String>,
 }
 
-impl Report {
+impl LoadReport {
     /// The report, if every variable was found and nothing was left over.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl Report {
 /// Keys of a kind that a message lists.
 const LISTED: usize = 10;
 
-impl fmt::Display for Report {
+impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} variables loaded", self.source, self.loaded)?;
         list(f, "missing in the file", &self.missing, |key| key.clone())?;

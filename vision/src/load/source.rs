@@ -17,7 +17,7 @@ pub(super) const INDEX: [&str; 2] = ["model.safetensors.index.json", "pytorch_mo
 
 /// Named arrays in one file or several, and the configuration beside them.
 #[derive(Debug)]
-pub struct Source {
+pub struct WeightSource {
     origin: String,
     files: Vec<WeightFile>,
     /// Which file holds an array, and its shape.
@@ -25,7 +25,7 @@ pub struct Source {
     config: Option<PathBuf>,
 }
 
-impl Source {
+impl WeightSource {
     /// A file or folder, or a model on the hub by the name `owner/name`.
     ///
     /// # Errors

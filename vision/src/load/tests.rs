@@ -29,15 +29,15 @@ fn model() -> Variables {
     variables
 }
 
-fn place(name: &str) -> Place {
-    let part = |part| Place::Part { key: "qkv.weight".into(), part, parts: 3 };
+fn place(name: &str) -> Destination {
+    let part = |part| Destination::Part { key: "qkv.weight".into(), part, parts: 3 };
     match name {
         "attention.query.weight" => part(0),
         "attention.key.weight" => part(1),
         "attention.value.weight" => part(2),
-        "attention.index" => Place::Ignored,
-        name if name.starts_with("strange") => Place::Unknown,
-        name => Place::Variable(renamed(name, &[("attention.output", "proj")])),
+        "attention.index" => Destination::Ignored,
+        name if name.starts_with("strange") => Destination::Unknown,
+        name => Destination::Variable(renamed(name, &[("attention.output", "proj")])),
     }
 }
 
@@ -57,13 +57,15 @@ fn parts_are_joined_and_shards_found() {
         serde_json::json!({"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "a.safetensors"}});
     fs::write(folder.path().join("model.safetensors.index.json"), map.to_string()).expect("a file");
     fs::write(folder.path().join("config.json"), r#"{"width": 3}"#).expect("a file");
-    let mut source = Source::find(&folder.path().display().to_string(), Access::Offline).expect("a source");
+    let mut source =
+        WeightSource::find(&folder.path().display().to_string(), Access::Offline).expect("a source");
     let config: BTreeMap<String, usize> = source.config().expect("JSON").expect("a configuration");
     assert_eq!(config["width"], 3);
     let variables = model();
     // Values change in place: tensors that a model holds see them.
     let held = variables.get("m.qkv.weight").expect("a variable").var.as_detached_tensor();
-    let report = load(&variables, "m.", &mut source, &place).and_then(Report::strict).expect("a strict load");
+    let report =
+        load(&variables, "m.", &mut source, &place).and_then(LoadReport::strict).expect("a strict load");
     assert_eq!((report.loaded, report.ignored.len()), (3, 1));
     assert_eq!(*read(&held).expect("values"), (1..=12).map(|v| v as f32).collect::<Vec<_>>());
     let proj = variables.get("m.proj.weight").expect("a variable").var;
@@ -81,7 +83,7 @@ fn what_does_not_fit_is_listed_key_by_key() {
     let variables = model();
     let before = read(&variables.get("m.qkv.weight").expect("a variable").var).expect("values").to_vec();
     let report =
-        load(&variables, "m.", &mut Source::open(&path).expect("a source"), &place).expect("a report");
+        load(&variables, "m.", &mut WeightSource::open(&path).expect("a source"), &place).expect("a report");
     assert_eq!(report.missing, ["m.proj.weight", "m.qkv.weight"]);
     assert_eq!((report.unexpected.len(), report.mismatched.len(), report.loaded), (14, 1, 0));
     assert_eq!(*read(&variables.get("m.qkv.weight").expect("a variable").var).expect("values"), before);
@@ -101,7 +103,7 @@ fn what_does_not_fit_is_listed_key_by_key() {
 fn resizing_is_the_models_business() {
     struct Resizing;
     impl Keys for Resizing {
-        fn place(&self, name: &str) -> Place {
+        fn destination(&self, name: &str) -> Destination {
             place(name)
         }
         fn resize(&self, key: &str, values: &[f32], _: &[usize], to: &[usize]) -> Option<Vec<f32>> {
@@ -112,8 +114,8 @@ fn resizing_is_the_models_business() {
     let path = folder.path().join("w.safetensors");
     write(&path, &[Q, K, V, PROJ, ("norm.bias", &[3], &[1., 2., 3.])]);
     let variables = model();
-    let report = load(&variables, "m.", &mut Source::open(&path).expect("a source"), &Resizing)
-        .and_then(Report::strict)
+    let report = load(&variables, "m.", &mut WeightSource::open(&path).expect("a source"), &Resizing)
+        .and_then(LoadReport::strict)
         .expect("a strict load");
     assert_eq!(report.resized, ["norm.bias"]);
     assert_eq!(*read(&variables.get("m.norm.bias").expect("a variable").var).expect("values"), [1., 2.]);
@@ -122,15 +124,15 @@ fn resizing_is_the_models_business() {
 #[test]
 fn folders_without_weights_and_indices_that_lead_away_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    assert!(matches!(Source::open(folder.path()), Err(LoadError::NoWeights(_))));
+    assert!(matches!(WeightSource::open(folder.path()), Err(LoadError::NoWeights(_))));
     for name in ["../a.safetensors", "/etc/passwd", "a/b", "..", ""] {
         let map = serde_json::json!({"weight_map": {"x": name}});
         fs::write(folder.path().join("model.safetensors.index.json"), map.to_string()).expect("a file");
-        let error = Source::open(folder.path()).expect_err("refused").to_string();
+        let error = WeightSource::open(folder.path()).expect_err("refused").to_string();
         assert!(error.contains("no plain name"), "{error}");
     }
     fs::write(folder.path().join("model.safetensors.index.json"), "{").expect("a file");
-    assert!(matches!(Source::open(folder.path()), Err(LoadError::Json { .. })));
+    assert!(matches!(WeightSource::open(folder.path()), Err(LoadError::Json { .. })));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Batches, made ahead by a thread of their own: which pictures a step sees, and how they are varied, depends on the seed
-//! and the step alone.
+//! Batches, made ahead by a thread of their own: which images a step is given, and how they are augmented, depends on the
+//! seed and the step alone.
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -13,24 +13,16 @@ use super::SegmentationError;
 
 /// Batches that wait for their step.
 const AHEAD: usize = 2;
-/// Decoded pictures are kept if all of them take at most so many bytes.
+/// Decoded images are kept as long as all of them take at most so many bytes.
 const KEEP: usize = 2 << 30;
 
-/// Pictures and their labels, ready for a step.
-pub(super) struct Batch {
+/// Images and their labels, ready for a step.
+#[derive(Debug)]
+pub struct Batch {
     /// `(batch, height, width, 3)`, normalised.
-    pub(super) images: Vec<f32>,
-    /// A class per pixel, in the same order.
-    pub(super) labels: Arc<[u8]>,
-    /// Batch, height, width.
-    pub(super) extents: [usize; 3],
-}
-
-impl Batch {
-    /// The pictures as a tensor.
-    pub(super) fn tensor(images: Vec<f32>, [n, h, w]: [usize; 3]) -> nerve_core::graph::Result<Tensor> {
-        Tensor::from_vec(images, (n, h, w, 3), &Device::Cpu)
-    }
+    pub images: Tensor,
+    /// A class per pixel, row-major as the images.
+    pub labels: Arc<[u8]>,
 }
 
 /// What batches are made of.
@@ -41,6 +33,7 @@ pub(super) struct Recipe {
     pub(super) augment: Augment,
     pub(super) batch: usize,
     pub(super) seed: u64,
+    pub(super) device: Device,
 }
 
 /// The thread's end of a channel.
@@ -74,7 +67,7 @@ impl Batches {
 
 struct Maker {
     recipe: Recipe,
-    /// Decoded pictures by their place, and the bytes they take.
+    /// Decoded images by their position in the split, and the bytes they take.
     kept: Vec<Option<Arc<Labelled>>>,
     bytes: usize,
     /// An epoch and its order.
@@ -90,41 +83,42 @@ impl Maker {
     fn batch(&mut self, number: u64) -> Result<Batch, SegmentationError> {
         let size = self.recipe.batch;
         let [h, w] = self.recipe.augment.crop;
-        let mut images = Vec::with_capacity(size * h * w * 3);
+        let mut images: Vec<f32> = Vec::with_capacity(size * h * w * 3);
         let mut labels = Vec::with_capacity(size * h * w);
         for i in 0..size as u64 {
             let index = number * size as u64 + i;
-            let picture = self.picture(index)?;
-            let Labelled { image, mask } = &*picture;
+            let labelled = self.image(index)?;
+            let Labelled { image, mask } = &*labelled;
             let sample = self.recipe.augment.sample(image.view(), mask.view(), self.recipe.seed, index)?;
             images.extend(sample.image.iter());
             labels.extend(sample.mask.iter());
         }
-        Ok(Batch { images, labels: labels.into(), extents: [size, h, w] })
+        let images = Tensor::from_vec(images, (size, h, w, 3), &self.recipe.device)?;
+        Ok(Batch { images, labels: labels.into() })
     }
 
-    /// The picture that sample `index` of the run shows: all of them once, then all again in another order.
-    fn picture(&mut self, index: u64) -> Result<Arc<Labelled>, SegmentationError> {
+    /// The image of sample `index` of the run: all of them once, then all again in another order.
+    fn image(&mut self, index: u64) -> Result<Arc<Labelled>, SegmentationError> {
         let n = self.recipe.pairs.len() as u64;
         let epoch = index / n;
         if self.order.0 != epoch {
             self.order = (epoch, order(n as usize, self.recipe.seed, epoch));
         }
-        let place = self.order.1[(index % n) as usize];
-        if let Some(picture) = &self.kept[place] {
-            return Ok(picture.clone());
+        let at = self.order.1[(index % n) as usize];
+        if let Some(labelled) = &self.kept[at] {
+            return Ok(labelled.clone());
         }
-        let picture = Arc::new(self.recipe.set.load(&self.recipe.pairs[place])?);
-        let bytes = picture.image.len() + picture.mask.len();
+        let labelled = Arc::new(self.recipe.set.load(&self.recipe.pairs[at])?);
+        let bytes = labelled.image.len() + labelled.mask.len();
         if self.bytes + bytes <= KEEP {
             self.bytes += bytes;
-            self.kept[place] = Some(picture.clone());
+            self.kept[at] = Some(labelled.clone());
         }
-        Ok(picture)
+        Ok(labelled)
     }
 }
 
-/// The order of `n` pictures in an epoch (Fisher and Yates).
+/// The order of `n` images in an epoch (Fisher and Yates).
 fn order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let rng = Rng::new(seed);
     let mut all: Vec<usize> = (0..n).collect();

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::zoo::{self, ENTRIES, Entry, Kind};
+use crate::backbones::BackboneConfig;
+use crate::backbones::tiny_vit::TinyVitConfig;
+use crate::zoo::ENTRIES;
 
 /// What a run is given if nothing is said.
 const DEFAULT: &str = "tinyvit-5m";
@@ -15,31 +17,34 @@ const ALIAS: &str = "tiny-vit";
 
 /// A backbone by its name in the list of models.
 #[derive(Clone, Copy)]
-pub struct BackboneName(&'static Entry);
+pub struct BackboneName {
+    name: &'static str,
+    config: fn() -> Box<dyn BackboneConfig>,
+}
 
 impl BackboneName {
-    /// Its entry in the list.
-    #[must_use]
-    pub fn entry(self) -> &'static Entry {
-        self.0
-    }
-
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.0.name
+        self.name
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn config(self) -> Box<dyn BackboneConfig> {
+        (self.config)()
     }
 
     /// All that there are.
     pub fn all() -> impl Iterator<Item = Self> {
-        ENTRIES.iter().filter(|entry| entry.kind() == Kind::Backbone).map(Self)
+        ENTRIES.iter().filter_map(|entry| Some(Self { name: entry.name, config: entry.backbone()? }))
     }
 }
 
 impl Default for BackboneName {
     fn default() -> Self {
-        // The list is never empty.
-        Self(zoo::find(DEFAULT).unwrap_or(&ENTRIES[0]))
+        let fallback = Self { name: DEFAULT, config: || Box::new(TinyVitConfig::default()) };
+        Self::all().find(|backbone| backbone.name == DEFAULT).unwrap_or(fallback)
     }
 }
 

@@ -76,6 +76,10 @@ pub struct ModelConfig {
     /// Rate of drop path of the last block
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub drop_path: f32,
+    /// Weight of the loss of an auxiliary head on the backbone's third map, which is trained along and left out of
+    /// inference; 0 has no such head, 0.4 is as published with upernet
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.0)]
+    pub aux_weight: f32,
 }
 
 impl Default for ModelConfig {
@@ -87,6 +91,7 @@ impl Default for ModelConfig {
             head_width: None,
             dropout: 0.1,
             drop_path: 0.0,
+            aux_weight: 0.0,
         }
     }
 }

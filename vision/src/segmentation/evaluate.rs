@@ -5,7 +5,7 @@ use nerve_core::metrics::segmentation::{Boundaries, Confusion, Scores, TOLERANCE
 use nerve_core::run::Cancel;
 use nerve_data::labels::{LabelSet, LabelSplit, Labelled};
 
-use super::{Inference, Prediction, SegmentationError, Segments, predict};
+use super::{Inference, Prediction, SegmentationError, SemanticSegmenter, predict};
 
 /// What was measured.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Evaluation {
 /// # Errors
 /// If a picture cannot be read, or is too small for the model.
 pub fn evaluate(
-    segmenter: &dyn Segments,
+    segmenter: &dyn SemanticSegmenter,
     set: &LabelSet,
     split: &LabelSplit,
     inference: &Inference,

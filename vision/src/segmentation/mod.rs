@@ -2,94 +2,52 @@
 mod batches;
 mod choice;
 mod config;
+mod error;
 mod evaluate;
-mod infer;
-mod model;
+mod groups;
+mod inference;
+mod network;
+mod predict;
 mod published;
 mod pyramid;
 mod run;
+mod segmenter;
 mod state;
+mod task;
 mod trainer;
 mod validate;
 
-use std::path::PathBuf;
+use nerve_core::graph::{Device, Tensor};
 
-use nerve_core::checkpoint::CheckpointError;
-use nerve_core::metrics::segmentation::SegmentationError as MetricsError;
-use nerve_core::settings::SettingError;
-use nerve_data::labels::LabelError;
-
-use crate::load::{LoadError, Report};
-
+pub use batches::Batch;
 pub use choice::{BackboneName, HeadKind};
 pub use config::{
     AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, size,
 };
+pub use error::SegmentationError;
 pub use evaluate::{Evaluation, evaluate};
-pub use infer::{Inference, Prediction, Segments, predict};
-pub use model::Segmenter;
+pub use groups::groups;
+pub use inference::Inference;
+pub use predict::{Prediction, predict};
 pub use published::Published;
 pub use run::{REPORT_EVERY, publish_picture, publish_scores};
+pub use segmenter::Segmenter;
 pub use state::{class_pixels, step_of, trained, trained_alone};
-pub use trainer::Trainer;
+pub use task::SegmentationTask;
+pub use trainer::{Step, Trainer};
 
-/// What can go wrong; every message names the file or the setting, and the remedy.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SegmentationError {
-    /// A setting that makes no sense.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// Pictures or labels that cannot be used.
-    #[error(transparent)]
-    Labels(#[from] LabelError),
-    /// A picture that cannot be read.
-    #[error(transparent)]
-    Image(#[from] nerve_data::image::ImageError),
-    /// Pictures that cannot be varied.
-    #[error(transparent)]
-    Augment(#[from] nerve_data::augment::AugmentError),
-    /// Weights that cannot be used.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Weights that are not those of the backbone.
-    #[error(
-        "{report}\nare these the weights of {backbone}? --backbone says which it is; `nerve models` lists them"
-    )]
-    Weights {
-        /// What was to be filled.
-        backbone: BackboneName,
-        /// What was found and what was not.
-        report: Box<Report>,
-    },
-    /// A checkpoint that cannot be written or used.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A checkpoint of something else.
-    #[error("{}: {reason}", path.display())]
-    Other {
-        /// The file.
-        path: PathBuf,
-        /// Why it cannot be taken.
-        reason: String,
-    },
-    /// The loss is no number any more.
-    #[error(
-        "the loss is not finite after step {step}: a lower --lr (now {rate}) or --clip usually helps; the last checkpoint stays"
-    )]
-    Diverged {
-        /// The step.
-        step: u64,
-        /// The learning rate.
-        rate: f32,
-    },
-    /// The graph engine failed.
-    #[error("{0}")]
-    Graph(#[from] nerve_core::graph::Error),
-    /// Labels that cannot be compared.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The thread that reads pictures is gone.
-    #[error("the thread that reads pictures ended too early")]
-    Reader,
+/// What gives every pixel scores of classes: a trained segmenter, or a published one.
+pub trait SemanticSegmenter {
+    /// The number of classes.
+    fn classes(&self) -> usize;
+
+    /// The device that images belong on.
+    fn device(&self) -> &Device;
+
+    /// Scores `(batch, h, w, classes)` on a grid of the model's, for normalised images `(batch, height, width, 3)`;
+    /// nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// If the images are too small.
+    fn infer(&self, images: &Tensor) -> nerve_core::graph::Result<Tensor>;
 }

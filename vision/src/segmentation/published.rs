@@ -1,43 +1,44 @@
 //! Segmenters that others have trained, to label with as they are.
 use std::collections::BTreeMap;
 
-use nerve_core::graph::{Mode, Result, Tensor, bail};
+use nerve_core::device;
+use nerve_core::graph::{Device, Mode, Result, Tensor, Variables, graph_device};
 use nerve_data::labels::{Class, MAX_CLASSES, color_map};
 
-use super::{SegmentationError, Segments};
-use crate::load::{Access, Source};
-use crate::zoo::{self, Config, Model};
+use super::{SegmentationError, SemanticSegmenter};
+use crate::load::{Access, WeightSource};
+use crate::zoo::{self, Architecture, Model, Opened, SegmentationModel};
 
 /// A published segmenter with its classes.
 pub struct Published {
-    model: Model,
+    model: Box<dyn SegmentationModel>,
+    variables: Variables,
     classes: Vec<Class>,
 }
 
 impl Published {
-    /// From a folder, or a name on the Hugging Face hub.
+    /// From a folder, or a name on the Hugging Face hub, on `device`.
     ///
     /// # Errors
-    /// If nothing is there, or it is no segmenter that can be built.
-    pub fn open(name: &str, access: Access) -> std::result::Result<Self, SegmentationError> {
-        let (config, _, model, _) = zoo::open(&mut Source::find(name, access)?)?;
-        let names = match &config {
-            Config::Segformer(config) => &config.id2label,
-            Config::UperNet(config) => &config.id2label,
-            _ => {
-                return Err(no_segmenter(
-                    name,
-                    "a backbone alone; `nerve seg train --weights` makes one of it",
-                ));
-            }
+    /// If nothing is found, or it is no segmenter that can be built, or the device cannot be used.
+    pub fn open(
+        name: &str,
+        access: Access,
+        device: device::Device,
+    ) -> std::result::Result<Self, SegmentationError> {
+        let opened = zoo::open(&mut WeightSource::find(name, access)?, graph_device(device)?)?;
+        let Opened { architecture: Architecture::Segmenter(config), model: Model::Segmenter(model), .. } =
+            opened
+        else {
+            let reason = "it is a backbone alone; `nerve seg train --weights` trains a segmenter from one";
+            return Err(no_segmenter(name, reason));
         };
+        let names = config.class_names();
         if names.is_empty() || names.len() > MAX_CLASSES {
-            return Err(no_segmenter(
-                name,
-                "its config.json names no classes in `id2label`, or more than 255",
-            ));
+            let reason = "its config.json names no classes in `id2label`, or more than 255";
+            return Err(no_segmenter(name, reason));
         }
-        Ok(Self { model, classes: classes(names) })
+        Ok(Self { model, variables: opened.variables, classes: classes(names) })
     }
 
     /// Its classes, in PASCAL VOC's colors.
@@ -57,16 +58,17 @@ fn classes(names: &BTreeMap<String, String>) -> Vec<Class> {
     (0..names.len()).map(|i| Class { name: name(i), color: color_map((i + 1) as u8) }).collect()
 }
 
-impl Segments for Published {
+impl SemanticSegmenter for Published {
     fn classes(&self) -> usize {
         self.classes.len()
     }
 
-    fn answer(&self, images: &Tensor) -> Result<Tensor> {
-        match self.model.outputs(images, Mode::Eval)?.pop() {
-            Some(scores) => Ok(scores),
-            None => bail!("the model puts out nothing"),
-        }
+    fn device(&self) -> &Device {
+        self.variables.device()
+    }
+
+    fn infer(&self, images: &Tensor) -> Result<Tensor> {
+        self.model.scores(images, Mode::Eval)
     }
 }
 

@@ -15,7 +15,7 @@ use nerve_core::ops::pool::max_pool2d;
 use crate::backbones::Level;
 
 /// Maps that a pyramid is made of.
-pub(super) const MAPS: usize = 4;
+const MAPS: usize = 4;
 
 /// A transposed convolution of 2x2 with a stride of two.
 #[derive(Clone, Debug)]
@@ -29,9 +29,9 @@ impl Up {
     }
 }
 
-/// What becomes of one map.
+/// How one map is rescaled.
 #[derive(Clone, Debug)]
-enum Change {
+enum Rescale {
     Same,
     Double(Up),
     Quadruple(Up, BatchNorm2d, Up),
@@ -41,7 +41,7 @@ enum Change {
 /// The pyramid.
 #[derive(Clone, Debug)]
 pub(super) struct Pyramid {
-    changes: [Change; MAPS],
+    rescales: [Rescale; MAPS],
     levels: Vec<Level>,
 }
 
@@ -58,16 +58,16 @@ impl Pyramid {
             let scope = scope.at(i).at(j);
             Ok::<_, nerve_core::graph::Error>(Up(Linear::new(&scope.at("up"), channels, 4 * channels)?))
         };
-        let (changes, strides) = if patch.is_multiple_of(4) {
+        let (rescales, strides) = if patch.is_multiple_of(4) {
             let norm = BatchNorm2d::new(&scope.at(0).at(0).at("norm"), channels, 1e-5, 0.1)?;
-            let first = Change::Quadruple(up(0, 0)?, norm, up(0, 1)?);
-            let changes = [first, Change::Double(up(1, 0)?), Change::Same, Change::Half];
-            (changes, [patch / 4, patch / 2, patch, 2 * patch])
+            let first = Rescale::Quadruple(up(0, 0)?, norm, up(0, 1)?);
+            let rescales = [first, Rescale::Double(up(1, 0)?), Rescale::Same, Rescale::Half];
+            (rescales, [patch / 4, patch / 2, patch, 2 * patch])
         } else {
-            let changes = [Change::Double(up(0, 0)?), Change::Same, Change::Same, Change::Half];
-            (changes, [patch / 2, patch, patch, 2 * patch])
+            let rescales = [Rescale::Double(up(0, 0)?), Rescale::Same, Rescale::Same, Rescale::Half];
+            (rescales, [patch / 2, patch, patch, 2 * patch])
         };
-        Ok(Self { changes, levels: strides.map(|stride| Level { channels, stride }).to_vec() })
+        Ok(Self { rescales, levels: strides.map(|stride| Level { channels, stride }).to_vec() })
     }
 
     /// The maps that heads are given.
@@ -80,20 +80,20 @@ impl Pyramid {
     /// # Errors
     /// If they have other channels.
     pub(super) fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Vec<Tensor>> {
-        let change = |(x, change): (&Tensor, &Change)| match change {
-            Change::Same => Ok(x.clone()),
-            Change::Double(up) => up.forward(x),
-            Change::Quadruple(first, norm, second) => {
+        let rescale = |(x, rescale): (&Tensor, &Rescale)| match rescale {
+            Rescale::Same => Ok(x.clone()),
+            Rescale::Double(up) => up.forward(x),
+            Rescale::Quadruple(first, norm, second) => {
                 second.forward(&norm.forward_gelu(&first.forward(x)?, mode, Form::Exact)?)
             }
-            Change::Half => {
+            Rescale::Half => {
                 let (_, rows, columns, _) = x.dims4()?;
                 // A side of one patch stays.
                 let kernel = [rows, columns].map(|side| side.min(2));
                 max_pool2d(x, kernel, kernel, [0, 0])
             }
         };
-        maps.iter().zip(&self.changes).map(change).collect()
+        maps.iter().zip(&self.rescales).map(rescale).collect()
     }
 }
 

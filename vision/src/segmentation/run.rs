@@ -115,15 +115,15 @@ impl Trainer {
         let Some(split) = self.held_out() else { return Ok(None) };
         let every = split.pairs.len().div_ceil(SHOWN).max(1);
         let step = self.step;
-        self.optimizer.swap_average()?;
+        self.stepper.optimizer_mut().swap_average()?;
         let mut show = |place: usize, labelled: &Labelled, found: &Prediction| {
             if place.is_multiple_of(every) {
                 let stem = split.pairs[place].image.file_stem().unwrap_or_default();
                 publish_picture(events, step, &stem.to_string_lossy(), labelled, found);
             }
         };
-        let measured = evaluate(&self.segmenter, &self.set, &split, inference, false, cancel, &mut show);
-        self.optimizer.swap_average()?;
+        let measured = evaluate(&self.task.segmenter, &self.set, &split, inference, false, cancel, &mut show);
+        self.stepper.optimizer_mut().swap_average()?;
         let Some(evaluation) = measured? else { return Ok(None) };
         publish_scores(events, step, self.elapsed(), &evaluation);
         Ok(Some(evaluation))
@@ -134,7 +134,7 @@ impl Trainer {
         let progress = self.progress();
         let eta = self.elapsed().as_secs_f64() * (1.0 - progress) / progress.max(1e-9);
         let images = n * (self.config.train.batch * self.config.train.accumulate) as f64;
-        let values = vec![
+        let mut values = vec![
             ("loss".into(), window.loss / n),
             ("lr".into(), f64::from(self.config.train.lr) * window.last.factor),
             ("gradient_norm".into(), window.last.norm),
@@ -143,6 +143,10 @@ impl Trainer {
             ("images_per_s".into(), images / seconds),
             ("images".into(), self.images() as f64),
         ];
+        if let [_, _, ..] = window.last.parts[..] {
+            let part = |(name, value): &(String, f64)| (format!("loss/{name}").into(), *value);
+            values.extend(window.last.parts.iter().map(part));
+        }
         events.publish(Event::Scalars { step: self.step, elapsed: self.elapsed(), values });
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
-use nerve_core::graph::{change, values_of};
+use nerve_core::device::Device;
+use nerve_core::graph::{to_vec, update_in_place};
 use nerve_data::labels::{Class, LabelSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{BackboneName, HeadKind, SegConfig, SegmentationError, Segmenter, Trainer};
+use super::{BackboneName, HeadKind, ModelConfig, SegConfig, SegmentationError, Segmenter, Trainer};
 
 /// The settings that shape the network, and its classes, as JSON.
 const MODEL: &str = "model";
@@ -30,21 +31,24 @@ struct Shape {
     head: HeadKind,
     head_width: usize,
     classes: usize,
+    #[serde(default)]
+    auxiliary_head: bool,
 }
 
 impl Shape {
     fn of(config: &SegConfig, classes: usize) -> Self {
-        let model = &config.model;
-        Self { backbone: model.backbone, head: model.head, head_width: model.width(), classes }
+        let ModelConfig { backbone, head, aux_weight, .. } = config.model;
+        Self { backbone, head, head_width: config.model.width(), classes, auxiliary_head: aux_weight > 0.0 }
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backbone, head, head_width, classes } = self;
+        let Self { backbone, head, head_width, classes, auxiliary_head } = self;
         let head = head.to_possible_value();
         let head = head.as_ref().map_or("", |head| head.get_name());
-        write!(f, "backbone {backbone}, head {head} with head_width {head_width}, {classes} classes")
+        write!(f, "backbone {backbone}, head {head} with head_width {head_width}, {classes} classes")?;
+        if *auxiliary_head { write!(f, ", an auxiliary head (aux_weight above 0)") } else { Ok(()) }
     }
 }
 
@@ -63,17 +67,18 @@ impl Trainer {
             (COUNTS.to_owned(), json!(counts).to_string()),
         ]);
         let variables: Vec<_> = self
+            .task
             .segmenter
             .variables()
             .all()
             .into_iter()
-            .map(|(key, v)| (key, v.var.dims().to_vec(), values_of(&v.var)))
+            .map(|(key, v)| (key, v.var.dims().to_vec(), to_vec(&v.var)))
             .collect();
         let mut tensors: Vec<_> = variables
             .iter()
             .map(|(key, shape, values)| (key.clone(), shape.clone(), TensorData::F32(values)))
             .collect();
-        tensors.extend(self.optimizer.tensors());
+        tensors.extend(self.stepper.optimizer().tensors());
         Ok(checkpoint::save(path, &meta, &tensors)?)
     }
 
@@ -81,8 +86,13 @@ impl Trainer {
     ///
     /// # Errors
     /// If the file is damaged or of another model.
-    pub fn restored(config: SegConfig, set: Arc<LabelSet>, path: &Path) -> Result<Self, SegmentationError> {
-        let (segmenter, checkpoint) = opened(&config, &set, path)?;
+    pub fn restored(
+        config: SegConfig,
+        set: Arc<LabelSet>,
+        path: &Path,
+        device: Device,
+    ) -> Result<Self, SegmentationError> {
+        let (segmenter, checkpoint) = opened(&config, &set, path, device)?;
         let counts: Vec<u64> = parsed(&checkpoint, path, COUNTS)?;
         if counts.len() != set.classes.len() {
             return Err(other(
@@ -93,7 +103,8 @@ impl Trainer {
         let mut trainer = Self::with(config, set, segmenter, &counts)?;
         trainer.step = parsed(&checkpoint, path, "step")?;
         trainer.elapsed = Duration::from_nanos(parsed(&checkpoint, path, "elapsed_ns")?);
-        trainer.optimizer.restore(&checkpoint, trainer.step)?;
+        let step = trainer.step;
+        trainer.stepper.optimizer_mut().restore(&checkpoint, step)?;
         Ok(trainer)
     }
 }
@@ -102,8 +113,13 @@ impl Trainer {
 ///
 /// # Errors
 /// If the file is damaged, or of another model or other classes.
-pub fn trained(config: &SegConfig, set: &LabelSet, path: &Path) -> Result<Segmenter, SegmentationError> {
-    let (segmenter, checkpoint) = opened(config, set, path)?;
+pub fn trained(
+    config: &SegConfig,
+    set: &LabelSet,
+    path: &Path,
+    device: Device,
+) -> Result<Segmenter, SegmentationError> {
+    let (segmenter, checkpoint) = opened(config, set, path, device)?;
     averaged(segmenter, &checkpoint)
 }
 
@@ -115,10 +131,11 @@ pub fn trained(config: &SegConfig, set: &LabelSet, path: &Path) -> Result<Segmen
 pub fn trained_alone(
     config: &SegConfig,
     path: &Path,
+    device: Device,
 ) -> Result<Option<(Segmenter, Vec<Class>)>, SegmentationError> {
     let checkpoint = Checkpoint::load(path)?;
     let Some(classes) = named(&checkpoint, path)? else { return Ok(None) };
-    let segmenter = filled(config, classes.len(), &checkpoint, path)?;
+    let segmenter = filled(config, classes.len(), &checkpoint, path, device)?;
     Ok(Some((averaged(segmenter, &checkpoint)?, classes)))
 }
 
@@ -127,7 +144,7 @@ fn averaged(segmenter: Segmenter, checkpoint: &Checkpoint) -> Result<Segmenter, 
         let name = format!("ema/{key}");
         if checkpoint.contains(&name) {
             let values = checkpoint.f32(&name, variable.var.dims())?;
-            change(&variable.var, |v| v.copy_from_slice(&values))?;
+            update_in_place(&variable.var, |v| v.copy_from_slice(&values))?;
         }
     }
     Ok(segmenter)
@@ -145,9 +162,10 @@ fn opened(
     config: &SegConfig,
     set: &LabelSet,
     path: &Path,
+    device: Device,
 ) -> Result<(Segmenter, Checkpoint), SegmentationError> {
     let checkpoint = Checkpoint::load(path)?;
-    let segmenter = filled(config, set.classes.len(), &checkpoint, path)?;
+    let segmenter = filled(config, set.classes.len(), &checkpoint, path, device)?;
     let before = named(&checkpoint, path)?.unwrap_or_default();
     if let Some((i, (was, is))) =
         before.iter().zip(&set.classes).enumerate().find(|(_, (was, is))| was.name != is.name)
@@ -170,6 +188,7 @@ fn filled(
     classes: usize,
     checkpoint: &Checkpoint,
     path: &Path,
+    device: Device,
 ) -> Result<Segmenter, SegmentationError> {
     let (saved, now): (Shape, Shape) = (parsed(checkpoint, path, MODEL)?, Shape::of(config, classes));
     if saved != now {
@@ -180,10 +199,10 @@ fn filled(
             ),
         ));
     }
-    let segmenter = Segmenter::new(&config.model, classes, config.train.seed)?;
+    let segmenter = Segmenter::new(&config.model, classes, config.train.seed, device)?;
     for (key, variable) in segmenter.variables().all() {
         let values = checkpoint.f32(&key, variable.var.dims())?;
-        change(&variable.var, |v| v.copy_from_slice(&values))?;
+        update_in_place(&variable.var, |v| v.copy_from_slice(&values))?;
     }
     Ok(segmenter)
 }

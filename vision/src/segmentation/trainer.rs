@@ -1,27 +1,26 @@
-//! A segmenter that learns: steps, and what they depend on.
+//! A segmenter in training: its steps, and what they depend on.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nerve_core::graph::{Gradients, Mode, Optimizer, Randomness, Rule, differentiate, read};
-use nerve_core::ops::cross_entropy::cross_entropy;
-use nerve_core::ops::resize::bilinear;
+use nerve_core::device::Device;
+use nerve_core::graph::{GroupSummary, Mode, ParamGroup, Randomness};
 use nerve_data::augment::{Augment, ColorJitter};
 use nerve_data::labels::{LabelSet, LabelSplit};
 
-use super::batches::{Batch, Batches, Recipe};
-use crate::load::Report;
-
+use super::batches::{Batches, Recipe};
+use super::task::SegmentationTask;
 use super::{DataConfig, SegConfig, SegmentationError, Segmenter};
-
-/// Tables of positions, and tokens.
-const UNDECAYED: [&str; 5] =
-    ["attention_biases", "relative_position_bias_table", "pos_embed", "cls_token", "reg_token"];
+use crate::load::LoadReport;
+use crate::stepper::Stepper;
+use crate::task::Task;
 
 /// What one step did.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Step {
-    /// The mean loss.
+    /// The loss, a mean over the step's batches.
     pub loss: f64,
+    /// Its parts before they are weighted, by name.
+    pub parts: Vec<(String, f64)>,
     /// The norm of all gradients together, before it was limited.
     pub norm: f64,
     /// The schedule's factor of the learning rates.
@@ -32,11 +31,9 @@ pub struct Step {
 pub struct Trainer {
     pub(super) config: SegConfig,
     pub(super) set: Arc<LabelSet>,
-    pub(super) segmenter: Segmenter,
-    loaded: Option<Report>,
-    pub(super) optimizer: Optimizer,
-    gradients: Gradients,
-    weights: Arc<[f32]>,
+    pub(super) task: SegmentationTask,
+    pub(super) stepper: Stepper,
+    loaded: Option<LoadReport>,
     recipe: Recipe,
     batches: Option<Batches>,
     pub(super) step: u64,
@@ -45,13 +42,18 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A trainer with fresh variables, those of the backbone from its weights if there are any. `counts` are the pixels
-    /// of each class in the training split.
+    /// A trainer on `device` with new variables, those of the backbone from its weights if there are any. `counts` are the
+    /// pixels of each class in the training split.
     ///
     /// # Errors
-    /// If the configuration cannot be, the split does not exist, or the weights cannot be used.
-    pub fn new(config: SegConfig, set: Arc<LabelSet>, counts: &[u64]) -> Result<Self, SegmentationError> {
-        let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.seed)?;
+    /// If a setting is out of range, the split does not exist, or the weights or the device cannot be used.
+    pub fn new(
+        config: SegConfig,
+        set: Arc<LabelSet>,
+        counts: &[u64],
+        device: Device,
+    ) -> Result<Self, SegmentationError> {
+        let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.seed, device)?;
         let weights = config.model.weights.as_deref();
         let loaded = weights.map(|path| segmenter.load_backbone(path, &config.model)).transpose()?;
         Ok(Self { loaded, ..Self::with(config, set, segmenter, counts)? })
@@ -66,17 +68,10 @@ impl Trainer {
     ) -> Result<Self, SegmentationError> {
         config.validate()?;
         let train = &config.train;
-        let rule = |key: &str, shape: &[usize]| Rule {
-            rate: if Segmenter::is_head(key) { train.head_lr } else { train.lr },
-            // Biases, norms, tokens and tables of positions are not pulled to zero.
-            decay: if shape.len() < 2 || UNDECAYED.iter().any(|end| key.ends_with(end)) {
-                0.0
-            } else {
-                train.weight_decay
-            },
-        };
         let average = (train.ema > 0.0).then_some(train.ema);
-        let optimizer = Optimizer::new(segmenter.variables(), average, rule);
+        let device = segmenter.variables().device().clone();
+        let task = SegmentationTask::new(segmenter, &config, counts);
+        let stepper = Stepper::new(&task, average)?;
         let pairs = config.data.limited(set.split(&config.data.train_split)?).pairs;
         let augment = &config.augment;
         let strength = augment.photometric as f32;
@@ -101,15 +96,14 @@ impl Trainer {
             augment,
             batch: config.train.batch,
             seed: config.train.seed,
+            device,
         };
         Ok(Self {
-            weights: config.train.class_weights.of(counts).into(),
             config,
             set,
-            segmenter,
+            task,
+            stepper,
             loaded: None,
-            optimizer,
-            gradients: Gradients::default(),
             recipe,
             batches: None,
             step: 0,
@@ -124,21 +118,27 @@ impl Trainer {
         &self.config
     }
 
-    /// The pictures.
+    /// The label set.
     #[must_use]
     pub fn set(&self) -> &Arc<LabelSet> {
         &self.set
     }
 
-    /// What learns.
+    /// What is trained.
     #[must_use]
     pub fn segmenter(&self) -> &Segmenter {
-        &self.segmenter
+        &self.task.segmenter
+    }
+
+    /// The parameter groups, and how many weights each has.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupSummary> {
+        ParamGroup::summaries(&self.task.groups(), self.task.variables())
     }
 
     /// What was found in the weights that it began with, if there were any.
     #[must_use]
-    pub fn loaded(&self) -> Option<&Report> {
+    pub fn loaded(&self) -> Option<&LoadReport> {
         self.loaded.as_ref()
     }
 
@@ -148,7 +148,7 @@ impl Trainer {
         self.step
     }
 
-    /// Pictures seen so far.
+    /// Images seen so far.
     #[must_use]
     pub fn images(&self) -> u64 {
         self.step * (self.config.train.batch * self.config.train.accumulate) as u64
@@ -172,7 +172,7 @@ impl Trainer {
         share.min(1.0)
     }
 
-    /// The split to measure on, at most as many pictures as the configuration says; None if there is none.
+    /// The split to measure on, at most as many images as the configuration says; None if there is none.
     #[must_use]
     pub fn held_out(&self) -> Option<LabelSplit> {
         let split = match self.config.data.val_split.as_deref() {
@@ -191,49 +191,31 @@ impl Trainer {
         self.clock = None;
     }
 
-    /// One step: its batches forward and backward, and the optimiser.
+    /// One step: its batches forward and backward, and the optimizer.
     ///
     /// # Errors
-    /// If a picture cannot be read.
+    /// If an image cannot be read, or the loss is not finite: the weights stay as they were then.
     pub fn step(&mut self) -> Result<Step, SegmentationError> {
-        let train = self.config.train.clone();
+        let train = &self.config.train;
         let mode = Mode::Train(Randomness { seed: train.seed, step: self.step });
-        self.gradients.clear();
-        let mut loss = 0.0;
-        for _ in 0..train.accumulate {
-            let batch = self.batch()?;
-            let extents = batch.extents;
-            let images = Batch::tensor(batch.images, extents)?;
-            let mean = differentiate(&mut self.gradients, || {
-                let scores = self.segmenter.learn(&images, mode)?;
-                let scores = bilinear(&scores, [extents[1], extents[2]], false)?;
-                cross_entropy(&scores, batch.labels, self.weights.clone())
-            })?;
-            loss += f64::from(read(&mean)?[0]) / train.accumulate as f64;
-        }
-        let share = 1.0 / train.accumulate as f64;
-        let norm = self.optimizer.norm(&self.gradients) * share;
-        let limited = if train.clip > 0.0 && norm > train.clip { train.clip / norm } else { 1.0 };
+        let first = self.step * train.accumulate as u64;
+        let recipe = &self.recipe;
+        let batches = self.batches.get_or_insert_with(|| Batches::from(recipe.clone(), first));
+        let loss = self.stepper.backward(&self.task, mode, train.accumulate, || batches.next())?;
+        let norm = self.stepper.norm();
         let warmup = (self.step + 1) as f64 / train.warmup_steps.max(1) as f64;
         let factor = warmup.min(1.0) * self.config.schedule.by_progress().factor(self.progress());
-        if loss.is_finite() && norm.is_finite() {
-            self.optimizer.step(&mut self.gradients, factor as f32, (share * limited) as f32)?;
-        } else {
+        if !(loss.total.is_finite() && norm.is_finite()) {
             return Err(SegmentationError::Diverged { step: self.step, rate: train.lr });
         }
+        self.stepper.update(factor, norm, train.clip)?;
         self.step += 1;
-        Ok(Step { loss, norm, factor })
-    }
-
-    fn batch(&mut self) -> Result<Batch, SegmentationError> {
-        let first = self.step * self.config.train.accumulate as u64;
-        let recipe = &self.recipe;
-        self.batches.get_or_insert_with(|| Batches::from(recipe.clone(), first)).next()
+        Ok(Step { loss: loss.total, parts: loss.parts, norm, factor })
     }
 }
 
 impl DataConfig {
-    /// A split with at most as many pictures as the configuration says, spread over it.
+    /// A split with at most as many images as the configuration says, spread over it.
     #[must_use]
     pub fn limited(&self, split: &LabelSplit) -> LabelSplit {
         let all = split.pairs.len();

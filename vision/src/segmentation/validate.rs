@@ -31,6 +31,7 @@ impl SegConfig {
         share("--photometric", augment.photometric.min(1.0))?;
         below_one("--dropout", f64::from(model.dropout))?;
         below_one("--drop-path", f64::from(model.drop_path))?;
+        share("--aux-weight", f64::from(model.aux_weight))?;
         below_one("--ema", f64::from(train.ema))?;
         check((1..=4096).contains(&model.width()), "--head-width", model.width(), "1 to 4096")?;
         for (setting, value) in [("--batch", train.batch), ("--accumulate", train.accumulate)] {

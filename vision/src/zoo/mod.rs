@@ -3,15 +3,17 @@ mod entries;
 mod model;
 mod published;
 
-use nerve_core::graph::{Cost, DType, Device, Mode, Result, Tensor, Variables, count_macs};
+use nerve_core::graph::{Cost, DType, Mode, Result, Tensor, Variables, count_macs};
+
+use crate::backbones::BackboneConfig;
 
 pub use entries::ENTRIES;
-pub use model::{Config, Model};
-pub use published::{open, room};
+pub use model::{Architecture, Model, SegmentationModel, SegmenterConfig};
+pub use published::{Opened, open, room};
 
-/// What a model puts out.
+/// What a model returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ModelKind {
     /// Maps of features.
     Backbone,
     /// Scores of classes.
@@ -31,20 +33,41 @@ pub struct Entry {
     pub weights: &'static [&'static str],
     /// Whose key names are read.
     pub keys: &'static str,
-    config: fn() -> Config,
+    make: Make,
+}
+
+/// How the configuration of an entry is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Make {
+    Backbone(fn() -> Box<dyn BackboneConfig>),
+    Segmenter(fn() -> Box<dyn SegmenterConfig>),
 }
 
 impl Entry {
     /// What it is made of; a segmenter as published, with the 150 classes of ADE20K.
     #[must_use]
-    pub fn config(&self) -> Config {
-        (self.config)()
+    pub fn architecture(&self) -> Architecture {
+        match self.make {
+            Make::Backbone(config) => Architecture::Backbone(config()),
+            Make::Segmenter(config) => Architecture::Segmenter(config()),
+        }
     }
 
-    /// What it puts out.
+    /// What it returns.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.config().kind()
+    pub fn kind(&self) -> ModelKind {
+        match self.make {
+            Make::Backbone(_) => ModelKind::Backbone,
+            Make::Segmenter(_) => ModelKind::Segmenter,
+        }
+    }
+
+    /// How its configuration is made, if it is a backbone.
+    pub(crate) fn backbone(&self) -> Option<fn() -> Box<dyn BackboneConfig>> {
+        match self.make {
+            Make::Backbone(config) => Some(config),
+            Make::Segmenter(_) => None,
+        }
     }
 }
 
@@ -56,27 +79,27 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 
 /// What a model costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info {
-    /// Its trainable values.
+pub struct ModelInfo {
+    /// The number of its weights.
     pub parameters: usize,
     /// Of the forward pass of one image; a FLOP count is usually twice the multiply-accumulates.
     pub cost: Cost,
-    /// The shapes of what it puts out for one image, `(height, width, channels or classes)`.
+    /// The shapes of what it returns for one image, `(height, width, channels or classes)`.
     pub outputs: Vec<Vec<usize>>,
 }
 
-/// Finds out by running the model once on one image of this height and width, with weights of zero, of which there may
-/// be `most`.
+/// Measures a model by running it once on an image of this height and width, with weights of zero. A model of more than
+/// `most` weights is refused.
 ///
 /// # Errors
 /// If it cannot be built, or the image is too small for it.
-pub fn info(config: &Config, [height, width]: [usize; 2], most: usize) -> Result<Info> {
+pub fn info(architecture: &Architecture, [height, width]: [usize; 2], most: usize) -> Result<ModelInfo> {
     let variables = Variables::unset().at_most(most);
-    let model = Model::new(&variables.detached(), config)?;
-    let image = Tensor::zeros((1, height, width, 3), DType::F32, &Device::Cpu)?;
+    let model = architecture.build(&variables.detached())?;
+    let image = Tensor::zeros((1, height, width, 3), DType::F32, variables.device())?;
     let (outputs, cost) = count_macs(|| model.outputs(&image, Mode::Eval));
     let outputs = outputs?.iter().map(|output| output.dims()[1..].to_vec()).collect();
-    Ok(Info { parameters: variables.parameters(), cost, outputs })
+    Ok(ModelInfo { parameters: variables.parameters(), cost, outputs })
 }
 
 #[cfg(test)]

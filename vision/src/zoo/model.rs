@@ -1,104 +1,113 @@
-//! A model of any kind.
+//! Architectures and models of both kinds.
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
-use serde::{Deserialize, Serialize};
 
-use super::Kind;
-use crate::backbones::Backbone;
-use crate::backbones::mit::{Mit, MitConfig, MitKeys};
-use crate::backbones::swin::{Swin, SwinConfig, SwinKeys};
-use crate::backbones::tiny_vit::{TinyVit, TinyVitConfig, TinyVitKeys};
-use crate::backbones::vit::{Vit, VitConfig, VitKeys};
-use crate::load::{Keys, Source};
-use crate::segformer::{Segformer, SegformerConfig, SegformerKeys};
-use crate::upernet::{UperNet, UperNetConfig};
+use super::ModelKind;
+use crate::backbones::{Backbone, BackboneConfig};
+use crate::load::{Keys, WeightSource};
 
-/// What a model is made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "model", rename_all = "snake_case")]
-pub enum Config {
-    /// A Swin transformer.
-    Swin(SwinConfig),
-    /// A vision transformer.
-    Vit(VitConfig),
-    /// A Mix Transformer.
-    Mit(MitConfig),
-    /// A TinyViT.
-    TinyVit(TinyVitConfig),
-    /// SegFormer.
-    Segformer(SegformerConfig),
-    /// UPerNet with a Swin transformer.
-    UperNet(UperNetConfig),
+/// What a segmenter is made of, backbone and head together, as it was published.
+pub trait SegmenterConfig: Any + Debug + Send + Sync {
+    /// Builds what inference needs of it over the variables of `scope`.
+    ///
+    /// # Errors
+    /// If the configuration is contradictory, or variables exist with other shapes.
+    fn build(&self, scope: &Scope) -> Result<Box<dyn SegmentationModel>>;
+
+    /// Names of its classes by their number.
+    fn class_names(&self) -> &BTreeMap<String, String>;
 }
 
-impl Config {
-    /// What such a model puts out.
+/// A segmenter as it was published, backbone and head together.
+pub trait SegmentationModel: Debug + Send + Sync {
+    /// Scores `(batch, h, w, classes)` for normalised images `(batch, height, width, 3)`; they are yet to be resized to
+    /// the image.
+    ///
+    /// # Errors
+    /// If the images do not suit it.
+    fn scores(&self, images: &Tensor, mode: Mode) -> Result<Tensor>;
+
+    /// The translation of a file's keys for [`crate::load::load`].
+    fn keys(&self, source: &WeightSource) -> Box<dyn Keys>;
+}
+
+/// What a model is made of.
+#[derive(Debug)]
+pub enum Architecture {
+    /// Of a backbone.
+    Backbone(Box<dyn BackboneConfig>),
+    /// Of a segmenter.
+    Segmenter(Box<dyn SegmenterConfig>),
+}
+
+impl Architecture {
+    /// What such a model returns.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ModelKind {
         match self {
-            Self::Swin(_) | Self::Vit(_) | Self::Mit(_) | Self::TinyVit(_) => Kind::Backbone,
-            Self::Segformer(_) | Self::UperNet(_) => Kind::Segmenter,
+            Self::Backbone(_) => ModelKind::Backbone,
+            Self::Segmenter(_) => ModelKind::Segmenter,
         }
+    }
+
+    /// The configuration, if it is a `C`.
+    #[must_use]
+    pub fn config<C: Any>(&self) -> Option<&C> {
+        let config: &dyn Any = match self {
+            Self::Backbone(config) => &**config,
+            Self::Segmenter(config) => &**config,
+        };
+        config.downcast_ref()
+    }
+
+    /// Builds it over the variables of `scope`; of a segmenter only what inference needs.
+    ///
+    /// # Errors
+    /// If the configuration is contradictory, or variables exist with other shapes.
+    pub fn build(&self, scope: &Scope) -> Result<Model> {
+        Ok(match self {
+            Self::Backbone(config) => Model::Backbone(config.build(scope)?),
+            Self::Segmenter(config) => Model::Segmenter(config.build(scope)?),
+        })
     }
 }
 
-/// A model of any kind; of a segmenter only what is needed to answer.
-#[derive(Clone, Debug)]
+impl<C: BackboneConfig> From<C> for Architecture {
+    fn from(config: C) -> Self {
+        Self::Backbone(Box::new(config))
+    }
+}
+
+/// A model of either kind.
+#[derive(Debug)]
 pub enum Model {
-    /// A Swin transformer.
-    Swin(Swin),
-    /// A vision transformer.
-    Vit(Vit),
-    /// A Mix Transformer.
-    Mit(Mit),
-    /// A TinyViT.
-    TinyVit(TinyVit),
-    /// SegFormer.
-    Segformer(Segformer),
-    /// UPerNet.
-    UperNet(Box<UperNet>),
+    /// A backbone.
+    Backbone(Box<dyn Backbone>),
+    /// A segmenter.
+    Segmenter(Box<dyn SegmentationModel>),
 }
 
 impl Model {
-    /// Builds it over the variables of `scope`.
-    ///
-    /// # Errors
-    /// If the configuration is contradictory, or variables are there with other shapes.
-    pub fn new(scope: &Scope, config: &Config) -> Result<Self> {
-        Ok(match config {
-            Config::Swin(config) => Self::Swin(Swin::new(scope, config)?),
-            Config::Vit(config) => Self::Vit(Vit::new(scope, config)?),
-            Config::Mit(config) => Self::Mit(Mit::new(scope, config)?),
-            Config::TinyVit(config) => Self::TinyVit(TinyVit::new(scope, config)?),
-            Config::Segformer(config) => Self::Segformer(Segformer::new(scope, config)?),
-            Config::UperNet(config) => Self::UperNet(Box::new(UperNet::new(scope, config, false)?)),
-        })
-    }
-
     /// Of images `(batch, height, width, 3)`: a backbone's maps, finest first, or a segmenter's scores.
     ///
     /// # Errors
     /// If the images do not suit it.
     pub fn outputs(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
         match self {
-            Self::Swin(model) => model.maps(images, mode),
-            Self::Vit(model) => model.maps(images, mode),
-            Self::Mit(model) => model.maps(images, mode),
-            Self::TinyVit(model) => model.maps(images, mode),
-            Self::Segformer(model) => Ok(vec![model.forward(images, mode)?]),
-            Self::UperNet(model) => Ok(vec![model.forward(images, mode)?.scores]),
+            Self::Backbone(model) => model.maps(images, mode),
+            Self::Segmenter(model) => Ok(vec![model.scores(images, mode)?]),
         }
     }
 
-    /// The translation of this file's keys for it, for [`crate::load::load`].
+    /// The translation of a file's keys for it, for [`crate::load::load`].
     #[must_use]
-    pub fn keys(&self, source: &Source) -> Box<dyn Keys> {
+    pub fn keys(&self, source: &WeightSource) -> Box<dyn Keys> {
         match self {
-            Self::Swin(model) => Box::new(SwinKeys::of(source, "", model.config())),
-            Self::Vit(model) => Box::new(VitKeys::of(source, model.config())),
-            Self::Mit(_) => Box::new(MitKeys),
-            Self::TinyVit(_) => Box::new(TinyVitKeys { neck: false }),
-            Self::Segformer(_) => Box::new(SegformerKeys),
-            Self::UperNet(model) => Box::new(model.keys(source)),
+            Self::Backbone(model) => model.keys(source, ""),
+            Self::Segmenter(model) => model.keys(source),
         }
     }
 }

@@ -1,15 +1,18 @@
 //! Models as they were published: a folder's configuration says what to build, and its weights fill it.
-use nerve_core::graph::{Error, Variables};
+use nerve_core::graph::{Device, Variables};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Config, ENTRIES, Model};
+use super::{Architecture, ENTRIES, Model, SegmenterConfig};
+use crate::backbones::mit::MitConfig;
 use crate::backbones::swin::{SwinConfig, SwinForm};
 use crate::backbones::vit::{PublishedVit, VitConfig};
-use crate::load::{LoadError, Report, Source, load};
+use crate::load::{LoadError, LoadReport, WeightSource, load};
+use crate::segformer::SegformerConfig;
+use crate::upernet::UperNetConfig;
 
 /// What of a `config.json` tells models apart.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Header {
     /// Hugging Face's.
     model_type: Option<String>,
@@ -19,13 +22,57 @@ struct Header {
     architecture: Option<String>,
 }
 
-impl Config {
-    /// From the `config.json` of a folder: Hugging Face's of a model that is known here, or timm's of one that is in the
-    /// list.
+impl Header {
+    fn is(&self, architecture: &str) -> bool {
+        self.architectures.iter().flatten().any(|known| known == architecture)
+    }
+}
+
+/// Reads the `config.json` of some of Hugging Face's models.
+struct Reader {
+    /// Values of `model_type`.
+    model_types: &'static [&'static str],
+    read: fn(Value, &Header) -> Result<Architecture, String>,
+}
+
+/// All that are known: a row makes folders of a model known.
+const READERS: [Reader; 4] = [
+    Reader { model_types: &["swin"], read: swin },
+    Reader { model_types: &["vit", "vit_msn", "dinov2", "dinov2_with_registers"], read: vit },
+    Reader { model_types: &["segformer"], read: segformer },
+    Reader { model_types: &["upernet"], read: |value, _| segmenter::<UperNetConfig>(value) },
+];
+
+fn swin(value: Value, header: &Header) -> Result<Architecture, String> {
+    let config: SwinConfig = read(value)?;
+    // A classifier's file names its last stage alone, which as a backbone is never meant.
+    let classifier = SwinConfig { out_indices: None, form: SwinForm::Classifier, ..config.clone() };
+    Ok(if header.is("SwinBackbone") { config.into() } else { classifier.into() })
+}
+
+fn vit(value: Value, _: &Header) -> Result<Architecture, String> {
+    let config = VitConfig::try_from(read::<PublishedVit>(value)?).map_err(|error| error.to_string())?;
+    Ok(config.into())
+}
+
+fn segformer(value: Value, header: &Header) -> Result<Architecture, String> {
+    if header.is("SegformerForSemanticSegmentation") {
+        return segmenter::<SegformerConfig>(value);
+    }
+    Ok(read::<MitConfig>(value)?.into())
+}
+
+fn segmenter<C: SegmenterConfig + DeserializeOwned>(value: Value) -> Result<Architecture, String> {
+    Ok(Architecture::Segmenter(Box::new(read::<C>(value)?)))
+}
+
+impl Architecture {
+    /// From the `config.json` of a folder: Hugging Face's of a model that is known here, or timm's of one that is in
+    /// [`ENTRIES`].
     ///
     /// # Errors
     /// If there is no such file, or it is of another model.
-    pub fn published(source: &Source) -> Result<Self, LoadError> {
+    pub fn published(source: &WeightSource) -> Result<Self, LoadError> {
         let failed = |problem: String| LoadError::Json { path: source.origin().into(), problem };
         let Some(value) = source.config::<Value>()? else {
             return Err(failed("no config.json beside the weights says what model they are of".into()));
@@ -34,31 +81,16 @@ impl Config {
             return Err(failed(format!("`{field}` is {number}; no model has such a number")));
         }
         let header: Header = read(value.clone()).map_err(failed)?;
-        let known = header.architectures.unwrap_or_default();
-        let is = |name: &str| known.iter().any(|architecture| architecture == name);
         let found = match (header.model_type.as_deref(), header.architecture.as_deref()) {
-            (Some("swin"), _) => read::<SwinConfig>(value).map(|config| {
-                // A classifier's file names its last stage alone, which as a backbone is never meant.
-                let classifier =
-                    SwinConfig { out_indices: None, form: SwinForm::Classifier, ..config.clone() };
-                Self::Swin(if is("SwinBackbone") { config } else { classifier })
-            }),
-            (Some("vit" | "vit_msn" | "dinov2" | "dinov2_with_registers"), _) => {
-                let published = read::<PublishedVit>(value).map_err(failed)?;
-                return Ok(Self::Vit(VitConfig::try_from(published)?));
-            }
-            (Some("segformer"), _) if is("SegformerForSemanticSegmentation") => {
-                read(value).map(Self::Segformer)
-            }
-            (Some("segformer"), _) => read(value).map(Self::Mit),
-            (Some("upernet"), _) => read(value).map(Self::UperNet),
             (None, Some(name)) => {
-                return timm(name)
-                    .ok_or_else(|| failed(format!("timm's '{name}' is not in the list of models")));
+                timm(name).ok_or_else(|| format!("timm's '{name}' is not in the list of models"))
             }
-            (other, _) => {
-                let other = other.unwrap_or("not stated");
-                return Err(failed(format!("`model_type` is {other}, which cannot be built")));
+            (model_type, _) => {
+                let known = |reader: &&Reader| model_type.is_some_and(|t| reader.model_types.contains(&t));
+                let unknown = || {
+                    format!("`model_type` is {}, which cannot be built", model_type.unwrap_or("not stated"))
+                };
+                READERS.iter().find(known).ok_or_else(unknown).and_then(|r| (r.read)(value, &header))
             }
         };
         found.map_err(failed)
@@ -86,38 +118,47 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(value).map_err(|error| error.to_string())
 }
 
-/// The entry that has timm's weights of this architecture.
-fn timm(name: &str) -> Option<Config> {
+/// The backbone whose entry has timm's weights of this architecture.
+fn timm(name: &str) -> Option<Architecture> {
     let prefix = format!("timm/{name}.");
     let entry = ENTRIES.iter().find(|entry| entry.weights.iter().any(|w| w.starts_with(&prefix)))?;
-    Some(match entry.config() {
-        Config::Swin(config) => Config::Swin(config.with_form(SwinForm::Timm)),
-        config => config,
-    })
+    Some(Architecture::Backbone(entry.backbone()?().timm()))
 }
 
 /// Values that the smallest models may lack in their files.
 const SPARE: usize = 1 << 16;
 
-/// How many values a model of these weights may have: twice what there is, for tables that are resized. A configuration
-/// that wants more is not of these weights.
+/// How many values a model of these weights may have: twice what the files hold, for tables that are resized. A
+/// configuration that wants more does not belong to these weights.
 #[must_use]
-pub fn room(source: &Source) -> usize {
+pub fn room(source: &WeightSource) -> usize {
     2 * source.shapes().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() + SPARE
 }
 
-/// Builds what `source` holds and loads it whole.
+/// A model as it was published, with its weights.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it is made of.
+    pub architecture: Architecture,
+    /// Its weights.
+    pub variables: Variables,
+    /// The model over them, for inference.
+    pub model: Model,
+    /// What was found in the files.
+    pub report: LoadReport,
+}
+
+/// Builds what `source` holds on `device`, and loads it whole.
 ///
 /// # Errors
 /// If its configuration or weights cannot be used, or do not fit each other.
-pub fn open(source: &mut Source) -> Result<(Config, Variables, Model, Report), LoadError> {
-    let config = Config::published(source)?;
-    let variables = Variables::unset().at_most(room(source));
-    let model = Model::new(&variables.detached(), &config).map_err(|error: Error| LoadError::Json {
-        path: source.origin().into(),
-        problem: error.to_string(),
-    })?;
+pub fn open(source: &mut WeightSource, device: Device) -> Result<Opened, LoadError> {
+    let architecture = Architecture::published(source)?;
+    let variables = Variables::unset().on(device).at_most(room(source));
+    let model = architecture
+        .build(&variables.detached())
+        .map_err(|error| LoadError::Json { path: source.origin().into(), problem: error.to_string() })?;
     let keys = model.keys(source);
     let report = load(&variables, "", source, &*keys)?.strict()?;
-    Ok((config, variables, model, report))
+    Ok(Opened { architecture, variables, model, report })
 }

@@ -3,15 +3,15 @@ use std::path::PathBuf;
 
 use nerve_core::graph::{DType, Device, Error, Gradients, Result, Tensor, Variables, differentiate, read};
 use nerve_core::weights::WeightFile;
-use nerve_vision::load::Source;
+use nerve_vision::load::WeightSource;
 
 pub fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// Weights: a file's name, or a folder's.
-pub fn weights(name: &str) -> Source {
-    Source::open(&path(name)).expect("a fixture's weights")
+pub fn weights(name: &str) -> WeightSource {
+    WeightSource::open(&path(name)).expect("a fixture's weights")
 }
 
 /// A file of inputs and results.
@@ -103,7 +103,7 @@ pub fn gradients_agree(
     };
     differentiate(&mut gradients, loss).expect("gradients");
     let mut compared = 0;
-    for (key, variable) in variables.all().into_iter().filter(|(_, v)| v.trainable) {
+    for (key, variable) in variables.all().into_iter().filter(|(_, v)| v.is_trainable()) {
         let wanted = format!("gradient.{key}");
         match (cases.names().contains(&wanted), gradients.get(&variable.var)) {
             (true, Some(found)) => agree_values(&wanted, found, &cases.tensor(&wanted), [1e-4, 1e-3]),

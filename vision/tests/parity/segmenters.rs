@@ -1,7 +1,8 @@
 use nerve_core::graph::{Mode, Variables};
 use nerve_vision::backbones::{Backbone, Level};
+use nerve_vision::heads::Head;
 use nerve_vision::heads::semantic_fpn::{SemanticFpn, SemanticFpnConfig};
-use nerve_vision::load::{Place, Report, load};
+use nerve_vision::load::{Destination, LoadReport, load};
 use nerve_vision::upernet::{UperNet, UperNetConfig};
 
 use crate::common::{Cases, agree, agree_all, weights};
@@ -15,7 +16,7 @@ fn upernet() {
         let variables = Variables::unset();
         let model = UperNet::new(&variables.detached(), &config, auxiliary).expect("a model");
         let keys = model.keys(&source);
-        load(&variables, "", &mut source, &keys).and_then(Report::strict).expect("a strict load");
+        load(&variables, "", &mut source, &keys).and_then(LoadReport::strict).expect("a strict load");
         assert_eq!(cases.count(), 2);
         for i in 0..2 {
             let image = cases.tensor(&format!("{i}.image"));
@@ -38,11 +39,11 @@ fn semantic_fpn() {
     let variables = Variables::unset();
     let head = SemanticFpn::new(&variables.detached(), &config).expect("a head");
     let place = |name: &str| match name.ends_with("num_batches_tracked") {
-        true => Place::Ignored,
-        false => Place::Variable(name.to_owned()),
+        true => Destination::Ignored,
+        false => Destination::Variable(name.to_owned()),
     };
     load(&variables, "", &mut weights("semantic_fpn.safetensors"), &place)
-        .and_then(Report::strict)
+        .and_then(LoadReport::strict)
         .expect("a strict load");
     let mut cases = Cases::open("semantic_fpn_cases.safetensors");
     assert_eq!(cases.count(), 2);

@@ -1,14 +1,14 @@
 use nerve_core::graph::{Mode, Variables};
 use nerve_vision::backbones::swin::{Swin, SwinConfig, SwinForm, SwinKeys};
-use nerve_vision::load::{Report, Source, load};
+use nerve_vision::load::{LoadReport, WeightSource, load};
 
 use crate::common::{Cases, agree, agree_all, gradients_agree, weights};
 
-fn build(source: &mut Source, config: &SwinConfig) -> (Variables, Swin) {
+fn build(source: &mut WeightSource, config: &SwinConfig) -> (Variables, Swin) {
     let variables = Variables::unset();
     let model = Swin::new(&variables.tracked(), config).expect("a model");
     let keys = SwinKeys::of(source, "", config);
-    load(&variables, "", source, &keys).and_then(Report::strict).expect("a strict load");
+    load(&variables, "", source, &keys).and_then(LoadReport::strict).expect("a strict load");
     (variables, model)
 }
 

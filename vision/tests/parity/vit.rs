@@ -1,14 +1,14 @@
 use nerve_core::graph::{Mode, Variables};
 use nerve_vision::backbones::vit::{Positions, PublishedVit, Vit, VitConfig, VitKeys};
-use nerve_vision::load::{Report, Source, load};
+use nerve_vision::load::{LoadReport, WeightSource, load};
 
 use crate::common::{Cases, agree, agree_all, gradients_agree, weights};
 
-fn build(source: &mut Source, config: &VitConfig) -> (Variables, Vit) {
+fn build(source: &mut WeightSource, config: &VitConfig) -> (Variables, Vit) {
     let variables = Variables::unset();
     let model = Vit::new(&variables.tracked(), config).expect("a model");
     let keys = VitKeys::of(source, config);
-    load(&variables, "", source, &keys).and_then(Report::strict).expect("a strict load");
+    load(&variables, "", source, &keys).and_then(LoadReport::strict).expect("a strict load");
     (variables, model)
 }
 

@@ -1,8 +1,11 @@
 use std::fs;
 
-use nerve_core::graph::Mode;
-use nerve_vision::load::Source;
-use nerve_vision::zoo::{Config, Kind, Model, open};
+use nerve_core::graph::{Device, Mode};
+use nerve_vision::backbones::mit::MitConfig;
+use nerve_vision::backbones::swin::SwinConfig;
+use nerve_vision::load::WeightSource;
+use nerve_vision::segformer::SegformerConfig;
+use nerve_vision::zoo::{Architecture, ModelKind, Opened, open};
 
 use crate::common::{Cases, agree_all, path, weights};
 
@@ -10,13 +13,13 @@ use crate::common::{Cases, agree_all, path, weights};
 #[test]
 fn published_folders_are_opened() {
     for (name, kind, results) in [
-        ("swin_backbone", Kind::Backbone, "map"),
-        ("dinov2", Kind::Backbone, "map"),
-        ("dinov2_registers", Kind::Backbone, "map"),
-        ("upernet", Kind::Segmenter, "scores"),
+        ("swin_backbone", ModelKind::Backbone, "map"),
+        ("dinov2", ModelKind::Backbone, "map"),
+        ("dinov2_registers", ModelKind::Backbone, "map"),
+        ("upernet", ModelKind::Segmenter, "scores"),
     ] {
-        let (config, _, model, report) = open(&mut weights(name)).expect(name);
-        assert_eq!(config.kind(), kind);
+        let Opened { architecture, model, report, .. } = open(&mut weights(name), Device::Cpu).expect(name);
+        assert_eq!(architecture.kind(), kind);
         assert!(report.loaded > 10 && report.resized.is_empty());
         let mut cases = Cases::open(&format!("{name}_cases.safetensors"));
         for i in 0..cases.count() {
@@ -30,10 +33,10 @@ fn published_folders_are_opened() {
     }
     // Those whose last map is normed, or alone.
     for name in ["swin_hf", "vit_hf"] {
-        let (config, _, model, _) = open(&mut weights(name)).expect(name);
+        let Opened { architecture, model, .. } = open(&mut weights(name), Device::Cpu).expect(name);
         let image = Cases::open(&format!("{name}_cases.safetensors")).tensor("0.image");
         let maps = model.outputs(&image, Mode::Eval).expect("outputs");
-        assert_eq!(maps.len(), if matches!(config, Config::Swin(_)) { 3 } else { 1 });
+        assert_eq!(maps.len(), if architecture.config::<SwinConfig>().is_some() { 3 } else { 1 });
     }
 }
 
@@ -44,16 +47,17 @@ fn configurations_say_what_is_built() {
     fs::copy(file, folder.path().join("model.safetensors")).expect("a copy");
     let published = |text: &str| {
         fs::write(folder.path().join("config.json"), text).expect("a file");
-        Config::published(&Source::open(folder.path()).expect("a source"))
+        Architecture::published(&WeightSource::open(folder.path()).expect("a source"))
     };
     let config = published(r#"{"architecture": "swin_tiny_patch4_window7_224", "num_classes": 1000}"#);
-    assert!(matches!(config, Ok(Config::Swin(c)) if c.embed_dim == 96 && c.depths == [2, 2, 6, 2]));
+    let config = config.expect("an architecture");
+    assert!(config.config::<SwinConfig>().is_some_and(|c| c.embed_dim == 96 && c.depths == [2, 2, 6, 2]));
     let config =
         published(r#"{"model_type": "segformer", "architectures": ["SegformerForImageClassification"]}"#);
-    assert!(matches!(config, Ok(Config::Mit(_))));
+    assert!(config.is_ok_and(|config| config.config::<MitConfig>().is_some()));
     let config =
         published(r#"{"model_type": "segformer", "architectures": ["SegformerForSemanticSegmentation"]}"#);
-    assert!(matches!(config, Ok(Config::Segformer(_))));
+    assert!(config.is_ok_and(|config| config.config::<SegformerConfig>().is_some()));
     for (text, part) in [
         (r#"{"model_type": "bert"}"#, "bert, which cannot be built"),
         (r#"{"architecture": "resnet50"}"#, "'resnet50' is not in the list"),
@@ -64,7 +68,9 @@ fn configurations_say_what_is_built() {
         assert!(error.contains(part), "{part:?} is not in {error}");
     }
     fs::remove_file(folder.path().join("config.json")).expect("gone");
-    let error = open(&mut Source::open(folder.path()).expect("a source")).expect_err("refused").to_string();
+    let error = open(&mut WeightSource::open(folder.path()).expect("a source"), Device::Cpu)
+        .expect_err("refused")
+        .to_string();
     assert!(error.contains("no config.json"), "{error}");
 }
 
@@ -73,8 +79,8 @@ fn configurations_say_what_is_built() {
 fn weights_of_another_model_are_refused() {
     let mut source = weights("swin_timm.safetensors");
     let variables = nerve_core::graph::Variables::unset();
-    let config = nerve_vision::zoo::find("swin-tiny").expect("an entry").config();
-    let model = Model::new(&variables.detached(), &config).expect("a model");
+    let architecture = nerve_vision::zoo::find("swin-tiny").expect("an entry").architecture();
+    let model = architecture.build(&variables.detached()).expect("a model");
     let keys = model.keys(&source);
     let report = nerve_vision::load::load(&variables, "", &mut source, &*keys).expect("a report");
     assert!(!report.missing.is_empty() && !report.mismatched.is_empty());

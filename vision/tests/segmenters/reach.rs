@@ -3,21 +3,22 @@ use nerve_core::graph::{Mode, Randomness, Tensor, Variables, read};
 use nerve_vision::backbones::Backbone;
 use nerve_vision::backbones::mit::{Mit, MitConfig};
 use nerve_vision::backbones::tiny_vit::{TinyVit, TinyVitConfig};
-use nerve_vision::check::gradient_reach;
+use nerve_vision::heads::Head;
 use nerve_vision::heads::all_mlp::{AllMlp, AllMlpConfig};
 use nerve_vision::segformer::{Segformer, SegformerConfig};
 
+use crate::check::gradient_reach;
 use crate::support::noise;
 
 /// Moves every variable away from where it begins: norms that begin at zero hide what is before them.
 fn stir(variables: &Variables) {
     for (_, variable) in variables.all() {
-        let var = variable.var;
+        let var = &variable.var;
         let moved = (noise(var.dims()) * 0.1).and_then(|moved| moved + var.as_tensor()).expect("values");
-        if variable.trainable {
+        if variable.is_trainable() {
             var.set(&moved).expect("set");
         }
-        assert!(read(&var).expect("values").iter().any(|v| *v != 0.0) || !variable.trainable);
+        assert!(read(var).expect("values").iter().any(|v| *v != 0.0) || !variable.is_trainable());
     }
 }
 

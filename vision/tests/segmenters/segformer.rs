@@ -58,7 +58,7 @@ fn gradients_are_those_of_pytorch() {
         };
         differentiate(&mut gradients, loss).expect("gradients");
         let mut compared = 0;
-        for (key, variable) in variables.all().iter().filter(|(_, v)| v.trainable) {
+        for (key, variable) in variables.all().iter().filter(|(_, v)| v.is_trainable()) {
             let ours = gradients.get(&variable.var).unwrap_or_else(|| panic!("no gradient of {key}"));
             let stored = format!("{name}.{key}");
             compared += 1;

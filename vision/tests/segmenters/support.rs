@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use nerve_core::graph::{Device, Tensor, Variables, read};
 use nerve_core::ops::check::{PARITY_L2, PARITY_MAX, close};
-use nerve_vision::load::{Keys, Place, Report, Source, load};
+use nerve_vision::load::{Destination, Keys, LoadReport, WeightSource, load};
 
 /// Values in `[-2, 2)` that depend on their index alone, exact in single precision.
 pub fn noise(shape: &[usize]) -> Tensor {
@@ -19,18 +19,20 @@ pub fn noise(shape: &[usize]) -> Tensor {
 }
 
 /// A file of weights and of what they put out.
-pub struct Fixture(Source);
+pub struct Fixture(WeightSource);
 
 impl Fixture {
     pub fn open(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-        Self(Source::open(&path).expect("a fixture"))
+        Self(WeightSource::open(&path).expect("a fixture"))
     }
 
     /// All its weights, which must be all that the model has.
     pub fn load(&mut self, variables: &Variables, keys: &dyn Keys) {
-        let place = |name: &str| if name.starts_with("fixture.") { Place::Ignored } else { keys.place(name) };
-        load(variables, "", &mut self.0, &place).and_then(Report::strict).expect("a strict load");
+        let place = |name: &str| {
+            if name.starts_with("fixture.") { Destination::Ignored } else { keys.destination(name) }
+        };
+        load(variables, "", &mut self.0, &place).and_then(LoadReport::strict).expect("a strict load");
     }
 
     pub fn values(&mut self, name: &str) -> Vec<f64> {

@@ -4,7 +4,7 @@ use crate::support::{Fixture, noise, shared, weighted};
 use nerve_core::graph::{Error, Gradients, Mode, Randomness, Tensor, Variables, differentiate, read};
 use nerve_vision::backbones::Backbone;
 use nerve_vision::backbones::tiny_vit::{Neck, TinyVit, TinyVitConfig, TinyVitKeys};
-use nerve_vision::load::{Keys, Place, Report, Source, load};
+use nerve_vision::load::{Destination, Keys, LoadReport, WeightSource, load};
 
 const TRAIN: Mode = Mode::Train(Randomness { seed: 1, step: 1 });
 
@@ -53,14 +53,14 @@ fn stages_and_gradients_are_those_of_timm() {
     differentiate(&mut gradients, loss).expect("gradients");
     let mut compared = 0;
     for name in fixture.names("gradient.") {
-        let Place::Variable(key) = (TinyVitKeys { neck: false }).place(&name) else {
+        let Destination::Variable(key) = (TinyVitKeys { neck: false }).destination(&name) else {
             panic!("{name} is no variable");
         };
         let var = variables.get(&key).expect("a variable").var;
         fixture.near(&format!("gradient.{name}"), gradients.get(&var).expect("a gradient"));
         compared += 1;
     }
-    let trainable = variables.all().iter().filter(|(_, v)| v.trainable).count();
+    let trainable = variables.all().iter().filter(|(_, v)| v.is_trainable()).count();
     assert_eq!(compared, trainable);
 }
 
@@ -75,9 +75,9 @@ fn mobile_sam_encodes_as_published() {
     let config = TinyVitConfig::default();
     let trunk = TinyVit::new(&variables.detached(), &config).expect("a trunk");
     let neck = Neck::new(&variables.detached(), config.embed_dims[3], Neck::MOBILE_SAM).expect("a neck");
-    let mut source = Source::open(&path).expect("the weights");
+    let mut source = WeightSource::open(&path).expect("the weights");
     load(&variables, "", &mut source, &TinyVitKeys { neck: true })
-        .and_then(Report::strict)
+        .and_then(LoadReport::strict)
         .expect("a strict load");
     let mut fixture = Fixture::open("mobile_sam.safetensors");
     for (height, width, step) in [(64, 96, 2), (240, 304, 97)] {
@@ -96,7 +96,7 @@ fn mobile_sam_encodes_as_published() {
     let variables = Variables::unset();
     TinyVit::new(&variables.detached(), &config).expect("a trunk");
     load(&variables, "", &mut source, &TinyVitKeys { neck: false })
-        .and_then(Report::strict)
+        .and_then(LoadReport::strict)
         .expect("a strict load");
 }
 

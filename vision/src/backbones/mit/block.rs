@@ -1,11 +1,13 @@
 //! A block: attention to reduced keys and values, then the MLP that knows its place.
-use nerve_core::graph::{Mode, Result, Scope, Tensor, cat, reshape};
+use nerve_core::graph::{Result, Scope, Tensor, cat, reshape};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm, Linear};
-use nerve_core::ops::add::add;
-use nerve_core::ops::{attention::cross_attention, drop_path::drop_path};
+use nerve_core::ops::attention::cross_attention;
 
 use super::{EPS, MitConfig};
 use crate::activation::Activation;
+use crate::backbones::parts::second_layer;
+use crate::backbones::residual::residual;
+use crate::backbones::{Branch, Pass};
 
 #[derive(Clone, Debug)]
 pub(super) struct Block {
@@ -13,8 +15,8 @@ pub(super) struct Block {
     attention: Attention,
     before_mlp: LayerNorm,
     mlp: MixMlp,
-    drop: f32,
-    index: u32,
+    rate: f32,
+    pub(super) branches: [Branch; 2],
 }
 
 impl Block {
@@ -22,8 +24,8 @@ impl Block {
         scope: &Scope,
         config: &MitConfig,
         stage: usize,
-        drop: f32,
-        index: u32,
+        rate: f32,
+        index: usize,
     ) -> Result<Self> {
         let channels = config.hidden_sizes[stage];
         Ok(Self {
@@ -31,16 +33,17 @@ impl Block {
             attention: Attention::new(&scope.at("attention"), config, stage)?,
             before_mlp: LayerNorm::new(&scope.at("layer_norm_2"), channels, EPS)?,
             mlp: MixMlp::new(&scope.at("mlp"), config, stage)?,
-            drop,
-            index,
+            rate,
+            branches: Branch::pair(index, channels),
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let y = self.attention.forward(&self.before_attention.forward(x)?)?;
-        let x = add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?;
-        let y = self.mlp.forward(&self.before_mlp.forward(&x)?)?;
-        add(&x, &drop_path(&y, self.drop, mode, 2 * self.index + 1)?)
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        let [attention, mlp] = &self.branches;
+        let x = residual(x, attention, self.rate, pass, |x| {
+            self.attention.forward(&self.before_attention.forward(x)?)
+        })?;
+        residual(&x, mlp, self.rate, pass, |x| self.mlp.forward(&self.before_mlp.forward(x)?, mlp, pass))
     }
 }
 
@@ -136,11 +139,8 @@ impl MixMlp {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = self.convolution.forward(&self.dense1.forward(x)?)?;
-        match self.activation.gelu() {
-            Some(form) => self.dense2.forward_gelu(&x, form),
-            None => self.dense2.forward(&self.activation.forward(&x)?),
-        }
+    fn forward(&self, x: &Tensor, branch: &Branch, pass: Pass<'_>) -> Result<Tensor> {
+        let hidden = self.convolution.forward(&self.dense1.forward(x)?)?;
+        second_layer(&self.dense2, self.activation, x, &hidden, branch, pass)
     }
 }

@@ -1,5 +1,5 @@
 //! Where the arrays of published files belong.
-use crate::load::{Keys, Place, renamed};
+use crate::load::{Destination, Keys, renamed};
 
 /// Keys of published encoders (`nvidia/mit-b0`) and of segmenters with one, for a [`super::Mit`] alone. Heads that were
 /// trained with it are not needed.
@@ -7,12 +7,12 @@ use crate::load::{Keys, Place, renamed};
 pub struct MitKeys;
 
 impl Keys for MitKeys {
-    fn place(&self, name: &str) -> Place {
+    fn destination(&self, name: &str) -> Destination {
         if name.starts_with("classifier.") || name.starts_with("decode_head.") {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         let name = published(name.strip_prefix("segformer.").unwrap_or(name));
-        if name.starts_with("encoder.") { Place::Variable(name) } else { Place::Unknown }
+        if name.starts_with("encoder.") { Destination::Variable(name) } else { Destination::Unknown }
     }
 }
 
@@ -60,11 +60,11 @@ mod tests {
             ("stages.1.blocks.3.mlp.dwconv.dwconv.bias", "encoder.block.1.3.mlp.dwconv.dwconv.bias"),
         ];
         for (name, key) in known {
-            assert_eq!(MitKeys.place(name), Place::Variable(key.to_owned()), "{name}");
+            assert_eq!(MitKeys.destination(name), Destination::Variable(key.to_owned()), "{name}");
         }
         for name in ["classifier.bias", "decode_head.batch_norm.num_batches_tracked"] {
-            assert_eq!(MitKeys.place(name), Place::Ignored, "{name}");
+            assert_eq!(MitKeys.destination(name), Destination::Ignored, "{name}");
         }
-        assert_eq!(MitKeys.place("pooler.weight"), Place::Unknown);
+        assert_eq!(MitKeys.destination("pooler.weight"), Destination::Unknown);
     }
 }

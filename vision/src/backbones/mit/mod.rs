@@ -8,10 +8,11 @@ mod block;
 mod config;
 mod keys;
 
-use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Result, Scope, Tensor};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
 
-use super::{Backbone, Level};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use crate::load::{Keys, WeightSource};
 use block::Block;
 pub use config::MitConfig;
 pub use keys::MitKeys;
@@ -62,7 +63,7 @@ impl Mit {
             let mut blocks = Vec::new();
             for block in 0..config.depths[stage] {
                 let at = scope.at("block").at(stage).at(block);
-                blocks.push(Block::new(&at, config, stage, rates[index], index as u32)?);
+                blocks.push(Block::new(&at, config, stage, rates[index], index)?);
                 index += 1;
             }
             stages.push(Stage {
@@ -83,18 +84,40 @@ impl Backbone for Mit {
         self.levels.clone()
     }
 
+    fn branches(&self) -> Vec<Branch> {
+        self.stages.iter().flat_map(|stage| &stage.blocks).flat_map(|block| block.branches).collect()
+    }
+
     /// Sizes are rounded up. The least image has 29 pixels a side with the published configurations: the reduction of
     /// keys needs as many cells as its kernel has.
-    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+    fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
         let mut maps: Vec<Tensor> = Vec::new();
         for stage in &self.stages {
             let x = stage.projection.forward(maps.last().unwrap_or(images))?;
             let mut x = stage.embedded.forward(&x)?;
             for block in &stage.blocks {
-                x = block.forward(&x, mode)?;
+                x = block.forward(&x, pass)?;
             }
             maps.push(stage.norm.forward(&x)?);
         }
-        Ok(maps)
+        Ok(Features { maps, global: None })
+    }
+
+    fn keys(&self, _: &WeightSource, _: &str) -> Box<dyn Keys> {
+        Box::new(MitKeys)
+    }
+}
+
+impl BackboneConfig for MitConfig {
+    fn build(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Mit::new(scope, self)?))
+    }
+
+    fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
+        Box::new(Self { drop_path_rate: drop_path, ..self.clone() })
+    }
+
+    fn timm(&self) -> Box<dyn BackboneConfig> {
+        Box::new(self.clone())
     }
 }

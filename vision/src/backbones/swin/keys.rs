@@ -1,6 +1,6 @@
 //! Keys of published Swin transformers.
 use crate::backbones::grid::{Resampling, square};
-use crate::load::{Keys, Place, Source, renamed};
+use crate::load::{Destination, Keys, WeightSource, renamed};
 
 use super::{SwinConfig, SwinForm};
 
@@ -49,7 +49,7 @@ const QKV: [(&str, usize); 6] = [
 impl SwinKeys {
     /// For the style of this file (whose keys of the transformer begin with `prefix`) and a model of this configuration.
     #[must_use]
-    pub fn of(source: &Source, prefix: &str, config: &SwinConfig) -> Self {
+    pub fn of(source: &WeightSource, prefix: &str, config: &SwinConfig) -> Self {
         let is = |key: &str| source.shape(&format!("{prefix}{key}")).is_some();
         let style = if source.shapes().any(|(name, _)| name.contains("patch_embeddings.projection")) {
             Style::HuggingFace
@@ -61,13 +61,13 @@ impl SwinKeys {
         Self { style, form: config.form }
     }
 
-    fn hugging_face(name: &str) -> Place {
+    fn hugging_face(name: &str) -> Destination {
         let name = name.strip_prefix("swin.").unwrap_or(name);
         for (part, number) in QKV {
             let key = renamed(name, &[(part, "attn.qkv")]);
             if key != name {
                 let key = key.replacen("encoder.", "", 1);
-                return Place::Part { key, part: number, parts: 3 };
+                return Destination::Part { key, part: number, parts: 3 };
             }
         }
         let mut key = renamed(name, &BLOCK);
@@ -78,11 +78,11 @@ impl SwinKeys {
         } else if let Some(rest) = key.strip_prefix("hidden_states_norms.stage") {
             let (stage, rest) = rest.split_once('.').unwrap_or((rest, ""));
             let Some(stage) = stage.parse::<usize>().ok().and_then(|stage| stage.checked_sub(1)) else {
-                return Place::Unknown;
+                return Destination::Unknown;
             };
             key = format!("norm{stage}.{rest}");
         }
-        Place::Variable(key)
+        Destination::Variable(key)
     }
 }
 
@@ -99,24 +99,24 @@ fn next_stage(key: &str) -> String {
 }
 
 impl Keys for SwinKeys {
-    fn place(&self, name: &str) -> Place {
+    fn destination(&self, name: &str) -> Destination {
         let known = ["relative_position_index", "attn_mask", "mask_token"];
         if known.iter().any(|known| name.ends_with(known)) {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         // What follows the backbone in a classifier.
         if ["head.", "classifier.", "pooler.", "decoder."].iter().any(|head| name.starts_with(head)) {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         let place = match self.style {
-            Style::Timm => Place::Variable(name.to_owned()),
-            Style::Authors => Place::Variable(next_stage(name)),
+            Style::Timm => Destination::Variable(name.to_owned()),
+            Style::Authors => Destination::Variable(next_stage(name)),
             Style::HuggingFace => Self::hugging_face(name),
         };
         match &place {
             // The norm of the other forms.
-            Place::Variable(key) if self.form == SwinForm::Dense && key.starts_with("norm.") => {
-                Place::Ignored
+            Destination::Variable(key) if self.form == SwinForm::Dense && key.starts_with("norm.") => {
+                Destination::Ignored
             }
             _ => place,
         }
@@ -137,8 +137,8 @@ impl Keys for SwinKeys {
 mod tests {
     use super::*;
 
-    fn place(style: Style, name: &str) -> Place {
-        SwinKeys { style, form: SwinForm::Classifier }.place(name)
+    fn place(style: Style, name: &str) -> Destination {
+        SwinKeys { style, form: SwinForm::Classifier }.destination(name)
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
             ),
             ("norm.bias", "norm.bias", ["layernorm.bias", "swin.layernorm.bias"]),
         ] {
-            let wanted = Place::Variable(key.to_owned());
+            let wanted = Destination::Variable(key.to_owned());
             assert_eq!(place(Style::Timm, key), wanted);
             assert_eq!(place(Style::Authors, authors), wanted);
             for name in others {
@@ -180,13 +180,14 @@ mod tests {
             }
         }
         for name in ["attention.self.key.bias", "attention.k_proj.bias"] {
-            let wanted = Place::Part { key: "layers.0.blocks.1.attn.qkv.bias".into(), part: 1, parts: 3 };
+            let wanted =
+                Destination::Part { key: "layers.0.blocks.1.attn.qkv.bias".into(), part: 1, parts: 3 };
             assert_eq!(place(Style::HuggingFace, &format!("encoder.layers.0.blocks.1.{name}")), wanted);
         }
         for name in ["layers.0.blocks.1.attn_mask", "head.fc.bias", "layers.1.attn.relative_position_index"] {
-            assert_eq!(place(Style::Authors, name), Place::Ignored, "{name}");
+            assert_eq!(place(Style::Authors, name), Destination::Ignored, "{name}");
         }
-        assert_eq!(place(Style::HuggingFace, "hidden_states_norms.stage0.bias"), Place::Unknown);
+        assert_eq!(place(Style::HuggingFace, "hidden_states_norms.stage0.bias"), Destination::Unknown);
     }
 
     #[test]

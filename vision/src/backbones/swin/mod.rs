@@ -12,16 +12,16 @@ mod attention;
 mod config;
 mod keys;
 
-use nerve_core::graph::{Mode, Result, Scope, Tensor, permute, reshape};
+use nerve_core::graph::{Result, Scope, Tensor, permute, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
-use nerve_core::ops::add::add;
-use nerve_core::ops::drop_path::drop_path;
 
 pub use config::{SwinConfig, SwinForm};
 pub use keys::SwinKeys;
 
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
-use super::{Backbone, Level};
+use super::residual::residual;
+use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use crate::load::{Keys, WeightSource};
 use attention::Attention;
 
 /// The epsilon of norms that configurations leave out.
@@ -34,16 +34,14 @@ struct Block {
     norm2: LayerNorm,
     mlp: Mlp,
     rate: f32,
-    /// Its number among all blocks: what it drops depends on it.
-    number: u32,
+    branches: [Branch; 2],
 }
 
 impl Block {
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let branch = self.attn.forward(&self.norm1.forward(x)?)?;
-        let x = add(x, &drop_path(&branch, self.rate, mode, 2 * self.number)?)?;
-        let branch = self.mlp.forward(&self.norm2.forward(&x)?)?;
-        add(&x, &drop_path(&branch, self.rate, mode, 2 * self.number + 1)?)
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        let [attn, mlp] = &self.branches;
+        let x = residual(x, attn, self.rate, pass, |x| self.attn.forward(&self.norm1.forward(x)?))?;
+        residual(&x, mlp, self.rate, pass, |x| self.mlp.forward(&self.norm2.forward(x)?, mlp, pass))
     }
 }
 
@@ -135,7 +133,7 @@ impl Swin {
                         config.hidden_act,
                     )?,
                     rate: rates[number],
-                    number: number as u32,
+                    branches: Branch::pair(number, channels),
                 });
                 number += 1;
             }
@@ -159,7 +157,8 @@ impl Swin {
     ///
     /// # Errors
     /// If the images have another number of channels.
-    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<SwinFeatures> {
+    pub fn forward<'a>(&self, images: &Tensor, pass: impl Into<Pass<'a>>) -> Result<SwinFeatures> {
+        let pass = pass.into();
         let mut x = self.patch_norm.forward(&self.patches.forward(images)?)?;
         let mut maps = Vec::new();
         let end = if self.norm.is_some() { self.stages.len() } else { self.last_output() + 1 };
@@ -168,7 +167,7 @@ impl Swin {
                 x = merging.forward(&x)?;
             }
             for block in &stage.blocks {
-                x = block.forward(&x, mode)?;
+                x = block.forward(&x, pass)?;
             }
             if let Some((_, norm)) = self.outputs.iter().find(|(stage, _)| *stage == i) {
                 maps.push(norm.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(&x))?);
@@ -198,15 +197,43 @@ impl Backbone for Swin {
         self.outputs.iter().map(level).collect()
     }
 
-    /// In the forms with one norm, the last stage's map is the normed one.
-    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-        let SwinFeatures { mut maps, last } = self.forward(images, mode)?;
+    fn branches(&self) -> Vec<Branch> {
+        self.stages.iter().flat_map(|stage| &stage.blocks).flat_map(|block| block.branches).collect()
+    }
+
+    /// In the forms with one norm, the last stage's map is the normed one, and its mean the global embedding.
+    fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
+        let SwinFeatures { mut maps, last } = self.forward(images, pass)?;
+        let global = last.as_ref().map(|last| last.mean((1, 2))).transpose()?;
         if let (Some(last), Some(map)) = (last, maps.last_mut())
             && self.last_output() + 1 == self.stages.len()
         {
             *map = last;
         }
-        Ok(maps)
+        Ok(Features { maps, global })
+    }
+
+    fn keys(&self, source: &WeightSource, prefix: &str) -> Box<dyn Keys> {
+        Box::new(SwinKeys::of(source, prefix, &self.config))
+    }
+
+    /// Classifiers have no norms of single stages.
+    fn is_optional(&self, key: &str) -> bool {
+        self.config.form == SwinForm::Dense && key.starts_with("norm")
+    }
+}
+
+impl BackboneConfig for SwinConfig {
+    fn build(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Swin::new(scope, self)?))
+    }
+
+    fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
+        Box::new(Self { drop_path_rate: drop_path, ..self.clone().with_form(SwinForm::Dense) })
+    }
+
+    fn timm(&self) -> Box<dyn BackboneConfig> {
+        Box::new(self.clone().with_form(SwinForm::Timm))
     }
 }
 

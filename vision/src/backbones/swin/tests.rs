@@ -1,4 +1,4 @@
-use nerve_core::graph::{Device, Randomness, Variables, read};
+use nerve_core::graph::{Device, Mode, Randomness, Variables, read};
 
 use super::*;
 use crate::check::gradient_reach;

@@ -1,14 +1,14 @@
 //! A block of windowed attention, a local convolution, and an MLP.
-use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Init, Result, Scope, Tensor};
 use nerve_core::layers::{LayerNorm, Linear};
-use nerve_core::ops::add::add;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
-use nerve_core::ops::drop_path::drop_path;
 
 use super::TinyVitConfig;
 use super::conv::ConvNorm;
 use crate::activation::Activation;
 use crate::backbones::parts::Mlp;
+use crate::backbones::residual::residual;
+use crate::backbones::{Branch, Pass};
 
 /// PyTorch's default, in blocks.
 const EPS: f64 = 1e-5;
@@ -19,8 +19,8 @@ pub(super) struct Block {
     local: ConvNorm,
     norm: LayerNorm,
     mlp: Mlp,
-    drop: f32,
-    index: u32,
+    rate: f32,
+    pub(super) branches: [Branch; 2],
 }
 
 impl Block {
@@ -28,8 +28,8 @@ impl Block {
         scope: &Scope,
         config: &TinyVitConfig,
         stage: usize,
-        drop: f32,
-        index: u32,
+        rate: f32,
+        index: usize,
     ) -> Result<Self> {
         let channels = config.embed_dims[stage];
         let mlp = scope.at("mlp");
@@ -39,18 +39,17 @@ impl Block {
             local: ConvNorm::depthwise(&scope.at("local_conv"), channels, 1)?,
             norm: LayerNorm::new(&mlp.at("norm"), channels, EPS)?,
             mlp: Mlp::new(&mlp, channels, channels * config.mlp_ratio, Activation::Gelu)?,
-            drop,
-            index,
+            rate,
+            branches: Branch::pair(index, channels),
         })
     }
 
     /// x is `(batch, height, width, channels)`, as is the result.
-    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let y = self.attention.forward(x)?;
-        let x = add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?;
-        let x = self.local.forward(&x, mode)?;
-        let y = self.mlp.forward(&self.norm.forward(&x)?)?;
-        add(&x, &drop_path(&y, self.drop, mode, 2 * self.index + 1)?)
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        let [attention, mlp] = &self.branches;
+        let x = residual(x, attention, self.rate, pass, |x| self.attention.forward(x))?;
+        let x = self.local.forward(&x, pass.mode)?;
+        residual(&x, mlp, self.rate, pass, |x| self.mlp.forward(&self.norm.forward(x)?, mlp, pass))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The convolutional parts.
 use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
 use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
-use nerve_core::ops::add::add;
-use nerve_core::ops::drop_path::drop_path;
 use nerve_core::ops::gelu::{Form, gelu};
+
+use crate::backbones::residual::residual;
+use crate::backbones::{Branch, Part, Pass};
 
 /// A convolution without a bias, and batch norm: keys `c` and `bn`.
 #[derive(Clone, Debug)]
@@ -62,12 +63,12 @@ impl ConvNorm {
 #[derive(Clone, Debug)]
 pub(super) struct Residual {
     convolutions: [ConvNorm; 3],
-    drop: f32,
-    index: u32,
+    rate: f32,
+    pub(super) branch: Branch,
 }
 
 impl Residual {
-    pub(super) fn new(scope: &Scope, channels: usize, ratio: usize, drop: f32, index: u32) -> Result<Self> {
+    pub(super) fn new(scope: &Scope, channels: usize, ratio: usize, rate: f32, index: usize) -> Result<Self> {
         let hidden = channels * ratio;
         // The last norm begins at zero, and the block as its activation.
         let last = scope.at("conv3");
@@ -77,15 +78,15 @@ impl Residual {
             ConvNorm::depthwise(&scope.at("conv2"), hidden, 1)?,
             ConvNorm::new(&last, [hidden, channels], 1, 1)?,
         ];
-        Ok(Self { convolutions, drop, index })
+        let branch = Branch { block: index as u32, part: Part::Convolution, channels };
+        Ok(Self { convolutions, rate, branch })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let [widen, depthwise, narrow] = &self.convolutions;
-        let y = widen.forward_gelu(x, mode)?;
-        let y = depthwise.forward_gelu(&y, mode)?;
-        let y = narrow.forward(&y, mode)?;
-        gelu(&add(x, &drop_path(&y, self.drop, mode, 2 * self.index)?)?)
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        let ([widen, depthwise, narrow], mode) = (&self.convolutions, pass.mode);
+        gelu(&residual(x, &self.branch, self.rate, pass, |x| {
+            narrow.forward(&depthwise.forward_gelu(&widen.forward_gelu(x, mode)?, mode)?, mode)
+        })?)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Where the arrays of published files belong.
-use crate::load::{Keys, Place};
+use crate::load::{Destination, Keys};
 
 /// Keys of MobileSAM's checkpoint, of its encoder alone, and of timm's `tiny_vit_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,10 +9,10 @@ pub struct TinyVitKeys {
 }
 
 impl Keys for TinyVitKeys {
-    fn place(&self, name: &str) -> Place {
+    fn destination(&self, name: &str) -> Destination {
         // The other parts of Segment Anything.
         if name.starts_with("prompt_encoder.") || name.starts_with("mask_decoder.") {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         let name = name.strip_prefix("image_encoder.").unwrap_or(name);
         // Classifiers, which MobileSAM's checkpoint still has, and counters.
@@ -20,16 +20,16 @@ impl Keys for TinyVitKeys {
             || name.starts_with("norm_head.")
             || name.ends_with("num_batches_tracked")
         {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         if name.starts_with("neck.") && !self.neck {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         let published = ["patch_embed.seq.", "layers.", "neck."];
         if published.iter().any(|part| name.starts_with(part)) {
-            return Place::Variable(name.to_owned());
+            return Destination::Variable(name.to_owned());
         }
-        from_timm(name).map_or(Place::Unknown, Place::Variable)
+        from_timm(name).map_or(Destination::Unknown, Destination::Variable)
     }
 }
 
@@ -72,12 +72,12 @@ mod tests {
             ("image_encoder.neck.0.weight", Some("neck.0.weight")),
         ];
         for (name, here) in cases {
-            let want = here.map_or(Place::Unknown, |key| Place::Variable(key.to_owned()));
-            assert_eq!(TinyVitKeys { neck: true }.place(name), want, "{name}");
+            let want = here.map_or(Destination::Unknown, |key| Destination::Variable(key.to_owned()));
+            assert_eq!(TinyVitKeys { neck: true }.destination(name), want, "{name}");
         }
         for name in ["patch_embed.conv3.bn.bias", "stages.0.downsample.conv1.bn.bias", "stages.x.y", "other"]
         {
-            assert_eq!(TinyVitKeys { neck: true }.place(name), Place::Unknown, "{name}");
+            assert_eq!(TinyVitKeys { neck: true }.destination(name), Destination::Unknown, "{name}");
         }
         let ignored = [
             "head.fc.bias",
@@ -87,7 +87,7 @@ mod tests {
             "neck.1.bias",
         ];
         for name in ignored {
-            assert_eq!(TinyVitKeys { neck: false }.place(name), Place::Ignored, "{name}");
+            assert_eq!(TinyVitKeys { neck: false }.destination(name), Destination::Ignored, "{name}");
         }
     }
 }

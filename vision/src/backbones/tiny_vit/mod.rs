@@ -9,10 +9,11 @@ mod config;
 mod conv;
 mod keys;
 
-use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Result, Scope, Tensor};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
 
-use super::{Backbone, Level};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use crate::load::{Keys, WeightSource};
 use block::Block;
 pub use config::TinyVitConfig;
 use conv::{ConvNorm, Merging, Residual};
@@ -68,22 +69,47 @@ impl Backbone for TinyVit {
         self.levels.clone()
     }
 
+    fn branches(&self) -> Vec<Branch> {
+        let attentive = self.attentive.iter().flat_map(|(_, blocks)| blocks);
+        let first = self.convolutional.iter().map(|block| block.branch);
+        first.chain(attentive.flat_map(|block| block.branches)).collect()
+    }
+
     /// Images of any size will do; each halving rounds up.
-    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+    fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
+        let mode = pass.mode;
         let x = self.embed[0].forward_gelu(images, mode)?;
         let mut x = self.embed[1].forward(&x, mode)?;
         for block in &self.convolutional {
-            x = block.forward(&x, mode)?;
+            x = block.forward(&x, pass)?;
         }
         let mut maps = vec![x.clone()];
         for (merging, blocks) in &self.attentive {
             x = merging.forward(&x, mode)?;
             for block in blocks {
-                x = block.forward(&x, mode)?;
+                x = block.forward(&x, pass)?;
             }
             maps.push(x.clone());
         }
-        Ok(maps)
+        Ok(Features { maps, global: None })
+    }
+
+    fn keys(&self, _: &WeightSource, _: &str) -> Box<dyn Keys> {
+        Box::new(TinyVitKeys { neck: false })
+    }
+}
+
+impl BackboneConfig for TinyVitConfig {
+    fn build(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(TinyVit::new(scope, self)?))
+    }
+
+    fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
+        Box::new(Self { drop_path_rate: drop_path, ..self.clone() })
+    }
+
+    fn timm(&self) -> Box<dyn BackboneConfig> {
+        Box::new(self.clone())
     }
 }
 

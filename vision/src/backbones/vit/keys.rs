@@ -1,6 +1,6 @@
 //! Keys of published vision transformers.
 use crate::backbones::grid::square;
-use crate::load::{Keys, Place, Source, renamed};
+use crate::load::{Destination, Keys, WeightSource, renamed};
 
 use super::VitConfig;
 
@@ -47,7 +47,7 @@ const QKV: [(&str, usize); 6] = [
 impl VitKeys {
     /// For the style of this file and a model of this configuration.
     #[must_use]
-    pub fn of(source: &Source, config: &VitConfig) -> Self {
+    pub fn of(source: &WeightSource, config: &VitConfig) -> Self {
         let hugging_face = source.shapes().any(|(name, _)| name.contains("patch_embeddings.projection"));
         Self { hugging_face, config: config.clone() }
     }
@@ -59,28 +59,28 @@ fn blocks(key: &str) -> String {
 }
 
 impl Keys for VitKeys {
-    fn place(&self, name: &str) -> Place {
+    fn destination(&self, name: &str) -> Destination {
         if name.ends_with("mask_token") {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         // What follows the backbone in a classifier.
         let heads = ["head.", "head_dist.", "fc_norm.", "pre_logits.", "classifier.", "pooler.", "decoder."];
         let bare = ["vit.", "dinov2.", "dinov2_with_registers.", "backbone."];
         let name = bare.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
         if heads.iter().any(|head| name.starts_with(head)) {
-            return Place::Ignored;
+            return Destination::Ignored;
         }
         if !self.hugging_face {
             // DINOv2's own name of it.
-            return Place::Variable(renamed(name, &[("register_tokens", "reg_token")]));
+            return Destination::Variable(renamed(name, &[("register_tokens", "reg_token")]));
         }
         for (part, number) in QKV {
             let key = renamed(name, &[(part, "attn.qkv")]);
             if key != name {
-                return Place::Part { key: blocks(&key), part: number, parts: 3 };
+                return Destination::Part { key: blocks(&key), part: number, parts: 3 };
             }
         }
-        Place::Variable(blocks(&renamed(name, &NAMES)))
+        Destination::Variable(blocks(&renamed(name, &NAMES)))
     }
 
     /// The grid of positions, as the model resamples it.
@@ -114,21 +114,21 @@ mod tests {
             ("embeddings.register_tokens", "reg_token"),
             ("dinov2.layernorm.weight", "norm.weight"),
         ] {
-            assert_eq!(keys(true).place(name), Place::Variable(key.to_owned()), "{name}");
+            assert_eq!(keys(true).destination(name), Destination::Variable(key.to_owned()), "{name}");
         }
         for name in ["attention.attention.value.weight", "attention.v_proj.weight"] {
-            let wanted = Place::Part { key: "blocks.2.attn.qkv.weight".into(), part: 2, parts: 3 };
-            assert_eq!(keys(true).place(&format!("encoder.layer.2.{name}")), wanted, "{name}");
+            let wanted = Destination::Part { key: "blocks.2.attn.qkv.weight".into(), part: 2, parts: 3 };
+            assert_eq!(keys(true).destination(&format!("encoder.layer.2.{name}")), wanted, "{name}");
         }
         for (name, key) in [
             ("register_tokens", "reg_token"),
             ("blocks.1.ls1.gamma", "blocks.1.ls1.gamma"),
             ("pos_embed", "pos_embed"),
         ] {
-            assert_eq!(keys(false).place(name), Place::Variable(key.to_owned()), "{name}");
+            assert_eq!(keys(false).destination(name), Destination::Variable(key.to_owned()), "{name}");
         }
         for name in ["mask_token", "head.weight", "pooler.dense.bias", "embeddings.mask_token"] {
-            assert_eq!(keys(true).place(name), Place::Ignored, "{name}");
+            assert_eq!(keys(true).destination(name), Destination::Ignored, "{name}");
         }
     }
 }

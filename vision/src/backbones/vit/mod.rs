@@ -10,17 +10,17 @@
 mod config;
 mod keys;
 
-use nerve_core::graph::{Init, Mode, Result, Scope, Tensor, cat, narrow, reshape};
+use nerve_core::graph::{Init, Result, Scope, Tensor, cat, narrow, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
-use nerve_core::ops::add::add;
 use nerve_core::ops::attention::self_attention;
-use nerve_core::ops::drop_path::drop_path;
 
 pub use config::{Positions, PublishedVit, VitConfig};
 pub use keys::VitKeys;
 
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
-use super::{Backbone, Level};
+use super::residual::residual;
+use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use crate::load::{Keys, WeightSource};
 
 #[derive(Clone, Debug)]
 struct Block {
@@ -33,7 +33,7 @@ struct Block {
     scale2: Option<Tensor>,
     heads: usize,
     rate: f32,
-    number: u32,
+    branches: [Branch; 2],
 }
 
 impl Block {
@@ -54,21 +54,26 @@ impl Block {
             scale2: gamma("ls2")?,
             heads: config.heads,
             rate,
-            number: number as u32,
+            branches: Branch::pair(number, config.dim),
         })
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    fn attention(&self, x: &Tensor) -> Result<Tensor> {
+        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
+        let scale = ((x.dim(2)? / self.heads) as f32).powf(-0.5);
+        self.proj.forward(&self_attention(&qkv, self.heads, scale, None)?)
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
         let scaled = |branch: Tensor, scale: &Option<Tensor>| match scale {
             Some(scale) => branch.broadcast_mul(scale),
             None => Ok(branch),
         };
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
-        let scale = ((x.dim(2)? / self.heads) as f32).powf(-0.5);
-        let branch = self.proj.forward(&self_attention(&qkv, self.heads, scale, None)?)?;
-        let x = add(x, &drop_path(&scaled(branch, &self.scale1)?, self.rate, mode, 2 * self.number)?)?;
-        let branch = scaled(self.mlp.forward(&self.norm2.forward(&x)?)?, &self.scale2)?;
-        add(&x, &drop_path(&branch, self.rate, mode, 2 * self.number + 1)?)
+        let [attn, mlp] = &self.branches;
+        let x = residual(x, attn, self.rate, pass, |x| scaled(self.attention(x)?, &self.scale1))?;
+        residual(&x, mlp, self.rate, pass, |x| {
+            scaled(self.mlp.forward(&self.norm2.forward(x)?, mlp, pass)?, &self.scale2)
+        })
     }
 }
 
@@ -156,7 +161,8 @@ impl Vit {
     ///
     /// # Errors
     /// If the images have another number of channels, or not a single patch.
-    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<VitFeatures> {
+    pub fn forward<'a>(&self, images: &Tensor, pass: impl Into<Pass<'a>>) -> Result<VitFeatures> {
+        let pass = pass.into();
         let patches = self.patches.forward(images)?;
         let (batch, rows, columns, dim) = patches.dims4()?;
         let mut x = self.tokens(&patches)?;
@@ -167,7 +173,7 @@ impl Vit {
         let map = |x: &Tensor| reshape(&narrow(x, 1, prefix, count)?, (batch, rows, columns, dim));
         let mut maps = Vec::new();
         for (i, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, mode)?;
+            x = block.forward(&x, pass)?;
             let last = i + 1 == self.blocks.len();
             // The last one's normed map is taken from the normed tokens.
             if self.outputs.contains(&i) && !(last && self.config.norm_maps) {
@@ -194,8 +200,41 @@ impl Backbone for Vit {
         vec![Level { channels: self.config.dim, stride: self.config.patch }; self.outputs.len()]
     }
 
-    fn maps(&self, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-        Ok(self.forward(images, mode)?.maps)
+    fn branches(&self) -> Vec<Branch> {
+        self.blocks.iter().flat_map(|block| block.branches).collect()
+    }
+
+    fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
+        let VitFeatures { maps, tokens } = self.forward(images, pass)?;
+        let class = || narrow(&tokens, 1, 0, 1)?.squeeze(1);
+        Ok(Features { maps, global: self.config.class_token.then(class).transpose()? })
+    }
+
+    fn keys(&self, source: &WeightSource, _: &str) -> Box<dyn Keys> {
+        Box::new(VitKeys::of(source, &self.config))
+    }
+
+    fn image_multiple(&self) -> usize {
+        self.config.patch
+    }
+}
+
+/// Depths whose maps dense prediction is made of.
+const DENSE: usize = 4;
+
+impl BackboneConfig for VitConfig {
+    fn build(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Vit::new(scope, self)?))
+    }
+
+    /// Four depths, a quarter apart, each after the last norm, as DINOv2's and Segmenter's are.
+    fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
+        let out = (1..=DENSE).map(|i| (i * self.depth / DENSE).saturating_sub(1)).collect();
+        Box::new(Self { drop_path, out: Some(out), norm_maps: true, ..self.clone() })
+    }
+
+    fn timm(&self) -> Box<dyn BackboneConfig> {
+        Box::new(self.clone())
     }
 }
 

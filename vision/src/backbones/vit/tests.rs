@@ -1,4 +1,4 @@
-use nerve_core::graph::{Device, Variables};
+use nerve_core::graph::{Device, Mode, Variables};
 
 use super::*;
 use crate::check::gradient_reach;

@@ -1,70 +1,16 @@
-//! From a picture to scores of classes: whole or in windows, at several scales, flipped.
+//! From an image to a class for every pixel.
 use std::ops::AddAssign;
 
-use clap::Args;
 use ndarray::{Array2, ArrayView3};
 use nerve_core::graph::{Device, Tensor, read};
 use nerve_core::ops::resize::bilinear;
 use nerve_core::ops::softmax::softmax;
-use nerve_core::settings::{SettingError, check};
 use nerve_data::augment::Normalise;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::SegmentationError;
+use super::{Inference, SegmentationError, SemanticSegmenter};
 
-/// How a picture is looked at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
-#[serde(default, deny_unknown_fields)]
-pub struct Inference {
-    /// Look through windows of this many pixels on each side instead of at the whole picture
-    #[arg(long, value_name = "PIXELS")]
-    pub window: Option<usize>,
-    /// Share of a window that the next one sees too
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0)]
-    pub overlap: f64,
-    /// Look at the picture at these scales and average
-    #[arg(long, value_name = "FACTOR", value_delimiter = ',', default_values_t = [1.0])]
-    pub scales: Vec<f64>,
-    /// Look at the flipped picture too
-    #[arg(long)]
-    pub flip: bool,
-}
-
-impl Default for Inference {
-    fn default() -> Self {
-        Self { window: None, overlap: 1.0 / 3.0, scales: vec![1.0], flip: false }
-    }
-}
-
-impl Inference {
-    /// Refuses what cannot be.
-    ///
-    /// # Errors
-    /// The first setting that is out of range, and what it must be.
-    pub fn validate(&self) -> Result<(), SettingError> {
-        let window = self.window.unwrap_or(32);
-        check((32..=8192).contains(&window), "--window", window, "32 to 8192")?;
-        check((0.0..0.95).contains(&self.overlap), "--overlap", self.overlap, "at least 0 and below 0.95")?;
-        let scales = !self.scales.is_empty() && self.scales.iter().all(|s| (0.1..=8.0).contains(s));
-        check(scales, "--scales", format!("{:?}", self.scales), "one or more factors of 0.1 to 8")
-    }
-}
-
-/// What gives every pixel scores of classes.
-pub trait Segments {
-    /// The number of classes.
-    fn classes(&self) -> usize;
-
-    /// Scores `(batch, h, w, classes)` on a grid of the model's, for normalised images `(batch, height, width, 3)`;
-    /// nothing is kept for a backward pass.
-    ///
-    /// # Errors
-    /// If the images are too small.
-    fn answer(&self, images: &Tensor) -> nerve_core::graph::Result<Tensor>;
-}
-
-/// What was found in a picture.
+/// The classes of an image's pixels.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     /// The likeliest class of each pixel, `[H, W]`.
@@ -73,21 +19,21 @@ pub struct Prediction {
     pub confidence: Array2<f32>,
 }
 
-/// The classes of a picture's pixels; `image` is `[H, W, 3]`, RGB of 8 bits.
+/// Segments an image `[H, W, 3]`, RGB of 8 bits: scores of every scale and flip become probabilities, which are averaged.
 ///
 /// # Errors
-/// If the picture is too small for the model.
+/// If the image is too small for the model.
 pub fn predict(
-    segmenter: &dyn Segments,
+    segmenter: &dyn SemanticSegmenter,
     image: ArrayView3<'_, u8>,
     inference: &Inference,
 ) -> Result<Prediction, SegmentationError> {
     let (height, width, _) = image.dim();
-    let picture = normalised(image)?;
+    let image = normalised(image, segmenter.device())?;
     let mut sum: Option<Vec<f32>> = None;
     for scale in &inference.scales {
         let size = [scaled(height, *scale), scaled(width, *scale)];
-        let seen = if size == [height, width] { picture.clone() } else { bilinear(&picture, size, false)? };
+        let seen = if size == [height, width] { image.clone() } else { bilinear(&image, size, false)? };
         let mut views = vec![(seen.clone(), false)];
         if inference.flip {
             views.push((flip(&seen)?, true));
@@ -95,9 +41,9 @@ pub fn predict(
         for (seen, flipped) in views {
             let scores = match inference.window {
                 Some(window) if size.iter().any(|side| *side > window) => {
-                    windows(segmenter, &seen, window, inference.overlap)?
+                    sliding(segmenter, &seen, window, inference.overlap)?
                 }
-                _ => bilinear(&segmenter.answer(&seen)?, size, false)?,
+                _ => bilinear(&segmenter.infer(&seen)?, size, false)?,
             };
             let scores =
                 if size == [height, width] { scores } else { bilinear(&scores, [height, width], false)? };
@@ -139,10 +85,10 @@ fn scaled(side: usize, scale: f64) -> usize {
 }
 
 /// `(1, H, W, 3)`, as the backbone was trained with.
-fn normalised(image: ArrayView3<'_, u8>) -> Result<Tensor, SegmentationError> {
+fn normalised(image: ArrayView3<'_, u8>, device: &Device) -> Result<Tensor, SegmentationError> {
     let (height, width, _) = image.dim();
     let values = Normalise::default().image(image).into_iter().collect::<Vec<_>>();
-    Ok(Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, (1, height, width, 3), device)?)
 }
 
 /// Left and right exchanged.
@@ -153,12 +99,12 @@ fn flip(x: &Tensor) -> Result<Tensor, SegmentationError> {
     for row in values.chunks_exact(w * c) {
         row.rchunks_exact(c).for_each(|pixel| out.extend_from_slice(pixel));
     }
-    Ok(Tensor::from_vec(out, (n, h, w, c), &Device::Cpu)?)
+    Ok(Tensor::from_vec(out, (n, h, w, c), x.device())?)
 }
 
-/// Scores of a picture `(1, H, W, 3)`, averaged over windows that overlap.
-fn windows(
-    segmenter: &dyn Segments,
+/// Scores of an image `(1, H, W, 3)`, averaged over overlapping windows.
+fn sliding(
+    segmenter: &dyn SemanticSegmenter,
     x: &Tensor,
     window: usize,
     overlap: f64,
@@ -172,7 +118,7 @@ fn windows(
     for y in starts(height, h, step) {
         for x0 in starts(width, w, step) {
             let part = x.narrow(1, y, h)?.narrow(2, x0, w)?.contiguous()?;
-            let scores = bilinear(&segmenter.answer(&part)?, [h, w], false)?;
+            let scores = bilinear(&segmenter.infer(&part)?, [h, w], false)?;
             let scores = read(&scores)?;
             for (i, row) in scores.chunks_exact(w * classes).enumerate() {
                 let at = (y + i) * width + x0;
@@ -183,7 +129,7 @@ fn windows(
         }
     }
     sum.chunks_exact_mut(classes).zip(count).for_each(|(s, n)| s.iter_mut().for_each(|s| *s /= n));
-    Ok(Tensor::from_vec(sum, (1, height, width, classes), &Device::Cpu)?)
+    Ok(Tensor::from_vec(sum, (1, height, width, classes), x.device())?)
 }
 
 /// Where windows begin: `step` apart, the last one at the end.
@@ -219,17 +165,5 @@ mod tests {
         let found = likeliest(&[0.5, 1.0, 0.5, 1.0, 0.2, 1.0], 3, [1, 2], 2);
         assert_eq!(found.labels.as_slice(), Some(&[1u8, 0][..]));
         assert_eq!(found.confidence.as_slice(), Some(&[0.5f32, 0.5][..]));
-    }
-
-    #[test]
-    fn settings_are_checked() {
-        let bad = [
-            Inference { window: Some(3), ..Inference::default() },
-            Inference { overlap: 1.0, ..Inference::default() },
-            Inference { scales: vec![], ..Inference::default() },
-            Inference { scales: vec![f64::NAN], ..Inference::default() },
-        ];
-        assert!(bad.iter().all(|i| i.validate().is_err()));
-        assert!(Inference::default().validate().is_ok());
     }
 }

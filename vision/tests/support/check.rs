@@ -1,4 +1,4 @@
-//! What every model is tested for.
+//! What every model is tested for. Unit tests of the library include this file too.
 use nerve_core::graph::{Gradients, Result, Tensor, Variables, bail, differentiate};
 
 /// Checks that every trainable variable receives a gradient that is finite and not all zero, from a loss in which all
@@ -13,11 +13,8 @@ pub fn gradient_reach(variables: &Variables, outputs: impl FnOnce() -> Result<Ve
     let mut gradients = Gradients::default();
     differentiate(&mut gradients, || weighted(&outputs()?))?;
     let mut unreached = Vec::new();
-    for (key, variable) in variables.all() {
-        if !variable.trainable {
-            continue;
-        }
-        let what = match gradients.get(&variable.var) {
+    for (key, var) in variables.trainable() {
+        let what = match gradients.get(&var) {
             None => "none",
             Some(g) if g.iter().any(|v| !v.is_finite()) => "not finite",
             Some(g) if g.iter().all(|v| *v == 0.0) => "zero",

@@ -1,0 +1,108 @@
+//! The network of a segmenter: a backbone, a head, and in training an auxiliary head.
+use nerve_core::graph::{Mode, Result, Scope, Tensor, bail};
+use nerve_core::ops::resize::bilinear;
+
+use super::pyramid::Pyramid;
+use super::{HeadKind, ModelConfig};
+use crate::backbones::{Backbone, Level};
+use crate::heads::all_mlp::{AllMlp, AllMlpConfig};
+use crate::heads::fcn::{FcnHead, FcnHeadConfig};
+use crate::heads::semantic_fpn::{SemanticFpn, SemanticFpnConfig};
+use crate::heads::uper_net::{UperNetHead, UperNetHeadConfig};
+use crate::heads::{AUXILIARY_MAP, Head, Scores};
+
+/// Keys of the backbone and of the heads; a plain transformer's pyramid is part of the head, which learns it anew.
+pub(super) const BACKBONE: &str = "backbone";
+const HEAD: &str = "head";
+const PYRAMID: &str = "pyramid";
+const AUXILIARY: &str = "auxiliary_head";
+/// Sides of UPerNet's pooled grids, as published.
+const POOLS: [usize; 4] = [1, 2, 3, 6];
+
+/// From normalised images to scores of classes.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) backbone: Box<dyn Backbone>,
+    /// Of a plain transformer.
+    pyramid: Option<Pyramid>,
+    head: Box<dyn Head>,
+    auxiliary: Option<FcnHead>,
+}
+
+impl Network {
+    /// Builds it over the variables of `scope`. An auxiliary head is only needed for its loss.
+    ///
+    /// # Errors
+    /// If the configuration is contradictory, or variables exist with other shapes.
+    pub(super) fn new(scope: &Scope, config: &ModelConfig, classes: usize, auxiliary: bool) -> Result<Self> {
+        let backbone = config.backbone.config().dense(config.drop_path).build(&scope.at(BACKBONE))?;
+        let head = scope.at(HEAD);
+        let mut levels = backbone.levels();
+        // A plain transformer's maps are all of one stride.
+        let plain = levels.windows(2).all(|pair| pair[0].stride == pair[1].stride);
+        let pyramid = plain.then(|| Pyramid::new(&head.at(PYRAMID), &levels)).transpose()?;
+        if let Some(pyramid) = &pyramid {
+            levels = pyramid.levels().to_vec();
+        }
+        let auxiliary = auxiliary.then(|| auxiliary_head(&scope.at(AUXILIARY), config, &levels, classes));
+        Ok(Self {
+            head: main_head(&head, config, &levels, classes)?,
+            auxiliary: auxiliary.transpose()?,
+            pyramid,
+            backbone,
+        })
+    }
+
+    /// Of images `(batch, height, width, 3)`.
+    ///
+    /// # Errors
+    /// If they are too small.
+    pub(super) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Scores> {
+        // Pixels that a backbone cuts off would shift the scores: the image is resized to the nearest size that it keeps.
+        let (_, height, width, _) = images.dims4()?;
+        let multiple = self.backbone.image_multiple();
+        let whole = [height, width].map(|side| ((side + multiple / 2) / multiple).max(1) * multiple);
+        let images = if whole == [height, width] { images.clone() } else { bilinear(images, whole, false)? };
+        let mut maps = self.backbone.maps(&images, mode)?;
+        if let Some(pyramid) = &self.pyramid {
+            maps = pyramid.forward(&maps, mode)?;
+        }
+        let auxiliary = match (&self.auxiliary, maps.get(AUXILIARY_MAP)) {
+            (Some(head), Some(map)) => Some(head.forward(map, mode)?),
+            _ => None,
+        };
+        Ok(Scores { scores: self.head.forward(&maps, mode)?, auxiliary })
+    }
+}
+
+fn main_head(scope: &Scope, config: &ModelConfig, levels: &[Level], classes: usize) -> Result<Box<dyn Head>> {
+    let (width, dropout) = (config.width(), config.dropout);
+    let channels = || levels.iter().map(|level| level.channels).collect();
+    Ok(match config.head {
+        HeadKind::AllMlp => {
+            let config = AllMlpConfig { inputs: channels(), channels: width, classes, dropout };
+            Box::new(AllMlp::new(scope, &config)?)
+        }
+        HeadKind::SemanticFpn => {
+            // As published, the pyramid has twice the channels of what is added.
+            let inputs = levels.to_vec();
+            let config = SemanticFpnConfig { inputs, pyramid: 2 * width, channels: width, classes, dropout };
+            Box::new(SemanticFpn::new(scope, &config)?)
+        }
+        HeadKind::UperNet => {
+            let (inputs, pool_scales) = (channels(), POOLS.to_vec());
+            let config = UperNetHeadConfig { inputs, channels: width, pool_scales, classes };
+            Box::new(UperNetHead::new(scope, &config)?)
+        }
+    })
+}
+
+/// As UPerNet's is published: one convolution, half the channels of the head.
+fn auxiliary_head(scope: &Scope, config: &ModelConfig, levels: &[Level], classes: usize) -> Result<FcnHead> {
+    let Some(level) = levels.get(AUXILIARY_MAP) else {
+        bail!("an auxiliary head needs three maps, and {} has {}", config.backbone, levels.len());
+    };
+    let channels = (config.width() / 2).max(1);
+    let config = FcnHeadConfig { inputs: level.channels, channels, convs: 1, concat_input: false, classes };
+    FcnHead::new(scope, &config)
+}
