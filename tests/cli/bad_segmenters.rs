@@ -51,10 +51,10 @@ fn settings_that_cannot_be_are_usage_errors() {
     for (args, parts) in [
         (&["--backbone", "resnet50"][..], &["resnet50", "swin-tiny", "mit-b0"][..]),
         (&["--head", "unet"], &["unet", "upernet"]),
-        (&["--head", "upernet", "--batch", "1"], &["batch = 1", "at least 2"]),
-        (&["--head-width", "0"], &["head_width"]),
+        (&["--head", "upernet", "--batch", "1"], &["--batch is 1", "at least 2"]),
+        (&["--head-width", "0"], &["--head-width"]),
         (&["--crop", "8"], &["crop", "32 to 4096"]),
-        (&["--drop-path", "1"], &["drop_path"]),
+        (&["--drop-path", "1"], &["--drop-path"]),
         (&["--class-weights", "rare"], &["log", "equal"]),
     ] {
         let steps = ["seg", "train", "labels", "--steps", "1"];

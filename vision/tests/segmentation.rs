@@ -170,13 +170,17 @@ fn every_variable_of_every_combination_is_reached() {
         for head in [HeadKind::AllMlp, HeadKind::SemanticFpn, HeadKind::UperNet] {
             let mut config = chosen(backbone, head, 1).model;
             (config.head_width, config.dropout, config.drop_path) = (Some(8), 0.0, 0.0);
+            config.aux_weight = 0.4;
             let segmenter = Segmenter::new(&config, 3, 1, CPU).expect("a segmenter");
             // Norms that begin at zero let nothing through to what is before them.
             for (_, variable) in segmenter.variables().all().iter().filter(|(_, v)| v.is_trainable()) {
                 let moved = |(i, v): (usize, &mut f32)| *v += (i * 7919 % 1009) as f32 / 5040.0 - 0.1;
                 update_in_place(&variable.var, |v| v.iter_mut().enumerate().for_each(moved)).expect("moved");
             }
-            let run = || Ok(vec![segmenter.forward_train(&images, mode)?.scores]);
+            let run = || {
+                let found = segmenter.forward_train(&images, mode)?;
+                Ok([vec![found.scores], found.auxiliary.into_iter().collect()].concat())
+            };
             gradient_reach(segmenter.variables(), run).unwrap_or_else(|e| panic!("{backbone} {head:?}: {e}"));
         }
     }
@@ -240,7 +244,7 @@ fn settings_that_contradict_each_other_are_refused_with_a_remedy() {
     assert!(one.validate().is_ok());
     one.train.batch = 1;
     let error = one.validate().expect_err("refused").to_string();
-    assert!(error.contains("batch = 1") && error.contains("upernet"), "{error}");
+    assert!(error.contains("--batch is 1") && error.contains("upernet"), "{error}");
     one.model.head = HeadKind::SemanticFpn;
     assert!(one.validate().is_ok());
     // Its coarsest map is one cell then.
@@ -250,11 +254,11 @@ fn settings_that_contradict_each_other_are_refused_with_a_remedy() {
     assert!(one.validate().is_ok());
     for seconds in [f64::INFINITY, 1e20, 0.0, f64::NAN] {
         one.train.save_every = seconds;
-        assert!(one.validate().expect_err("refused").to_string().contains("save_every"), "{seconds}");
+        assert!(one.validate().expect_err("refused").to_string().contains("--save-every"), "{seconds}");
     }
     one.train.save_every = 60.0;
     one.model.head_width = Some(0);
-    assert!(one.validate().expect_err("refused").to_string().contains("head_width"));
+    assert!(one.validate().expect_err("refused").to_string().contains("--head-width"));
 }
 
 /// Weights and running statistics that have run away are not saved over those that were well.
@@ -299,4 +303,60 @@ fn the_authors_segmenter_begins_another() {
     weights(&file, &arrays);
     let report = segmenter.load_backbone(&file, &model).expect("loaded");
     assert_eq!((report.loaded, report.fresh.len()), (count, 0), "{report}");
+}
+
+/// The auxiliary head is trained along by its share of the loss, resumed with the rest, and left out of inference.
+#[test]
+fn an_auxiliary_head_is_trained_and_only_if_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = set(&folder.path().join("labels"));
+    let counts = counts(&set);
+    let with = |aux_weight: f32| {
+        let mut config = chosen("mit-b0", HeadKind::UperNet, 4);
+        (config.model.aux_weight, config.model.drop_path) = (aux_weight, 0.0);
+        config
+    };
+    let auxiliary = |trainer: &Trainer| -> Vec<(String, Vec<f32>)> {
+        let all = trainer.segmenter().variables().trainable().into_iter();
+        all.filter(|(key, _)| key.starts_with("auxiliary_head."))
+            .map(|(key, var)| (key, to_vec(&var)))
+            .collect()
+    };
+    let mut without = Trainer::new(with(0.0), set.clone(), &counts, CPU).expect("a trainer");
+    assert!(auxiliary(&without).is_empty());
+    let alone = without.step().expect("a step");
+    assert_eq!(alone.parts, [("main".to_owned(), alone.loss)]);
+
+    let mut trainer = Trainer::new(with(0.4), set.clone(), &counts, CPU).expect("a trainer");
+    let before = auxiliary(&trainer);
+    assert_eq!(before.len(), 5, "a convolution, its norm and a classifier");
+    let step = trainer.step().expect("a step");
+    let [(main, first), (auxiliary_head, second)] = &step.parts[..] else { panic!("{:?}", step.parts) };
+    assert_eq!((main.as_str(), auxiliary_head.as_str()), ("main", "auxiliary"));
+    assert!((step.loss - (first + 0.4 * second)).abs() < 1e-5, "{step:?}");
+    assert_eq!(*first, alone.loss, "the other head begins the same");
+    for ((key, before), (_, after)) in before.iter().zip(auxiliary(&trainer)) {
+        assert!(*before != after, "{key} did not move");
+    }
+
+    // Resumed as it would have gone on.
+    let saved = folder.path().join("checkpoint.safetensors");
+    trainer.save(&saved, &counts).expect("saved");
+    let mut resumed = Trainer::restored(with(0.4), set.clone(), &saved, CPU).expect("restored");
+    assert_eq!(trainer.step().expect("a step").loss, resumed.step().expect("a step").loss);
+    assert!(state(&trainer, &counts, folder.path()) == state(&resumed, &counts, folder.path()));
+    let error = Trainer::restored(with(0.0), set.clone(), &saved, CPU).err().expect("refused").to_string();
+    assert!(error.contains("an auxiliary head (aux_weight above 0)"), "{error}");
+    let segmenter = trained(&with(0.4), &set, &saved, CPU).expect("a segmenter");
+    let image = ndarray::Array3::from_elem((64, 64, 3), 90u8);
+    assert!(predict(&segmenter, image.view(), &Inference::default()).is_ok());
+}
+
+/// A run can be made on one thread and trained on another.
+#[test]
+fn runs_can_move_to_another_thread() {
+    fn send<T: Send>() {}
+    send::<Segmenter>();
+    send::<Trainer>();
+    send::<nerve_vision::segmentation::Published>();
 }
