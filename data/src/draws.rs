@@ -1,13 +1,13 @@
-//! Seeded random values for what is made or changed one by one.
+//! Random values by seed and index, for the demo and for augmentation.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// Uniform values that depend on a seed and an index alone: a stream of ChaCha8 for each index.
+/// Uniform values that depend on seed and index alone: one stream of ChaCha8 per index.
 pub(crate) struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// The values of the index, from the first.
+    /// The stream of values of one index, from its start.
     pub fn new(seed: u64, index: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(index);

@@ -10,43 +10,44 @@ const MAX_HEADER: usize = 1 << 16;
 pub struct Npy {
     /// Length of each axis.
     pub shape: Vec<usize>,
-    /// As many as the shape's product.
+    /// The values; as many as the product of the shape.
     pub values: Vec<f64>,
 }
 
-/// Why bytes are not such an array.
+/// Why bytes cannot be read as an array.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NpyError {
     /// Another kind of file.
     #[error("not a .npy file; save it with numpy.save")]
     Magic,
-    /// Cut off, or not what NumPy writes.
+    /// Truncated, or not as NumPy writes it.
     #[error("its header is damaged; save it again with numpy.save")]
     Header,
     /// Not a real number of a known size.
     #[error("its dtype is {0}; save it as '<f4' or '<f8', with array.astype(numpy.float32)")]
     Type(String),
-    /// Column after column.
+    /// In Fortran order, column after column.
     #[error("it is in Fortran order; save it with numpy.ascontiguousarray")]
     Order,
     /// The values do not fill the shape.
     #[error(
-        "its header announces {shape:?} values of {size} bytes, but {bytes} bytes follow; is the file whole?"
+        "its header announces {shape:?} values of {size} bytes, but {bytes} bytes follow; is the file complete?"
     )]
     Length {
         /// As announced.
         shape: Vec<usize>,
-        /// Bytes a value.
+        /// Bytes per value.
         size: usize,
         /// Bytes after the header.
         bytes: usize,
     },
 }
 
-/// Reads an array of integers or floats, little-endian. Nothing is allocated that the bytes do not hold.
+/// Reads an array of integers or floats, little-endian. No more is allocated than the bytes can fill.
 ///
 /// # Errors
-/// If the bytes are something else, complex or structured, in Fortran order, or of another number.
+/// If the bytes are not an array, its type is complex or structured, it is in Fortran order, or its values do not fill
+/// the shape.
 pub fn parse(bytes: &[u8]) -> Result<Npy, NpyError> {
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or(NpyError::Magic)?;
     let (length, rest) = match rest {
@@ -120,7 +121,7 @@ fn decoder(kind: &str) -> Option<Decoder> {
     Some(Decoder { size, read })
 }
 
-/// At most so much of a text as an error should repeat.
+/// The beginning of a text, for an error.
 fn shown(text: &str) -> String {
     text.chars().take(20).collect()
 }

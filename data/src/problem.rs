@@ -1,8 +1,8 @@
-//! Something that is wrong with a scene or a label set, with what to do about it: what `inspect` finds in both.
+//! A problem of a scene or a label set with its remedy, as inspecting either finds them.
 
 use serde::Serialize;
 
-/// Names in a problem.
+/// The largest number of names in a list.
 const NAMED: usize = 4;
 
 /// How much a problem matters.
@@ -17,7 +17,7 @@ pub enum Severity {
     Note,
 }
 
-/// Something wrong, with what to do about it.
+/// A problem of a scene or a label set, with its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DataProblem {
     /// How much it matters.
@@ -28,7 +28,7 @@ pub struct DataProblem {
     pub remedy: String,
 }
 
-/// The first few of some names.
+/// The first few names, as a list in a sentence.
 pub(crate) fn first_few(names: &[String]) -> String {
     let more = if names.len() > NAMED { ", ..." } else { "" };
     format!("{}{more}", names[..names.len().min(NAMED)].join(", "))

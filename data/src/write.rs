@@ -13,12 +13,12 @@ use serde::Serialize;
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The system refused.
+    /// The file cannot be written.
     #[error("{}: cannot be written; check that the folder exists, is writable and has room", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
     /// The pixel data does not fit the dimensions.
@@ -37,12 +37,12 @@ pub enum WriteError {
         /// Bytes that were given.
         given: usize,
     },
-    /// The encoder refused.
+    /// The picture cannot be encoded.
     #[error("{}: cannot be encoded", path.display())]
     Encode {
         /// The file.
         path: PathBuf,
-        /// What the encoder said.
+        /// The cause.
         source: ::image::ImageError,
     },
     /// The JSON could not be made.
@@ -50,12 +50,12 @@ pub enum WriteError {
     Json {
         /// The file.
         path: PathBuf,
-        /// What the encoder said.
+        /// The cause.
         source: serde_json::Error,
     },
 }
 
-/// What a pixel given to [`write_png`] is made of.
+/// The type of pixels given to [`write_png`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelFormat {
     /// One byte.
@@ -151,7 +151,7 @@ struct BlenderFrame<'a> {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_blender_transforms(
+pub(crate) fn write_blender_transforms(
     path: &Path,
     camera_angle_x: f64,
     frames: &[(String, Isometry3<f64>)],

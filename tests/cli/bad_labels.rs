@@ -82,7 +82,7 @@ fn what_cannot_be_learnt_is_refused() {
             &|p| mask(p, "b", png(SIDE, GREY, None, &|_, y| vec![if y == 7 { 99 } else { 0 }])),
             &["b.png", "id 99"],
         ),
-        (&|p| masks(p, &grey(1)), &["count from 1", "take 1 from every id"]),
+        (&|p| masks(p, &grey(1)), &["count from 1", "subtract 1 from every id"]),
         (&|p| mask(p, "a", png(SIDE, GREY16, None, &|_, _| vec![1, 44])), &["a.png", "id 300"]),
         (
             &|p| mask(p, "a", png(SIDE, RGB16, None, &|_, _| vec![0; 6])),
@@ -117,7 +117,7 @@ fn what_cannot_be_learnt_is_refused() {
         (&|p| p.write("labels/train.txt", "x\ny\n"), &["train", "x"]),
         (
             &|p| std::fs::write(p.path("labels/images/a.jpg"), [0]).unwrap(),
-            &["a.jpg", "a.png", "take one away"],
+            &["a.jpg", "a.png", "remove the one"],
         ),
     ];
     for (change, parts) in table {
@@ -148,7 +148,7 @@ fn what_can_be_meant_is_taken_and_what_is_doubtful_is_said() {
                 p.write("labels/classes.txt", "sky\nroad\ntree\ncar\n");
                 masks(p, &grey(1));
             },
-            &["ids may count from 1", "take 1 from every id"],
+            &["ids may count from 1", "subtract 1 from every id"],
         ),
         (&|p| p.write("labels/classes.txt", "sky\nroad\ntree\ncar\n"), &["1 of 4 classes do not occur: car"]),
         (

@@ -194,7 +194,7 @@ fn interrupting_colmap_stops_it_and_keeps_its_work() {
     let output = child.wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{error}");
-    assert!(error.contains("the same command goes on from runs/colmap/trip"), "{error}");
+    assert!(error.contains("the same command continues from runs/colmap/trip"), "{error}");
     assert!(started.elapsed().as_secs() < 50);
     assert!(place.path("runs/colmap/trip/state.json").exists() && !place.path("runs/trip").exists());
 }

@@ -1,11 +1,11 @@
-//! Disturbed colors, after MMSegmentation's `PhotoMetricDistortion` (that of SSD, Liu et al. 2016): brightness,
+//! Random changes of colors, after MMSegmentation's `PhotoMetricDistortion` (that of SSD, Liu et al. 2016): brightness,
 //! contrast, saturation, hue; or contrast last. Values stay within 0 and 255 after each.
 
 use ndarray::Array3;
 
 use super::draw::ColorChange;
 
-/// Disturbs an image `[H, W, 3]` of values from 0 to 255.
+/// Changes the colors of an image `[H, W, 3]` of values from 0 to 255.
 pub(super) fn disturb(image: &mut Array3<f32>, color: &ColorChange) {
     let contrast = |image: &mut Array3<f32>| {
         if let Some(factor) = color.contrast {
@@ -48,7 +48,7 @@ fn saturated(pixel: [f32; 3], factor: f32) -> [f32; 3] {
     pixel.map(|value| (high - (high - value) * factor).max(0.0))
 }
 
-/// HSV's hue turned by an angle.
+/// The hue (HSV) rotated by an angle.
 fn turned(pixel: [f32; 3], degrees: f32) -> [f32; 3] {
     let [r, g, b] = pixel;
     let (high, low) = (r.max(g).max(b), r.min(g).min(b));

@@ -1,39 +1,39 @@
-//! Settings.
+//! How random samples are drawn: the settings, their defaults and the range that each must lie in.
 
 use serde::{Deserialize, Serialize};
 
-/// How samples are drawn. The default is the usual one of MMSegmentation, with crops of 512x512.
+/// How samples are drawn. The defaults are MMSegmentation's, with crops of 512x512.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// Least and largest factor of the image's sides, drawn evenly.
+    /// Smallest and largest factor by which the image's sides are scaled; drawn uniformly.
     pub scale: [f64; 2],
     /// Height and width of a sample in pixels.
     pub crop: [usize; 2],
-    /// A crop is drawn again while one class has more than this part of the pixels that have a class; 1 takes any.
+    /// A crop is drawn again while one class covers more than this fraction of its labelled pixels; 1 accepts any crop.
     pub max_class_share: f64,
-    /// How many crops are drawn at most: the last is taken whatever it shows.
+    /// The largest number of crops drawn for one sample; the last one is used even if it is not balanced.
     pub crop_tries: usize,
-    /// How likely a sample is flipped left to right.
+    /// Probability that a sample is flipped left to right.
     pub flip: f64,
-    /// How colors are disturbed; `None` leaves them.
+    /// Random changes of the colors; `None` for no change.
     #[serde(alias = "colour")]
     pub color: Option<ColorJitter>,
-    /// How values are normalised in the end.
+    /// Normalisation of the values, applied last.
     pub normalise: Normalise,
 }
 
-/// How far colors are disturbed. Each change is made to every second sample.
+/// Ranges of the random color changes. Each change is applied with a probability of 1/2.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorJitter {
-    /// Largest shift of all values, of 255.
+    /// Largest offset added to all values, which go from 0 to 255.
     pub brightness: f32,
-    /// Least and largest factor of all values.
+    /// Smallest and largest factor of all values.
     pub contrast: [f32; 2],
-    /// Least and largest factor of HSV's saturation.
+    /// Smallest and largest factor of the saturation (HSV).
     pub saturation: [f32; 2],
-    /// Largest turn of HSV's hue, in degrees of 360.
+    /// Largest rotation of the hue (HSV), in degrees.
     pub hue: f32,
 }
 
@@ -41,9 +41,9 @@ pub struct ColorJitter {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalise {
-    /// Of red, green and blue.
+    /// Mean of red, green and blue.
     pub mean: [f32; 3],
-    /// Of red, green and blue.
+    /// Standard deviation of red, green and blue.
     pub std: [f32; 3],
 }
 
@@ -68,7 +68,7 @@ impl Default for ColorJitter {
 }
 
 impl Default for Normalise {
-    /// Of ImageNet.
+    /// ImageNet's mean and standard deviation.
     fn default() -> Self {
         Self { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] }
     }
@@ -87,9 +87,10 @@ pub enum AugmentError {
         /// What to give.
         remedy: &'static str,
     },
-    /// Image and mask are not of one size.
+    /// Image and mask differ in size.
     #[error(
-        "augmentation: an image of {image:?} (height, width, channels) and a mask of {mask:?} do not go together"
+        "augmentation: an image of {image:?} (height, width, channels) must have 3 channels and a mask of its size, not of \
+         {mask:?}"
     )]
     Size {
         /// Height, width and channels of the image.
@@ -131,7 +132,7 @@ impl Augment {
             "max_class_share",
             share > 0.0 && share <= 1.0,
             share.to_string(),
-            "give a part above 0, at most 1",
+            "give a fraction above 0 and at most 1",
         )?;
         check(
             "crop_tries",

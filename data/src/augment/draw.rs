@@ -1,4 +1,4 @@
-//! What is drawn for a sample, before any pixel is computed.
+//! The random decisions about one sample (scale, crop, flip, color changes), all drawn before any pixel is computed.
 
 use ndarray::ArrayView2;
 
@@ -14,7 +14,7 @@ pub(super) struct Plan {
     pub color: ColorChange,
 }
 
-/// What is done to colors, of 0 to 255; `None` is nothing.
+/// Changes of the colors, on values from 0 to 255; `None` is no change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct ColorChange {
     /// Added to all values.
@@ -30,8 +30,8 @@ pub(super) struct ColorChange {
 }
 
 impl Plan {
-    /// Draws all there is for the sample `index`. Everything is drawn in any case, so that a setting that is turned
-    /// off does not change what another one draws.
+    /// Draws the decisions for the sample `index`. Every value is drawn even if its setting is turned off, so that
+    /// turning one setting off does not change the others.
     pub fn draw(config: &Augment, mask: ArrayView2<'_, u8>, seed: u64, index: u64) -> Self {
         let mut draws = Draws::new(seed, index);
         let scale = draws.between(config.scale[0], config.scale[1]);
@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// Whether a crop shows two classes or more, none of them on more than a part of the pixels that have a class.
+/// Whether a crop shows at least two classes, none of them on more than the fraction `most` of the labelled pixels.
 fn is_balanced(mask: ArrayView2<'_, u8>, window: &CropWindow, most: f64) -> bool {
     let [rows, columns] = [0, 1].map(|axis| window.nearest(axis));
     let mut counts = [0u32; 256];

@@ -1,8 +1,8 @@
 //! Random changes of images and their masks for training, and normalisation.
 //!
-//! In this order, after the usual recipe of segmentation (MMSegmentation's): scale, crop, pad, flip, disturb the
-//! colors, normalise. Only the crop's pixels are computed, straight from the image. What is drawn depends on seed and
-//! index alone: the same sample comes out on any number of threads, and after any interruption.
+//! In this order, after the usual recipe of segmentation (MMSegmentation's): scale, crop, pad, flip, change the
+//! colors, normalise. Only the crop's pixels are computed, directly from the image. A sample depends on seed and index
+//! alone: it is the same on any number of threads, and after any interruption.
 
 mod color;
 mod config;
@@ -21,7 +21,7 @@ use draw::Plan;
 pub struct Sample {
     /// `[H, W, 3]`, normalised.
     pub image: Array3<f32>,
-    /// `[H, W]`, class numbers, or [`IGNORE`](crate::labels::IGNORE), also where the image does not reach.
+    /// `[H, W]`, class numbers, or [`IGNORE`](crate::labels::IGNORE), also in the padding.
     pub mask: Array2<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Augment {
         let plan = Plan::draw(self, mask, seed, index);
         let mut image = resample::image(image, &plan.window, self.normalise.mean);
         color::disturb(&mut image, &plan.color);
-        // What lies beside the image keeps the mean's color, 0 in the end, whatever the colors were turned to.
+        // The padding has the mean color, which is 0 after normalisation: color changes must not apply to it.
         resample::pad(&mut image, &plan.window, self.normalise.mean);
         self.normalise.apply(&mut image);
         Ok(Sample { image, mask: resample::mask(mask, &plan.window) })

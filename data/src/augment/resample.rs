@@ -1,4 +1,4 @@
-//! A window of a scaled image, computed without the rest of it.
+//! The crop of a scaled image or mask, computed without scaling the rest.
 //!
 //! Pixel centres lie at half-integers: the centre of the scaled pixel `i` is at `(i + 1/2) * source / scaled` of the
 //! source. Images are interpolated linearly between the four nearest centres (the outermost go on to the edge), as
@@ -101,7 +101,7 @@ pub(super) fn image(source: ArrayView3<'_, u8>, window: &CropWindow, fill: [f32;
     out
 }
 
-/// Fills what lies beside the image.
+/// Fills the padding.
 pub(super) fn pad(image: &mut Array3<f32>, window: &CropWindow, fill: [f32; 3]) {
     let (filled, padding) = (window.filled(0), window.padding());
     let mut beside = image.slice_mut(s![..filled, padding, ..]);

@@ -7,8 +7,7 @@ use super::{Camera, Lens};
 /// A camera prepared for casting rays in a training loop: no allocation, no matrix types, and for a pinhole no
 /// more than a 3x3 product and a square root.
 ///
-/// A distorted lens costs three to five Newton steps a ray; results are those of [`Camera::ray`], rounded
-/// to f32.
+/// A distorted lens costs three to five Newton steps per ray. Results are those of [`Camera::ray`], rounded to f32.
 #[derive(Clone, Debug)]
 pub struct RayCaster {
     origin: [f32; 3],
@@ -25,14 +24,14 @@ impl RayCaster {
         Self::with_frame(camera, &Similarity3::identity())
     }
 
-    /// Rays in another frame than the world's, for instance a scene's unit frame. Directions keep length 1, so
-    /// distances along a ray are those in the world times the frame's scale.
+    /// Rays in another frame than the world, such as a scene's unit frame. Directions have length 1, so distances along
+    /// a ray are world distances times the frame's scale.
     pub fn with_frame(camera: &Camera, frame: &Similarity3<f64>) -> Self {
         let origin = frame * camera.centre();
         let flip = Matrix3::from_diagonal(&Vector3::new(1.0, -1.0, -1.0));
         let turn = &frame.isometry.rotation;
         let own = camera.pose.rotation;
-        // Where the frame does not turn, the camera's axes are its own to the last bit.
+        // Without a rotation of the frame the camera's axes must stay the same to the last bit.
         let rotation = if *turn == UnitQuaternion::identity() { own } else { turn * own };
         let axes = rotation.to_rotation_matrix().matrix() * flip;
         let k = &camera.intrinsics;
@@ -78,7 +77,7 @@ mod tests {
         match which {
             0 => Distortion::None,
             1 => Distortion::OpenCv { k1: 0.06, k2: -0.08, k3: 0.01, p1: -0.001, p2: 0.0002 },
-            // Folds inside the image: the rim takes over.
+            // The model folds inside the image: beyond that, pixels get the outermost ray.
             2 => Distortion::OpenCv { k1: -0.4, k2: 0.0, k3: 0.0, p1: 0.0, p2: 0.0 },
             3 => Distortion::Fisheye { k1: 0.03, k2: -0.01, k3: 0.0, k4: 0.0 },
             4 => Distortion::FullOpenCv {

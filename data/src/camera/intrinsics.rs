@@ -1,10 +1,10 @@
-//! Resolution, focal lengths, principal point and distortion.
+//! A camera's intrinsics: resolution, focal lengths, principal point and distortion, and the range each must lie in.
 
 use serde::{Deserialize, Serialize};
 
 use super::Distortion;
 
-/// The inner geometry of a camera, in pixels of its own image.
+/// The intrinsics of a camera, in pixels of its own image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intrinsics {
     /// Image width in pixels.
@@ -23,10 +23,11 @@ pub struct Intrinsics {
     pub distortion: Distortion,
 }
 
-/// Least and greatest focal length as shares of the shorter side: angles of view of 179 degrees and of a few seconds of
-/// arc. Lengths in millimetres and shares of the width lie below.
+/// Smallest and largest focal length as multiples of the shorter side: angles of view of 179 degrees and of a few seconds
+/// of arc. Focal lengths given in millimetres or as fractions of the width are smaller.
 const FOCAL: [f64; 2] = [0.01, 1e5];
-/// Of the longer side, the farthest that the principal point may be from the corner: a small cut out of a large image.
+/// Largest distance of the principal point from the corner, in multiples of the longer side: such is a small crop of a
+/// large image.
 const FARTHEST_OFF: f64 = 1e3;
 
 /// Why intrinsics cannot be used.
@@ -49,7 +50,7 @@ pub enum IntrinsicsError {
     /// No lens has such a focal length or principal point: it is given in another unit, or damaged.
     #[error(
         "{field} is {value:e} pixels for an image of {width}x{height}, which no lens has; it must be in pixels of that \
-         image, not in millimetres or shares"
+         image, not in millimetres or fractions of its width"
     )]
     Absurd {
         /// Which one.
@@ -61,7 +62,7 @@ pub enum IntrinsicsError {
         /// Height in pixels.
         height: u32,
     },
-    /// The image has fewer pixels on a side than it is to be divided by.
+    /// The image has fewer pixels on a side than the downscale factor.
     #[error("{width}x{height} pixels cannot be downscaled by {by}; use a factor from 1 to the shorter side")]
     Downscale {
         /// Width in pixels.
@@ -91,10 +92,10 @@ impl Intrinsics {
         ((px - self.cx) / self.fx, (py - self.cy) / self.fy)
     }
 
-    /// Checks that all numbers can be computed with, and are those of a lens.
+    /// Checks that all numbers are finite and possible for a lens.
     ///
     /// # Errors
-    /// Names the first field that is not finite or not positive, or that no lens has.
+    /// Names the first field that is not finite, not positive, or impossible for a lens.
     pub fn validate(&self) -> Result<(), IntrinsicsError> {
         let sides = [("width", f64::from(self.width)), ("height", f64::from(self.height))];
         for (field, value) in sides.into_iter().chain([("fl_x", self.fx), ("fl_y", self.fy)]) {

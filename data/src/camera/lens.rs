@@ -6,12 +6,12 @@ use super::distortion::{Distortion, fisheye};
 use super::planar::{Distorted, Planar, radial_tangential};
 use super::roots::first_sign_change;
 
-/// Residual at which an inversion is done, relative to the larger of 1 and the point's own radius.
+/// Residual at which an inversion has converged, relative to the larger of 1 and the point's own radius.
 const TOLERANCE: f64 = 1e-12;
-/// Ideal radius beyond which a radial-tangential lens is not trusted: 89.4 degrees from the axis.
+/// Largest ideal radius of a radial-tangential lens: 89.4 degrees from the axis.
 const MAX_RADIUS: f64 = 100.0;
 
-/// A [`Distortion`] with the radius up to which it is one-to-one, prepared once and then cheap to invert.
+/// A [`Distortion`] prepared for inversion: the radius up to which it is one-to-one is computed once.
 ///
 /// Coordinates are OpenCV's: `x` right, `y` down, `z` forward; image points are in focal lengths from the
 /// principal point.
@@ -74,11 +74,6 @@ impl Lens {
             }
         };
         Self { model }
-    }
-
-    /// Whether this is an ideal pinhole, whose inversion costs nothing.
-    pub fn is_pinhole(&self) -> bool {
-        matches!(self.model, LensModel::Pinhole)
     }
 
     /// Where a direction `[x, y, z]` of any length is seen, or `None` behind the camera or beyond the radius up
@@ -256,8 +251,9 @@ mod tests {
 
     #[test]
     fn a_zero_model_is_a_pinhole() {
-        assert!(Lens::new(Distortion::OpenCv { k1: 0.0, k2: 0.0, k3: 0.0, p1: 0.0, p2: 0.0 }).is_pinhole());
-        assert!(!Lens::new(FOX).is_pinhole());
+        let is_pinhole = |distortion| matches!(Lens::new(distortion).model, LensModel::Pinhole);
+        assert!(is_pinhole(Distortion::OpenCv { k1: 0.0, k2: 0.0, k3: 0.0, p1: 0.0, p2: 0.0 }));
+        assert!(!is_pinhole(FOX));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! * **Pixels**: `(0, 0)` is the top-left *corner* of the image, `x` to the right and `y` down, so that the
 //!   centre of the first pixel is `(0.5, 0.5)` and the image spans `[0, width] x [0, height]`.
 //!
-//! The distortion models are OpenCV's and are stated in OpenCV's camera axes (`y` down, `z` forward); the sign
-//! flips between the two happen here and nowhere else.
+//! The distortion models are OpenCV's and are defined in OpenCV's camera axes (`y` down, `z` forward); this module alone
+//! converts between the two.
 
 mod caster;
 mod distortion;
@@ -24,11 +24,10 @@ use nalgebra::{Isometry3, Point3, Vector3};
 pub use caster::RayCaster;
 pub use distortion::Distortion;
 pub use intrinsics::{Intrinsics, IntrinsicsError};
-pub use lens::Lens;
-pub(crate) use pose::FARTHEST;
-pub use pose::{PoseError, pose_from_rows};
+pub(crate) use lens::Lens;
+pub(crate) use pose::{FARTHEST, pose_from_rows};
 
-/// A half-line in the world frame.
+/// A ray in the world frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ray {
     /// Where it starts: the camera centre, in world units.
@@ -49,10 +48,9 @@ pub struct Camera {
 impl Camera {
     /// The ray through the image point `(px, py)`, in pixels; a pixel's centre is at `+ 0.5`.
     ///
-    /// Distortion is undone by inverting the model to 1e-12 (see [`Lens::undistort`]). A point that lies beyond
-    /// the radius up to which the model can be inverted gets the outermost ray in its direction; ask
-    /// [`Lens::undistort`] to tell the two apart. Every call prepares the lens anew: a loop over many pixels
-    /// wants a [`RayCaster`].
+    /// Distortion is undone by inverting the model to 1e-12. A point that lies beyond the radius up to which the model
+    /// can be inverted gets the outermost ray in its direction. Every call prepares the lens anew: use a [`RayCaster`]
+    /// for many pixels.
     pub fn ray(&self, px: f64, py: f64) -> Ray {
         let direction = Lens::new(self.intrinsics.distortion).direction(self.intrinsics.normalised(px, py));
         let [x, y, z] = direction;

@@ -1,14 +1,13 @@
-//! Poses from 4x4 matrices in files.
+//! Reading a camera-to-world pose from the 4x4 or 3x4 matrix in a file.
 
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3};
 
-/// Largest entry of `R^T R - I`, after the uniform scale is removed, that still counts as a rotation that was
-/// rounded rather than as something else.
+/// Largest entry of `R^T R - I`, after the uniform scale is removed, that is accepted as rounding of a rotation.
 const DRIFT: f64 = 1e-2;
 /// Largest deviation of the last row from `0 0 0 1`.
 const LAST_ROW: f64 = 1e-6;
 
-/// Largest coordinate of a camera: beyond it, squares of lengths leave single precision.
+/// Largest coordinate of a camera: beyond it, squared lengths overflow single precision.
 pub(crate) const FARTHEST: f64 = 1e15;
 
 /// Why a matrix is not a camera pose.
@@ -25,14 +24,16 @@ pub enum PoseError {
         /// Zero-based.
         column: usize,
     },
-    /// The centre is nowhere that can be computed with.
-    #[error("the last column puts the camera {0:e} from the origin, which is no place; leave the image out")]
+    /// The centre is too far away to compute with.
+    #[error(
+        "the last column puts the camera {0:e} from the origin, too far to compute with; leave the image out"
+    )]
     Far(f64),
-    /// The last row says that this is not a rigid motion.
+    /// The last row is not that of a rigid motion.
     #[error("the last row is {0:?}, expected [0, 0, 0, 1]; is the matrix transposed?")]
     LastRow([f64; 4]),
-    /// The left 3x3 block is no rotation.
-    #[error("the left 3x3 block is no rotation: {0}")]
+    /// The left 3x3 block is not a rotation.
+    #[error("the left 3x3 block is not a rotation: {0}")]
     Rotation(String),
 }
 
@@ -42,8 +43,8 @@ pub enum PoseError {
 /// rotation by no more than rounding is replaced by the nearest rotation (SVD).
 ///
 /// # Errors
-/// If the shape is wrong, an entry is not finite, the camera is absurdly far away, the last row is not `0 0 0 1`, or the block is singular,
-/// mirrored, sheared or unevenly scaled.
+/// If the shape is wrong, an entry is not finite, the camera is too far away, the last row is not `0 0 0 1`, or the block
+/// is singular, mirrored, sheared or unevenly scaled.
 pub fn pose_from_rows(rows: &[Vec<f64>]) -> Result<Isometry3<f64>, PoseError> {
     if !matches!(rows.len(), 3 | 4) || rows.iter().any(|row| row.len() != 4) {
         return Err(PoseError::Shape(rows.iter().map(Vec::len).collect()));
@@ -76,7 +77,7 @@ fn rotation(linear: &Matrix3<f64>) -> Result<UnitQuaternion<f64>, PoseError> {
     }
     if det < 0.0 {
         return Err(PoseError::Rotation(
-            "it mirrors (determinant below 0); flip the sign of one column so that x is right, y up, -z forward"
+            "it is mirrored (its determinant is negative); flip the sign of one column so that x is right, y up, -z forward"
                 .into(),
         ));
     }
@@ -84,7 +85,7 @@ fn rotation(linear: &Matrix3<f64>) -> Result<UnitQuaternion<f64>, PoseError> {
     let drift = (unit.transpose() * unit - Matrix3::identity()).amax();
     if drift.is_nan() || drift > DRIFT {
         return Err(PoseError::Rotation(format!(
-            "its columns are not orthogonal and of one length (off by {drift:.3}, allowed {DRIFT})"
+            "its columns are not orthogonal or differ in length (off by {drift:.3}, allowed {DRIFT})"
         )));
     }
     let svd = unit.svd(true, true);
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(broken(&|m| m[0][3] = -1e308), PoseError::Far(1e308));
         assert!(matches!(broken(&|m| m[3][0] = 2.0), PoseError::LastRow(_)));
         let rotation = |e: PoseError, what: &str| assert!(e.to_string().contains(what), "{e}");
-        rotation(broken(&|m| (0..3).for_each(|r| m[r][0] = -m[r][0])), "mirrors");
+        rotation(broken(&|m| (0..3).for_each(|r| m[r][0] = -m[r][0])), "mirrored");
         rotation(broken(&|m| (0..3).for_each(|r| m[r][0] = 0.0)), "singular");
         rotation(broken(&|m| m.iter_mut().take(3).for_each(|r| r[..3].fill(0.0))), "singular");
         rotation(broken(&|m| (0..3).for_each(|r| m[r][1] *= 1.2)), "not orthogonal");

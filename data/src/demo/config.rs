@@ -1,4 +1,4 @@
-//! Settings of the demo scene and what can go wrong with them.
+//! Settings of the demo scene with their ranges, and the errors of rendering and writing it.
 
 use std::path::PathBuf;
 

@@ -24,14 +24,14 @@ pub fn scene(config: &DemoConfig) -> Result<Scene, DemoError> {
     load(config, &LoadOptions::default(), &|_, _| ())
 }
 
-/// Like [`scene`](fn@scene), downscaled and with fewer views as `options` say; views that are left out are not
-/// rendered. The scene has splits of its own: `holdout_every` has no meaning, nor has the memory limit.
+/// Like [`scene`](fn@scene), with the downscaling and number of views of `options`; views that are left out are not
+/// rendered. The scene has its own splits: `holdout_every` and the memory limit are ignored.
 ///
 /// `progress(done, total)` is called after each view, from the worker threads.
 ///
 /// # Errors
-/// [`DemoError::Config`] when a setting is out of range, [`DemoError::Downscale`] when an image has not so many
-/// pixels.
+/// [`DemoError::Config`] when a setting is out of range, [`DemoError::Downscale`] when an image has fewer pixels on
+/// a side than the factor.
 pub fn load(
     config: &DemoConfig,
     options: &LoadOptions,

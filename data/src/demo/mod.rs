@@ -37,12 +37,14 @@ use rayon::prelude::*;
 
 pub use config::{DemoConfig, DemoError};
 pub use memory::{load, scene};
-pub use write::{DEPTH_UNIT, write};
+#[cfg(test)]
+use write::DEPTH_UNIT;
+pub use write::write;
 
 use crate::scene::Split;
 
 /// Horizontal (and vertical) field of view of every camera in radians: that of `nerf_synthetic`.
-pub const CAMERA_ANGLE_X: f64 = 0.691_111_207_008_361_8;
+pub(crate) const CAMERA_ANGLE_X: f64 = 0.691_111_207_008_361_8;
 
 /// One rendered view of side `R` pixels, row 0 at the top.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +71,7 @@ pub struct DemoView {
 pub struct DemoScene {
     /// Training views, then held-out views.
     pub views: Vec<DemoView>,
-    /// Field of view in radians, equal to [`CAMERA_ANGLE_X`].
+    /// Horizontal field of view in radians.
     pub camera_angle_x: f64,
     /// Name of each label value; entry 0 is `background`.
     pub class_names: Vec<String>,

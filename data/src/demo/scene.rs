@@ -1,4 +1,4 @@
-//! What stands where: the objects, their classes, materials and the light.
+//! The demo's world: its objects with their classes and materials, and the light.
 
 use nalgebra::Matrix3;
 

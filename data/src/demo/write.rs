@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::{ExtendedColorType, ImageFormat};
+use nalgebra::Isometry3;
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -28,14 +29,15 @@ use super::scene::{CLASSES, DemoWorld};
 use super::{CAMERA_ANGLE_X, DemoConfig, DemoError, DemoView, view};
 use crate::npy;
 use crate::scene::Split;
+use crate::write::write_blender_transforms;
 
 /// World units a step of the 16-bit depth images.
-pub const DEPTH_UNIT: f64 = 1e-4;
+pub(super) const DEPTH_UNIT: f64 = 1e-4;
 
-/// Says what wrote the folder.
+/// The file that marks a folder as written by the demo.
 pub(super) const MANIFEST: &str = "demo.json";
 
-/// What a view's files add to its name.
+/// Suffixes of a view's files.
 const FILES: [&str; 6] = [".png", "_depth.png", "_depth.npy", "_normal.png", "_normal.npy", "_label.png"];
 
 /// Renders the scene into the folder `out` (made if missing), in parallel over views.
@@ -75,13 +77,12 @@ pub fn write(
     write_json(&out.join("labels.json"), &json!({"background": 0, "classes": classes}))?;
     // Last, so that an interrupted scene cannot be loaded by mistake.
     for split in [Split::Train, Split::Test] {
-        write_json(&transforms_path(out, split), &transforms(&stations, split))?;
+        write_blender_transforms(&transforms_path(out, split), CAMERA_ANGLE_X, &frames(&stations, split))?;
     }
     Ok(())
 }
 
-/// Makes sure that `out` is a folder that may be written to: empty, or with a manifest of ours, which has that value
-/// for that key.
+/// Makes sure that `out` is a folder that may be written to: empty, or with a manifest that has `value` for `key`.
 pub(super) fn claim(out: &Path, key: &str, value: &str) -> Result<(), DemoError> {
     let io = |source| DemoError::Io { path: out.to_owned(), source };
     fs::create_dir_all(out).map_err(io)?;
@@ -140,17 +141,10 @@ fn manifest(config: &DemoConfig) -> Value {
     })
 }
 
-fn transforms(stations: &[Station], split: Split) -> Value {
-    let frames: Vec<Value> = stations
-        .iter()
-        .filter(|station| station.split == split)
-        .map(|station| {
-            let matrix = station.pose.to_homogeneous();
-            let rows: Vec<Vec<f64>> = matrix.row_iter().map(|row| row.iter().copied().collect()).collect();
-            json!({"file_path": format!("./{}/{}", split.name(), station.name), "transform_matrix": rows})
-        })
-        .collect();
-    json!({"camera_angle_x": CAMERA_ANGLE_X, "frames": frames})
+/// The poses of one split, as `write_blender_transforms` takes them.
+fn frames(stations: &[Station], split: Split) -> Vec<(String, Isometry3<f64>)> {
+    let stations = stations.iter().filter(|station| station.split == split);
+    stations.map(|station| (format!("./{}/{}", split.name(), station.name), station.pose)).collect()
 }
 
 pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), DemoError> {

@@ -2,10 +2,11 @@
 //!
 //! # Which way is up
 //!
-//! A camera may store a picture lying on its side and say so in an EXIF tag. Poses and intrinsics come from programs
-//! that read *stored* pixels (COLMAP, Instant-NGP, Nerfstudio) or, rarely, the *upright* ones. So an image is read as
+//! A camera may store a picture rotated and record that in an EXIF tag. Poses and intrinsics come from programs
+//! that read the *stored* pixels (COLMAP, Instant-NGP, Nerfstudio) or, rarely, the *upright* ones. So an image is read as
 //! stored, unless the scene's files state a size that only the upright picture has ([`ImageHeader::turn_for`]).
-//! Bare photos are read as stored too, by COLMAP and by this crate: held this way or that, it is one camera.
+//! Bare photos are read as stored too, by COLMAP and by this crate: however the camera was held, its intrinsics are the
+//! same.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -18,7 +19,7 @@ use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use super::kind::FileKind;
 use super::{Image8, ImageError, MAX_PIXELS, MAX_SIDE, jpeg, whole};
 
-/// What an image's header says, without decoding it.
+/// The size and channels in an image's header, read without decoding the pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageHeader {
     /// Width in pixels, as stored.
@@ -27,11 +28,11 @@ pub struct ImageHeader {
     pub height: u32,
     /// Channels that [`Image8::open`] will keep: 3, or 4 with alpha.
     pub channels: u8,
-    /// What a viewer does to the stored pixels before it shows them, by the EXIF tag.
+    /// How a viewer rotates or mirrors the stored pixels before it shows them (the EXIF tag).
     pub orientation: Orientation,
 }
 
-/// Which pixels are meant where the EXIF tag says that the stored ones are turned or mirrored.
+/// Which pixels are used where the EXIF tag says that the stored ones are rotated or mirrored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Turn {
     /// As they are in the file.
@@ -45,8 +46,8 @@ impl ImageHeader {
     /// Reads and checks a header.
     ///
     /// # Errors
-    /// If the file cannot be read, is no PNG, JPEG or WebP, is of a variety that is not read (CMYK, 12 bits,
-    /// animated), announces more pixels than are accepted, or more than so small a file can hold.
+    /// If the file cannot be read, is not a PNG, JPEG or WebP, is of a kind that is not supported (CMYK, 12 bits,
+    /// animated), or its header claims more pixels than are accepted or than a file of this length can hold.
     pub fn read(path: &Path) -> Result<Self, ImageError> {
         let mut file = Opened::new(path)?;
         match file.kind {
@@ -62,7 +63,7 @@ impl ImageHeader {
 
     /// The header of the picture as a viewer shows it.
     #[must_use]
-    pub fn upright(self) -> Self {
+    pub(crate) fn upright(self) -> Self {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         let (width, height) = match self.orientation {
             Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (self.height, self.width),
@@ -71,17 +72,17 @@ impl ImageHeader {
         Self { width, height, orientation: Orientation::NoTransforms, ..self }
     }
 
-    /// Which pixels a scene's files mean that state this size, `fits(width, height)` being whether a size agrees with
-    /// it: the upright ones if only they fit, else the stored ones.
-    pub fn turn_for(self, fits: impl Fn(u32, u32) -> bool) -> Turn {
+    /// Which pixels a scene's files describe, where `fits(width, height)` tells whether a size agrees with the stated
+    /// one: the upright pixels if only they fit, else the stored ones.
+    pub(crate) fn turn_for(self, fits: impl Fn(u32, u32) -> bool) -> Turn {
         let upright = self.upright();
         let only_upright = !fits(self.width, self.height) && fits(upright.width, upright.height);
         if only_upright { Turn::Upright } else { Turn::Stored }
     }
 
-    /// The header of the pixels that are meant. An orientation that is left was not applied.
+    /// The header of the stored or the upright pixels. An orientation that remains was not applied.
     #[must_use]
-    pub fn turned(self, turn: Turn) -> Self {
+    pub(crate) fn turned(self, turn: Turn) -> Self {
         match turn {
             Turn::Stored => self,
             Turn::Upright => self.upright(),
@@ -99,11 +100,11 @@ impl Image8 {
         Self::open_turned(path, Turn::Stored)
     }
 
-    /// The same, with the EXIF orientation applied if the upright pixels are meant.
+    /// The same, with the EXIF orientation applied if `turn` asks for the upright pixels.
     ///
     /// # Errors
     /// As [`Image8::open`].
-    pub fn open_turned(path: &Path, turn: Turn) -> Result<Self, ImageError> {
+    pub(crate) fn open_turned(path: &Path, turn: Turn) -> Result<Self, ImageError> {
         let (header, mut decoded) = dynamic(path)?;
         if turn == Turn::Upright {
             decoded.apply_orientation(header.orientation);
@@ -117,7 +118,7 @@ impl Image8 {
     }
 }
 
-/// The header, and the pixels as they are stored, whatever they are: for masks and depths too.
+/// The header and the pixels as stored, of any type: for images, masks and depth maps.
 pub(super) fn dynamic(path: &Path) -> Result<(ImageHeader, DynamicImage), ImageError> {
     let file = Opened::new(path)?;
     let kind = file.kind;
@@ -239,7 +240,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// Refuses what has no pixels, or more than are accepted.
+/// Refuses sizes without pixels, or with more than are accepted.
 pub(crate) fn check_size(path: &Path, width: u32, height: u32) -> Result<(), ImageError> {
     if width == 0 || height == 0 {
         return Err(ImageError::Empty { path: path.to_owned(), width, height });
@@ -250,7 +251,7 @@ pub(crate) fn check_size(path: &Path, width: u32, height: u32) -> Result<(), Ima
     Ok(())
 }
 
-/// What a decoder may allocate: dimensions are checked with an error of our own, 16-bit RGBA is the largest.
+/// Limit on what a decoder may allocate: that of 16-bit RGBA. Dimensions are checked before, with an error of our own.
 fn limits() -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(8 * MAX_PIXELS);

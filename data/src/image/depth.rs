@@ -1,4 +1,4 @@
-//! Depth maps.
+//! Depth maps: reading PNG and NumPy files, and downscaling without mixing surfaces.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::mask::small;
 use super::{FileKind, ImageError, ImageHeader, MAX_PIXELS};
 use crate::npy;
 
-/// Depths that differ by more than this share of the nearest belong to more than one surface.
+/// Depths in a block that differ by more than this fraction of the nearest belong to more than one surface.
 const ONE_SURFACE: f32 = 0.05;
 
 /// The depth of each pixel as Nerfstudio defines it: the distance of what is seen from the camera's centre **along
-/// the optical axis** (z-depth, not along the ray), in the scene's world units. What is 0 is not known.
+/// the optical axis** (z-depth, not along the ray), in the scene's world units. 0 means unknown.
 /// Cloning shares the pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DepthMap {
@@ -24,7 +24,7 @@ pub struct DepthMap {
 }
 
 impl DepthMap {
-    /// Wraps depths, rows from the top. What is negative or not finite becomes 0, not known.
+    /// Wraps depths, rows from the top. Negative and non-finite values become 0, unknown.
     ///
     /// # Errors
     /// If a side is 0 or the number of values does not fit.
@@ -41,11 +41,11 @@ impl DepthMap {
     /// Stored values times `unit` are world units.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, too large, or something else than that.
+    /// If the file cannot be read, is damaged, too large, or of another type or shape.
     pub fn open(path: &Path, unit: f64) -> Result<Self, ImageError> {
         let scaled = |value: f64| (value * unit) as f32;
         let kind = decode::kind(path)?;
-        // What is neither and is called an array gets an array's error.
+        // A file that is neither but has an array's extension gets the error of an array.
         let array = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
         if kind == FileKind::NumPy || kind == FileKind::Unknown && array {
             let refuse = |reason: String| ImageError::Depth { path: path.to_owned(), reason };
@@ -59,7 +59,7 @@ impl DepthMap {
             };
             let side = |n: usize| match u32::try_from(n) {
                 Ok(n) if n > 0 => Ok(n),
-                _ => Err(refuse(format!("its shape is {:?}, no image's", array.shape))),
+                _ => Err(refuse(format!("its shape is {:?}, which is not that of an image", array.shape))),
             };
             return Self::new(side(width)?, side(height)?, array.values.into_iter().map(scaled).collect());
         }
@@ -71,7 +71,8 @@ impl DepthMap {
             }
             DynamicImage::ImageLuma8(grey) => grey.into_raw().into_iter().map(|v| scaled(v.into())).collect(),
             other => {
-                let reason = format!("its pixels are {:?}, a depth image is grey, of 16 bits", other.color());
+                let reason =
+                    format!("its pixels are {:?}; a depth map must be grey, of 16 bits", other.color());
                 return Err(ImageError::Depth { path: path.to_owned(), reason });
             }
         };
@@ -104,9 +105,9 @@ impl DepthMap {
     }
 
     /// The depths for an image of `width x height` pixels that is downscaled by `n`. A map of another resolution
-    /// than the image (sensors have fewer pixels than cameras) is looked up at the small pixels' centres; one of
-    /// the same resolution is averaged over what is known in each block, unless that is more than one surface:
-    /// no depth between two surfaces is true.
+    /// than the image (sensors have fewer pixels than cameras) is sampled at the centres of the downscaled pixels; one of
+    /// the same resolution is averaged over the known depths of each block. A block that shows more than one surface
+    /// becomes unknown: no depth between two surfaces would be right.
     ///
     /// # Errors
     /// If `n` is 0 or larger than a side.
@@ -125,7 +126,7 @@ impl DepthMap {
         Self::new(w, h, data)
     }
 
-    /// The mean of what is known in a block, or 0.
+    /// The mean of the known depths in a block, or 0.
     fn block(&self, x0: u32, y0: u32, n: u32) -> f32 {
         let (mut sum, mut count) = (0f64, 0u32);
         let (mut near, mut far) = (f32::INFINITY, 0f32);
@@ -189,7 +190,7 @@ mod tests {
         let mut bytes = Vec::new();
         npy::write_f32(&mut bytes, &[2, 2, 2], (0..8).map(|v| v as f32)).unwrap();
         assert!(message("three.npy", &bytes).contains("[2, 2, 2]"));
-        assert!(message("cut.npy", &bytes[..bytes.len() - 1]).contains("whole"));
+        assert!(message("cut.npy", &bytes[..bytes.len() - 1]).contains("complete"));
         bytes.clear();
         npy::write_f32(&mut bytes, &[0, 2], std::iter::empty()).unwrap();
         message("empty.npy", &bytes);

@@ -1,10 +1,10 @@
-//! Why an image cannot be used.
+//! Errors of images, masks and depth maps.
 
 use std::path::PathBuf;
 
 use super::{MAX_PIXELS, MAX_SIDE};
 
-/// Why an image cannot be used.
+/// Why an image, mask or depth map cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The file cannot be opened or read.
@@ -12,10 +12,10 @@ pub enum ImageError {
     Io {
         /// The image.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file's content is no PNG, JPEG or WebP, or of a variety that is not read.
+    /// The file is not a PNG, JPEG or WebP, or of a kind that is not supported.
     #[error("{}: {what}; {remedy}", path.display())]
     Format {
         /// The image.
@@ -27,7 +27,7 @@ pub enum ImageError {
     },
     /// A mask that does not cover its image pixel by pixel.
     #[error(
-        "{}: the mask has {}x{} pixels but its image {} has {}x{}; make them one size",
+        "{}: the mask has {}x{} pixels but its image {} has {}x{}; make them the same size",
         path.display(), found.0, found.1, image.display(), size.0, size.1
     )]
     MaskSize {
@@ -48,8 +48,8 @@ pub enum ImageError {
         /// How long it is.
         length: u64,
     },
-    /// The header announces no pixels.
-    #[error("{}: its header says {width}x{height} pixels; the file is damaged, copy it again", path.display())]
+    /// The size in the header has a side of 0.
+    #[error("{}: its header states {width}x{height} pixels; the file is damaged, copy it again", path.display())]
     Empty {
         /// The image.
         path: PathBuf,
@@ -58,15 +58,15 @@ pub enum ImageError {
         /// Height in pixels.
         height: u32,
     },
-    /// The file is damaged or of a kind that the decoder does not know.
+    /// The file is damaged, or the decoder does not support its kind.
     #[error("{}: cannot be decoded; is the file complete?", path.display())]
     Decode {
         /// The image.
         path: PathBuf,
-        /// What the decoder said.
+        /// The cause.
         source: ::image::ImageError,
     },
-    /// A depth map that is none.
+    /// Not a depth map.
     #[error("{}: not a depth map: {reason}", path.display())]
     Depth {
         /// The file.
@@ -74,9 +74,9 @@ pub enum ImageError {
         /// What is wrong, and the remedy.
         reason: String,
     },
-    /// The header announces more pixels than are accepted.
+    /// The header states more pixels than are accepted.
     #[error(
-        "{}: its header says {width}x{height} pixels, more than the limit of {MAX_SIDE} a side and {MAX_PIXELS} \
+        "{}: its header states {width}x{height} pixels, more than the limit of {MAX_SIDE} a side and {MAX_PIXELS} \
          in all; resize it",
         path.display()
     )]

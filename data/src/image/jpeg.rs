@@ -1,14 +1,14 @@
-//! A JPEG's markers (ITU-T T.81, annex B): what its header says without reading the whole file, and whether the
-//! file goes on to its end. The decoder is lenient: it fills what a truncated file lacks with grey, silently.
+//! A JPEG's markers (ITU-T T.81, annex B): its header, read without the rest of the file, and whether the file is
+//! complete. The decoder is lenient: it silently fills the missing part of a truncated file with grey.
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-/// What the markers before the first scan say.
+/// What the markers before the first scan contain.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct JpegHeader {
     pub width: u32,
     pub height: u32,
-    /// Bits a sample.
+    /// Bits per sample.
     pub precision: u8,
     /// 1 is grey, 3 color, 4 CMYK or YCCK.
     pub components: u8,

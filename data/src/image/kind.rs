@@ -1,13 +1,13 @@
-//! What a file is, by its first bytes: the name is not asked.
+//! Recognising kinds of picture and video files by their first bytes, whatever their names.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The extensions of pictures that are read.
+/// The extensions of pictures that can be read.
 pub(crate) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
-/// Whether a name ends as those of pictures that are read do, in any case.
+/// Whether a name has the extension of a picture that can be read, in upper or lower case.
 pub(crate) fn has_extension(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
@@ -22,9 +22,9 @@ pub enum FileKind {
     Jpeg,
     /// WebP, lossy or lossless.
     WebP,
-    /// A picture that is not read.
+    /// A picture of a kind that cannot be read.
     OtherImage(&'static str),
-    /// A video, whose frames would have to be extracted.
+    /// A video; its frames must be extracted first.
     Video(&'static str),
     /// A NumPy array, as depth maps are kept.
     NumPy,
@@ -32,7 +32,7 @@ pub enum FileKind {
     Unknown,
 }
 
-/// Bytes that tell all kinds apart.
+/// How many bytes are enough to recognise all kinds.
 const HEAD: usize = 16;
 
 impl FileKind {
@@ -79,7 +79,7 @@ impl FileKind {
         matches!(self, Self::Png | Self::Jpeg | Self::WebP)
     }
 
-    /// What a file of a kind that is not read is, and what to do about it.
+    /// Name of a kind that cannot be read, and what to do about it.
     pub(super) fn refusal(self) -> (&'static str, &'static str) {
         match self {
             Self::OtherImage("HEIC") => (

@@ -1,4 +1,4 @@
-//! Which pixels of an image count.
+//! Masks: which pixels of an image are used.
 
 use std::path::Path;
 use std::sync::Arc;

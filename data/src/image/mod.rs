@@ -10,20 +10,20 @@ mod whole;
 
 use std::sync::Arc;
 
+pub(crate) use decode::Turn;
 pub(crate) use decode::check_size;
 pub(crate) use decode::kind as kind_of;
-pub use decode::{ImageHeader, Orientation, Turn};
+pub use decode::{ImageHeader, Orientation};
 pub use depth::DepthMap;
 pub use error::ImageError;
-pub use kind::FileKind;
-pub(crate) use kind::{EXTENSIONS, has_extension};
+pub(crate) use kind::{EXTENSIONS, FileKind, has_extension};
 pub use mask::Mask;
 pub(crate) use whole::check_whole;
 
 /// Longest side in pixels that is accepted.
-pub const MAX_SIDE: u32 = 1 << 16;
+pub(crate) const MAX_SIDE: u32 = 1 << 16;
 /// Largest number of pixels that is accepted: 268 million, 1 GiB of RGBA.
-pub const MAX_PIXELS: u64 = 1 << 28;
+pub(crate) const MAX_PIXELS: u64 = 1 << 28;
 
 /// An image of 8 bits a channel, RGB or RGBA with straight (not premultiplied) alpha, in the file's own transfer
 /// function (sRGB). Cloning shares the pixels.

@@ -1,4 +1,4 @@
-//! Whether a file goes on to its end, without decoding it: copies that were cut short are found early.
+//! Whether an image file is complete, without decoding it: truncated copies are found early.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -10,7 +10,7 @@ use super::{ImageError, jpeg};
 /// A PNG's signature.
 const SIGNATURE: i64 = 8;
 
-/// Refuses a PNG, JPEG or WebP that was cut short; what else may be wrong with it, decoding tells.
+/// Refuses a truncated PNG, JPEG or WebP; other damage is found by decoding.
 ///
 /// # Errors
 /// If it was, or cannot be read.

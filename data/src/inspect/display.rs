@@ -1,4 +1,4 @@
-//! A report for people.
+//! A scene's report as text.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ impl fmt::Display for SceneReport {
         writeln!(f, "             {} in the unit frame", self.cameras_unit)?;
         write!(f, "unit frame   world * {} + {}", (self.scale * 1e6).round() / 1e6, point(&self.offset))?;
         if self.rotation != [0.0; 3] {
-            write!(f, ", turned by {}", point(&self.rotation))?;
+            write!(f, ", rotated by {}", point(&self.rotation))?;
         }
         write!(f, ", aabb_scale {}", self.aabb_scale)?;
         match self.near {
@@ -51,7 +51,7 @@ impl fmt::Display for SceneReport {
         match &self.rig.up_axis {
             Some((axis, off)) if *off < 0.05 => write!(f, "up           {axis}")?,
             Some((axis, off)) => write!(f, "up           {axis}, {off:.1} degrees off")?,
-            None => write!(f, "up           the cameras agree on none")?,
+            None => write!(f, "up           the cameras have no common direction")?,
         }
         writeln!(f, "; {:.3} world units from camera to camera", self.rig.spacing)?;
         if let Some(p) = &self.points {
@@ -96,7 +96,7 @@ impl fmt::Display for SceneReport {
                 writeln!(f, "masks        leave {:.0}% of the pixels of their images", percent(masks.kept))?;
             }
             if self.depth_maps > 0 {
-                writeln!(f, "depth maps   know {:.0}% of their pixels' depths", percent(masks.known))?;
+                writeln!(f, "depth maps   have a depth for {:.0}% of their pixels", percent(masks.known))?;
             }
         }
         for path in self.missing.iter().take(SHOWN) {
@@ -150,7 +150,7 @@ impl fmt::Display for PixelReport {
             (same, alike) => {
                 writeln!(
                     f,
-                    "likeness     {} of the same pixels, {} else that look the same",
+                    "likeness     {} with the same pixels, {} more that look the same",
                     pairs(same),
                     pairs(alike)
                 )
@@ -159,7 +159,7 @@ impl fmt::Display for PixelReport {
     }
 }
 
-/// Each lens, or, where every view has its own, what they range over.
+/// Each lens, or the range of focal lengths where every view has its own.
 fn lenses(f: &mut fmt::Formatter<'_>, lenses: &[IntrinsicsCount]) -> fmt::Result {
     if lenses.len() > SHOWN {
         let focal = |k: &Intrinsics| 0.5 * (k.fx + k.fy);

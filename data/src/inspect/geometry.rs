@@ -1,4 +1,4 @@
-//! Where cameras stand, what they look at, and whether they see the unit cube.
+//! Geometry of a set of cameras: their bounding box, the point that they look at, and whether they see the unit cube.
 
 use nalgebra::{Isometry3, Matrix3, Point3, Similarity3, SymmetricEigen, Vector3};
 use serde::Serialize;
@@ -60,8 +60,8 @@ pub(super) fn axis_meets_cube(camera: &Camera, frame: &Similarity3<f64>) -> bool
     meets_cube(origin.into(), (frame.isometry.rotation * camera.forward()).into())
 }
 
-/// Whether any of a grid of rays over the image meets the unit cube; finer than a sixteenth of the image the cube
-/// would be too small to learn anyway.
+/// Whether any of a grid of rays over the image meets the unit cube; a cube that falls between rays a sixteenth of the
+/// image apart is too small to train anyway.
 pub(super) fn sees_cube(camera: &Camera, frame: &Similarity3<f64>) -> bool {
     const STEPS: u32 = 16;
     let caster = RayCaster::with_frame(camera, frame);

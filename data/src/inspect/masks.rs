@@ -1,4 +1,4 @@
-//! What masks and depth maps tell once they are decoded: whether they fit their images, and how much they leave.
+//! Decoding masks and depth maps: whether they fit their images, and how many pixels they leave.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -7,24 +7,24 @@ use super::pixels::with_causes;
 use crate::problem::{DataProblem, Severity, first_few};
 use crate::scene::{Outline, OutlinedView};
 
-/// What the masks and depth maps of a scene tell.
+/// What decoding the masks and depth maps of a scene found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MaskReport {
-    /// Fraction of the masked images' pixels that are learnt and measured; 1 where there are no masks.
+    /// Fraction of the masked images' pixels that are used; 1 without masks.
     pub kept: f64,
-    /// Fraction of the depth maps' pixels whose depth is known; 1 where there are no depth maps.
+    /// Fraction of the depth maps' pixels whose depth is known; 1 without depth maps.
     pub known: f64,
-    /// Training views of which something is left to learn.
+    /// Number of training views in which the mask leaves some pixels.
     pub learnt: usize,
-    /// Images of which a mask leaves nothing.
+    /// Images in which the mask leaves no pixel.
     pub emptied: Vec<String>,
-    /// Images whose depth map knows no depth.
+    /// Images whose depth map has no known depth.
     pub unknown: Vec<String>,
     /// Masks and depth maps that cannot be used: the image's name, and why.
     pub damaged: Vec<[String; 2]>,
 }
 
-/// What those of one view give: how many pixels count of how many.
+/// The result for one view: how many of how many pixels are used, or have a known depth.
 #[derive(Default)]
 struct Counted {
     mask: Option<[usize; 2]>,
@@ -62,7 +62,7 @@ impl MaskReport {
         }
     }
 
-    /// What is wrong by them.
+    /// The problems that these results show.
     pub(super) fn problems(&self) -> Vec<DataProblem> {
         let mut problems = Vec::new();
         let mut add = |severity, what: String, remedy: &str| {
@@ -70,24 +70,27 @@ impl MaskReport {
         };
         if let Some([name, reason]) = self.damaged.first() {
             let what = match self.damaged.len() {
-                1 => format!("a mask or depth map cannot be used, of {name}: {reason}"),
-                n => format!("{n} masks or depth maps cannot be used, the first being of {name}: {reason}"),
+                1 => format!("the mask or depth map of {name} cannot be used: {reason}"),
+                n => format!("{n} masks or depth maps cannot be used, the first is that of {name}: {reason}"),
             };
             add(Severity::Error, what, "write them again, or remove them from the scene's files");
         }
         if !self.emptied.is_empty() {
             let severity = if self.learnt == 0 { Severity::Error } else { Severity::Warning };
-            let what =
-                format!("masks leave nothing of {} images: {}", self.emptied.len(), first_few(&self.emptied));
-            add(severity, what, "black is what is not learnt: invert the masks if it is meant the other way");
+            let what = format!(
+                "masks leave no pixel of {} images: {}",
+                self.emptied.len(),
+                first_few(&self.emptied)
+            );
+            add(severity, what, "black pixels are not used: invert the masks if white is to be left out");
         }
         if !self.unknown.is_empty() {
             let what = format!(
-                "{} depth maps know no depth at all: {}",
+                "{} depth maps have no known depth: {}",
                 self.unknown.len(),
                 first_few(&self.unknown)
             );
-            add(Severity::Warning, what, "check their values: 0, negative or no number is not known");
+            add(Severity::Warning, what, "check their values: 0, negative numbers and NaN mean unknown");
         }
         problems
     }
@@ -161,7 +164,7 @@ mod tests {
         grey(&folder.path().join("black.png"), 8, 6, |_| 0);
         let report = inspected(folder.path(), with(1, "mask_path", "black.png"));
         assert_eq!(report.problems[0].severity, Severity::Warning);
-        assert!(report.problems[0].what.contains("nothing of 1 images: images/04.png"), "{report}");
+        assert!(report.problems[0].what.contains("no pixel of 1 images: images/04.png"), "{report}");
         let all = |json: &mut Value| {
             let frames = json["frames"].as_array_mut().unwrap();
             frames.iter_mut().for_each(|frame| frame["mask_path"] = json!("black.png"));
@@ -184,7 +187,7 @@ mod tests {
             ("mask_path", "torn.png", Severity::Error, "torn.png"),
             ("depth_file_path", "torn.npy", Severity::Error, "torn.npy"),
             ("depth_file_path", "turned.png", Severity::Error, "the depth map has 6x8 pixels"),
-            ("depth_file_path", "nothing.png", Severity::Warning, "know no depth at all: images/03.png"),
+            ("depth_file_path", "nothing.png", Severity::Warning, "have no known depth: images/03.png"),
         ] {
             let report = inspected(root, with(2, field, file));
             let problem = &report.problems[0];
@@ -193,7 +196,7 @@ mod tests {
         }
         let report = inspected(root, with(2, "depth_file_path", "small.png"));
         assert!(
-            report.problems.is_empty() && report.to_string().contains("depth maps   know 100%"),
+            report.problems.is_empty() && report.to_string().contains("depth maps   have a depth for 100%"),
             "{report}"
         );
     }

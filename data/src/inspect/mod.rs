@@ -1,6 +1,6 @@
-//! What a scene holds and what is wrong with it, before any training.
+//! Inspecting a scene before training: what it contains and what is wrong with it.
 //!
-//! [`inspect`] reads files and image headers; [`SceneReport::add_pixels`] adds what decoding every image tells, and
+//! [`inspect`] reads files and image headers; [`SceneReport::add_pixels`] adds what decoding every image shows, and
 //! [`picture`](fn@picture) draws the cameras.
 
 mod display;
@@ -30,7 +30,7 @@ pub use report::{Attention, IntrinsicsCount, Resolution, SceneReport, ViewCounts
 pub use rig::{PointReport, PoseOutlier, Rig};
 pub use unplaced::Registered;
 
-/// Reads a scene's files and image headers and reports what they hold.
+/// Reads a scene's files and image headers and reports what they contain.
 ///
 /// # Errors
 /// If the scene could not be loaded either: see [`scene::outline`].
@@ -38,13 +38,13 @@ pub fn inspect(path: &Path, options: &LoadOptions) -> Result<SceneReport, SceneE
     Ok(report(&scene::outline(path, options)?, options))
 }
 
-/// Reports what an outline holds, which these options gave.
+/// Reports what an outline contains; `options` are those that it was read with.
 pub fn report(outline: &Outline, options: &LoadOptions) -> SceneReport {
     let poses: Vec<Isometry3<f64>> = outline.views.iter().map(|view| view.camera.pose).collect();
     let to_unit = |p: &Point3<f64>| outline.to_unit(p);
     let centres: Vec<Point3<f64>> = outline.views.iter().map(|view| view.camera.centre()).collect();
     let rig = Rig::of(&outline.views);
-    // Wrong ones would draw it away.
+    // Without the outliers, which would shift the result.
     let trusted = |i: &usize| rig.outliers.iter().all(|outlier| outlier.view != *i);
     let trusted: Vec<_> = (0..poses.len()).filter(trusted).map(|i| poses[i]).collect();
     let attention = attention(&trusted).map(|world| {

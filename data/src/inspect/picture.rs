@@ -14,11 +14,11 @@ const HELD_OUT: RGBColor = RGBColor(230, 140, 40);
 const OUTLIER: RGBColor = RGBColor(210, 40, 40);
 const BOX: RGBColor = RGBColor(90, 150, 80);
 const POINT: RGBColor = RGBColor(150, 150, 150);
-/// So many points are drawn at most, evenly chosen.
+/// The largest number of points that are drawn, evenly chosen.
 const POINTS: usize = 6000;
 /// Cosine of 10 degrees.
 const NEARLY: f64 = 0.985;
-/// Outliers that are named.
+/// The largest number of outliers that are named.
 const NAMED: usize = 8;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -28,7 +28,7 @@ type Failure = Box<dyn std::error::Error>;
 /// and the unit cube, seen along the rig's vertical and across it. Axes are in world units.
 ///
 /// # Errors
-/// What the drawing says, in words.
+/// The message of the drawing library.
 pub fn picture(outline: &Outline, report: &SceneReport) -> Result<String, String> {
     let mut svg = String::new();
     draw(&mut svg, outline, report).map_err(|e| e.to_string())?;
@@ -67,10 +67,10 @@ struct Axes {
 impl Axes {
     fn of(report: &SceneReport) -> Self {
         let up = report.rig.up.map_or(Vector3::z(), Vector3::from);
-        // What is nearly an axis of the world is meant to be one.
+        // A direction close to an axis of the world is replaced by it.
         let axis = Vector3::ith(up.iamax(), up[up.iamax()].signum());
         let up = if axis.dot(&up) > NEARLY { axis } else { up };
-        // The world's own axes, as far as the vertical lets them be seen.
+        // The world's axes, if they are not parallel to the vertical.
         let right = if up.x.abs() < 0.9 { Vector3::x() } else { Vector3::y() };
         let right = (right - up * up.dot(&right)).normalize();
         let up_name = match &report.rig.up_axis {
@@ -96,13 +96,13 @@ fn window(outline: &Outline, report: &SceneReport) -> PlotRange {
     shown.extend(report.attention.map(|a| Point3::from(a.world)));
     let cameras = shown.clone();
     if let Some(points) = &report.points {
-        // Far background would leave the cameras a dot.
+        // With far background the cameras would shrink to a dot.
         let reach = 3.0 * span(&cameras).1.max(f64::MIN_POSITIVE);
         let middle = span(&cameras).0;
         let corners = [points.world.min, points.world.max].map(Point3::from);
         shown.extend(corners.map(|c| middle + (c - middle).map(|v| v.clamp(-reach, reach))));
     }
-    // The unit cube too, unless the cameras would be a dot in it.
+    // The unit cube too, unless the cameras would shrink to a dot in it.
     let cube: Vec<Point3<f64>> = cube_edges(outline).flatten().collect();
     if span(&cube).1 < 3.0 * span(&cameras).1 {
         shown.extend(cube);

@@ -1,14 +1,14 @@
-//! What is wrong by the images' pixels, and what to do about it.
+//! Problems that the images' pixels show: damaged, duplicate, blurred, unevenly exposed and similar images.
 
 use super::pixels::{ImagePixels, PixelReport};
 use crate::problem::{DataProblem, Severity, first_few};
 
-/// An image less sharp than this part of the median is blurred.
+/// An image is blurred if its sharpness is below this fraction of the median.
 const BLURRED: f64 = 0.35;
-/// Stops between images, beyond which one color for a surface does not fit all.
+/// Difference of exposure in stops beyond which one color per surface cannot fit all images.
 const UNEVEN: f64 = 1.0;
 
-/// What is wrong by the images' pixels; rendered ones need not be equally bright.
+/// The problems that the images' pixels show; the brightness of rendered images may differ.
 pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> {
     let mut problems = Vec::new();
     let mut add = |severity, what: String, remedy: &str| {
@@ -21,13 +21,13 @@ pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> 
             1 => format!("an image cannot be read: {reason}"),
             _ => format!("{count} images cannot be read, the first being {reason}"),
         };
-        add(Severity::Error, what, "copy them again from the camera, or take them out of the scene");
+        add(Severity::Error, what, "copy them again from the camera, or remove them from the scene");
     }
     if let [[a, b], ..] = pixels.duplicates.as_slice() {
         add(
             Severity::Warning,
             format!("{} of images have the same pixels, such as {a} and {b}", pairs(pixels.duplicates.len())),
-            "take one of each away: with two poses one of them is wrong, and one held out is measured on itself",
+            "remove one of each pair: at most one of their poses is right, and a held-out copy of a training image measures nothing",
         );
     }
     let blurred: Vec<String> = pixels
@@ -40,10 +40,8 @@ pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> 
         let (count, names) = (blurred.len(), first_few(&blurred));
         add(
             Severity::Warning,
-            format!(
-                "{count} images are much blurrier than half of them, by their share of the median sharpness: {names}"
-            ),
-            "take them out or again, unless they show something plainer than the others: blur goes into the scene",
+            format!("{count} images are much blurrier than the median (sharpness relative to it): {names}"),
+            "remove or retake them, unless they show plainer surfaces than the others: blur ends up in the scene",
         );
     }
     if pixels.exposure_spread > UNEVEN && !rendered {
@@ -57,14 +55,14 @@ pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> 
                 "brightness differs by {:.1} stops between images, from {dark} to {bright}",
                 pixels.exposure_spread
             ),
-            "fine where they show different things; else lock exposure and white balance, or train with --appearance",
+            "fine if they show different things; else lock exposure and white balance, or train with --appearance",
         );
     }
     if let [[a, b], ..] = pixels.alike.as_slice() {
         add(
             Severity::Note,
             format!("{} of images look the same, such as {a} and {b}", pairs(pixels.alike.len())),
-            "fewer would do as well: a capture wants views from different places",
+            "fewer would do: a capture needs views from different places",
         );
     }
     problems

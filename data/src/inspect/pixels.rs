@@ -1,7 +1,7 @@
-//! What only the pixels tell: which images are blurred, differently exposed, or there twice.
+//! Measuring the images' pixels: which are blurred, differently exposed, or duplicates.
 //!
 //! * **Sharpness** is the variance of the Laplacian over the variance of the grey values, at no more than about 1000
-//!   pixels a side: contrast and exposure cancel, and images of one scene can be compared.
+//!   pixels a side: contrast and exposure cancel, so that images of one scene can be compared.
 //! * **Exposure** is the base-2 logarithm of the mean linear luminance: 1 is a factor of two in light.
 //! * **Likeness** is the correlation between two thumbnails of 16x16 grey values.
 
@@ -18,43 +18,43 @@ use crate::image::Image8;
 const SIDE: u32 = 1000;
 /// Cells of a thumbnail along each axis.
 const CELLS: usize = 16;
-/// Images whose thumbnails are correlated by more than this look the same: the next frames of a video are, photos taken
-/// a step apart are not.
+/// Images whose thumbnails have a higher correlation look the same: neighbouring frames of a video do, photos taken a
+/// step apart do not.
 const ALIKE: f32 = 0.998;
-/// A thumbnail of less contrast than this has nothing to be recognised by.
+/// A thumbnail of less contrast cannot be compared.
 const FLAT: f64 = 1e-2;
 /// Luminance of an image that is all black.
 const DARKEST: f64 = 1e-4;
 
-/// What the pixels of a scene's images tell.
+/// What measuring the pixels of a scene's images found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PixelReport {
     /// Each image, the blurriest first.
     pub images: Vec<ImagePixels>,
     /// Pairs of images whose pixels are the same.
     pub duplicates: Vec<[String; 2]>,
-    /// Pairs of images that look the same, those above left out.
+    /// Other pairs of images that look the same.
     pub alike: Vec<[String; 2]>,
-    /// Difference between the brightest and the darkest image in stops, the outermost twentieths left out.
+    /// Difference between the brightest and the darkest image in stops, without the darkest and the brightest twentieth.
     pub exposure_spread: f64,
     /// Images that cannot be decoded: name and reason.
     pub damaged: Vec<[String; 2]>,
 }
 
-/// What the pixels of one image tell.
+/// The measurements of one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImagePixels {
     /// The image's name.
     pub name: String,
-    /// See the module.
+    /// Its sharpness, as the module defines it.
     pub sharpness: f64,
-    /// The same over the median of all images.
+    /// Its sharpness divided by the median of all images.
     pub relative_sharpness: f64,
     /// Stops above the median of all images.
     pub exposure: f64,
 }
 
-/// What one image gives before it is compared with others.
+/// The measurements of one image before it is compared with others.
 struct Measured {
     name: String,
     sharpness: f64,
@@ -64,8 +64,8 @@ struct Measured {
 }
 
 impl PixelReport {
-    /// Decodes all images, in parallel on the current rayon pool, and measures them; `progress` is told how many of
-    /// how many are done, from any thread.
+    /// Decodes all images, in parallel on the current rayon pool, and measures them; `progress(done, total)` is called
+    /// from the worker threads.
     pub fn measure(images: &[(String, PathBuf)], progress: &(dyn Fn(usize, usize) + Sync)) -> Self {
         let done = AtomicUsize::new(0);
         let measured: Vec<Result<Measured, [String; 2]>> = images
@@ -301,7 +301,7 @@ mod tests {
         let stops = |name: &str| pixels.images.iter().find(|i| i.name == name).unwrap().exposure;
         assert!((stops("a") - 1.0).abs() < 0.02 && (stops("c") + 1.0).abs() < 0.02, "{pixels:#?}");
         assert!((pixels.exposure_spread - 1.8).abs() < 0.05);
-        assert!(pixels.alike.is_empty(), "flat images have nothing to be recognised by");
+        assert!(pixels.alike.is_empty(), "flat images cannot be compared");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is wrong with a scene, and what to do about it.
+//! Problems of a scene's views, poses, placement and lenses, with their remedies.
 
 use nalgebra::{Isometry3, Point3};
 
@@ -7,12 +7,13 @@ use crate::camera::Distortion;
 use crate::problem::{DataProblem, Severity, first_few};
 use crate::scene::{SceneFormat, render_box};
 
-/// Centres closer than this part of the cameras' extent, and turned by less than [`SAME_ANGLE`], are one pose.
+/// Two poses are the same if their centres are closer than this fraction of the cameras' extent and their rotations
+/// differ by less than [`SAME_ANGLE`].
 const SAME_CENTRE: f64 = 1e-6;
 /// In radians.
 const SAME_ANGLE: f64 = 1e-6;
 
-/// How wide, in degrees, lenses see that are no fisheyes.
+/// Usual angles of view, in degrees, of lenses other than fisheyes.
 const USUAL_ANGLES: std::ops::RangeInclusive<f64> = 0.5..=140.0;
 
 /// All problems, the worst first.
@@ -38,14 +39,14 @@ fn views(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
         add(
             Severity::Warning,
             format!("{missing} of {listed} listed images do not exist"),
-            "put them beside the file, or go on without them: they are left out",
+            "they are left out; put them beside the file to use them",
         );
     }
     if report.views.train == 0 {
         add(
             Severity::Error,
-            "no view is for training".into(),
-            "hold out fewer views, or fix the split lists",
+            "no view is used for training".into(),
+            "hold out fewer views, or correct the split lists",
         );
     }
     if report.views.val + report.views.test == 0 {
@@ -94,7 +95,7 @@ fn duplicates(report: &SceneReport, poses: &[Isometry3<f64>], add: &mut impl FnM
         add(
             Severity::Warning,
             format!("{repeated} poses repeat another one exactly"),
-            "if the camera stood still, drop these images; else the poses are wrong",
+            "if the camera stood still, remove these images; else the poses are wrong",
         );
     }
 }
@@ -105,21 +106,19 @@ fn outliers(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) 
         let names: Vec<String> = outliers.iter().map(|outlier| outlier.name.clone()).collect();
         let what = match outliers.len() {
             1 => format!("the camera of {} {}", first.name, first.why),
-            count => format!(
-                "{count} cameras stand or look where no other does: {}; the first {}",
-                first_few(&names),
-                first.why
-            ),
+            count => {
+                format!("{count} cameras have unusual poses: {}; the first {}", first_few(&names), first.why)
+            }
         };
         add(
             Severity::Warning,
             what,
-            "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`); if the poses are wrong, take these images out",
+            "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`); if the poses are wrong, remove these images",
         );
     }
 }
 
-/// Structure from motion that places fewer than this part of the photos has met a difficulty.
+/// If structure from motion placed a smaller fraction of the photos, the capture has a problem.
 const PLACED: f64 = 0.8;
 
 fn unplaced(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
@@ -135,9 +134,9 @@ fn unplaced(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) 
                 first_few(&registered.unplaced)
             ),
             if report.format == SceneFormat::Colmap {
-                "they are left out; more photos that overlap with them by two thirds, and sharper ones, would place them"
+                "they are left out; more and sharper photos that overlap with them by two thirds help to place them"
             } else {
-                "they are left out: the files do not list them, or in none of their split lists"
+                "they are left out, because the files or their split lists do not name them"
             },
         );
     }
@@ -147,19 +146,19 @@ fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str))
     const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
         unit cube, or raise `aabb_scale`";
     const CHECK: &str = "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`): cameras far from the others, or poses with \
-        other axes, displace the whole scene";
-    // Elsewhere the placement follows from the cameras, and a wrong one from wrong cameras.
+        other axes, shift the whole scene";
+    // In other formats the placement is computed from the cameras, and is wrong only if they are.
     let chosen = matches!(report.format, SceneFormat::Blender | SceneFormat::InstantNgp);
     let rescale = if chosen { RESCALE } else { CHECK };
     let Some(attention) = &report.attention else {
         if report.cameras_world.diagonal() > 0.0 {
             add(
                 Severity::Note,
-                "the cameras look in parallel, there is no common centre".into(),
+                "the cameras look in parallel directions, at no common point".into(),
                 if chosen {
-                    "a forward-facing capture shows nothing of the far sides; check that `scale` fits its depth"
+                    "a forward-facing capture does not show the back of things; check that `scale` fits its depth"
                 } else {
-                    "fine for a forward-facing capture, which shows nothing of the far sides"
+                    "fine for a forward-facing capture, which does not show the back of things"
                 },
             );
         }

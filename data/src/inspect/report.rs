@@ -1,4 +1,4 @@
-//! What [`inspect`](super::inspect()) found, and what decoding adds to it.
+//! The report of [`inspect`](super::inspect()): its fields, and adding the results of decoding.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::camera::Intrinsics;
 use crate::problem::DataProblem;
 use crate::scene::{MemoryEstimate, SceneFormat};
 
-/// What [`inspect`](super::inspect()) found. Its `Display` is for people, its serde form for programs.
+/// What [`inspect`](super::inspect()) found. `Display` writes it for people, serde for programs.
 #[derive(Clone, Debug, Serialize)]
 pub struct SceneReport {
     /// The scene's name.
@@ -31,7 +31,7 @@ pub struct SceneReport {
     pub intrinsics: Vec<IntrinsicsCount>,
     /// Number of images with an alpha channel.
     pub images_with_alpha: usize,
-    /// How near to a camera there is anything, in unit-frame lengths, by points or stated depths: no sample is nearer.
+    /// Near plane in unit-frame lengths, by points or stated depths: no sample is nearer to a camera.
     pub near: Option<f64>,
     /// Number of views with a mask.
     pub masks: usize,
@@ -66,17 +66,17 @@ pub struct SceneReport {
     pub seeing_cube: f64,
     /// What loading it would take, in bytes.
     pub memory: MemoryEstimate,
-    /// What the images' pixels tell; `None` until they are decoded.
+    /// Measurements of the images' pixels; `None` until they are decoded.
     pub pixels: Option<PixelReport>,
-    /// What masks and depth maps tell; likewise.
+    /// Results of decoding masks and depth maps; `None` until then.
     pub decoded_masks: Option<MaskReport>,
-    /// What the reader remarked.
+    /// What the user should know but need not act on.
     pub warnings: Vec<String>,
     /// What is wrong, the worst first.
     pub problems: Vec<DataProblem>,
 }
 
-/// Views for each purpose.
+/// Number of views in each split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ViewCounts {
     /// Seen in training.
@@ -124,14 +124,14 @@ pub struct Attention {
 }
 
 impl SceneReport {
-    /// Adds what decoding the images has told, and what is wrong by it.
+    /// Adds measurements of the pixels, and the problems that they show.
     pub fn add_pixels(&mut self, pixels: PixelReport) {
         self.problems.extend(pixel_problems(&pixels, self.format == SceneFormat::Blender));
         self.problems.sort_by_key(|problem| problem.severity);
         self.pixels = Some(pixels);
     }
 
-    /// Adds what decoding masks and depth maps has told, and what is wrong by it.
+    /// Adds the results of decoding masks and depth maps, and the problems that they show.
     pub fn add_masks(&mut self, masks: MaskReport) {
         self.problems.extend(masks.problems());
         self.problems.sort_by_key(|problem| problem.severity);

@@ -1,4 +1,4 @@
-//! The cameras as a whole: which way is up, how far apart they stand, and which of them are where they should not be.
+//! The cameras as a whole: which way is up, the distance between them, and which poses are probably wrong.
 
 use nalgebra::{Point3, Vector3};
 use serde::Serialize;
@@ -8,25 +8,25 @@ use super::pixels::quantile;
 use crate::camera::Camera;
 use crate::scene::{Outline, OutlinedView, ScenePoint};
 
-/// So many times the median distance from the cameras' middle is too far.
+/// A camera is an outlier at this multiple of the median distance from the cameras' centre.
 const FAR: f64 = 6.0;
-/// Fewer cameras have no usual place.
+/// With fewer cameras no outliers are looked for.
 const FEWEST: usize = 6;
-/// Cosine of the angle between where most cameras look and one that looks elsewhere: past 90 degrees.
+/// Largest cosine of the angle between the view direction of an outlier and the target of most cameras: 90 degrees.
 const AWAY: f64 = 0.0;
-/// Mean length of the cameras' up vectors below which they have none in common.
+/// The cameras have no common up direction if the mean of their up vectors is shorter.
 const AGREEMENT: f64 = 0.3;
 
 /// The cameras as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rig {
-    /// Up in the world, length 1, as the cameras are held on average; `None` if they agree on nothing.
+    /// Up in the world, length 1, the mean of the cameras'; `None` if they have no common direction.
     pub up: Option<[f64; 3]>,
     /// The world's axis closest to it, such as `+z`, and the angle between them in degrees.
     pub up_axis: Option<(String, f64)>,
     /// Median distance of a camera to the nearest other one, in world units.
     pub spacing: f64,
-    /// Cameras that stand or look where no other does.
+    /// Cameras whose poses are probably wrong.
     pub outliers: Vec<PoseOutlier>,
 }
 
@@ -41,12 +41,12 @@ pub struct PoseOutlier {
     pub why: String,
 }
 
-/// Points that structure from motion left behind.
+/// The points of structure from motion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PointReport {
     /// How many there are.
     pub count: usize,
-    /// Their box in world units, the outermost hundredth on each side left out.
+    /// Their box in world units, without the outermost hundredth on each side.
     pub world: Extent,
     /// The same in the unit frame.
     pub unit: Extent,
@@ -110,7 +110,7 @@ fn outliers(views: &[OutlinedView]) -> Vec<PoseOutlier> {
     for (i, (view, centre)) in views.iter().zip(&centres).enumerate() {
         let times = (centre - middle).norm() / usual;
         if usual > 0.0 && times > FAR {
-            let why = format!("stands {times:.0} times as far from the cameras' middle as half of them");
+            let why = format!("stands {times:.0} times as far from the cameras' centre as the median camera");
             found.push(PoseOutlier { name: view.name.clone(), view: i, why });
         }
     }
@@ -118,10 +118,10 @@ fn outliers(views: &[OutlinedView]) -> Vec<PoseOutlier> {
     found
 }
 
-/// Adds cameras that have what most look at behind them, if most look at one thing.
+/// Adds cameras that have the common target behind them, if most cameras have one.
 fn looking_away(views: &[OutlinedView], centres: &[Point3<f64>], found: &mut Vec<PoseOutlier>) {
     let placed: Vec<usize> = (0..views.len()).filter(|i| found.iter().all(|f| f.view != *i)).collect();
-    // The point nearest to the axes of all would be drawn away by the wrong ones: the better half decides.
+    // Outliers would shift the point nearest to all axes, so the better half of the cameras decides.
     let mut kept = placed.clone();
     let mut target = None;
     for _ in 0..2 {
@@ -140,7 +140,7 @@ fn looking_away(views: &[OutlinedView], centres: &[Point3<f64>], found: &mut Vec
         return;
     }
     for &i in placed.iter().filter(|&&i| cosine(i) < AWAY) {
-        let why = "looks away from what most look at".to_owned();
+        let why = "looks away from what most cameras look at".to_owned();
         found.push(PoseOutlier { name: views[i].name.clone(), view: i, why });
     }
 }

@@ -185,7 +185,7 @@ fn pixels_add_their_problems() {
     report.add_pixels(PixelReport::measure(&images, &|_, _| {}));
     found(&report, "the same pixels, such as images/00.png and images/03.png");
     let text = report.to_string();
-    for part in ["sharpness", "exposure", "a pair of the same pixels", "up           +z"] {
+    for part in ["sharpness", "exposure", "a pair with the same pixels", "up           +z"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(serde_json::to_value(&report).unwrap()["pixels"]["duplicates"][0][0], "images/00.png");

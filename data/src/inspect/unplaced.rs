@@ -1,4 +1,4 @@
-//! Photos that lie beside a scene's images and are not part of it: those that structure from motion could not place.
+//! Photos beside a scene's images that are not part of it: those that structure from motion could not place.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;

@@ -7,7 +7,7 @@
 //! val/ valannot/ val.txt  test/ testannot/ test.txt
 //! ```
 //!
-//! List files name files by paths of other machines (`/SegNet/CamVid/train/x.png`): only the names count. A class
+//! List files contain paths of other machines (`/SegNet/CamVid/train/x.png`): only the file names count. A class
 //! file (see [`super::folder`]) beside the folders replaces CamVid's classes.
 
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(super) const CLASSES: [(&str, [u8; 3]); 11] = [
     ("bicyclist", [0, 128, 192]),
 ];
 
-/// The classes as this crate's.
+/// The classes with names and colors.
 pub(super) fn named() -> Vec<Class> {
     CLASSES.iter().map(|&(name, color)| Class { name: name.to_owned(), color }).collect()
 }
@@ -62,7 +62,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
         };
         let left = unlisted(&images, std::slice::from_ref(&split));
         if left > 0 {
-            warnings.push(format!("{left} images in {name} are not in {name}.txt: they are left out"));
+            warnings.push(format!("{left} images in {name} are not in {name}.txt and were left out"));
         }
         splits.push(split);
     }

@@ -54,7 +54,7 @@ const CLASSES: [(&str, [u8; 3], u8); 32] = [
 pub(super) const RAW: &str = "701_StillsRaw_full";
 pub(super) const APPROVED: &str = "LabeledApproved_full";
 
-/// A mask's name without what tells it from its image.
+/// The name of a mask without the suffix that its image does not have.
 fn mask_name(stem: &str) -> Option<String> {
     Some(stem.strip_suffix("_L").unwrap_or(stem).to_owned())
 }
@@ -73,7 +73,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
             let groups: Option<Vec<_>> =
                 entries.iter().map(|e| e.color.zip(group(&e.name).map(|class| class.2))).collect();
             match groups {
-                // Copies differ in a color or two from the original, so the file's are what counts.
+                // Copies differ in a color or two from the original, so the file's colors are used.
                 Some(colors) => (camvid::named(), Coding::default().with_colors(colors)),
                 None => {
                     for entry in &mut entries {

@@ -6,7 +6,7 @@
 //! gtFine/train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png     0 to 18, 255 is ignored
 //! ```
 //!
-//! `labelIds` are preferred, since they come with the data. The masks of `test` are empty: all of it is ignored.
+//! `labelIds` are preferred, since they come with the data. In the masks of `test` every pixel is ignored.
 
 use std::path::Path;
 

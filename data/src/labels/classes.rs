@@ -19,7 +19,7 @@ pub(super) struct ClassEntry {
     pub id: Option<u16>,
     #[serde(default, alias = "colour")]
     pub color: Option<[u8; 3]>,
-    /// Its pixels are neither learnt nor measured.
+    /// Its pixels are left out of training and evaluation.
     #[serde(default)]
     pub ignore: bool,
 }
@@ -59,16 +59,16 @@ fn json(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
     const REMEDY: &str = "write [{\"name\": \"road\", \"id\": 0, \"color\": [128, 64, 128]}, ...]; id, color and ignore \
                           may be left out";
     let json: Value = serde_json::from_str(text)
-        .map_err(|e| file_error(path, format!("line {}", e.line()), format!("no JSON ({e})"), REMEDY))?;
+        .map_err(|e| file_error(path, format!("line {}", e.line()), format!("not JSON ({e})"), REMEDY))?;
     let list = match &json {
         Value::Object(object) => object.get("classes").and_then(Value::as_array),
         other => other.as_array(),
     };
-    let list = list.ok_or_else(|| file_error(path, "classes".to_owned(), "no list".to_owned(), REMEDY))?;
+    let list = list.ok_or_else(|| file_error(path, "classes".to_owned(), "not a list".to_owned(), REMEDY))?;
     let read = |(i, item): (usize, &Value)| match item {
         Value::String(name) => Ok(entry(name, None)),
         item => ClassEntry::deserialize(item)
-            .map_err(|e| file_error(path, format!("classes[{i}]"), format!("no class ({e})"), REMEDY)),
+            .map_err(|e| file_error(path, format!("classes[{i}]"), format!("not a class ({e})"), REMEDY)),
     };
     list.iter().enumerate().map(read).collect()
 }
@@ -83,15 +83,15 @@ fn csv(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
             _ => Err(file_error(
                 path,
                 format!("line {}", i + 1),
-                format!("`{line}` is no class"),
-                "write name,r,g,b with 0 to 255",
+                format!("`{line}` is not a class"),
+                "write name,r,g,b with colors from 0 to 255",
             )),
         }
     })
     .collect()
 }
 
-/// A name a line; three numbers before or after it are its color.
+/// One name per line; three numbers before or after it are its color.
 fn lines(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
@@ -106,7 +106,7 @@ fn lines(path: &Path, text: &str) -> Result<Vec<ClassEntry>, LabelError> {
             file_error(
                 path,
                 format!("line {}", i + 1),
-                format!("`{}` is no color", numbers.join(" ")),
+                format!("`{}` is not a color", numbers.join(" ")),
                 "write three numbers from 0 to 255",
             )
         })?;
@@ -124,16 +124,16 @@ fn parse_color(fields: &[&str]) -> Option<[u8; 3]> {
     values.try_into().ok()
 }
 
-/// No two classes may share what tells them apart.
+/// Refuses two classes of the same name, color or id.
 fn unique(path: &Path, entries: &[ClassEntry]) -> Result<(), LabelError> {
     for (i, b) in entries.iter().enumerate() {
         for a in &entries[..i] {
             let shared = if a.name == b.name {
                 Some(format!("two classes are called {}", b.name))
             } else if a.color.is_some() && a.color == b.color {
-                Some(format!("{} and {} have one color", a.name, b.name))
+                Some(format!("{} and {} have the same color", a.name, b.name))
             } else if a.id.is_some() && a.id == b.id {
-                Some(format!("{} and {} have one id", a.name, b.name))
+                Some(format!("{} and {} have the same id", a.name, b.name))
             } else {
                 None
             };
@@ -150,8 +150,8 @@ fn unique(path: &Path, entries: &[ClassEntry]) -> Result<(), LabelError> {
 pub(super) fn coded(path: &Path, entries: &[ClassEntry]) -> Result<(Vec<Class>, Coding), LabelError> {
     let with_ids = entries.iter().any(|entry| entry.id.is_some());
     if let Some(entry) = entries.iter().find(|entry| with_ids && entry.id.is_none()) {
-        let what = format!("{} has no id, others have", entry.name);
-        return Err(file_error(path, "id".to_owned(), what, "give all classes an id, or none"));
+        let what = format!("{} has no id, other classes do", entry.name);
+        return Err(file_error(path, "id".to_owned(), what, "give every class an id, or none"));
     }
     let mut classes = Vec::new();
     let mut ids = vec![(u16::from(IGNORE), IGNORE)];

@@ -1,4 +1,4 @@
-//! From what a mask's file holds to classes.
+//! Decoding: the class of each value, a number or a color, that a mask's file stores.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,17 +9,18 @@ use ndarray::Array2;
 use super::mask::{MaskPixels, RawMask};
 use super::{IGNORE, LabelError};
 
-/// Which class a number or a color in a mask's file is. Grey and palette masks go by their numbers where these are
-/// known, color masks by their colors; if only the other is known, palettes are looked up and greys taken as ids.
+/// The class of each number and color in a mask's file. Grey and palette masks are decoded by their numbers where these
+/// are known, color masks by their colors. If only the other kind is known, palettes are decoded by their colors, and
+/// greys are taken as ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Coding {
-    /// By number; what is not there is an error.
+    /// By number; any other is an error.
     ids: BTreeMap<u16, u8>,
-    /// By color; what is not there is an error.
+    /// By color; any other is an error.
     colors: BTreeMap<[u8; 3], u8>,
 }
 
-/// What a pixel of a file holds.
+/// The stored value of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MaskValue {
     Id(u16),
@@ -35,11 +36,11 @@ impl fmt::Display for MaskValue {
     }
 }
 
-/// Distinct values that are counted one by one: more are no labels, but a picture or a disturbed mask.
+/// Distinct values that are counted one by one: a file with more is a photo or a resampled mask.
 const MOST_VALUES: usize = 4096;
 
 impl Coding {
-    /// Numbers `0..classes`, and 255 for what is ignored.
+    /// Numbers `0..classes`, and 255 for ignored pixels.
     pub fn numbers(classes: usize) -> Self {
         let ids = (0..classes).map(|class| (class as u16, class as u8));
         Self::ids(ids.chain([(u16::from(IGNORE), IGNORE)]))
@@ -98,7 +99,7 @@ impl Coding {
     pub fn decode(&self, mask: &RawMask, path: &Path) -> Result<Array2<u8>, LabelError> {
         let (width, height) = (mask.width as usize, mask.height as usize);
         let mut labels = Vec::with_capacity(width * height);
-        // Neighbours are mostly alike.
+        // Neighbouring pixels mostly have the same value.
         let mut last: Option<(MaskValue, u8)> = None;
         for (at, value) in self.values(mask).enumerate() {
             let class = match last {
@@ -148,29 +149,29 @@ impl Coding {
         counts
     }
 
-    /// What there is instead of a value, and what to do.
+    /// Which values are known instead, and what to do.
     fn known(&self, value: MaskValue) -> String {
         match value {
             MaskValue::Id(id) if self.ids.is_empty() => {
-                format!("the classes are known by color only: give `id`s in classes.json, one of them {id}")
+                format!("the classes have colors only: give each its `id` in classes.json, one of them {id}")
             }
             MaskValue::Color(_) if self.colors.is_empty() => {
                 "no colors are known: give each class its `color` in classes.json, or save class numbers as grey"
                     .to_owned()
             }
             MaskValue::Id(_) => format!(
-                "ids are {}; is the class file that of these masks?",
+                "known ids are {}; does the class file belong to these masks?",
                 ranges(self.ids.iter().map(|(id, class)| (*id, *class == IGNORE)))
             ),
             MaskValue::Color(_) => {
                 let count = self.colors.len();
-                format!("{count} colors are known; was the mask resized or compressed, or has it other classes?")
+                format!("{count} colors are known; was the mask resized or compressed, or does it have other classes?")
             }
         }
     }
 }
 
-/// Numbers as people write them: `0 to 10, 255 (ignored)`.
+/// Ranges of numbers as text: `0 to 10, 255 (ignored)`.
 fn ranges(ids: impl Iterator<Item = (u16, bool)>) -> String {
     let mut runs: Vec<(u16, u16, bool)> = Vec::new();
     for (id, ignored) in ids {

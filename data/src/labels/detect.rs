@@ -1,4 +1,4 @@
-//! Which format a folder holds, by what is in it.
+//! Recognising the format of a folder by the files and folders in it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl fmt::Display for LabelFormat {
     }
 }
 
-/// What each format is recognised by.
+/// What each format is recognised by, for errors.
 const LOOKED_FOR: [&str; 7] = [
     "train/ with trainannot/ (CamVid by SegNet)",
     "train/ with train_labels/, or 701_StillsRaw_full/ with LabeledApproved_full/ (CamVid in colors)",
@@ -53,12 +53,12 @@ const LOOKED_FOR: [&str; 7] = [
     "labels.json with train/r_0_label.png (the procedural scene)",
 ];
 
-/// How deep below the folder that was given a label set is looked for: archives unpack to a folder in a folder.
+/// How many levels below the given folder are searched: archives often unpack to a folder in a folder.
 const DEPTH: usize = 2;
-/// How many folders of a depth are looked at.
+/// The largest number of folders searched on one level.
 const WIDTH: usize = 256;
 
-/// The format of a folder, and where it lies: there, or in the one folder below that has one.
+/// The format of a folder and the folder that has it: the given one, or the only one below it that has any.
 pub(super) fn detect(path: &Path) -> Result<(LabelFormat, PathBuf), LabelError> {
     if !path.is_dir() {
         return Err(if path.exists() {
@@ -87,7 +87,7 @@ fn format(root: &Path) -> Option<LabelFormat> {
     let both = |a: &str, b: &str| root.join(a).is_dir() && root.join(b).is_dir();
     let split = |suffix: &str| camvid::SPLITS.iter().any(|name| both(name, &format!("{name}{suffix}")));
     let training = |split: &str| both(&format!("images/{split}"), &format!("annotations/{split}"));
-    // From what only one can be to what many are.
+    // The most specific layouts first.
     if both(cityscapes::IMAGES, cityscapes::MASKS) {
         Some(LabelFormat::Cityscapes)
     } else if both(voc::IMAGES, voc::MASKS) && root.join(voc::LISTS).is_dir() {
@@ -98,7 +98,7 @@ fn format(root: &Path) -> Option<LabelFormat> {
         Some(LabelFormat::CamVidColors)
     } else if ade20k::SPLITS.iter().any(|(_, split)| training(split)) && super::classes::find(root).is_none()
     {
-        // With a class file it is someone's own set of that layout.
+        // With a class file it is another set of the same layout.
         Some(LabelFormat::Ade20k)
     } else if folder::masks_in(root).is_some() || !folder::split_folders(root).is_empty() {
         Some(LabelFormat::Folder)
@@ -116,12 +116,12 @@ fn format(root: &Path) -> Option<LabelFormat> {
 fn unrecognised(path: &Path) -> LabelError {
     let has = |name: &str| path.join(name).is_dir();
     let hint = if has("images") || any_image(path, |_| true) {
-        "; there are images, but no masks: put a PNG of class numbers for each into masks/, and their names into \
+        "; there are images but no masks: put a PNG of class numbers for each image into masks/, and the class names into \
          classes.txt"
     } else if has("leftImg8bit") {
-        "; of Cityscapes the masks are missing: unpack gtFine beside leftImg8bit"
+        "; the masks of Cityscapes are missing: unpack gtFine beside leftImg8bit"
     } else if has("JPEGImages") {
-        "; of PASCAL VOC the folder SegmentationClass or the lists in ImageSets/Segmentation are missing"
+        "; PASCAL VOC's folder SegmentationClass or its lists in ImageSets/Segmentation are missing"
     } else {
         ""
     };

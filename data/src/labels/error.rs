@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{LabelSplit, MAX_CLASSES};
 use crate::image::ImageError;
 
-/// Why a label set cannot be read. Each message names the file, the place in it and the remedy; the cause beneath is
+/// Why a label set cannot be read. Each message names the file, the place in it and the remedy; the underlying cause is
 /// in [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,13 +21,13 @@ pub enum LabelError {
     Unrecognised {
         /// What was asked for.
         path: PathBuf,
-        /// What each format would have had.
+        /// What each format is recognised by.
         looked_for: Vec<&'static str>,
-        /// What else was noticed.
+        /// What the folder looks like instead, or nothing.
         hint: String,
     },
     /// Several label sets.
-    #[error("{}: holds several label sets; give one of {}", path.display(), listed(sets))]
+    #[error("{}: contains several label sets; give one of {}", path.display(), listed(sets))]
     Several {
         /// What was asked for.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum LabelError {
         remedy: &'static str,
     },
     /// The classes are too many, or none.
-    #[error("{}: {count} classes; give 1 to {MAX_CLASSES}, since a mask's 255 is what is ignored", path.display())]
+    #[error("{}: {count} classes; give 1 to {MAX_CLASSES}, since 255 in a mask means ignored", path.display())]
     Classes {
         /// The class file.
         path: PathBuf,
@@ -75,8 +75,8 @@ pub enum LabelError {
         /// What to do.
         remedy: &'static str,
     },
-    /// Two files of one name but for the extension.
-    #[error("{} and {}: two files of one name; which is meant cannot be told, take one away", a.display(), b.display())]
+    /// Two files whose names differ in the extension only.
+    #[error("{} and {}: two files of the same name; remove the one that is not meant", a.display(), b.display())]
     Twice {
         /// One.
         a: PathBuf,
@@ -84,7 +84,7 @@ pub enum LabelError {
         b: PathBuf,
     },
     /// No such split.
-    #[error("{}: no split {name}; there are {}", path.display(), there.join(", "))]
+    #[error("{}: no split {name}; the splits are {}", path.display(), there.join(", "))]
     NoSplit {
         /// The label set.
         path: PathBuf,
@@ -126,8 +126,8 @@ pub enum LabelError {
         /// Width and height of the mask.
         mask_size: (u32, u32),
     },
-    /// A pixel that is no class.
-    #[error("{}: {value} at column {x}, row {y} is no class; {known}", path.display())]
+    /// A pixel that belongs to no class.
+    #[error("{}: {value} at column {x}, row {y} belongs to no class; {known}", path.display())]
     Value {
         /// The mask.
         path: PathBuf,
@@ -137,12 +137,12 @@ pub enum LabelError {
         x: usize,
         /// Row of the first such pixel.
         y: usize,
-        /// What there is, and the remedy.
+        /// Which values are known, and the remedy.
         known: String,
     },
 }
 
-/// A few paths, for a sentence.
+/// Paths, separated by commas.
 fn listed(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -153,7 +153,7 @@ pub(super) fn no_pairs(path: &Path, splits: &[LabelSplit]) -> LabelError {
     LabelError::Empty { path: path.to_owned(), what, remedy }
 }
 
-/// What these splits have instead of images with masks, and what to do.
+/// What was found instead of images with masks, and what to do.
 pub(super) fn why_empty(splits: &[LabelSplit]) -> (String, &'static str) {
     let sum = |count: fn(&LabelSplit) -> usize| splits.iter().map(count).sum::<usize>();
     let (missing, images, masks) =
@@ -166,11 +166,11 @@ pub(super) fn why_empty(splits: &[LabelSplit]) -> (String, &'static str) {
         (0, 0, 0) => ("the folders or lists are empty".to_owned(), "put images and masks into them"),
         (0, images, 0) => (
             format!("{images} images{} and no masks", first(|s| &s.unlabelled)),
-            "put the masks in their place, with the images' names",
+            "add the masks, with the names of the images",
         ),
         (0, 0, masks) => (
             format!("{masks} masks{} and no images", first(|s| &s.unpictured)),
-            "put the images in their place, with the masks' names",
+            "add the images, with the names of the masks",
         ),
         (0, images, masks) => (
             format!(
@@ -178,11 +178,11 @@ pub(super) fn why_empty(splits: &[LabelSplit]) -> (String, &'static str) {
                 first(|s| &s.unlabelled),
                 first(|s| &s.unpictured)
             ),
-            "name each mask as its image",
+            "give each mask the name of its image",
         ),
         (missing, ..) => (
             format!("{missing} listed files do not exist{}", first(|s| &s.missing)),
-            "put them beside the list, or take the list away to use all there are",
+            "put them beside the list, or remove the list to use all images",
         ),
     }
 }

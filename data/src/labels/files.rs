@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::{LabelError, LabelSplit, Pair};
 use crate::scene::natural;
 
-/// Endings of files that are taken for images; what is not read in the end is named when it is loaded.
+/// Extensions of images. Files of kinds that cannot be read are refused by name when they are loaded.
 const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm"];
 
-/// One of every so many images is held out where nothing says which.
+/// Every `HOLD_OUT`-th image is held out where no split is given.
 const HOLD_OUT: usize = 8;
 
-/// Files by what names them.
+/// Files by the name that pairs images with masks.
 pub(super) type Named = BTreeMap<String, PathBuf>;
 
 /// A file's name without the extension of an image.
@@ -31,13 +31,13 @@ fn is_image(path: &Path) -> bool {
     EXTENSIONS.contains(&extension.as_str())
 }
 
-/// The images in a folder; `name` says what each is called, or that it is none of them.
+/// The images in a folder, by the name that `name` gives each; files for which it gives none are left out.
 pub(super) fn images_in(folder: &Path, name: impl Fn(&str) -> Option<String>) -> Result<Named, LabelError> {
     let io = |source| LabelError::Io { path: folder.to_owned(), source };
     let mut named = Named::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        // What systems leave behind, such as `._a.png`, is no image.
+        // Files that systems leave behind, such as `._a.png`.
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if hidden || !is_image(&path) || !path.is_file() {
             continue;
@@ -58,7 +58,7 @@ pub(super) fn any_image(folder: &Path, passes: impl Fn(&str) -> bool) -> bool {
     entries.flatten().map(|entry| entry.path()).any(|path| is_image(&path) && passes(&stem(&path)))
 }
 
-/// The folders in a folder, in order; none if it cannot be read.
+/// The folders in a folder, sorted; none if it cannot be read.
 pub(super) fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut folders: Vec<PathBuf> =
@@ -81,8 +81,8 @@ impl LabelSplit {
         split
     }
 
-    /// The images that a list names, in its order. A line names an image and, after white space, its mask if that is
-    /// called otherwise; only the files' names count, whatever folder and extension stand there.
+    /// The images that a list names, in its order. A line names an image and, after white space, its mask if that has
+    /// another name; only file names count, folders and extensions in the list are ignored.
     pub(super) fn by_list(
         name: &str,
         list: &Path,
@@ -120,14 +120,14 @@ impl LabelSplit {
     }
 }
 
-/// Most as `train` and every 8th as `val`, with a remark, where nothing says which is for what.
+/// Where no split is given: every 8th image as `val` and the others as `train`, with a warning.
 pub(super) fn held_out(all: LabelSplit, warnings: &mut Vec<String>) -> Vec<LabelSplit> {
     if all.pairs.len() < 2 {
         return vec![all];
     }
     warnings.push(format!(
-        "no split is given: every {HOLD_OUT}th image is held out; name them in train.txt and val.txt, above \
-         all if neighbours are frames of one video"
+        "no split is given: every {HOLD_OUT}th image is held out; list the splits in train.txt and val.txt, above \
+         all if neighbouring images are frames of one video"
     ));
     let mut train = all;
     let mut val = LabelSplit { name: "val".to_owned(), ..LabelSplit::default() };
@@ -138,14 +138,14 @@ pub(super) fn held_out(all: LabelSplit, warnings: &mut Vec<String>) -> Vec<Label
     vec![train, val]
 }
 
-/// A text file, whatever its line ends; bytes that are no UTF-8 are replaced.
+/// A text file; bytes that are not UTF-8 are replaced.
 pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
     let bytes = fs::read(path).map_err(|source| LabelError::Io { path: path.to_owned(), source })?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Names that are in a map but in none of the splits: how many images the lists leave out.
+/// How many images are in none of the splits.
 pub(super) fn unlisted(images: &Named, splits: &[LabelSplit]) -> usize {
     let listed: BTreeSet<&Path> = splits
         .iter()

@@ -20,7 +20,7 @@ use super::{Contents, LabelError, LabelSplit, classes};
 pub(super) const IMAGES: &str = "images";
 pub(super) const MASKS: [&str; 3] = ["masks", "labels", "annotations"];
 
-/// Names of splits, and what others call them.
+/// Names of splits, and their usual variants.
 const SPLITS: [(&str, &[&str]); 3] = [
     ("train", &["train", "training"]),
     ("val", &["val", "valid", "validation"]),
@@ -52,7 +52,7 @@ fn mask_name(images: &Named) -> impl Fn(&str) -> Option<String> + '_ {
     |stem| {
         let bare =
             ["_mask", "_label", "_labels", "_L", "_P"].iter().find_map(|suffix| stem.strip_suffix(suffix));
-        // An image may be called so itself.
+        // The image's own name may end like this.
         let bare = bare.filter(|bare| images.contains_key(*bare) && !images.contains_key(stem));
         Some(bare.unwrap_or(stem).to_owned())
     }
@@ -63,7 +63,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
         return Err(LabelError::Empty {
             path: root.to_owned(),
             what: "there is no class file".to_owned(),
-            remedy: "write classes.txt, a name a line in the order of the ids, or classes.json with names, ids and \
+            remedy: "write classes.txt with one name per line in the order of the ids, or classes.json with names, ids and \
                      colors",
         });
     };
@@ -91,7 +91,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
         }
         splits = match splits.len() {
             0 => held_out(LabelSplit::by_name("train", &images, &masks), &mut warnings),
-            // One list of what is held out: the rest trains.
+            // Only held-out images are listed: the others train.
             1 if splits[0].name == "val" => {
                 let held = &splits[0];
                 let of_val = |path: &Path| held.pairs.iter().any(|pair| pair.image == path);
@@ -104,7 +104,7 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
         };
         let left = unlisted(&images, &splits);
         if left > 0 {
-            warnings.push(format!("{left} images are in no list: they are left out"));
+            warnings.push(format!("{left} images are in no list and were left out"));
         }
     }
     Ok(Contents { classes, coding, splits, warnings })

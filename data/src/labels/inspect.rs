@@ -1,4 +1,4 @@
-//! What a label set holds and what is wrong with it, before any training: every mask is decoded.
+//! Inspecting a label set before training: every mask is decoded, classes and unknown values are counted.
 
 mod display;
 mod problems;
@@ -15,7 +15,7 @@ use super::load::fitting_turn;
 use super::{IGNORE, LabelError, LabelFormat, LabelSet, LabelSplit, Pair, mask};
 use crate::problem::{DataProblem, Severity};
 
-/// What [`inspect`] found. Its `Display` is for people, its serde form for programs.
+/// What [`inspect`] found. `Display` writes it for people, serde for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelReport {
     /// The set's name.
@@ -28,20 +28,20 @@ pub struct LabelReport {
     pub classes: Vec<String>,
     /// Each split.
     pub splits: Vec<SplitReport>,
-    /// What the reader remarked.
+    /// What the user should know but need not act on.
     pub warnings: Vec<String>,
     /// What is wrong, the worst first.
     pub problems: Vec<DataProblem>,
 }
 
-/// A split's labels.
+/// The labels of one split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SplitReport {
     /// The split.
     pub name: String,
     /// Images with masks.
     pub pairs: usize,
-    /// What a list names that does not exist.
+    /// Names in the list that have no file.
     pub missing: Vec<PathBuf>,
     /// Images without a mask.
     pub unlabelled: Vec<PathBuf>,
@@ -51,43 +51,44 @@ pub struct SplitReport {
     pub sizes: Vec<LabelResolution>,
     /// Pixels of all masks that could be read.
     pub pixels: u64,
-    /// Those of them that are ignored.
+    /// How many of them are ignored.
     pub ignored: u64,
-    /// Images of which nothing but ignored pixels is left.
+    /// Images in which every pixel is ignored.
     pub all_ignored: usize,
     /// Each class, in the order of their numbers.
     pub classes: Vec<ClassShare>,
-    /// What masks hold that is no class, the most frequent first.
+    /// Values in masks that belong to no class, the most frequent first.
     pub unknown: Vec<UnknownValue>,
     /// Pairs that cannot be read or do not fit: the mask, and why.
     pub damaged: Vec<[String; 2]>,
-    /// Part of the pixels of id 0 that have a neighbour of another id: near 1 for outlines. `None` without such pixels.
+    /// Fraction of the pixels of id 0 that have a neighbour of another id: near 1 for outlines. `None` without pixels of
+    /// id 0.
     pub zero_on_edges: Option<f64>,
 }
 
-/// How much there is of a class.
+/// How often a class occurs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassShare {
     /// The class.
     pub name: String,
     /// Its pixels.
     pub pixels: u64,
-    /// Its part of all pixels that have a class.
+    /// Its fraction of all labelled pixels.
     pub share: f64,
     /// Images that show it.
     pub images: usize,
 }
 
-/// Something in masks that is no class.
+/// A value in masks that belongs to no class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnknownValue {
     /// `id 12` or `color (1, 2, 3)`.
     pub value: String,
-    /// The number, of an id.
+    /// The number, if the value is an id.
     pub id: Option<u16>,
-    /// Pixels that hold it.
+    /// Pixels that have it.
     pub pixels: u64,
-    /// Masks that do.
+    /// Masks that contain it.
     pub images: usize,
     /// The first of them.
     pub first: PathBuf,
@@ -104,8 +105,8 @@ pub struct LabelResolution {
     pub count: usize,
 }
 
-/// Decodes every mask, in parallel on the current rayon pool, and reports what they hold; `progress` is told how many
-/// of how many are done, from any thread.
+/// Decodes every mask, in parallel on the current rayon pool, and reports what they contain; `progress(done, total)` is
+/// called from the worker threads.
 pub fn inspect(set: &LabelSet, progress: &(dyn Fn(usize, usize) + Sync)) -> LabelReport {
     let total: usize = set.splits.iter().map(|split| split.pairs.len()).sum();
     let mut before = 0;
@@ -127,16 +128,16 @@ pub fn inspect(set: &LabelSet, progress: &(dyn Fn(usize, usize) + Sync)) -> Labe
 }
 
 impl LabelReport {
-    /// Why a split cannot be used, if it cannot.
+    /// The error for which a split cannot be used, if there is one.
     #[must_use]
     pub fn refusal(&self, split: &str) -> Option<&DataProblem> {
-        // What is about one split begins with its name.
+        // Problems of one split begin with its name.
         let about = format!("{split}: ");
         self.problems.iter().find(|p| p.severity == Severity::Error && p.what.starts_with(&about))
     }
 }
 
-/// What one mask gives.
+/// The counts of one mask.
 struct MaskCounts {
     size: (u32, u32),
     counts: BTreeMap<MaskValue, u64>,

@@ -18,8 +18,7 @@ pub struct Labelled {
 }
 
 impl LabelSet {
-    /// Decodes an image and its mask. An image that a camera stored lying on its side is turned upright if only then
-    /// the mask fits.
+    /// Decodes an image and its mask. An image that its EXIF tag says to rotate is rotated if the mask fits only then.
     ///
     /// # Errors
     /// If either cannot be read, they differ in size, or a pixel of the mask is neither a class nor ignored.
@@ -40,7 +39,7 @@ impl LabelSet {
     }
 }
 
-/// Which pixels of the image the mask is of, by the headers' sizes.
+/// Whether the mask is of the stored or of the upright image, by their sizes.
 ///
 /// # Errors
 /// [`LabelError::Size`] if it fits neither the stored image nor the upright one.

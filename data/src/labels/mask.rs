@@ -1,4 +1,4 @@
-//! What a mask's file holds, before it is known what it means.
+//! Reading a mask's file: the stored numbers, palette indices or colors, not decoded to classes yet.
 //!
 //! A palette's indices are kept: they are the labels, its colors only show them.
 
@@ -19,10 +19,10 @@ pub(super) struct RawMask {
     pub pixels: MaskPixels,
 }
 
-/// One entry a pixel.
+/// One entry per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MaskPixels {
-    /// Grey of 1 to 16 bits, as it is.
+    /// Grey values of 1 to 16 bits, as stored.
     Grey(Vec<u16>),
     /// Indices into a palette.
     Indexed(Vec<u16>, Vec<[u8; 3]>),
@@ -42,7 +42,7 @@ pub(super) fn read(path: &Path) -> Result<RawMask, LabelError> {
             ));
         }
         FileKind::WebP => return Err(mask("a WebP image", "save masks as PNG")),
-        _ => return Err(mask("no PNG", "save masks as PNG")),
+        _ => return Err(mask("not a PNG", "save masks as PNG")),
     }
     let io = |source| LabelError::Io { path: path.to_owned(), source };
     let damaged = |source| LabelError::Damaged { path: path.to_owned(), source };

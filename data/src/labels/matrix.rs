@@ -4,7 +4,7 @@ use ndarray::Array3;
 use super::Class;
 use super::text::{FAINT, INK, LINE, TextDirection, fill, length, shortened, write};
 
-/// Between what is drawn, in pixels.
+/// Space between elements, in pixels.
 const GAP: usize = 10;
 /// Side of a class's color beside its name.
 const SWATCH: usize = 12;
@@ -15,9 +15,9 @@ const ABSENT: [u8; 3] = [238, 238, 238];
 const LINES: [u8; 3] = [222, 222, 222];
 const TITLE: &str = "rows: true class   columns: predicted class   in %";
 
-/// Which class was taken for which: a row for each true class and a column for each predicted one, every cell as dark as
-/// its share of the row, which is written in it in percent where it fits and is at least a half. Rows of classes that do
-/// not occur are grey. `counts` are pixels, row after row; those that are not there are zero.
+/// Draws a row for each true class and a column for each predicted one. A cell is the darker, the larger its share of
+/// the row; shares of at least one half are written into it in percent where they fit. Rows of classes that do not occur
+/// are grey. `counts` are pixels, row after row; missing ones are zero.
 #[must_use]
 pub fn confusion(counts: &[u64], classes: &[Class]) -> Array3<u8> {
     let n = classes.len();

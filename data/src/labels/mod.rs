@@ -1,8 +1,8 @@
 //! Images with a class for every pixel: label sets and their formats, one file a format.
 //!
 //! [`LabelSet::open`] recognises a folder by what is in it and lists its images with their masks;
-//! [`LabelSet::load`] decodes a pair. Whatever a mask's file holds (class numbers in 8 or 16 bits, palette indices,
-//! colors), its pixels come out as numbers from 0, in the order of [`LabelSet::classes`], or as [`IGNORE`].
+//! [`LabelSet::load`] decodes a pair. However a mask's file stores its labels (class numbers of 8 or 16 bits, palette
+//! indices, colors), its pixels become class numbers from 0, in the order of [`LabelSet::classes`], or [`IGNORE`].
 //!
 //! ```no_run
 //! use nerve_data::labels::{LabelSet, inspect};
@@ -52,18 +52,18 @@ pub use inspect::{
 pub use load::{Labelled, rgb};
 pub use voc::color_map;
 
-/// What a pixel has that belongs to no class: it is neither learnt nor measured.
+/// The label of pixels that belong to no class: they are left out of training and evaluation.
 pub const IGNORE: u8 = 255;
 
-/// The most classes beside [`IGNORE`].
+/// The largest number of classes, [`IGNORE`] not counted.
 pub const MAX_CLASSES: usize = 255;
 
 /// A class; its number is its place in [`LabelSet::classes`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
-    /// As the format, or the class file, has it.
+    /// Its name in the format or the class file.
     pub name: String,
-    /// For pictures.
+    /// Red, green, blue, for pictures.
     #[serde(alias = "colour")]
     pub color: [u8; 3],
 }
@@ -77,14 +77,14 @@ pub struct Pair {
     pub mask: PathBuf,
 }
 
-/// The images for one purpose, in the order of the list file, or as people number files.
+/// The images of one split, in the order of the list file, or of the numbers in their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LabelSplit {
     /// `train`, `val`, `test`, or as the format's list is called.
     pub name: String,
     /// Images with their masks.
     pub pairs: Vec<Pair>,
-    /// What a list names that does not exist.
+    /// Names in the list that have no file.
     pub missing: Vec<PathBuf>,
     /// Images without a mask.
     pub unlabelled: Vec<PathBuf>,
@@ -103,11 +103,11 @@ pub struct LabelSet {
     pub format: LabelFormat,
     /// The classes, 1 to 255, in the order of their numbers.
     pub classes: Vec<Class>,
-    /// What there is to train and measure on; each split has at least one pair.
+    /// The splits; each has at least one pair.
     pub splits: Vec<LabelSplit>,
-    /// What the reader remarked.
+    /// What the user should know but need not act on.
     pub warnings: Vec<String>,
-    /// From what masks hold to classes.
+    /// Which class each stored value is.
     coding: Coding,
 }
 
@@ -129,7 +129,7 @@ impl LabelSet {
             LabelFormat::Scene => scene::read,
         };
         let Contents { classes, coding, mut splits, warnings } = read(&source)?;
-        // A split that others are to label is no use here, unless nothing else is there to be named in an error.
+        // A split without masks is left out, unless there is no other: then the error names it.
         let (full, empty): (Vec<_>, Vec<_>) = splits.drain(..).partition(|split| !split.pairs.is_empty());
         if full.is_empty() {
             return Err(error::no_pairs(&source, &empty));
@@ -156,7 +156,7 @@ impl LabelSet {
         })
     }
 
-    /// What to measure on: `val`, or `test` where there is no `val`.
+    /// The split to evaluate on: `val`, or `test` where there is no `val`.
     #[must_use]
     pub fn held_out(&self) -> Option<&LabelSplit> {
         ["val", "test"].iter().find_map(|name| self.splits.iter().find(|split| split.name == *name))
@@ -169,7 +169,7 @@ impl LabelSet {
     }
 }
 
-/// What a format's reader gives.
+/// What a format's reader returns.
 struct Contents {
     classes: Vec<Class>,
     coding: Coding,

@@ -1,4 +1,4 @@
-//! Labels as pictures: colored over the image, as a palette of numbers, and the legend.
+//! Labels as pictures: colors over the image, class numbers as grey PNGs, and legends.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,11 +9,10 @@ use super::Class;
 use super::text::{INK, LINE, TextDirection, fill, length, write};
 use crate::write::{PixelFormat, WriteError, write_png};
 
-/// How much of a pixel is the class's color.
+/// Weight of the class's color in an overlay.
 const SHARE: f32 = 0.55;
 
-/// The image with every pixel in the color of its class, half through. A label that is no class leaves the image as it
-/// is.
+/// The image, blended with the color of each pixel's class; pixels without a class keep their color.
 #[must_use]
 pub fn overlay(image: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
     Array3::from_shape_fn(image.dim(), |(y, x, c)| {
@@ -27,21 +26,12 @@ pub fn overlay(image: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &
     })
 }
 
-/// Every pixel in the color of its class; black where it has none.
-#[must_use]
-pub fn colored(labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
-    let (height, width) = labels.dim();
-    Array3::from_shape_fn((height, width, 3), |(y, x, c)| {
-        classes.get(usize::from(labels[[y, x]])).map_or(0, |class| class.color[c])
-    })
-}
-
-/// Pixels around and between what a legend shows, and the side of a color.
+/// Spaces in a legend and the side of a color swatch, in pixels.
 const GAP: usize = 8;
 const SWATCH: usize = 14;
 
-/// The picture with a legend to its right: the classes that `labels` show, the largest first, each with its color and its
-/// part of the pixels. The picture is lengthened if the legend is longer.
+/// The picture with a legend to its right: the classes in `labels`, the largest first, each with its color and its share
+/// of the pixels. The picture is extended downwards if the legend is longer.
 #[must_use]
 pub fn with_legend(picture: ArrayView3<'_, u8>, labels: ArrayView2<'_, u8>, classes: &[Class]) -> Array3<u8> {
     let mut counts = vec![0usize; classes.len()];
@@ -80,7 +70,7 @@ pub fn write_rgb(path: &Path, image: ArrayView3<'_, u8>) -> Result<(), WriteErro
     write_png(path, width as u32, height as u32, PixelFormat::Rgb, &data)
 }
 
-/// Writes class numbers as a grey PNG of one byte a pixel.
+/// Writes class numbers as a grey PNG of one byte per pixel.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -136,8 +126,6 @@ mod tests {
         let labels = array![[0u8, 1, 255]];
         let over = overlay(image.view(), labels.view(), &classes());
         assert_eq!(over.iter().copied().collect::<Vec<_>>(), [155, 45, 45, 45, 100, 185, 100, 100, 100]);
-        let plain = colored(labels.view(), &classes());
-        assert_eq!(plain.iter().copied().collect::<Vec<_>>(), [200, 0, 0, 0, 100, 255, 0, 0, 0]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Words in pictures, in Noto Sans Mono at 16 pixels.
+//! Drawing text and rectangles into pictures, in Noto Sans Mono at 16 pixels.
 use ndarray::Array3;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
@@ -9,10 +9,10 @@ const HEIGHT: RasterHeight = RasterHeight::Size16;
 
 /// Black on white.
 pub(super) const INK: [u8; 3] = [30, 30, 30];
-/// What matters less.
+/// Grey, for less important text.
 pub(super) const FAINT: [u8; 3] = [150, 150, 150];
 
-/// Which way words run.
+/// Which way text runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextDirection {
     /// To the right.
@@ -21,12 +21,12 @@ pub(super) enum TextDirection {
     Up,
 }
 
-/// How long a text is, in pixels.
+/// Length of a text, in pixels.
 pub(super) fn length(text: &str) -> usize {
     text.chars().count() * get_raster_width(WEIGHT, HEIGHT)
 }
 
-/// At most so many characters, the last two dots where something is cut off.
+/// The text cut to at most `most` characters, the last two being dots if it was cut.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -34,8 +34,8 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(2)).chain("..".chars()).collect()
 }
 
-/// Writes a text that begins at row y and column x: its upper left corner, or its lower left one if it runs upwards.
-/// What lies outside the picture is left out; characters that the font does not have become question marks.
+/// Writes a text whose upper left corner (lower left if it runs upwards) is at row y and column x. What lies outside the
+/// picture is cut off; characters that the font does not have become question marks.
 pub(super) fn write(
     picture: &mut Array3<u8>,
     [y, x]: [usize; 2],
@@ -67,7 +67,7 @@ pub(super) fn write(
     }
 }
 
-/// Fills a rectangle of so many rows and columns from row y and column x on, as far as it lies in the picture.
+/// Fills a rectangle whose upper left corner is at row y and column x, as far as it lies in the picture.
 pub(super) fn fill(
     picture: &mut Array3<u8>,
     [y, x]: [usize; 2],

@@ -15,7 +15,7 @@ use super::coding::Coding;
 use super::files::images_in;
 use super::{Class, Contents, LabelError, LabelSplit};
 
-/// Number and name of each class, by the development kit.
+/// Names of the classes, in the order of the development kit.
 const CLASSES: [&str; 21] = [
     "background",
     "aeroplane",

@@ -1,4 +1,4 @@
-//! What errors tell a person to do.
+//! Remedies in error messages: how to install COLMAP, take photos, extract frames.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(super) fn more_photos(left_out: &[String]) -> String {
     match left_out.first() {
         None => "take 30 or more that overlap".to_owned(),
         Some(first) => format!(
-            "{} others are of kinds that are not read, such as {first}: convert HEIC to JPEG (`heif-convert IN \
+            "{} other files are of kinds that cannot be read, such as {first}: convert HEIC to JPEG (`heif-convert IN \
              OUT.jpg`), and a video to frames (`ffmpeg -i IN -vf fps=2 FRAMES/%04d.jpg`)",
             left_out.len()
         ),
@@ -25,17 +25,17 @@ pub(super) fn process(id: Option<u32>) -> String {
     id.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"))
 }
 
-/// How a video becomes photos.
+/// The commands that extract frames from a video.
 pub(super) fn frames(video: &Path) -> String {
     let folder = video.with_extension("");
     let [video, folder] = [video, &folder].map(|path| quote(&path.display().to_string()));
     format!(
         "mkdir -p {folder}\nffmpeg -i {video} -vf fps=2 -qscale:v 2 {folder}/%04d.jpg\nnerve train {folder}\n\
-         # 100 to 200 sharp frames are good: a larger fps for a short video, a smaller one for a long one"
+         # 100 to 200 sharp frames are good: a larger fps for a short video, a smaller one for a long video"
     )
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 pub(super) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:+,@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -9,12 +9,12 @@ use super::Photos;
 use super::program::OptionalArgument;
 use super::step::ColmapStep;
 
-/// Up to so many photos, each is compared with every other.
+/// The largest number of photos of which each is compared with every other.
 const EXHAUSTIVE: usize = 150;
-/// Each photo is compared with so many after it, where they are in order.
+/// How many following photos each is compared with, in sequential matching.
 const OVERLAP: usize = 20;
-/// Longest side in pixels at which features are sought, and how many are kept of a photo: COLMAP's own medium quality.
-/// Matching, without a GPU, takes most of the time and grows with them.
+/// Longest side in pixels at which features are extracted, and the largest number kept per photo: COLMAP's own medium
+/// quality. Without a GPU, matching takes most of the time, and more with more features.
 const FEATURE_SIDE: usize = 1600;
 const FEATURES: usize = 4096;
 
@@ -31,7 +31,7 @@ pub enum Matching {
     Sequential,
 }
 
-/// How poses are sought.
+/// How COLMAP is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColmapSettings {
     /// Which photos are compared with which.
@@ -41,7 +41,7 @@ pub struct ColmapSettings {
 }
 
 impl ColmapSettings {
-    /// The matching that is meant, never [`Matching::Auto`].
+    /// The matching that is used, never [`Matching::Auto`].
     pub fn matching(&self, photos: &Photos) -> Matching {
         match self.matching {
             Matching::Auto if photos.files.len() > EXHAUSTIVE && photos.numbered() => Matching::Sequential,
@@ -62,7 +62,7 @@ impl ColmapStep {
         }
     }
 
-    /// The arguments that every version knows; `masks` is a folder of masks named as COLMAP has it.
+    /// The arguments that every version knows; `masks` is a folder of masks with the names that COLMAP expects.
     pub(super) fn portable_arguments(
         self,
         photos: &Photos,
@@ -79,7 +79,7 @@ impl ColmapStep {
                     add("--ImageReader.mask_path", masks.into());
                 }
                 if photos.one_size() {
-                    // One camera for all: fewer unknowns, and a lens with distortion can be told.
+                    // One camera for all: fewer unknowns, so that distortion can be estimated.
                     add("--ImageReader.single_camera", "1".into());
                     add("--ImageReader.camera_model", "OPENCV".into());
                 }
@@ -96,7 +96,7 @@ impl ColmapStep {
         arguments
     }
 
-    /// What else is wanted where the version knows it.
+    /// Further arguments, for versions of COLMAP that know them.
     pub(super) fn optional_arguments(
         self,
         photos: &Photos,
@@ -122,12 +122,12 @@ impl ColmapStep {
             Self::Matching => vec![
                 (&["SiftMatching.use_gpu", "FeatureMatching.use_gpu"], "0".into()),
                 (&["SiftMatching.num_threads", "FeatureMatching.num_threads"], threads),
-                // Blocks are what progress is told in.
+                // Progress is reported per block.
                 (&["ExhaustiveMatching.block_size"], number(photos.files.len().div_ceil(8).clamp(8, 50))),
             ],
             Self::Mapping => vec![
                 (&["Mapper.num_threads"], threads),
-                // Good enough long before the last digit.
+                // The default tolerance takes longer than it improves.
                 (&["Mapper.ba_global_function_tolerance"], "1e-6".into()),
             ],
         }

@@ -1,4 +1,4 @@
-//! A program whose lines are read while it runs, and which can be stopped.
+//! Running a program whose output is read line by line, and which can be stopped.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -6,11 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-/// Between two looks at whether to stop.
+/// How often `stop` is asked.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Runs a program to its end, all its output into `log`, each line given to `listen`; `None` if it was stopped
-/// because `stop` said so. What it started ends with it.
+/// Runs a program to its end, writing its output to `log` and passing each line to `listen`. `None` if `stop` returned
+/// true and the program was ended, with all processes that it had started.
 pub(super) fn run(
     mut command: Command,
     mut log: File,
@@ -69,7 +69,7 @@ fn forward(stream: impl Read + Send + 'static, lines: Sender<Vec<u8>>) {
     });
 }
 
-/// A child that is ended when it is dropped.
+/// A child process that is ended on drop.
 struct Running(Child);
 
 impl Drop for Running {

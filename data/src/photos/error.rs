@@ -1,4 +1,4 @@
-//! What can go wrong between photos and poses.
+//! Errors of finding the poses of photos.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,15 @@ use super::step::ColmapStep;
 use crate::image::ImageError;
 use crate::write::WriteError;
 
-/// Why photos did not become a scene. Each message ends with what to do.
+/// Why the poses of photos could not be found. Each message ends with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PhotosError {
-    /// A file or folder cannot be read or made.
-    #[error("{}: cannot be read or made", path.display())]
+    /// A file or folder cannot be read or created.
+    #[error("{}: cannot be read or created", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
     /// The work folder cannot be written.
@@ -24,7 +24,7 @@ pub enum PhotosError {
     /// A photo cannot be used.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// COLMAP's list of photos is text, one name a line.
+    /// A name that COLMAP's list of photos, one name per line, cannot contain.
     #[error("{}: the name {problem}; rename the photo", path.display())]
     Name {
         /// The photo.
@@ -39,38 +39,38 @@ pub enum PhotosError {
         path: PathBuf,
         /// How many there are.
         count: usize,
-        /// Pictures and videos of other kinds, by name.
+        /// Names of pictures of kinds that cannot be read, and of videos.
         left_out: Vec<String>,
     },
     /// A video, not photos.
-    #[error("{}: a video; take frames from it, and train on those:\n{}", path.display(), advice::frames(path))]
+    #[error("{}: a video; extract frames and train on those:\n{}", path.display(), advice::frames(path))]
     Video {
         /// The video.
         path: PathBuf,
     },
     /// COLMAP is not installed.
-    #[error("{}: bare photos, without poses, and COLMAP, which finds them, is not on the PATH\n{help}", path.display())]
+    #[error("{}: photos without poses, and COLMAP, which estimates them, is not on the PATH\n{help}", path.display())]
     NoColmap {
         /// The photos.
         path: PathBuf,
         /// How to install it, and the commands to run instead.
         help: String,
     },
-    /// It is on the PATH but does not work.
+    /// COLMAP is on the PATH but does not work.
     #[error("colmap is on the PATH but does not run: {problem}; {}", advice::INSTALL)]
     Unusable {
-        /// What it said.
+        /// Its message.
         problem: String,
     },
-    /// The work folder is someone else's.
-    #[error("{}: not empty and not a work folder of nerve; move it away or give another --out", path.display())]
+    /// The work folder contains something else.
+    #[error("{}: not empty and not a work folder of nerve; move it or give another --out", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process finds poses in the work folder.
+    /// Another process uses the work folder.
     #[error(
-        "{}: {} finds these photos' poses there; wait for it, or give another --out", work.display(), advice::process(*holder)
+        "{}: {} is estimating the poses of these photos there; wait for it, or give another --out", work.display(), advice::process(*holder)
     )]
     Busy {
         /// The work folder.
@@ -79,9 +79,9 @@ pub enum PhotosError {
         holder: Option<u32>,
     },
     /// A step failed.
-    #[error("COLMAP's {step} failed ({status}); its last words:\n{last}\nall of them are in {}; {}", log.display(), step.remedy())]
+    #[error("COLMAP's {step} failed ({status}); its last output:\n{last}\nall of it is in {}; {}", log.display(), step.remedy())]
     Failed {
-        /// Which.
+        /// The step.
         step: ColmapStep,
         /// The exit status.
         status: String,
@@ -101,7 +101,7 @@ pub enum PhotosError {
         log: PathBuf,
     },
     /// The user stopped it.
-    #[error("stopped; the same command goes on from {}", work.display())]
+    #[error("stopped; the same command continues from {}", work.display())]
     Cancelled {
         /// The work folder.
         work: PathBuf,

@@ -1,4 +1,4 @@
-//! Which files of a folder are photos: by their content, and what has a photo's name must be one.
+//! Which files of a folder are photos, by their content. A file with a photo's extension that is not one is an error.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use super::PhotosError;
 use crate::image::{FileKind, ImageError, has_extension};
 
-/// What Git LFS leaves in place of a file that it has not fetched begins with this.
+/// How the pointers begin that Git LFS leaves in place of files it has not fetched.
 const LFS: &[u8] = b"version https://git-lfs";
-/// What COLMAP cuts off both ends of a line of its list: C's `isspace`.
+/// Characters that COLMAP strips from both ends of a line of its list: C's `isspace`.
 const SPACE: [char; 6] = [' ', '\t', '\n', '\x0b', '\x0c', '\r'];
 
-/// A folder's entries, sorted; without what systems leave beside pictures: thumbnails, resource forks.
+/// A folder's entries, sorted; without hidden files, such as thumbnails and resource forks.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, PhotosError> {
     let io = |source| PhotosError::Io { path: folder.to_owned(), source };
     let mut paths = Vec::new();
@@ -26,10 +26,10 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, PhotosError> {
     Ok(paths)
 }
 
-/// What an entry is; [`FileKind::Unknown`] for what is no file, or cannot be read and has no photo's name.
+/// The kind of an entry; [`FileKind::Unknown`] if it is not a file, or cannot be read and has not a photo's extension.
 ///
 /// # Errors
-/// If it has a photo's name and cannot be read, or is no picture.
+/// If it has a photo's extension but cannot be read or is not a picture.
 pub(super) fn kind(path: &Path) -> Result<FileKind, PhotosError> {
     // A link that leads nowhere is a file that cannot be read; a pipe would keep its reader waiting.
     if path.metadata().is_ok_and(|found| !found.is_file()) {
@@ -43,7 +43,7 @@ pub(super) fn kind(path: &Path) -> Result<FileKind, PhotosError> {
     }
 }
 
-/// What a file is that only has a photo's name.
+/// The error for a file that has a photo's extension but is not a picture.
 fn no_picture(path: &Path) -> PhotosError {
     let mut head = Vec::with_capacity(LFS.len());
     let read = File::open(path).and_then(|file| file.take(LFS.len() as u64).read_to_end(&mut head));
@@ -53,27 +53,29 @@ fn no_picture(path: &Path) -> PhotosError {
     let (what, remedy) = if head.is_empty() {
         ("the file is empty", "copy it again, or remove it")
     } else if head == LFS {
-        ("a pointer that Git LFS left in place of the picture", "fetch the pictures with `git lfs pull`")
+        ("a Git LFS pointer instead of the picture", "fetch the pictures with `git lfs pull`")
     } else {
-        ("not a picture, though its name says so", "copy it again, or remove it")
+        ("not a picture, despite its name", "copy it again, or remove it")
     };
     ImageError::Format { path: path.to_owned(), what, remedy }.into()
 }
 
-/// A photo's name as COLMAP's list can have it.
+/// A photo's name, if COLMAP's list can contain it.
 ///
 /// # Errors
 /// If it cannot.
 pub(super) fn name(path: &Path) -> Result<String, PhotosError> {
     let refuse = |problem| Err(PhotosError::Name { path: path.to_owned(), problem });
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return refuse("is not plain text (UTF-8), which COLMAP cannot be given");
+        return refuse("is not UTF-8, but COLMAP's list of photos must be");
     };
     if name.trim_matches(SPACE) != name {
-        return refuse("begins or ends with white space, which COLMAP drops, so that it finds no such photo");
+        return refuse(
+            "begins or ends with white space, which COLMAP removes, so that it would not find the photo",
+        );
     }
     if name.contains(['\n', '\r']) {
-        return refuse("goes over more than one line, which COLMAP cannot be given");
+        return refuse("contains a line break, but COLMAP's list has one name per line");
     }
     Ok(name.to_owned())
 }

@@ -1,4 +1,4 @@
-//! One process works in a work folder at a time.
+//! The lock of a work folder: one process uses it at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -10,15 +10,15 @@ use super::PhotosError;
 /// The file that is locked.
 pub(super) const LOCK: &str = ".lock";
 
-/// A work folder taken by this process: an advisory lock on [`LOCK`] in it, as a run's folder has one. The system lets
-/// go of it when the process ends, however it ends; the file stays.
+/// A work folder locked by this process: an advisory lock on [`LOCK`] in it, as run folders have. The system releases it
+/// when the process ends, however it ends; the file stays.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the folder.
+    /// Locks the folder.
     ///
     /// # Errors
     /// [`PhotosError::Busy`] if another process has it, [`PhotosError::Io`].

@@ -9,7 +9,7 @@ use super::{Photos, masks};
 
 /// The commands that do by hand what [`reconstruct`](super::reconstruct()) does, one a line, and that train on the
 /// result; `work` is the folder to make.
-pub fn manual_commands(photos: &Photos, work: &Path, settings: &ColmapSettings) -> String {
+pub(super) fn manual_commands(photos: &Photos, work: &Path, settings: &ColmapSettings) -> String {
     let quoted = |path: &Path| quote(&path.display().to_string());
     let masks = masks::named_for_colmap(photos);
     let mut lines = vec![format!("mkdir -p {}", quoted(&work.join("sparse")))];

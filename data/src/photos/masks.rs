@@ -1,5 +1,5 @@
-//! Masks that lie beside the photos, for COLMAP: it finds no features where they are black, so that what moves, or
-//! turns with the camera, does not say where cameras are.
+//! Masks beside the photos, for COLMAP: it finds no features where they are black, so that moving objects do not
+//! influence the poses.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,12 @@ use crate::scene::mask_beside;
 /// The folder in the work folder that COLMAP is given.
 const FOLDER: &str = "feature_masks";
 
-/// Where in a work folder they are, if there are any.
+/// The masks in a work folder, if there are any.
 pub(super) fn given(work: &Path) -> Option<PathBuf> {
     Some(work.join(FOLDER)).filter(|folder| folder.is_dir())
 }
 
-/// The folder of the photos' masks, if COLMAP finds all of them there as they are named.
+/// The folder of the photos' masks, if all have the names that COLMAP expects.
 pub(super) fn named_for_colmap(photos: &Photos) -> Option<PathBuf> {
     let masks = photos.masks()?;
     let named = photos.files.iter().filter(|photo| masks.join(format!("{}.png", photo.name)).is_file());
@@ -27,8 +27,8 @@ pub(super) fn named_for_colmap(photos: &Photos) -> Option<PathBuf> {
     (named > 0 && named == photos.masked()).then_some(masks)
 }
 
-/// Writes the photos' masks as COLMAP wants them, whatever kind of picture they are and however they are named: grey,
-/// black or white, as `NAME.png` for the photo `NAME`. Says for how many photos there is one.
+/// Writes the photos' masks, of any kind of picture and name, in the form that COLMAP expects: grey PNGs, black or white,
+/// `NAME.png` for the photo `NAME`. Returns for how many photos there is one.
 pub(super) fn write(photos: &Photos, work: &Path) -> Result<usize, PhotosError> {
     let folder = work.join(FOLDER);
     remove(&folder)?;

@@ -8,13 +8,13 @@
 //!
 //! The work folder is a COLMAP scene like any other: beside the models it has `images`, a link to the photos (a copy
 //! where links cannot be made), `masks` in the same way if there are any, the output of all programs in `log.txt`, and
-//! `state.json`, which says of which photos it is and which steps are done. Masks are for COLMAP too: it finds no features
-//! where they are black. A second run takes up where the first one stopped; where the photos have changed
-//! since, it starts over. Two at once do not: the first holds a lock on the folder. Nothing is written into the photos'
-//! own folder.
+//! `state.json`, which records the photos and the steps that are done. Masks are given to COLMAP too: it finds no
+//! features where they are black. A second run continues where the first one stopped; if the photos have changed since,
+//! it starts over. Only one process can work in the folder at a time: it holds a lock. Nothing is written into the
+//! photos' own folder.
 //!
-//! Everything runs on the processor (COLMAP's GPU code needs a display or CUDA). Pixels are taken as stored, whatever
-//! EXIF says of which way is up; see [`ImageHeader`].
+//! Everything runs on the processor (COLMAP's GPU code needs a display or CUDA). Pixels are used as stored,
+//! without the rotation of EXIF tags; see [`ImageHeader`].
 
 mod advice;
 mod arguments;
@@ -37,7 +37,6 @@ use rayon::prelude::*;
 pub use advice::INSTALL;
 pub use arguments::{ColmapSettings, Matching};
 pub use error::PhotosError;
-pub use manual::manual_commands;
 pub use program::Colmap;
 pub use reconstruct::{Reconstruction, reconstruct};
 pub use step::ColmapStep;
@@ -46,8 +45,8 @@ pub use work::work_folder;
 use crate::image::{FileKind, ImageHeader, has_extension};
 use crate::scene::{files_below, mask_beside};
 
-/// Fewer photos give no scene.
-pub const FEWEST: usize = 3;
+/// The smallest number of photos for a scene.
+pub(crate) const FEWEST: usize = 3;
 
 /// The photos of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +55,10 @@ pub struct Photos {
     pub folder: PathBuf,
     /// The photos, in the order of their names.
     pub files: Vec<Photo>,
-    /// Pictures of kinds that are not read, and videos, by name.
+    /// Names of pictures of kinds that cannot be read, and of videos.
     pub left_out: Vec<String>,
-    /// Pictures one and two folders below, by their names' extensions: they are not among the photos. Folders of masks,
-    /// depths and runs do not count, and only some thousands of entries are looked at.
+    /// How many pictures, by extension, lie one and two folders below; they are not among the photos. Folders of masks,
+    /// depth maps and runs are not counted, and only the first few thousand entries are looked at.
     pub below: usize,
 }
 
@@ -70,11 +69,11 @@ pub struct Photo {
     pub name: String,
     /// Bytes of the file.
     pub bytes: u64,
-    /// What its header says.
+    /// Its header.
     pub header: ImageHeader,
 }
 
-/// Folders whose names say nothing of what they show.
+/// Folder names that do not describe a scene.
 const GENERIC: [&str; 7] = ["images", "image", "input", "inputs", "photos", "frames", "rgb"];
 
 impl Photos {
@@ -84,13 +83,13 @@ impl Photos {
         entries.map(|entry| entry.path()).any(|path| path.is_file() && kind(&path).is_read())
     }
 
-    /// Lists a folder's photos; those in folders in it are only counted, files of other kinds ignored. A folder
-    /// without photos stands for the `images` in it.
+    /// Lists a folder's photos. Photos in subfolders are only counted, and files of other kinds are ignored. If the
+    /// folder has no photos, its subfolder `images` is used.
     ///
     /// # Errors
-    /// If the folder cannot be read, holds fewer than [`FEWEST`] photos, a file that has a photo's name (.jpg, .jpeg,
-    /// .png or .webp) is no picture or cannot be read, or a photo has a header that cannot be used or a name that COLMAP
-    /// cannot be given.
+    /// If the folder cannot be read, contains fewer than 3 photos, a file that has a photo's name (.jpg, .jpeg,
+    /// .png or .webp) is not a picture or cannot be read, or a photo has an unusable header or a name that cannot be passed
+    /// to COLMAP.
     pub fn find(folder: &Path) -> Result<Self, PhotosError> {
         let inner = folder.join("images");
         let folder = if !Self::any(folder) && any_named(&inner) { &inner } else { folder };
@@ -121,7 +120,7 @@ impl Photos {
         Ok(Self { folder, files, left_out, below })
     }
 
-    /// What to call the scene: the folder's name, or its parent's where that says more.
+    /// A name for the scene: the folder's, or its parent's if the folder has a general name such as `images`.
     pub fn name(&self) -> String {
         let names =
             self.folder.ancestors().filter_map(Path::file_name).map(|n| n.to_string_lossy().into_owned());
@@ -132,7 +131,7 @@ impl Photos {
         better.or(first).unwrap_or_else(|| "photos".to_owned())
     }
 
-    /// The folder `masks` beside the photos', where theirs has a name such as `images`, so that both are a scene's.
+    /// The folder `masks` beside the photos' folder, if that has a general name such as `images`.
     pub fn masks(&self) -> Option<PathBuf> {
         let name = self.folder.file_name()?.to_str()?.to_lowercase();
         let masks = self.folder.parent()?.join("masks");
@@ -145,24 +144,24 @@ impl Photos {
         self.files.iter().filter(|photo| mask_beside(&masks, &photo.name).is_some()).count()
     }
 
-    /// Whether all have the same number of pixels a side, as those of one camera do.
+    /// Whether all have the same size, as those of one camera do.
     pub fn one_size(&self) -> bool {
         let size = |photo: &Photo| (photo.header.width, photo.header.height);
         self.files.windows(2).all(|pair| size(&pair[0]) == size(&pair[1]))
     }
 
-    /// Whether the names number the photos in their order, as those of a video's frames do: all the same but for
-    /// digits at their end, which grow.
+    /// Whether the names are numbered in order, as those of a video's frames are: equal but for ascending digits at the
+    /// end.
     pub fn numbered(&self) -> bool {
         let parts: Option<Vec<(&str, u64)>> = self.files.iter().map(|photo| numbered(&photo.name)).collect();
         parts.is_some_and(|parts| parts.windows(2).all(|p| p[0].0 == p[1].0 && p[0].1 < p[1].1))
     }
 }
 
-/// Refuses a video, with the commands that take frames from it.
+/// Refuses a video, with the commands that extract frames from it.
 ///
 /// # Errors
-/// If the path is one.
+/// [`PhotosError::Video`] if the path is a video.
 pub fn refuse_video(path: &Path) -> Result<(), PhotosError> {
     match path.is_file().then(|| kind(path)) {
         Some(FileKind::Video(_)) => Err(PhotosError::Video { path: path.to_owned() }),
@@ -170,20 +169,20 @@ pub fn refuse_video(path: &Path) -> Result<(), PhotosError> {
     }
 }
 
-/// What is before a name's last digits, and their value.
+/// The part of a name before its last digits, and their value.
 fn numbered(name: &str) -> Option<(&str, u64)> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let prefix = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     stem[prefix.len()..].parse().ok().map(|number| (prefix, number))
 }
 
-/// Whether a folder holds photos, or what has their names.
+/// Whether a folder contains photos, or files with their extensions.
 fn any_named(folder: &Path) -> bool {
     let named = |path: &PathBuf| has_extension(path) && !path.is_dir();
     Photos::any(folder) || listing::entries(folder).is_ok_and(|paths| paths.iter().any(named))
 }
 
-/// A file that cannot be read is left to its reader.
+/// The kind of a file; unknown if it cannot be read, which is an error later.
 fn kind(path: &Path) -> FileKind {
     FileKind::of(path).unwrap_or(FileKind::Unknown)
 }

@@ -1,5 +1,5 @@
-//! Which COLMAP there is, and which options it knows: they have moved between versions (`SiftExtraction.use_gpu` of
-//! 3.7 to 3.11 is `FeatureExtraction.use_gpu` from 3.12 on), so each command is asked.
+//! The installed COLMAP and the options that it knows. Options have been renamed between versions
+//! (`SiftExtraction.use_gpu` of 3.7 to 3.11 is `FeatureExtraction.use_gpu` from 3.12 on), so each command's help is read.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -12,18 +12,18 @@ use super::PhotosError;
 #[derive(Clone, Debug)]
 pub struct Colmap {
     program: OsString,
-    /// Such as `3.8`; empty if it does not say.
+    /// Such as `3.8`; empty if unknown.
     pub version: String,
-    /// What each command's help says.
+    /// Each command's help text.
     help: HashMap<&'static str, String>,
 }
 
-/// An option with its value; the names that it has had, of which the first known one is used. Without any of them
-/// the command goes without.
+/// An option with its value: the names that it has in different versions, of which the first known one is used. If none
+/// is known, the option is left out.
 pub(super) type OptionalArgument = (&'static [&'static str], OsString);
 
 impl Colmap {
-    /// Asks the program `colmap` that is on the PATH; `None` if there is none.
+    /// Finds the program `colmap` on the PATH; `None` if there is none.
     ///
     /// # Errors
     /// If there is one but it does not run.
@@ -31,7 +31,7 @@ impl Colmap {
         Self::at("colmap".into())
     }
 
-    /// Asks a program.
+    /// Finds a program by its path.
     pub(super) fn at(program: OsString) -> Result<Option<Self>, PhotosError> {
         let mut colmap = Self { program, version: String::new(), help: HashMap::new() };
         let text = match colmap.ask(&["help"]) {
@@ -40,7 +40,7 @@ impl Colmap {
             Err(e) => return Err(PhotosError::Unusable { problem: e.to_string() }),
         };
         let Some(at) = text.find("COLMAP") else {
-            let problem = text.lines().next().unwrap_or("it says nothing").to_owned();
+            let problem = text.lines().next().unwrap_or("it prints nothing").to_owned();
             return Err(PhotosError::Unusable { problem });
         };
         let version = text[at..].split_whitespace().nth(1).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Colmap {
         Ok(Some(colmap))
     }
 
-    /// Of these optional_arguments, the options that the command has.
+    /// Those of the optional arguments that the command knows.
     pub(super) fn options(
         &mut self,
         command: &'static str,
@@ -79,7 +79,7 @@ impl Colmap {
         colmap
     }
 
-    /// All that it answers; a help's exit code differs between versions.
+    /// All that it prints. The exit code is ignored: that of a help text differs between versions.
     fn ask(&self, arguments: &[&str]) -> std::io::Result<String> {
         let (first, rest) = arguments.split_first().unwrap_or((&"help", &[]));
         let output = self.command(first).args(rest).output()?;

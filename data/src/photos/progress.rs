@@ -1,8 +1,8 @@
-//! How far COLMAP is, by what it prints. Versions differ in what is around the numbers, not in the numbers.
+//! Progress of COLMAP's steps, parsed from its output. Versions differ in the text around the numbers only.
 
 use super::step::ColmapStep;
 
-/// How far a step is by one line of its output, if the line tells: how much of how much.
+/// Progress `(done, total)` by one line of output, if it contains any.
 ///
 /// | step | lines |
 /// |---|---|
@@ -34,7 +34,7 @@ pub(super) fn progress(step: ColmapStep, line: &str, photos: usize) -> Option<(u
     }
 }
 
-/// What is between the first brackets with a slash in them; loggers write others before.
+/// The text between the first brackets that contain a slash; loggers write others before them.
 fn bracket(line: &str) -> Option<&str> {
     let inner = line.split('[').skip(1).filter_map(|part| part.split_once(']'));
     inner.map(|(inner, _)| inner).find(|inner| inner.contains('/'))

@@ -1,4 +1,4 @@
-//! Finding the photos' poses: the steps that are still to be done, one after another.
+//! Finding the photos' poses with COLMAP: runs the steps that are not done yet.
 
 use std::collections::VecDeque;
 use std::fs::{self, OpenOptions};
@@ -19,9 +19,9 @@ use super::work::{
 use super::{Colmap, Photo, Photos, PhotosError, advice, child, masks};
 use crate::image;
 
-/// Lines of a failed program that are shown.
+/// How many lines of a failed program are shown.
 const LAST_LINES: usize = 8;
-/// Photos that are checked between two looks at whether to stop.
+/// How many photos are checked before `stop` is asked again.
 const CHECKED_AT_ONCE: usize = 64;
 
 /// Photos with poses.
@@ -31,22 +31,22 @@ pub struct Reconstruction {
     pub folder: PathBuf,
     /// How many photos there are.
     pub photos: usize,
-    /// How many of them the largest model has.
+    /// How many of them are in the largest model.
     pub registered: usize,
-    /// How many each model has, the largest first: parts of the scene that could not be connected.
+    /// The number of photos in each model, the largest first: separate parts of the scene that could not be connected.
     pub models: Vec<usize>,
-    /// Of how many photos COLMAP knew masks when it looked for features.
+    /// How many photos had a mask when features were extracted.
     pub masked: usize,
-    /// Whether all was done before.
+    /// Whether an earlier run had done all steps.
     pub reused: bool,
 }
 
-/// Finds the photos' poses, in `work`; what an earlier run has done is kept. `listen` is told how far each step is,
-/// `None` for a step that begins; `stop` is asked many times a second.
+/// Finds the photos' poses, in `work`; steps that an earlier run has done are kept. `listen` receives the progress
+/// `(done, total)` of each step, `None` when a step begins; `stop` is called many times per second.
 ///
 /// # Errors
 /// If COLMAP is not there ([`PhotosError::NoColmap`], with the commands to run), a step fails, no photo can be
-/// placed, a photo was cut short, or `stop` said so.
+/// placed, a photo is truncated, or `stop` returned true.
 pub fn reconstruct(
     photos: &Photos,
     work: &Path,
@@ -83,12 +83,12 @@ pub(super) fn reconstruct_with(
     check_whole(photos, work, stop)?;
     fs::create_dir_all(work).map_err(|source| PhotosError::Io { path: work.to_owned(), source })?;
     let _lock = Lock::take(work)?;
-    // Only now nobody else changes it.
+    // Read again: now that the folder is locked, no other process changes it.
     let mut state = match State::read(work).filter(|known| known.same_photos(&fresh)) {
         Some(state) => state,
         None => {
             let mut state = fresh;
-            // First: a folder that is left half-emptied is known for what it is.
+            // Written first, so that a folder that is left half-emptied is recognised.
             state.write(work)?;
             prepare(photos, work)?;
             state.preparing = false;
@@ -97,7 +97,7 @@ pub(super) fn reconstruct_with(
         }
     };
     for step in ColmapStep::ALL {
-        // A model that someone removed is made again.
+        // A model that was removed is made again.
         if state.done.contains(&step) && !(step == ColmapStep::Mapping && models(work).is_empty()) {
             continue;
         }
@@ -105,7 +105,7 @@ pub(super) fn reconstruct_with(
         if step == ColmapStep::Features {
             let masked = masks::write(photos, work)?;
             if masked != state.masked {
-                // Features that are there were found without them.
+                // Existing features were extracted without these masks.
                 DATABASE.iter().try_for_each(|name| remove(&work.join(name)))?;
                 state.masked = masked;
                 state.write(work)?;
@@ -118,8 +118,8 @@ pub(super) fn reconstruct_with(
     finished(photos, work, state.masked, false)
 }
 
-/// Refuses photos that were cut short while they were copied: COLMAP does without what they lack, and only training, long
-/// after it, would tell.
+/// Refuses photos that were truncated while they were copied: COLMAP ignores the missing part, and only training, much
+/// later, would fail.
 fn check_whole(photos: &Photos, work: &Path, stop: &dyn Fn() -> bool) -> Result<(), PhotosError> {
     for some in photos.files.chunks(CHECKED_AT_ONCE) {
         if stop() {
@@ -145,7 +145,7 @@ fn run_step(
     let log_path = work.join(LOG);
     let io = |source| PhotosError::Io { path: log_path.clone(), source };
     if step == ColmapStep::Mapping {
-        // It numbers its models after what is there.
+        // The mapper continues the numbers of existing models.
         let sparse = work.join(MODELS);
         remove(&sparse)?;
         fs::create_dir_all(&sparse).map_err(|source| PhotosError::Io { path: sparse, source })?;
@@ -173,7 +173,7 @@ fn run_step(
     match child::run(command, log, &mut hear, stop).map_err(io)? {
         None => Err(PhotosError::Cancelled { work: work.to_owned() }),
         Some(status) if status.success() => Ok(()),
-        // The mapper also fails where nothing is wrong but the photos.
+        // The mapper also fails if the photos cannot be placed, which is not an error of the program.
         Some(_)
             if step == ColmapStep::Mapping
                 && last.iter().any(|line| line.contains("failed to create sparse model")) =>

@@ -1,18 +1,18 @@
-//! The steps from photos to poses.
+//! The three steps of COLMAP from photos to poses.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A step from photos to poses.
+/// One of COLMAP's steps from photos to poses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColmapStep {
-    /// Points that can be recognised, in each photo.
+    /// Features of each photo.
     Features,
-    /// Which of them are the same, in pairs of photos.
+    /// Matches of features in pairs of photos.
     Matching,
-    /// Cameras and points that explain the matches.
+    /// Camera poses and points from the matches.
     Mapping,
 }
 
@@ -27,10 +27,10 @@ impl fmt::Display for ColmapStep {
 }
 
 impl ColmapStep {
-    /// In their order.
+    /// All steps, in order.
     pub const ALL: [Self; 3] = [Self::Features, Self::Matching, Self::Mapping];
 
-    /// What helps where the program fails.
+    /// The remedy if the program fails.
     pub(super) fn remedy(self) -> &'static str {
         match self {
             Self::Features => "check that there is room on the disk and in memory, and that the photos open",

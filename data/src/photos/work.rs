@@ -1,4 +1,4 @@
-//! The work folder: what lies in it, of which photos it is, and which steps are done.
+//! The work folder: its files, the photos that it belongs to, and the steps that are done.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -30,10 +30,10 @@ pub(super) struct State {
     matching: Matching,
     /// Name and bytes of each photo.
     photos: Vec<(String, u64)>,
-    /// While the folder still holds what an earlier run left about other photos.
+    /// Whether the folder may still contain files of an earlier run on other photos.
     #[serde(default)]
     pub preparing: bool,
-    /// How many photos had a mask when features were sought.
+    /// How many photos had a mask when features were extracted.
     #[serde(default)]
     pub masked: usize,
     pub done: Vec<ColmapStep>,
@@ -51,7 +51,7 @@ impl State {
         }
     }
 
-    /// What is in a folder; `None` if it is no work folder.
+    /// Reads the state of a folder; `None` if it is not a work folder.
     pub fn read(work: &Path) -> Option<Self> {
         serde_json::from_str(&fs::read_to_string(work.join(STATE)).ok()?).ok()
     }
@@ -63,7 +63,7 @@ impl State {
         Ok(write_atomically(&path, text.as_bytes())?)
     }
 
-    /// Whether what is in the folder is of these photos, and of no others.
+    /// Whether the folder belongs to these photos, and contains nothing of others.
     pub fn same_photos(&self, other: &Self) -> bool {
         !self.preparing
             && (&self.photos_folder, self.matching, &self.photos)
@@ -71,14 +71,14 @@ impl State {
     }
 }
 
-/// Where in `parent` to work on these photos: a folder of their name, numbered if that is of other photos.
+/// The work folder in `parent` for these photos: named after them, with a number if that name is taken by others.
 pub fn work_folder(parent: &Path, photos: &Photos) -> PathBuf {
     let name = photos.name();
     let numbered = (2..).map(|i| parent.join(format!("{name}-{i}")));
     let mut candidates = std::iter::once(parent.join(&name)).chain(numbered);
     let free = |work: &PathBuf| match State::read(work) {
         Some(state) => state.photos_folder == photos.folder,
-        // Another process may be about to begin there: that is said, not evaded.
+        // Another process may have just begun there: reported as busy, not avoided.
         None => !work.exists() || begun(work),
     };
     candidates.find(free).unwrap_or_else(|| parent.join(name))
@@ -89,8 +89,8 @@ pub(super) fn holds_something(work: &Path) -> bool {
     fs::read_dir(work).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Whether nothing is in a folder but what a process leaves that has just begun there, or was ended then: its lock, and
-/// the state that it was writing.
+/// Whether a folder contains only what a process leaves that has just begun, or was ended then: its lock, and the state
+/// that it was writing.
 pub(super) fn begun(work: &Path) -> bool {
     fs::read_dir(work).is_ok_and(|entries| {
         let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
@@ -102,13 +102,13 @@ pub(super) fn begun(work: &Path) -> bool {
     })
 }
 
-/// Empties the folder of what an earlier run left about other photos.
+/// Removes the files of an earlier run on other photos.
 pub(super) fn prepare(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| PhotosError::Io { path, source }
     };
-    // Anything else in the folder is the user's.
+    // Any other file is the user's.
     for name in DATABASE.into_iter().chain([MODELS, LIST]) {
         remove(&work.join(name))?;
     }
@@ -129,7 +129,7 @@ pub(super) fn prepare(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
     Ok(())
 }
 
-/// Masks that lie beside the photos belong to the scene too; they may have come since COLMAP was run.
+/// Links the masks beside the photos into the scene; they may have been added since COLMAP was run.
 pub(super) fn take_masks(photos: &Photos, work: &Path) -> Result<(), PhotosError> {
     let Some(from) = photos.masks() else { return Ok(()) };
     let to = work.join(MASKS);
@@ -150,7 +150,7 @@ pub(super) fn take_masks(photos: &Photos, work: &Path) -> Result<(), PhotosError
     Ok(())
 }
 
-/// Removes a file, a link (not what it leads to) or a folder, if it is there.
+/// Removes a file, a link (not its target) or a folder, if it exists.
 pub(super) fn remove(path: &Path) -> Result<(), PhotosError> {
     let removed = match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
@@ -170,7 +170,7 @@ fn link(_: &Path, _: &Path) -> bool {
     false
 }
 
-/// How many images each model has, the largest first: the count that `images.bin` begins with.
+/// The number of images in each model, the largest first: the count at the start of `images.bin`.
 pub(super) fn models(work: &Path) -> Vec<usize> {
     let folders = fs::read_dir(work.join(MODELS)).into_iter().flatten().flatten();
     let count = |folder: PathBuf| {

@@ -1,15 +1,15 @@
-//! Files in the folders below a folder.
+//! Listing the files in the folders below a folder, up to a limit.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-/// Entries that are looked at: a folder of a person's whole work is not searched to its end.
+/// The largest number of entries that are looked at: a folder with everything that a person has is not searched whole.
 const MOST: usize = 4096;
-/// Folders of pictures that are no photos: masks, depths, and what nerve has written.
+/// Folders whose pictures are not photos: masks, depth maps, runs of nerve.
 const OTHERS: [&str; 5] = ["mask", "masks", "depth", "depths", "runs"];
 
-/// The files 1 to `levels` folders below a folder, the nearest first, in no order beyond that; of the first thousands
-/// of entries only. Hidden files and folders, and folders of masks, depths or runs, are passed over.
+/// The files 1 to `levels` folders below a folder, nearest levels first, otherwise unordered; among the first few
+/// thousand entries only. Hidden files and folders, and folders of masks, depth maps or runs, are skipped.
 pub(crate) fn files_below(folder: &Path, levels: usize) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = VecDeque::from([(folder.to_owned(), 0)]);
@@ -35,7 +35,7 @@ pub(crate) fn files_below(folder: &Path, levels: usize) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a folder is a link to one that it lies in.
+/// Whether a folder is a link to one of the folders that contain it.
 fn leads_up(folder: &Path) -> bool {
     let above = |target: PathBuf| {
         folder.parent().and_then(|parent| parent.canonicalize().ok()).is_some_and(|p| p.starts_with(target))

@@ -1,5 +1,5 @@
 //! Blender layout, as NeRF's synthetic scenes have it: `transforms_{train,val,test}.json` in one folder, image
-//! paths without extension, one `camera_angle_x` a file.
+//! paths without extension, one `camera_angle_x` per file.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ pub(super) fn file_name(split: Split) -> String {
     format!("transforms_{}.json", split.name())
 }
 
-/// Lists a folder's frames, in the files' order. With neither val nor test beside it, the training file's views
-/// have no split, and some will be held out.
+/// Lists a folder's frames, in the files' order. Without files for val or test, the training file's views have no split,
+/// and some will be held out.
 ///
 /// The placement (`aabb_scale`, `scale`, `offset`) is the training file's; with Nerfstudio's fields in it there is
 /// none, as in Nerfstudio's own layout.
@@ -33,7 +33,7 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
     let placement = files[0].1.placement;
     // Once a transform is undone, lengths are the original's, for which no placement was chosen.
     let original = files[0].1.origin.is_some();
-    let warnings = files.iter().filter_map(|(_, file)| file.unheeded.clone()).take(1).collect();
+    let warnings = files.iter().filter_map(|(_, file)| file.ignored_fields.clone()).take(1).collect();
     let mut frames = Vec::new();
     for (split, file) in files {
         if file.placement.aabb_scale != placement.aabb_scale {

@@ -45,7 +45,7 @@ fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
     if file.is_file() && absent() { llff::read(&file) } else { Ok(model) }
 }
 
-/// How many folders below a folder that is no scene photos are looked for.
+/// How many levels below a folder that is not a scene are searched for photos.
 const LEVELS: usize = 3;
 
 const LOOKED_FOR: [&str; 6] = [
@@ -57,8 +57,8 @@ const LOOKED_FOR: [&str; 6] = [
     "transforms_test.json",
 ];
 
-/// Recognises a folder by the files in it, and a JSON file by its name: a `transforms_{split}.json` stands for
-/// its whole folder, any other is read as Instant-NGP's.
+/// Recognises a folder by the files in it, and a JSON file by its name: a `transforms_{split}.json` means its whole
+/// folder, any other is read as Instant-NGP's.
 pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
     if path.is_dir() {
         let has_split = |split: Split| path.join(blender::file_name(split)).is_file();
@@ -75,7 +75,7 @@ pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
         if path.join(llff::FILE).is_file() {
             return Ok(Detected::Llff(path.join(llff::FILE)));
         }
-        // Without the training split this ends in the reader's error, which says so.
+        // Without the training split the reader's error names the missing file.
         if has_split(Split::Val) || has_split(Split::Test) {
             return Ok(Detected::Blender(path.to_owned()));
         }
@@ -107,7 +107,7 @@ pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
     Err(unrecognised(path))
 }
 
-/// A folder that holds photographs and nothing that says where they were taken from: in itself, or in `images/`.
+/// The error for a folder that contains photos without poses, itself or in `images/`.
 fn bare_photos(path: &Path) -> Option<SceneError> {
     let folders = [path.to_owned(), path.join("images")];
     folders
@@ -121,18 +121,18 @@ fn unrecognised(path: &Path) -> SceneError {
     let hint = if path.join("database.db").is_file() || path.join("sparse").is_dir() {
         "; COLMAP was run here, but left no model: run its mapper again, with more or larger photos"
     } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ply")) {
-        "; points alone do not train: give the folder with the photographs"
+        "; points alone cannot be trained on: give the folder with the photos"
     } else if inside(path, &|entry| matches!(FileKind::of(entry), Ok(FileKind::Video(_)))) {
-        "; a video is in it: given the video itself, nerve prints the commands that take frames from it"
+        "; it contains a video: give the video itself, and nerve prints the commands that extract frames from it"
     } else if files_below(path, LEVELS).iter().any(|file| is_photo(file)) {
-        "; folders in it hold photos: give one of these, or put the photos of all into one folder"
+        "; folders in it contain photos: give one of them, or put all photos into one folder"
     } else {
         ""
     };
     SceneError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR.to_vec(), hint }
 }
 
-/// Whether a folder holds such an entry.
+/// Whether a folder contains such an entry.
 fn inside(folder: &Path, is_such: &dyn Fn(&Path) -> bool) -> bool {
     std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| is_such(&entry.path())))
 }
@@ -183,14 +183,14 @@ mod tests {
         assert_eq!(hint(root), "");
         fs::create_dir_all(root.join("left")).unwrap();
         fs::write(root.join("left/1.jpg"), "").unwrap();
-        assert!(hint(root).contains("folders in it hold photos"));
+        assert!(hint(root).contains("folders in it contain photos"));
         fs::create_dir_all(root.join("trips/2024/june/first")).unwrap();
         fs::rename(root.join("left/1.jpg"), root.join("trips/2024/june/first/1.jpg")).unwrap();
         assert_eq!(hint(root), "", "too far down");
         fs::rename(root.join("trips/2024/june/first/1.jpg"), root.join("trips/2024/june/1.jpg")).unwrap();
-        assert!(hint(root).contains("folders in it hold photos"));
+        assert!(hint(root).contains("folders in it contain photos"));
         fs::write(root.join("clip"), b"\0\0\0\x18ftypisom\0\0\0\0").unwrap();
-        assert!(hint(root).contains("a video is in it"));
+        assert!(hint(root).contains("it contains a video"));
         fs::write(root.join("points.ply"), "").unwrap();
         assert!(hint(&root.join("points.ply")).contains("points alone"));
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a scene's files.
+//! Errors of reading a scene's files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::memory::MemoryEstimate;
 use crate::image::ImageError;
 
 /// Why a scene cannot be read. Each message names the file, the field in it and, where it is not obvious, the
-/// remedy; the cause beneath is in [`source`](std::error::Error::source).
+/// remedy; the underlying cause is in [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 pub enum SceneError {
     /// Neither a file nor a folder.
@@ -20,14 +20,14 @@ pub enum SceneError {
     Unrecognised {
         /// What was asked for.
         path: PathBuf,
-        /// The files whose presence would have told a format.
+        /// The files that formats are recognised by.
         looked_for: Vec<&'static str>,
         /// What it looks like instead, or nothing.
         hint: &'static str,
     },
-    /// Photographs, and nothing that says where they were taken from.
+    /// Photos without poses.
     #[error(
-        "{}: holds {} photos but no camera poses; estimate them with COLMAP (the package `colmap`): colmap \
+        "{}: contains {} photos but no camera poses; estimate them with COLMAP (the package `colmap`): colmap \
          automatic_reconstructor --workspace_path {} --image_path {}",
         path.display(), images.len(), path.display(), folder.display()
     )]
@@ -44,7 +44,7 @@ pub enum SceneError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
     /// Not JSON, or a value of the wrong type.
@@ -70,10 +70,10 @@ pub enum SceneError {
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A depth map that shows something else than its image.
+    /// A depth map whose sides are not in the proportion of its image's.
     #[error(
-        "{}: the depth map has {}x{} pixels but its image {} has {}x{}, which is not one factor; was one of them cropped \
-         or turned?",
+        "{}: the depth map has {}x{} pixels but its image {} has {}x{}, which is not a uniform scaling; was one of them cropped \
+         or rotated?",
         path.display(), found.0, found.1, image.display(), size.0, size.1
     )]
     DepthSize {

@@ -1,4 +1,4 @@
-//! From what a scene lists to the files that are there.
+//! Finding the image files that a scene lists: other paths, repeats, missing files, unused masks.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use super::listing::{ListedFrame, SceneFormat, plain_name};
 use super::splits::Split;
 use crate::image::{EXTENSIONS, has_extension};
 
-/// So many last parts of a path from another machine are looked for beside the file that lists it.
+/// How many last components of a path from another machine are looked for beside the file that lists it.
 const PARTS: usize = 4;
 
-/// A frame whose image is there.
+/// A frame whose image exists.
 pub(super) struct FoundFrame {
     pub frame: ListedFrame,
     /// Its place in the list.
@@ -20,18 +20,17 @@ pub(super) struct FoundFrame {
     pub split: Split,
 }
 
-/// What became of a list of frames.
+/// The result of looking for the images of all frames.
 pub(super) struct Files {
     pub found: Vec<FoundFrame>,
     pub missing: Vec<PathBuf>,
-    /// What is to be said of it.
-    pub said: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
-/// Looks for each frame's image: as listed, with an extension that lists leave out, or as a path that was written
-/// elsewhere. What is listed twice is taken once.
+/// Looks for each frame's image: at the listed path, with an extension added, or by the last components of a path from
+/// another machine. Images that are listed twice are used once.
 pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, SceneError> {
-    let mut files = Files { found: Vec::new(), missing: Vec::new(), said: Vec::new() };
+    let mut files = Files { found: Vec::new(), missing: Vec::new(), warnings: Vec::new() };
     let mut elsewhere = Elsewhere::default();
     for (frame, listed) in frames.into_iter().zip(0..) {
         match existing(&frame.image).or_else(|| elsewhere.find(&frame)) {
@@ -47,7 +46,7 @@ pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, Sce
         return Err(SceneError::AllMissing { path: source.to_owned(), count: files.missing.len(), first });
     }
     if let Some((listed, path)) = &elsewhere.first {
-        files.said.push(format!(
+        files.warnings.push(format!(
             "{} images were found under other paths than listed, such as {} for {listed}",
             elsewhere.count,
             path.display()
@@ -57,7 +56,7 @@ pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, Sce
     Ok(files)
 }
 
-/// Takes repeated frames out, and says what both trains and is held out.
+/// Removes repeated frames, and warns of images that are both trained on and held out.
 fn once(files: &mut Files) -> Result<(), SceneError> {
     let mut seen: HashMap<(PathBuf, Option<Split>), (String, nalgebra::Isometry3<f64>)> = HashMap::new();
     let mut repeated = 0;
@@ -72,7 +71,7 @@ fn once(files: &mut Files) -> Result<(), SceneError> {
             Some((_, pose)) if *pose == frame.pose => repeated += 1,
             Some((first, _)) => {
                 let problem = format!(
-                    "is of {}, as {first} is, from another pose; a photograph has one: remove the wrong one",
+                    "lists {} again, which {first} lists with another pose; remove the wrong one",
                     found.path.display()
                 );
                 return Err(field_error(&frame.listed_in, &frame.place, &problem));
@@ -81,7 +80,7 @@ fn once(files: &mut Files) -> Result<(), SceneError> {
     }
     files.found = kept;
     if repeated > 0 {
-        files.said.push(format!("{repeated} images are listed more than once; each counts once"));
+        files.warnings.push(format!("{repeated} images are listed more than once; each is used once"));
     }
     let of = |trains: bool| {
         let chosen = files.found.iter().filter(move |f| (f.split == Split::Train) == trains);
@@ -89,14 +88,14 @@ fn once(files: &mut Files) -> Result<(), SceneError> {
     };
     let both = of(true).intersection(&of(false)).count();
     if both > 0 {
-        files.said.push(format!(
-            "{both} images both train and are held out: what is measured on these says little; list them once"
+        files.warnings.push(format!(
+            "{both} images are both trained on and held out, which makes the evaluation too good; list them once"
         ));
     }
     Ok(())
 }
 
-/// The image's file: as listed, or with one of the extensions that lists leave out.
+/// The image's file: the listed path, or that with one of the extensions of images.
 pub(super) fn existing(listed: &Path) -> Option<PathBuf> {
     let with_extension = |extension: &str| {
         let mut path = listed.as_os_str().to_owned();
@@ -108,7 +107,7 @@ pub(super) fn existing(listed: &Path) -> Option<PathBuf> {
     candidates.find(|path| path.is_file())
 }
 
-/// Images under other paths than listed: of Windows, of another machine, with letters in another case or another
+/// Images under other paths than listed: with backslashes, from another machine, in another case or with another
 /// extension.
 #[derive(Default)]
 struct Elsewhere {
@@ -174,7 +173,7 @@ fn stem(path: &Path) -> Option<String> {
     Some(picture.map_or(name.as_str(), |(stem, _)| stem).to_owned())
 }
 
-/// Says it if a folder of masks lies beside the images and some, or all, are not used.
+/// A warning if there is a folder of masks beside the images and some images have no mask.
 pub(super) fn masks_without_images(
     source: &Path,
     format: SceneFormat,
@@ -185,14 +184,14 @@ pub(super) fn masks_without_images(
     let without: Vec<&FoundFrame> = found.iter().filter(|f| f.frame.mask.is_none()).collect();
     let name = plain_name(&without.first()?.frame.name);
     let remedy = match format {
-        SceneFormat::Colmap => format!("that of {name} is masks/{name}.png"),
+        SceneFormat::Colmap => format!("name that of {name} masks/{name}.png"),
         SceneFormat::Llff => {
-            "LLFF's layout has none; a COLMAP model or a transforms.json can have them".to_owned()
+            "LLFF's layout has no masks; a COLMAP model or a transforms.json can have them".to_owned()
         }
         _ => "list each as its frame's mask_path".to_owned(),
     };
     Some(format!(
-        "{} is there, but {} of {} images have no mask: {remedy}",
+        "{} exists, but {} of {} images have no mask: {remedy}",
         root.join(folder).display(),
         without.len(),
         found.len()

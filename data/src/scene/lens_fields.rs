@@ -1,4 +1,4 @@
-//! Intrinsics as `transforms.json` files state them, per file and per frame, and what they mean for an image.
+//! Intrinsics in `transforms.json` files, per file and per frame, and the resulting intrinsics of an image.
 
 use std::f64::consts::PI;
 
@@ -26,7 +26,7 @@ pub(super) struct LensFields {
     pub p2: Option<f64>,
     pub is_fisheye: Option<bool>,
     pub camera_model: Option<String>,
-    // Lenses that Instant-NGP knows and this does not: read only to be refused.
+    // Lenses of Instant-NGP that are not supported: read only to be refused.
     ftheta_p0: Option<f64>,
     latlong: Option<bool>,
     equirectangular: Option<bool>,
@@ -50,7 +50,7 @@ impl ResolvedLens {
         let rescaled = (w, h) != (width, height);
         if rescaled && !same_shape((w, h), (width, height)) {
             let problem = format!(
-                "w, h are {w}x{h} but the image has {width}x{height} pixels, which is not one factor; was it cropped or \
+                "w, h are {w}x{h} but the image has {width}x{height} pixels, which is not a uniform scaling; was it cropped or \
                  rotated after solving?"
             );
             return Err(("w", problem));
@@ -61,8 +61,8 @@ impl ResolvedLens {
 }
 
 impl LensFields {
-    /// These fields where given, else the other's. The focal length is one thing however it is stated: a frame
-    /// with an angle is not mixed with the file's focal length in pixels.
+    /// These fields where given, else the other's. All forms of the focal length are taken from one of the two: a
+    /// frame's angle is not mixed with the file's focal length in pixels.
     pub fn over(&self, other: &Self) -> Self {
         let own =
             [self.fl_x, self.fl_y, self.camera_angle_x, self.camera_angle_y].iter().any(Option::is_some);
@@ -91,7 +91,7 @@ impl LensFields {
     }
 
     /// The intrinsics for an image of this size. Where `w` and `h` are absent, they are the image's; where they
-    /// differ from it by one factor, everything is scaled with them.
+    /// differ from it by a uniform scaling, everything is scaled with them.
     pub fn resolve(&self, width: u32, height: u32) -> Result<ResolvedLens, FieldProblem> {
         let w = side("w", self.w, width)?;
         let h = side("h", self.h, height)?;
@@ -100,7 +100,7 @@ impl LensFields {
         let Some(fx) = along_x.or(along_y) else {
             return Err((
                 "fl_x",
-                "is missing, as is camera_angle_x; give the focal length in one of them".into(),
+                "is missing, and so is camera_angle_x; give the focal length in one of them".into(),
             ));
         };
         let described = Intrinsics {
@@ -153,7 +153,7 @@ impl LensFields {
             return Ok(Distortion::Fisheye { k1, k2, k3, k4 });
         }
         if k4 != 0.0 {
-            // Programs disagree on what it is: OpenCV's rational denominator, or an eighth order.
+            // Programs disagree on its meaning: a coefficient of OpenCV's rational denominator, or of the eighth order.
             return refuse("k4", "a fourth radial coefficient without is_fisheye");
         }
         let model = Distortion::OpenCv { k1, k2, k3, p1, p2 };

@@ -1,5 +1,5 @@
-//! What a format's reader hands over: the frames that its files list, with lenses, splits, points and the placement as
-//! stated there. Nothing in it was checked against the images yet.
+//! A listing, the common result of all readers of formats: frames with lenses and splits, points and the placement, as
+//! the files state them. Nothing in it has been checked against the images yet.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -40,15 +40,15 @@ impl fmt::Display for SceneFormat {
     }
 }
 
-/// What a format's reader hands over: frames as listed, nothing checked against the images yet.
+/// The result of a format's reader: frames as listed, not checked against the images yet.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub source: PathBuf,
     pub format: SceneFormat,
-    /// `None`: it is to be found from cameras and points.
+    /// `None` if it is to be computed from cameras and points.
     pub placement: Option<Placement>,
     pub frames: Vec<ListedFrame>,
-    /// Their views are places in `frames`.
+    /// Their views are indices into `frames`.
     pub points: Vec<ScenePoint>,
     pub warnings: Vec<String>,
 }
@@ -65,9 +65,9 @@ pub(super) struct ListedFrame {
     pub mask: Option<PathBuf>,
     /// The depth map's file, if one is listed.
     pub depth: Option<DepthFile>,
-    /// Nearest and farthest depth along the optical axis in world units, if the file says.
+    /// Nearest and farthest depth along the optical axis in world units, if the file has them.
     pub bounds: Option<[f64; 2]>,
-    /// What the files say it is for; given for all frames of a scene or for none.
+    /// Its split by the files; given for all frames of a scene or for none.
     pub split: Option<Split>,
     /// The file and the place in it, for errors.
     pub listed_in: PathBuf,
@@ -110,19 +110,19 @@ pub struct DepthFile {
     pub unit: f64,
 }
 
-/// Where the world lies in the unit frame.
+/// The placement of the world in the unit frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Placement {
     /// Side of the render box, a power of two.
     pub aabb_scale: u32,
     /// World to unit frame.
     pub frame: Similarity3<f64>,
-    /// How near to a camera there is anything, in unit-frame lengths.
+    /// Near plane, in unit-frame lengths, if known.
     pub near: Option<f64>,
 }
 
 impl Default for Placement {
-    /// Instant-NGP's, where a file says nothing.
+    /// Instant-NGP's, for files that state none.
     fn default() -> Self {
         Self::stated(1, Self::SCALE, Self::OFFSET)
     }

@@ -34,8 +34,7 @@ pub struct LlffView {
 /// Reads the array.
 ///
 /// # Errors
-/// Where in the array what is wrong: it is no array, has another shape than `[n, 17]`, or a number that cannot be
-/// used.
+/// The place in the array and the problem: it is not an array, its shape is not `[n, 17]`, or a number cannot be used.
 pub fn parse(bytes: &[u8]) -> Result<Vec<LlffView>, (String, String)> {
     let array = npy::parse(bytes).map_err(|e| ("the array".to_owned(), e.to_string()))?;
     if !matches!(array.shape[..], [images, COLUMNS] if images > 0) {
@@ -53,7 +52,11 @@ fn view(row: &[f64]) -> Result<LlffView, String> {
     let pose = pose_from_rows(&rows).map_err(|e| format!("its pose: {e}"))?;
     let side = |value: f64, name: &str| {
         let whole = value.fract() == 0.0 && (1.0..=f64::from(MAX_SIDE)).contains(&value);
-        if whole { Ok(value as u32) } else { Err(format!("its {name} is {value}, no number of pixels")) }
+        if whole {
+            Ok(value as u32)
+        } else {
+            Err(format!("its {name} is {value}, which is not a number of pixels"))
+        }
     };
     let (height, width) = (side(at(0, 4), "height")?, side(at(1, 4), "width")?);
     let intrinsics = Intrinsics::pinhole(width, height, at(2, 4), at(2, 4));
@@ -95,8 +98,8 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     })
 }
 
-/// The images of the first folder that has as many as there are poses, in the order of the rows: that of their names as
-/// text, as LLFF's own code sorts them (`img_10` before `img_2`). And what is to be said of the choice.
+/// The images of the first folder that has as many as there are poses, in the order of the rows: sorted by name as text,
+/// as LLFF's own code does (`img_10` before `img_2`). Also returns warnings about the choice.
 fn images(path: &Path, folder: &Path, count: usize) -> Result<(Vec<PathBuf>, Vec<String>), SceneError> {
     let mut found: Vec<String> = Vec::new();
     for name in FOLDERS {
@@ -107,18 +110,18 @@ fn images(path: &Path, folder: &Path, count: usize) -> Result<(Vec<PathBuf>, Vec
             images
         };
         if images.len() == count {
-            let mut said = Vec::new();
+            let mut warnings = Vec::new();
             if !found.is_empty() {
-                said.push(format!("{name} is used: {}, and the file is for {count}", found.join(", ")));
+                warnings.push(format!("{name} is used: {}, and the file is for {count}", found.join(", ")));
             }
             if let Some((text, number)) = images.iter().zip(&natural).find(|(a, b)| a != b) {
                 let [text, number] =
                     [text, number].map(|p| p.file_name().unwrap_or_default().to_string_lossy());
-                said.push(format!(
-                    "poses are given to images by their names as text, as LLFF writes them: {text} comes before {number}"
+                warnings.push(format!(
+                    "poses are assigned to images sorted by name as text, as LLFF writes them: {text} comes before {number}"
                 ));
             }
-            return Ok((images, said));
+            return Ok((images, warnings));
         }
         if !images.is_empty() {
             found.push(format!("{name} has {}", images.len()));

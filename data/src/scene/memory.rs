@@ -1,13 +1,13 @@
-//! What loading a scene takes.
+//! The memory that loading a scene takes.
 
 use serde::Serialize;
 
-/// What loading a scene takes, in bytes, estimated from the images' headers.
+/// The memory that loading a scene takes, in bytes, estimated from the images' headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryEstimate {
     /// All images, masks and depth maps, decoded and downscaled, as they stay in memory.
     pub images: u64,
-    /// On top of it while decoding: one at full size for each thread of the rayon pool.
+    /// In addition while decoding: one image at full size for each thread of the rayon pool.
     pub decoding: u64,
 }
 

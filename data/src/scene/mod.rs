@@ -11,15 +11,13 @@
 
 mod below;
 mod blender;
-pub mod colmap;
+pub(crate) mod colmap;
 mod detect;
 mod error;
 mod files;
-#[doc(hidden)]
-pub mod fuzzing;
 mod lens_fields;
 mod listing;
-pub mod llff;
+mod llff;
 mod memory;
 mod nerfstudio;
 mod ngp;
@@ -27,7 +25,7 @@ mod order;
 mod outline;
 mod photo_files;
 mod placement;
-pub mod ply;
+pub(crate) mod ply;
 mod points;
 mod record;
 mod splits;
@@ -42,9 +40,9 @@ pub(crate) use below::files_below;
 pub(crate) use colmap::mask_beside;
 pub use error::SceneError;
 pub(crate) use listing::Placement;
-pub use listing::{DepthFile, SceneFormat};
+pub use listing::SceneFormat;
 pub use memory::MemoryEstimate;
-pub use order::natural;
+pub(crate) use order::natural;
 pub use outline::{Outline, outline};
 pub use points::ScenePoint;
 pub use record::UnitFrame;
@@ -57,12 +55,12 @@ use crate::camera::RayCaster;
 /// What to read of a scene, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadOptions {
-    /// Divide the images' sides by this; see [`Image8::downscale`].
+    /// Divide the images' sides by this; see [`Image8::downscale`](crate::Image8::downscale).
     pub downscale: u32,
-    /// Where the files give no splits, every so manieth view by file name, starting with the first, is held out
-    /// as test; 0 holds out nothing.
+    /// Where the files give no splits, every n-th view in the order of file names, starting with the first, is held out
+    /// for testing; 0 holds out none.
     pub holdout_every: usize,
-    /// At most so many views of each split (at least one), evenly spaced.
+    /// The largest number of views to use of each split (at least one), evenly spaced.
     pub max_images: Option<usize>,
     /// Refuse a scene whose [`MemoryEstimate::total`] is larger, in bytes.
     pub memory_limit: Option<u64>,
@@ -74,21 +72,21 @@ impl Default for LoadOptions {
     }
 }
 
-/// A scene in memory, or what is known of one before its pixels are loaded ([`Outline`]). The frames are explained
-/// in the [module](self).
+/// A scene in memory, or all of one but its pixels ([`Outline`]). The [module](self) defines the frames.
 #[derive(Clone, Debug)]
 pub struct Scene<V = View> {
     /// The folder's name.
     pub name: String,
     /// All views of all splits.
     pub views: Vec<V>,
-    /// Which views are for what.
+    /// Which views are for training, validation and testing.
     pub splits: Splits,
     /// Side of the render box in the unit frame, a power of two.
     pub aabb_scale: u32,
     /// World to unit frame.
     pub frame: Similarity3<f64>,
-    /// How near to a camera there is anything to see, in unit-frame lengths, where points or bounds tell.
+    /// Near plane: the distance from a camera within which there is nothing, in unit-frame lengths; `None` without points
+    /// and bounds.
     pub near: Option<f64>,
     /// Points on surfaces, as structure from motion found them; empty if the files have none.
     pub points: Vec<ScenePoint>,

@@ -1,9 +1,9 @@
-//! What Nerfstudio's `transforms.json` says beyond Instant-NGP's: a transform that was applied to the poses after they
-//! were solved, and a file of points.
+//! The fields that Nerfstudio's `transforms.json` has beyond Instant-NGP's: a transform that was applied to the poses
+//! after they were solved, and a file of points.
 //!
 //! With `json = applied_scale * (applied_transform * original)`, this crate's world is the **original** one: that of
-//! the COLMAP model or scan that the file was made of, so that what is exported fits whatever else was made of it.
-//! Points and depth maps are stored in the file's frame and are taken along.
+//! the COLMAP model or scan that the file was made from, so that exports fit other results made from it. Points and depth
+//! maps are stored in the file's frame and are transformed with the poses.
 
 use std::path::{Path, PathBuf};
 
@@ -37,15 +37,15 @@ pub(super) fn is_its(file: &Value) -> bool {
     OWN.iter().any(has) && !PLACEMENT.iter().any(has)
 }
 
-/// What is to be said where a file has a placement, and fields that would be heeded without it.
-pub(super) fn unheeded(file: &Value) -> Option<String> {
+/// A warning for a file that has Instant-NGP's placement and therefore ignores fields of Nerfstudio.
+pub(super) fn ignored_fields(file: &Value) -> Option<String> {
     let there = |names: &[&'static str]| {
         names.iter().copied().filter(|name| file.get(name).is_some_and(|v| !v.is_null())).collect::<Vec<_>>()
     };
     let own = there(&["applied_transform", "applied_scale", "ply_file_path"]);
     (!own.is_empty()).then(|| {
         format!(
-            "{} of Nerfstudio are not heeded beside {} of Instant-NGP; take the latter out if the file is Nerfstudio's",
+            "Nerfstudio's {} are ignored because of Instant-NGP's {}; remove the latter if the file is Nerfstudio's",
             own.join(", "),
             there(&PLACEMENT).join(", ")
         )
@@ -61,11 +61,11 @@ pub(super) struct NerfstudioFields {
     fisheye_crop_radius: Option<f64>,
 }
 
-/// How the file's frame came about.
+/// The transform from the original world to the file's frame, and the points that are stored in that frame.
 #[derive(Debug)]
 pub(super) struct AppliedTransform {
     applied: Isometry3<f64>,
-    /// Of the file's lengths, in original ones.
+    /// Length in the original world of 1 in the file.
     unit: f64,
     ply: Option<PathBuf>,
     cropped: bool,
@@ -79,7 +79,7 @@ impl AppliedTransform {
             Some(rows) => {
                 let applied = pose_from_rows(rows)
                     .map_err(|e| field_error(path, "applied_transform", &format!("{e}; or leave it out")))?;
-                // It was read as a pose, so it has these entries and is no mirror.
+                // It was read as a pose, so it has these entries and is not mirrored.
                 let linear = Matrix3::from_fn(|r, c| rows[r][c]);
                 (applied, linear.determinant().cbrt())
             }
@@ -100,7 +100,7 @@ impl AppliedTransform {
         })
     }
 
-    /// How long, in the original world, what is 1 long in the file is.
+    /// Length in the original world of 1 in the file.
     pub fn unit(&self) -> f64 {
         self.unit
     }
@@ -117,17 +117,17 @@ impl AppliedTransform {
         self.applied.inverse() * scaled
     }
 
-    /// The points, in the original world, and what is to be said of those that are missing.
+    /// The points, in the original world, and a warning if some are missing.
     pub fn points(&self) -> Result<(Vec<ScenePoint>, Option<String>), SceneError> {
         let Some(path) = &self.ply else { return Ok((Vec::new(), None)) };
         if !path.is_file() {
-            let said =
-                format!("{}, which ply_file_path names, does not exist: there are no points", path.display());
-            return Ok((Vec::new(), Some(said)));
+            let warning =
+                format!("{}, given as ply_file_path, does not exist: no points are used", path.display());
+            return Ok((Vec::new(), Some(warning)));
         }
         let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.clone(), source })?;
         let ply = ply::parse(&bytes).map_err(|problem| field_error(path, "the points", &problem))?;
-        let said = (ply.left_out > 0).then(|| {
+        let warning = (ply.left_out > 0).then(|| {
             let all = ply.points.len() + ply.left_out;
             format!("{}: {} of {all} points are not finite and were left out", path.display(), ply.left_out)
         });
@@ -137,6 +137,6 @@ impl AppliedTransform {
             error: 0.0,
             views: Vec::new(),
         };
-        Ok((ply.points.into_iter().map(placed).collect(), said))
+        Ok((ply.points.into_iter().map(placed).collect(), warning))
     }
 }

@@ -28,12 +28,12 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         let twice = named.count() - splits.len();
         if twice > 0 {
             warnings.push(format!(
-                "{twice} file names are in the split lists more than once; what is for training is not held out"
+                "{twice} file names are in the split lists more than once; those for training are not held out"
             ));
         }
     }
     let lists_training = file.split_lists[0].as_ref().is_some_and(|list| !list.is_empty());
-    warnings.extend(file.unheeded.clone());
+    warnings.extend(file.ignored_fields.clone());
     let mut unused = 0;
     let mut frames = Vec::new();
     for (index, frame) in file.frames.into_iter().enumerate() {
@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             None => None,
             Some(splits) => match splits.get(plain_name(&frame.file_path)) {
                 Some(&split) => Some(split),
-                // Without a list of their own, all that are not held out train.
+                // Without a list for training, all frames that are not held out are trained on.
                 None if !lists_training => Some(Split::Train),
                 None => {
                     unused += 1;
@@ -82,8 +82,8 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     if origin.is_cropped() {
         warnings.push(CROPPED.to_owned());
     }
-    let (points, said) = origin.points()?;
-    warnings.extend(said);
+    let (points, warning) = origin.points()?;
+    warnings.extend(warning);
     Ok(Listing {
         source: path.to_owned(),
         format: SceneFormat::Nerfstudio,
@@ -94,10 +94,10 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     })
 }
 
-const CROPPED: &str = "fisheye_crop_radius is not applied: what lies beyond it is learnt too, unless masks (mask_path) take \
-    it out";
+const CROPPED: &str = "fisheye_crop_radius is not applied: pixels beyond it are trained on too, unless masks (mask_path) \
+    leave them out";
 
-/// What each named frame is for; `None` if the file has no list, or empty ones.
+/// The split of each named frame; `None` if the file has no lists, or empty ones.
 fn split_names(lists: &[Option<Vec<String>>; 3]) -> Option<HashMap<&str, Split>> {
     lists.iter().flatten().any(|list| !list.is_empty()).then_some(())?;
     let pairs = lists

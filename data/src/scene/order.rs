@@ -1,4 +1,4 @@
-//! The order of file names as people number them.
+//! Natural order of file names: numbers in them count as numbers.
 
 use std::cmp::Ordering;
 

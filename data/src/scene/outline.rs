@@ -1,4 +1,4 @@
-//! A scene without its pixels: everything that the files and the images' headers say.
+//! Outlines: a scene without its pixels, from its files and the images' headers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -57,8 +57,8 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     let Listing { source, format, placement, frames, mut points, mut warnings } = detect(path)?.read()?;
     // Before any view is left out, so that the unit frame depends on nothing but the scene.
     let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
-    let Files { mut found, missing, said } = files::find(&source, frames)?;
-    warnings.extend(said);
+    let Files { mut found, missing, warnings: more } = files::find(&source, frames)?;
+    warnings.extend(more);
     assign_splits(&mut found, options);
     renumber(&mut points, &found);
     let checked =
@@ -68,19 +68,21 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     // LLFF always states the full size.
     if rescaled > 0 && format != SceneFormat::Llff {
         warnings.push(format!(
-            "{rescaled} images have another size than w and h say; their intrinsics were scaled to fit"
+            "{rescaled} images differ in size from w and h; their intrinsics were scaled to fit"
         ));
     }
     let folded = checked.iter().filter(|c| c.folded).count();
     if folded > 0 {
         warnings.push(format!(
-            "{folded} images have corners that their distortion model cannot reach; rays there are approximate"
+            "the distortion model of {folded} images does not reach their corners; rays there are approximate"
         ));
     }
     let without_depth =
         found.iter().filter(|f| f.frame.depth.as_ref().is_some_and(|d| !d.path.is_file())).count();
     if without_depth > 0 {
-        warnings.push(format!("{without_depth} listed depth maps do not exist; these images go without"));
+        warnings.push(format!(
+            "{without_depth} listed depth maps do not exist; their images are used without depth"
+        ));
     }
     warnings.extend(files::masks_without_images(&source, format, &found));
     let splits = Splits::from_views(found.iter().map(|f| f.split));
@@ -100,7 +102,7 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     })
 }
 
-/// Holds out views where the files do not say, then keeps the allowed number of each split.
+/// Holds out views where the files give no splits, then keeps the allowed number of each split.
 fn assign_splits(found: &mut Vec<FoundFrame>, options: &LoadOptions) {
     if found.iter().any(|f| f.frame.split.is_none()) {
         found.sort_by(|a, b| natural(plain_name(&a.frame.name), plain_name(&b.frame.name)));
@@ -121,7 +123,7 @@ fn assign_splits(found: &mut Vec<FoundFrame>, options: &LoadOptions) {
     }
 }
 
-/// Turns places in the list of frames into places among the views; views that were left out see nothing.
+/// Replaces indices of listed frames by indices of views; views that were left out are removed from the points.
 fn renumber(points: &mut [ScenePoint], found: &[FoundFrame]) {
     let views: HashMap<u32, u32> = found.iter().zip(0..).map(|(found, view)| (found.listed, view)).collect();
     for point in points {
@@ -133,7 +135,7 @@ fn renumber(points: &mut [ScenePoint], found: &[FoundFrame]) {
 struct Checked {
     view: OutlinedView,
     rescaled: bool,
-    /// Some corner lies beyond what the lens can be inverted for.
+    /// A corner lies beyond the radius up to which the lens can be inverted.
     folded: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Which files of a folder are photographs, for folders that say nothing else of themselves.
+//! Listing the photos of a folder that has no poses, for errors and for LLFF.
 
 use std::path::{Path, PathBuf};
 
 use super::order::natural;
 use crate::image::FileKind;
 
-/// The files that are photographs by their content, or look like it by their names, in natural order.
+/// The files that are photos by their content or extension, in natural order.
 pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
@@ -14,12 +14,12 @@ pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
     photos
 }
 
-/// Whether a file is a photograph by its content, or looks like one by its name; hidden files are not.
+/// Whether a file is a photo by its content or extension; hidden files are not.
 pub(super) fn is_photo(path: &Path) -> bool {
-    // What systems leave beside pictures: thumbnails, resource forks.
+    // Files that systems leave beside pictures: thumbnails, resource forks.
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    // What COLMAP reads and nerve does not is left for it to be converted: no photo is passed over silently.
+    // Kinds that COLMAP reads and nerve does not are included: no photo is skipped without an error.
     let named = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"];
     !hidden
         && path.is_file()

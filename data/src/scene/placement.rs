@@ -1,6 +1,6 @@
-//! Where the world lies in the unit frame: as a file states it, or found from cameras and points.
+//! Computing the placement of the world in the unit frame from cameras and points.
 //!
-//! Everything found is a median or a quantile: a few cameras or points far off move it no more than their number.
+//! All results are medians or quantiles: a few far-off cameras or points hardly change them.
 
 use nalgebra::{
     Isometry3, Matrix3, Point3, Rotation3, Similarity3, SymmetricEigen, Translation3, UnitQuaternion, Vector3,
@@ -10,21 +10,21 @@ use super::listing::{ListedFrame, ListedLens, Placement};
 use super::points::ScenePoint;
 use crate::camera::Camera;
 
-/// Distance of a typical camera from what it looks at, in unit-frame lengths: then what is looked at fills the unit
-/// cube, and steps along a ray are about as fine as pixels.
+/// Distance of a typical camera from its target, in unit-frame lengths: the target then fills the unit cube, and steps
+/// along a ray are about as fine as pixels.
 const REACH: f64 = 1.0;
-/// Share of what was seen that the render box holds.
+/// Fraction of the seen points that the render box contains.
 const INSIDE: f64 = 0.95;
-/// Largest render box that is chosen: beyond, detail would cost more than it shows.
+/// Side of the largest render box that is chosen; a larger one would reduce detail.
 const MAX_SIDE: u32 = 16;
-/// Render box where nothing is known of the surroundings.
+/// Side of the render box without points.
 const DEFAULT_SIDE: u32 = 8;
-/// Cameras whose axes differ by less than this from their common direction (median, in radians) face one way: where
-/// their axes meet is chance.
+/// Cameras whose axes differ by less than this from their common direction (median, in radians) face one way: the point
+/// where their axes meet is then arbitrary.
 const FACING: f64 = 0.3;
-/// The near plane, as a share of the depth of the nearest things seen.
+/// The near plane, as a fraction of the depth of the nearest points.
 const MARGIN: f64 = 0.6;
-/// Points seen by a camera that tell something about its depths.
+/// The smallest number of points from which the depths seen by a camera are estimated.
 const ENOUGH: usize = 8;
 
 /// What one camera saw.
@@ -51,21 +51,21 @@ impl Sight {
         (point - self.centre()).dot(&self.forward())
     }
 
-    /// How deep what it sees is, typically.
+    /// The median depth of the points that it sees.
     fn middle(&self) -> Option<f64> {
         (!self.depths.is_empty()).then(|| quantile(&self.depths, 0.5))
     }
 }
 
-/// Finds a placement for cameras in any frame and at any scale: up is where the cameras' upper edges point, `z`; what
-/// the cameras look at together is in the middle of the unit cube, a length of [`REACH`] from a typical camera.
+/// Computes a placement for cameras in any frame and at any scale: `z` is the mean up direction of the cameras, and their
+/// common target is the centre of the unit cube, at a distance of [`REACH`] from a typical camera.
 pub(super) fn find(frames: &[ListedFrame], points: &[ScenePoint]) -> Placement {
     let mut sights: Vec<Sight> =
         frames.iter().map(|frame| Sight { pose: frame.pose, depths: Vec::new() }).collect();
     let mut seen: Vec<(Point3<f64>, f64)> = Vec::new();
     for point in points {
         if point.views.is_empty() {
-            // Who saw it is not known: those in front of whom it lies.
+            // Which cameras saw it is not known: those that it lies in front of are assumed.
             for sight in &mut sights {
                 let depth = sight.depth(&point.position);
                 if depth > 0.7 * (point.position - sight.centre()).norm() {
@@ -109,7 +109,7 @@ fn place(sights: &[Sight], seen: &[(Point3<f64>, f64)]) -> Placement {
         Some(depth) => depth,
         None => (focus - sight.centre()).norm(),
     }));
-    // All cameras in one place, seeing nothing: any scale is as good.
+    // All cameras at one place and no points: any scale is as good.
     let scale = REACH / reach.filter(|reach| reach.is_normal()).unwrap_or(1.0);
     let rotation = orientation(sights);
     let middle = Vector3::repeat(0.5);
@@ -131,7 +131,7 @@ fn place(sights: &[Sight], seen: &[(Point3<f64>, f64)]) -> Placement {
     Placement { aabb_scale, frame, near: near.filter(|near| near.is_finite()) }
 }
 
-/// What the cameras look at together.
+/// The common target of the cameras.
 fn focus(sights: &[Sight]) -> Point3<f64> {
     let towards = mean_direction(sights.iter().map(Sight::forward));
     let facing = median(sights.iter().map(|sight| sight.forward().angle(&towards)));
@@ -145,7 +145,7 @@ fn focus(sights: &[Sight]) -> Point3<f64> {
     {
         return point;
     }
-    // They face one way, or outwards: what is typically before them.
+    // They face one way, or outwards: the median of the points in front of them.
     let before = |sight: &Sight| {
         let depth = sight.middle().unwrap_or(0.0);
         sight.centre() + sight.forward() * depth
@@ -188,12 +188,12 @@ fn meeting_point(sights: &[Sight]) -> Option<Point3<f64>> {
     point
 }
 
-/// World to unit frame: up becomes `z`, and what the cameras face, if they face one way, `y`.
+/// Rotation from world to unit frame: up becomes `z`, and the direction that the cameras face, if it is common, `y`.
 fn orientation(sights: &[Sight]) -> UnitQuaternion<f64> {
     let forward = mean_direction(sights.iter().map(Sight::forward));
     let mut up = mean_direction(sights.iter().map(Sight::up));
     if up.norm() < 0.3 {
-        // Turned every way about the axis, as by a drone that looks down.
+        // Rotated every way about the optical axis, as the camera of a drone that looks down.
         up = -forward;
     }
     let Some(z) = up.try_normalize(0.3) else { return UnitQuaternion::identity() };
@@ -224,14 +224,14 @@ fn mean_direction(vectors: impl Iterator<Item = Vector3<f64>> + Clone) -> Vector
     direction
 }
 
-/// The middle value; of none there is none.
+/// The median; `None` without values.
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     values.sort_by(f64::total_cmp);
     (!values.is_empty()).then(|| quantile(&values, 0.5))
 }
 
-/// The value at a share of an ascending list that is not empty.
+/// The quantile of an ascending list that is not empty.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }

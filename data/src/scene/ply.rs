@@ -1,12 +1,12 @@
-//! Points of a PLY file, ASCII or binary: positions and, where there are any, colors. Other elements and properties
-//! are passed over.
+//! Points of a PLY file, ASCII or binary: positions and colors, if it has any. Other elements and properties are
+//! skipped.
 
 use nalgebra::Point3;
 
-/// Longest header that is looked for.
+/// The largest length of the header in bytes.
 const MAX_HEADER: usize = 1 << 16;
 
-/// A point of the file's own frame.
+/// A point, in the file's own frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlyPoint {
     /// Finite.
@@ -18,16 +18,16 @@ pub struct PlyPoint {
 /// A file's vertices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ply {
-    /// Those whose position is finite, in the file's order.
+    /// Points with a finite position, in the file's order.
     pub points: Vec<PlyPoint>,
-    /// How many others there are.
+    /// The number of points without a finite position.
     pub left_out: usize,
 }
 
 /// Reads a file's vertices.
 ///
 /// # Errors
-/// Says what is wrong: it is no PLY file, damaged, or its vertices have no `x`, `y` and `z`.
+/// A message if it is not a PLY file, is damaged, or its vertices have no `x`, `y` and `z`.
 pub fn parse(bytes: &[u8]) -> Result<Ply, String> {
     let (header, body) = Header::read(bytes)?;
     let place = |name: &str| header.properties.iter().position(|property| property.name == name);
@@ -53,13 +53,15 @@ pub fn parse(bytes: &[u8]) -> Result<Ply, String> {
     };
     let mut row = vec![0.0; header.properties.len()];
     if header.encoding == Encoding::Ascii {
-        let text = std::str::from_utf8(body).map_err(|_| "it says it is ASCII but is not".to_owned())?;
+        let text =
+            std::str::from_utf8(body).map_err(|_| "its header states ASCII, but it is binary".to_owned())?;
         let mut words = text.split_ascii_whitespace();
         for i in 0..header.count {
             for value in &mut row {
                 let word =
                     words.next().ok_or_else(|| format!("it ends at vertex {i} of {}", header.count))?;
-                *value = word.parse().map_err(|_| format!("vertex {i} is not made of numbers"))?;
+                *value =
+                    word.parse().map_err(|_| format!("vertex {i} contains something else than numbers"))?;
             }
             add(&row);
         }
@@ -196,7 +198,7 @@ impl Header {
                 ["element", ..] if count.is_none() => return Err("its first element is not `vertex`".into()),
                 ["element", ..] => while line().ok_or_else(damaged)? != "end_header" {},
                 ["property", "list", ..] => {
-                    return Err("its vertices have lists, which points do not have".into());
+                    return Err("its vertices have list properties, which are not supported".into());
                 }
                 ["property", kind, name] if count.is_some() => {
                     let kind = ScalarType::parse(kind).ok_or_else(damaged)?;
@@ -219,7 +221,7 @@ impl Header {
         // The last separator may be missing.
         if size == 0 || needed.is_none_or(|needed| needed > rest.len() + 1) {
             return Err(format!(
-                "its header announces {count} vertices, more than the file holds; is it whole?"
+                "its header announces {count} vertices, more than the file contains; is it complete?"
             ));
         }
         Ok((Self { encoding, count, properties }, rest))
@@ -284,7 +286,7 @@ mod tests {
             ("vertex 2", "vertex -2", "header is damaged"),
             ("element vertex", "element face", "first element"),
             ("float x", "float u", "no x, y and z"),
-            ("float x", "list uchar int x", "lists"),
+            ("float x", "list uchar int x", "list properties"),
             ("float x", "quad x", "damaged"),
             ("1 2 3", "1 two 3", "vertex 0"),
             ("end_header", "", "damaged"),
@@ -293,7 +295,7 @@ mod tests {
             assert!(error.contains(what), "{from} -> {to}: {error}");
         }
         let whole = binary(false);
-        assert!(parse(&whole[..whole.len() - 10]).unwrap_err().contains("whole"));
+        assert!(parse(&whole[..whole.len() - 10]).unwrap_err().contains("complete"));
         assert!(parse(b"").is_err());
     }
 

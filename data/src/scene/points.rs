@@ -1,4 +1,4 @@
-//! Points that structure from motion left behind.
+//! The points of structure from motion.
 
 use nalgebra::Point3;
 
@@ -7,10 +7,10 @@ use nalgebra::Point3;
 pub struct ScenePoint {
     /// Where it is, in the world frame.
     pub position: Point3<f64>,
-    /// Red, green, blue; middle grey where the file has no colors.
+    /// Red, green, blue; middle grey if the file has no colors.
     pub color: [u8; 3],
-    /// Mean reprojection error in pixels of the full-size images; 0 where the file does not say.
+    /// Mean reprojection error in pixels of the full-size images; 0 if the file has none.
     pub error: f32,
-    /// The views it was seen in, ascending, as indices into the scene's views; empty where the file does not say.
+    /// The views it was seen in, ascending, as indices into the scene's views; empty if the file has none.
     pub views: Vec<u32>,
 }

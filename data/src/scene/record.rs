@@ -1,4 +1,4 @@
-//! A scene's place in the unit frame as numbers, to be kept with what was trained in it.
+//! The unit frame of a scene as numbers, saved with a model that was trained in it.
 
 use nalgebra::{Quaternion, Similarity3, Translation3, UnitQuaternion};
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Scene;
 use super::transforms::MAX_AABB_SCALE;
 
-/// Numbers that differ by less than this, relative to 1 or to their size, are the same: what text or another machine
-/// rounds.
+/// Numbers are the same if they differ by less than this, relative to 1 or to their size: by rounding.
 const ROUNDING: f64 = 1e-6;
 
 /// World to unit frame, `unit = rotation * (world * scale) + offset`, and the render box.
@@ -21,7 +20,7 @@ pub struct UnitFrame {
     pub rotation: [f64; 4],
     /// Of the world's origin, in the unit frame.
     pub offset: [f64; 3],
-    /// How near to a camera there is anything to see, in unit-frame lengths.
+    /// Near plane, in unit-frame lengths, if known.
     pub near: Option<f64>,
 }
 
@@ -33,7 +32,7 @@ impl Default for UnitFrame {
 }
 
 impl UnitFrame {
-    /// Whether what was trained in one may be used in the other.
+    /// Whether a model that was trained in one may be used in the other.
     pub fn is_same(&self, other: &Self) -> bool {
         let numbers = |frame: &Self| {
             let [i, j, k, w] = frame.rotation;
@@ -61,7 +60,7 @@ impl UnitFrame {
 }
 
 impl<V> Scene<V> {
-    /// Its place in the unit frame.
+    /// Its unit frame.
     pub fn unit_frame(&self) -> UnitFrame {
         let q = self.frame.isometry.rotation;
         UnitFrame {

@@ -1,8 +1,8 @@
-//! Which views train, which validate, which test.
+//! Splits: which views are for training, validation and testing.
 
 use serde::{Deserialize, Serialize};
 
-/// What a view is for.
+/// The use of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
@@ -40,8 +40,8 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Collects what each view is for.
-    pub fn from_views(splits: impl IntoIterator<Item = Split>) -> Self {
+    /// Collects the views of each split from the split of each view.
+    pub(crate) fn from_views(splits: impl IntoIterator<Item = Split>) -> Self {
         let mut all = Self::default();
         for (i, split) in splits.into_iter().enumerate() {
             match split {
@@ -68,8 +68,8 @@ impl Splits {
     }
 }
 
-/// What the view at a place in the order of file names is for, where the files do not say: every `every`th is
-/// held out, starting with the first, unless that would leave nothing to train on (every first, too, holds out none).
+/// The split of a view by its index in the order of file names, where the files give no splits: every `every`-th view
+/// is held out, starting with the first. 0 and 1 hold out none, and a single view is trained on.
 pub(super) fn holdout(index: usize, every: usize, count: usize) -> Split {
     let held = every > 1 && count > 1 && index.is_multiple_of(every);
     if held { Split::Test } else { Split::Train }

@@ -1,4 +1,4 @@
-//! The JSON that Blender's and Instant-NGP's formats share.
+//! The JSON of `transforms*.json` files, which Blender's, Instant-NGP's and Nerfstudio's formats share.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::camera::{FARTHEST, pose_from_rows};
 /// Largest side of the render box: Instant-NGP's eight cascades.
 pub(super) const MAX_AABB_SCALE: f64 = 128.0;
 
-/// World units of a stored 1 in a depth map, where the file does not say: Nerfstudio's default, millimetres.
+/// World units of a stored 1 in a depth map, if the file has no unit: Nerfstudio's default, millimetres.
 const DEPTH_UNIT: f64 = 1e-3;
 
 /// One file, its numbers checked.
@@ -28,10 +28,10 @@ pub(super) struct TransformsFile {
     pub lens: LensFields,
     pub placement: Placement,
     pub frames: Vec<Frame>,
-    /// What Nerfstudio's files say beside; `None` in Instant-NGP's.
+    /// The transform of Nerfstudio's files; `None` in Instant-NGP's.
     pub origin: Option<AppliedTransform>,
-    /// What is to be said of Nerfstudio's fields in a file that is read as Instant-NGP's.
-    pub unheeded: Option<String>,
+    /// A warning about Nerfstudio's fields in a file that is read as Instant-NGP's.
+    pub ignored_fields: Option<String>,
     /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
     pub split_lists: [Option<Vec<String>>; 3],
 }
@@ -110,8 +110,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
     let stored = head.depth_unit_scale_factor.unwrap_or(DEPTH_UNIT);
     let unit = stored * origin.as_ref().map_or(1.0, AppliedTransform::unit);
     if !(stored > 0.0 && unit.is_finite() && unit > 0.0) {
-        let problem =
-            format!("is {stored}, it must be positive, and with applied_scale a length that can be");
+        let problem = format!("is {stored}, it must be positive, and finite when divided by applied_scale");
         return Err(field_error(path, "depth_unit_scale_factor", &problem));
     }
     let frame = |(i, value): (usize, &Value)| {
@@ -123,7 +122,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         let pose = origin.as_ref().map_or(pose, |origin| origin.pose(&pose));
         if !pose.translation.vector.iter().all(|v| v.abs() <= FARTHEST) {
             let problem =
-                format!("and applied_transform put the camera of {at} ({file_path}) nowhere that can be");
+                format!("and applied_transform put the camera of {at} ({file_path}) too far from the origin");
             return Err(field_error(path, "applied_scale", &problem));
         }
         let mask = mask_path.map(|listed| folder.join(plain_name(&listed)));
@@ -137,7 +136,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         lens,
         placement,
         frames,
-        unheeded: origin.is_none().then(|| nerfstudio::unheeded(&value)).flatten(),
+        ignored_fields: origin.is_none().then(|| nerfstudio::ignored_fields(&value)).flatten(),
         origin,
         split_lists: [head.train_filenames, head.val_filenames, head.test_filenames],
     })

@@ -1,4 +1,4 @@
-//! A view: with its pixels, and as an outline knows it, without them.
+//! A view with its pixels, and a view of an outline, whose pixels are not decoded yet.
 
 use std::path::PathBuf;
 
@@ -19,9 +19,9 @@ pub struct View {
     pub camera: Camera,
     /// Its pixels.
     pub image: Image8,
-    /// Which of them are to be learnt and measured, at the resolution of `image`; all if there is none.
+    /// Which of them are used, at the resolution of `image`; `None` for all.
     pub mask: Option<Mask>,
-    /// Depth along the optical axis in world units, at the resolution of `image`, if it was measured.
+    /// Depth along the optical axis in world units, at the resolution of `image`, if there is a depth map.
     pub depth: Option<DepthMap>,
 }
 
@@ -34,16 +34,16 @@ pub struct OutlinedView {
     pub path: PathBuf,
     /// Its camera, at the downscaled resolution.
     pub camera: Camera,
-    /// The image as it is on disk, turned as `turn` says.
+    /// The header of the stored or upright image, as `turn` selects.
     pub header: ImageHeader,
-    /// Which of its pixels the files mean, where EXIF tells to turn them.
-    pub turn: Turn,
-    /// What its sides are divided by when it is loaded, as those of `camera` are already.
-    pub downscale: u32,
+    /// Whether the stored or the upright pixels are used.
+    pub(crate) turn: Turn,
+    /// The factor by which its sides are divided when it is loaded; `camera` is downscaled already.
+    pub(crate) downscale: u32,
     /// The mask's file.
-    pub mask: Option<PathBuf>,
+    pub(crate) mask: Option<PathBuf>,
     /// The depth map's file.
-    pub depth: Option<DepthFile>,
+    pub(crate) depth: Option<DepthFile>,
 }
 
 impl OutlinedView {
@@ -82,7 +82,7 @@ impl OutlinedView {
         Ok(Some(depth))
     }
 
-    /// Bytes as it stays in memory at that size, and at most while it is decoded.
+    /// Bytes in memory at that size, and the largest number while decoding.
     pub(super) fn bytes(&self, (width, height): (u32, u32)) -> (u64, u64) {
         let small = ImageHeader { width, height, ..self.header };
         let (mut kept, mut decoding) = (small.bytes(), self.header.bytes());

@@ -1,7 +1,7 @@
 //! The procedural label set: images of flat shapes on a ground, with the class of every pixel.
 //!
 //! An image depends on seed, split and index alone. It is painted in f64 with `+ - * / sqrt` and `libm` only, so the
-//! same configuration gives the same bytes on every machine. A class shows by its form more than by its color: hues
+//! same configuration gives the same bytes on every machine. Classes differ in shape more than in color: hues
 //! overlap. In every second image a grey patch hides something: its pixels are ignored.
 //!
 //! ```no_run
@@ -39,7 +39,7 @@ pub(super) const CLASSES: [(&str, [u8; 3]); 6] = [
     ("triangle", [168, 84, 196]),
 ];
 
-/// How many images, how large, and of what seed.
+/// Settings of the label set: number, size and seed of its images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LabelDemo {
@@ -83,7 +83,7 @@ impl LabelDemoSplit {
         }
     }
 
-    /// Streams of random values that the other part does not have, however many images there are.
+    /// The stream of random values of an image, never one of the other split.
     fn stream(self, index: u64) -> u64 {
         match self {
             Self::Train => index << 1,
@@ -111,7 +111,7 @@ impl LabelDemo {
         }
     }
 
-    /// Paints an image; any index does, also beyond those that are written.
+    /// Paints an image, by any index, also beyond those that are written.
     ///
     /// # Errors
     /// [`DemoError::Config`] for a setting out of range.

@@ -1,4 +1,4 @@
-//! An image from its shapes.
+//! Drawing the shapes of an image at random, and painting them to pixels and labels.
 
 use ndarray::{Array2, Array3};
 
@@ -9,22 +9,22 @@ use crate::demo::texture::noise;
 use crate::draws::Draws;
 use crate::labels::{IGNORE, Labelled};
 
-/// Color samples a pixel along each axis.
+/// Color samples per pixel along each axis.
 const SAMPLES: usize = 2;
 
-/// What is in an image.
+/// The shapes of an image, before it is painted.
 pub(super) struct ShapeImage {
-    /// Later ones lie on earlier ones.
+    /// Later shapes cover earlier ones.
     shapes: Vec<Shape>,
-    /// Centre, column then row, and radius of what is hidden, in pixels.
+    /// Centre (column, row) and radius of the ignored patch, in pixels.
     patch: Option<(f64, f64, f64)>,
     ground: V3,
-    /// Where in the noise the ground is taken from.
+    /// Offset of the ground in the noise.
     place: (f64, f64),
 }
 
 impl ShapeImage {
-    /// Draws what is in an image.
+    /// Draws the shapes of an image at random.
     pub fn draw(config: &LabelDemo, draws: &mut Draws) -> Self {
         let size = (config.height as f64, config.width as f64);
         let mut shape = || {

@@ -1,4 +1,4 @@
-//! The forms, in a frame of their own.
+//! The flat shapes of the label set: their random parameters, coverage and color.
 
 use std::f64::consts::TAU;
 
@@ -14,15 +14,15 @@ pub(super) struct Shape {
     pub class: u8,
     /// In pixels, column then row.
     centre: (f64, f64),
-    /// Pixels a unit.
+    /// Pixels per unit.
     size: f64,
     /// Cosine and sine of the turn.
     turn: (f64, f64),
-    /// Two colors, each channel from 0 to 1, that take turns along the shape.
+    /// Two colors, each channel from 0 to 1, that alternate along the shape.
     colors: [V3; 2],
-    /// Bands a unit.
+    /// Bands per unit.
     bands: f64,
-    /// Where in the noise its grain is taken from.
+    /// Offset of its grain in the noise.
     grain: f64,
 }
 

@@ -1,4 +1,4 @@
-//! A report for people.
+//! A label set's report as text.
 
 use std::fmt;
 

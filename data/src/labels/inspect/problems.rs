@@ -7,9 +7,9 @@ use super::SplitReport;
 use crate::labels::{LabelSet, MAX_CLASSES};
 use crate::problem::{DataProblem, Severity, first_few};
 
-/// More ignored pixels than this part are remarkable.
+/// A larger fraction of ignored pixels is reported.
 const MUCH_IGNORED: f64 = 0.5;
-/// A first class that lies along edges to this part is probably no class.
+/// If this fraction of the first class lies along edges, it is probably not a class.
 const OUTLINES: f64 = 0.5;
 
 type Add<'a> = &'a mut dyn FnMut(Severity, String, &str);
@@ -32,8 +32,8 @@ pub(super) fn find(set: &LabelSet, splits: &[SplitReport]) -> Vec<DataProblem> {
     if set.splits.iter().all(|split| split.name != "train") {
         add(
             Severity::Error,
-            "there is no split train".into(),
-            "name the images to train on train, or list them in train.txt",
+            "there is no train split".into(),
+            "put the images to train on into a folder train, or list them in train.txt",
         );
     }
     if set.held_out().is_none() {
@@ -55,11 +55,11 @@ fn unreadable(split: &SplitReport, add: Add) {
                 format!("{}: {count} images or masks cannot be used, the first being {reason}", split.name)
             }
         };
-        add(Severity::Error, what, "mend them, or take them out of the set");
+        add(Severity::Error, what, "repair them, or remove them from the set");
     }
 }
 
-/// Ids and colors that are no class; how they are shifted, if they are.
+/// Ids and colors that belong to no class; whether the ids are shifted by one.
 fn values(set: &LabelSet, split: &SplitReport, add: Add) {
     let Some(first) = split.unknown.first() else { return one_too_many(set, split, add) };
     let count = set.classes.len();
@@ -70,7 +70,7 @@ fn values(set: &LabelSet, split: &SplitReport, add: Add) {
         add(
             Severity::Error,
             format!("{}: ids run from 1 to {count} and are never 0: they seem to count from 1", split.name),
-            "take 1 from every id, or give the classes ids from 1 in classes.json",
+            "subtract 1 from every id, or give the classes ids from 1 in classes.json",
         );
         return;
     }
@@ -78,21 +78,21 @@ fn values(set: &LabelSet, split: &SplitReport, add: Add) {
     let remedy = if zero && beyond {
         "if it means unlabelled, give it in classes.json with \"ignore\": true; else add the class"
     } else if first.id.is_none() && split.unknown.len() > MAX_CLASSES {
-        "so many colors are no labels: was the mask resized with blending, or compressed?"
+        "too many colors for labels: was the mask resized with blending, or compressed?"
     } else {
-        "add them to the class file, with \"ignore\": true if they are no class"
+        "add them to the class file, with \"ignore\": true if they are not classes"
     };
-    let what = if values.len() == 1 { "a value that is" } else { "values that are" };
+    let what = if values.len() == 1 { "a value that belongs to" } else { "values that belong to" };
     let (name, mask) = (&split.name, first.first.display());
     let masks = if first.images == 1 {
-        format!("{mask} holds")
+        format!("{mask} contains")
     } else {
-        format!("{} masks or more, such as {mask}, hold", first.images)
+        format!("{} masks or more, such as {mask}, contain", first.images)
     };
     add(Severity::Error, format!("{name}: {masks} {what} no class: {}", first_few(&values)), remedy);
 }
 
-/// Ids `1..K` without 0: they fit, but may be meant from 1 with one class too many in the file.
+/// Ids `1..K` without 0: they may count from 1 while the class file has one class too many.
 fn one_too_many(set: &LabelSet, split: &SplitReport, add: Add) {
     let count = set.classes.len();
     let by_number = set.coding.id_of(0) == Some(0);
@@ -101,10 +101,10 @@ fn one_too_many(set: &LabelSet, split: &SplitReport, add: Add) {
         add(
             Severity::Warning,
             format!(
-                "{}: every class but the first ({}) is there: ids may count from 1",
+                "{}: every class but the first ({}) occurs: ids may count from 1",
                 split.name, split.classes[0].name
             ),
-            "compare a mask with its image; if so, take 1 from every id or give ids in classes.json",
+            "compare a mask with its image; if so, subtract 1 from every id or give ids in classes.json",
         );
     }
 }
@@ -123,9 +123,13 @@ fn files(split: &SplitReport, add: Add) {
             );
         }
     };
-    files(&split.missing, "listed images do not exist", "put them in their place: they are left out");
-    files(&split.unlabelled, "images have no mask", "add masks of their names: they are left out");
-    files(&split.unpictured, "masks have no image", "add images of their names: they are left out");
+    files(
+        &split.missing,
+        "listed images do not exist",
+        "they are left out; add them or remove them from the list",
+    );
+    files(&split.unlabelled, "images have no mask", "they are left out; add masks with their names");
+    files(&split.unpictured, "masks have no image", "they are left out; add images with their names");
 }
 
 fn ignored(split: &SplitReport, add: Add) {
@@ -146,8 +150,8 @@ fn ignored(split: &SplitReport, add: Add) {
     } else if split.all_ignored > 0 {
         add(
             Severity::Note,
-            format!("{}: {} images have no pixel that counts", split.name, split.all_ignored),
-            "they teach nothing; take them out",
+            format!("{}: in {} images every pixel is ignored", split.name, split.all_ignored),
+            "they cannot contribute to training; remove them",
         );
     }
 }
@@ -169,7 +173,7 @@ fn absent(splits: &[SplitReport], add: Add) {
                     train.classes.len(),
                     first_few(&absent)
                 ),
-                "they cannot be learnt: add images, or take them out of the class file",
+                "they cannot be learnt: add images, or remove them from the class file",
             );
         }
     }
@@ -186,7 +190,7 @@ fn absent(splits: &[SplitReport], add: Add) {
     }
 }
 
-/// A first class that is mostly outlines is what other sets call unlabelled.
+/// A first class that consists mostly of outlines is probably the "unlabelled" of another format.
 fn zero(set: &LabelSet, splits: &[SplitReport], add: Add) {
     let first = set.coding.id_of(0) == Some(0);
     let train = splits.iter().find(|split| split.name == "train");
@@ -207,7 +211,7 @@ fn zero(set: &LabelSet, splits: &[SplitReport], add: Add) {
     }
 }
 
-/// Images that are in two of the splits.
+/// Images that are in more than one split.
 fn shared(set: &LabelSet, add: Add) {
     let mut purposes: BTreeMap<&Path, &str> = BTreeMap::new();
     let mut twice: Vec<String> = Vec::new();
@@ -223,7 +227,7 @@ fn shared(set: &LabelSet, add: Add) {
         add(
             Severity::Warning,
             format!("{} images are listed twice: {}", twice.len(), first_few(&twice)),
-            "an image that trains must not be measured: take it out of one list",
+            "an image must not be used for both training and evaluation: remove it from one list",
         );
     }
 }

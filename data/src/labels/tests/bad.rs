@@ -58,7 +58,11 @@ fn each_error_names_the_file_and_the_remedy() {
     let cases: &[Case] = &[
         (
             &|f| grey(f, [0, 1, 0, 1, 2, 0]),
-            &["x.png: id 2 at column 1, row 1 is no class", "ids are 0 to 1, 255 (ignored)", "class file"],
+            &[
+                "x.png: id 2 at column 1, row 1 belongs to no class",
+                "ids are 0 to 1, 255 (ignored)",
+                "class file",
+            ],
         ),
         (
             &|f| {
@@ -105,7 +109,7 @@ fn each_error_names_the_file_and_the_remedy() {
             &["masks/x.png: cannot be decoded; is the file complete?"],
         ),
         (&|f| chunk(f, 16, &[0, 0, 0x20, 0, 0, 0, 0x20, 0]), &["masks/x.png: the file is truncated"]),
-        (&|f| chunk(f, 16, &[0, 2, 0, 0]), &["masks/x.png: its header says 131072x2", "limit"]),
+        (&|f| chunk(f, 16, &[0, 2, 0, 0]), &["masks/x.png: its header states 131072x2", "limit"]),
         (&|f| chunk(f, 16, &[0; 4]), &["masks/x.png"]),
         (
             &|f| {
@@ -117,7 +121,7 @@ fn each_error_names_the_file_and_the_remedy() {
         ),
         (
             &|f| fs::write(f.path("masks/x.png"), "no image").unwrap(),
-            &["masks/x.png: no PNG", "save masks as PNG"],
+            &["masks/x.png: not a PNG", "save masks as PNG"],
         ),
         (
             &|f| {
@@ -139,15 +143,15 @@ fn each_error_names_the_file_and_the_remedy() {
         ),
         (
             &|f| fs::remove_file(f.path("masks/x.png")).unwrap(),
-            &["no image has a mask: 1 images (the first is", "x.png) and no masks", "images' names"],
+            &["no image has a mask: 1 images (the first is", "x.png) and no masks", "names of the images"],
         ),
         (
             &|f| fs::remove_file(f.path("images/x.png")).unwrap(),
-            &["1 masks", "and no images", "masks' names"],
+            &["1 masks", "and no images", "names of the masks"],
         ),
         (
             &|f| fs::rename(f.path("masks/x.png"), f.path("masks/y.png")).unwrap(),
-            &["of other names", "name each mask as its image"],
+            &["of other names", "give each mask the name of its image"],
         ),
         (
             &|f| {
@@ -160,7 +164,7 @@ fn each_error_names_the_file_and_the_remedy() {
             &|f| {
                 f.text("train.txt", "a.png\nb.png\n");
             },
-            &["2 listed files do not exist (the first is a.png)", "take the list away"],
+            &["2 listed files do not exist (the first is a.png)", "remove the list"],
         ),
         (
             &|f| {
@@ -172,11 +176,11 @@ fn each_error_names_the_file_and_the_remedy() {
             &|f| {
                 f.image("images/x.jpg", 3);
             },
-            &["images/x.jpg and", "images/x.png: two files of one name"],
+            &["images/x.jpg and", "images/x.png: two files of the same name"],
         ),
         (
             &|f| fs::remove_file(f.path("classes.json")).unwrap(),
-            &["there is no class file", "write classes.txt, a name a line"],
+            &["there is no class file", "write classes.txt with one name per line"],
         ),
         (
             &|f| {
@@ -197,19 +201,19 @@ fn each_error_names_the_file_and_the_remedy() {
             &|f| {
                 f.text("classes.json", "[\n{");
             },
-            &["classes.json: line 2: no JSON", "write [{"],
+            &["classes.json: line 2: not JSON", "write [{"],
         ),
         (
             &|f| {
                 f.text("classes.json", r#"{"names": ["a"]}"#);
             },
-            &["classes.json: classes: no list"],
+            &["classes.json: classes: not a list"],
         ),
         (
             &|f| {
                 f.text("classes.json", r#"["a", {"name": "b", "color": [1, 2, 300]}]"#);
             },
-            &["classes.json: classes[1]: no class", "300"],
+            &["classes.json: classes[1]: not a class", "300"],
         ),
         (
             &|f| {
@@ -227,13 +231,13 @@ fn each_error_names_the_file_and_the_remedy() {
             &|f| {
                 f.text("classes.json", r#"[{"name": "a", "id": 1}, {"name": "b", "id": 1}]"#);
             },
-            &["a and b have one id", "give each its own"],
+            &["a and b have the same id", "give each its own"],
         ),
         (
             &|f| {
                 f.text("classes.json", r#"[{"name": "a", "id": 1}, "b"]"#);
             },
-            &["classes.json: id: b has no id, others have"],
+            &["classes.json: id: b has no id, other classes do"],
         ),
         (
             &|f| {
@@ -242,21 +246,21 @@ fn each_error_names_the_file_and_the_remedy() {
                     r#"[{"name": "a", "color": [1, 2, 3]}, {"name": "b", "color": [1, 2, 3]}]"#,
                 );
             },
-            &["a and b have one color"],
+            &["a and b have the same color"],
         ),
         (
             &|f| {
                 fs::remove_file(f.path("classes.json")).unwrap();
                 f.text("class_dict.csv", "name,r,g,b\na,1,2,3\nb,1,2\n");
             },
-            &["class_dict.csv: line 3: `b,1,2` is no class", "name,r,g,b"],
+            &["class_dict.csv: line 3: `b,1,2` is not a class", "name,r,g,b"],
         ),
         (
             &|f| {
                 fs::remove_file(f.path("classes.json")).unwrap();
                 f.text("label_colors.txt", "1 2 3 a\n1 2 999 b\n");
             },
-            &["label_colors.txt: line 2: `1 2 999` is no color"],
+            &["label_colors.txt: line 2: `1 2 999` is not a color"],
         ),
     ];
     for (i, (spoil, parts)) in cases.iter().enumerate() {
@@ -287,7 +291,7 @@ fn folders_that_are_no_label_set() {
     let absent = LabelSet::open(&folder.root().join("none")).unwrap_err().to_string();
     assert!(absent.ends_with("none: no such folder"), "{absent}");
     folder.image("images/x.png", 1);
-    assert!(error(&folder).contains("there are images, but no masks"), "{}", error(&folder));
+    assert!(error(&folder).contains("there are images but no masks"), "{}", error(&folder));
     let folder = Folder::new();
     folder.image("leftImg8bit/train/a/a_leftImg8bit.png", 1);
     assert!(error(&folder).contains("unpack gtFine"));
@@ -295,5 +299,5 @@ fn folders_that_are_no_label_set() {
     for name in ["a", "b"] {
         folder.image(&format!("{name}/images/x.png"), 1).mask(&format!("{name}/masks/x.png"), [0; 6]);
     }
-    assert!(error(&folder).contains("holds several label sets; give one of"), "{}", error(&folder));
+    assert!(error(&folder).contains("contains several label sets; give one of"), "{}", error(&folder));
 }

@@ -54,7 +54,7 @@ fn camvid_by_segnet() {
     expect(&set, LabelFormat::CamVid, &[("train", &train[2..]), ("val", &[("x.png", "x.png")])]);
     assert_eq!(set.splits[0].missing, [std::path::Path::new("f_9.png")]);
     assert!(set.warnings[0].contains("2 images in train are not in train.txt"), "{:?}", set.warnings);
-    assert!(set.split("vla").unwrap_err().to_string().contains("there are train, val"));
+    assert!(set.split("vla").unwrap_err().to_string().contains("the splits are train, val"));
 
     // Another set of the layout brings its classes.
     folder.text("CamVid/classes.txt", "a\nb\nc\nd\n");
@@ -211,7 +211,7 @@ fn plain_folders_in_their_variants() {
     folder.text("train.txt", "d\n");
     let set = LabelSet::open(folder.root()).unwrap();
     expect(&set, LabelFormat::Folder, &[("train", &rest[1..]), ("val", &[("b c.png", "b c_P.png")])]);
-    assert_eq!(set.warnings, ["1 images are in no list: they are left out"]);
+    assert_eq!(set.warnings, ["1 images are in no list and were left out"]);
 }
 
 #[test]

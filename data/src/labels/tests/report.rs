@@ -73,7 +73,7 @@ fn each_problem_is_found() {
     assert_eq!(problem(&from_one, "no split is held out"), Some(Severity::Note));
 
     let never_zero = report(&folder(&[("train", [1, 2, 2, 1, 2, 1]), ("val", [1; 6])]));
-    assert_eq!(problem(&never_zero, "every class but the first (ground) is there"), Some(Severity::Warning));
+    assert_eq!(problem(&never_zero, "every class but the first (ground) occurs"), Some(Severity::Warning));
     assert_eq!(problem(&never_zero, "train: 1 of 3 classes do not occur: ground"), Some(Severity::Warning));
     assert_eq!(
         problem(&never_zero, "val: 1 classes do not occur: sky"),
@@ -82,7 +82,7 @@ fn each_problem_is_found() {
     );
 
     let beyond = report(&folder(&[("train", [0, 1, 2, 3, 3, 0]), ("val", [0, 1, 2, 0, 0, 0])]));
-    assert_eq!(problem(&beyond, "holds a value that is no class: id 3"), Some(Severity::Error));
+    assert_eq!(problem(&beyond, "contains a value that belongs to no class: id 3"), Some(Severity::Error));
     assert!(beyond.problems[0].remedy.contains("\"ignore\": true"));
     assert_eq!(beyond.splits[0].unknown[0].pixels, 2);
 

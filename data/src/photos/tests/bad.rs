@@ -85,7 +85,7 @@ fn names_that_colmap_cannot_be_given_are_refused() {
         ("d.png ", "white space"),
         ("d.png\t", "white space"),
         ("\nd.png", "white space"),
-        ("d\n.png", "more than one line"),
+        ("d\n.png", "a line break"),
     ] {
         let error = beside(name, &content).unwrap_err();
         assert!(matches!(error, PhotosError::Name { .. }), "{error:?}");

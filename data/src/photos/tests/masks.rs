@@ -36,7 +36,7 @@ fn masks_keep_what_they_hide_from_colmap() {
     half.save(masks.join("other.png")).unwrap();
     assert_eq!(place.photos.masked(), 1);
     let manual = |place: &Place| {
-        manual_commands(
+        manual::manual_commands(
             &place.photos,
             &place.work(),
             &ColmapSettings { matching: Matching::Auto, threads: 1 },
@@ -48,7 +48,7 @@ fn masks_keep_what_they_hide_from_colmap() {
     // A mask of another size is refused before hours of matching.
     picture(&masks.join("c.png"), 4, 3, 0);
     let error = place.run().unwrap_err().to_string();
-    for part in ["masks/c.png", "4x3", "images/c.png", "8x6", "one size"] {
+    for part in ["masks/c.png", "4x3", "images/c.png", "8x6", "the same size"] {
         assert!(error.contains(part), "{part} in {error}");
     }
     assert!(place.calls().is_empty());

@@ -219,7 +219,7 @@ fn stopping_ends_colmap_and_all_that_it_started() {
     let mut listen = |_, count: Option<_>| begun.set(begun.get() || count.is_some());
     let error = place.run_until(&mut listen, &|| begun.get() && pid.exists()).unwrap_err();
     assert!(
-        matches!(error, PhotosError::Cancelled { .. }) && error.to_string().contains("goes on"),
+        matches!(error, PhotosError::Cancelled { .. }) && error.to_string().contains("continues"),
         "{error}"
     );
     assert!(started.elapsed() < Duration::from_secs(20));

@@ -1,8 +1,8 @@
-//! Little-endian values from a buffer, never past its end.
+//! Reading little-endian values from a buffer, with errors at its end.
 
 use super::flaw::Flaw;
 
-/// What is left of a file.
+/// The part of a file that is not read yet.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -12,10 +12,10 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// The next bytes; `place` names what was to be read, for the error.
+    /// The next bytes; `place` names what is read, for the error.
     pub fn take(&mut self, count: usize, place: &dyn Fn() -> String) -> Result<&'a [u8], Flaw> {
         let Some((taken, rest)) = self.rest.split_at_checked(count) else {
-            let problem = "the file ends here; is it whole? Copy it again, or let COLMAP write it again";
+            let problem = "the file ends here; is it complete? Copy it again, or let COLMAP write it again";
             return Err(Flaw::new(place(), problem));
         };
         self.rest = rest;
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
             _ => {
                 let problem = format!(
                     "announces {announced} entries, but no more than {possible} fit into what follows; is the file \
-                     whole, and really COLMAP's?"
+                     complete, and really COLMAP's?"
                 );
                 Err(Flaw::new(place(), problem))
             }
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     pub fn end(&self) -> Result<(), Flaw> {
         if self.rest.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! `cameras.bin`, `cameras.txt`: COLMAP's camera models and what they are here.
+//! `cameras.bin`, `cameras.txt`: COLMAP's camera models, and their conversion to this crate's intrinsics.
 
 use super::binary::Reader;
 use super::flaw::Flaw;
@@ -46,7 +46,7 @@ pub const CAMERA_MODELS: [CameraModel; 18] = [
 /// One camera as it stands in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCamera {
-    /// What images name it by.
+    /// Its id.
     pub id: u32,
     /// Its model.
     pub model: &'static CameraModel,
@@ -59,10 +59,10 @@ pub struct ModelCamera {
 }
 
 impl ModelCamera {
-    /// What it is here: pixels count from the image's corner in both.
+    /// The camera as this crate's intrinsics. Both count pixels from the image's corner.
     ///
     /// # Errors
-    /// If its model is not one of those that are trained on, or a number cannot be used.
+    /// If its model is not supported, or a number cannot be used.
     pub fn intrinsics(&self) -> Result<Intrinsics, Flaw> {
         let flaw = |problem: String| Flaw::new(format!("camera {}", self.id), problem);
         let side = |value: u64, name: &str| match u32::try_from(value) {
@@ -101,7 +101,7 @@ impl ModelCamera {
             }
             (name, _) => {
                 return Err(flaw(format!(
-                    "the camera model {name} is not trained on; undistort the images with `colmap image_undistorter \
+                    "the camera model {name} is not supported; undistort the images with `colmap image_undistorter \
                      --image_path IMAGES --input_path MODEL --output_path NEW` and train on NEW"
                 )));
             }
@@ -163,5 +163,4 @@ pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
     Ok(cameras)
 }
 
-const UNKNOWN: &str =
-    "is none that COLMAP is known to have; undistort the images with `colmap image_undistorter`";
+const UNKNOWN: &str = "is not a known model of COLMAP; undistort the images with `colmap image_undistorter`";

@@ -1,4 +1,4 @@
-//! Where models and their images lie.
+//! Finding models below a folder, and the images and masks of a model.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,15 +9,15 @@ use super::images::{ModelImage, count_in_text};
 use crate::scene::error::SceneError;
 use crate::scene::order::natural;
 
-/// Where models lie below a scene's folder: as COLMAP, Nerfstudio and 3D Gaussian Splatting have it.
+/// Folders of models below a scene's folder, as COLMAP, Nerfstudio and 3D Gaussian Splatting have them.
 const BELOW: [&str; 4] = ["", "sparse", "colmap/sparse", "colmap"];
-/// Where images lie beside a model.
+/// Folders of images beside a model.
 const BESIDE: [&str; 6] = ["images", "input", "image", "photos", "rgb", ""];
-/// Smaller copies, for when none of the images is elsewhere: photos that someone took out of `images` stay out.
+/// Folders of downscaled copies, used only if no image is elsewhere: photos that were removed from `images` stay out.
 const COPIES: [&str; 3] = ["images_2", "images_4", "images_8"];
 /// How far above the model's folder the images may lie: `scene/colmap/sparse/0`.
 const ABOVE: usize = 4;
-/// Images that are looked for in each folder to find the right one.
+/// How many images are looked for in each folder to choose one.
 const TRIED: usize = 32;
 
 /// The folders at or below `path` that hold a model, in natural order; from the first place that has any.
@@ -37,12 +37,12 @@ fn models_in(place: &Path) -> Vec<PathBuf> {
     models
 }
 
-/// One that has lost a file is one too: reading it says which.
+/// A model that lacks a file counts too: reading it names the missing file.
 fn is_model(folder: &Path) -> bool {
     ["cameras.bin", "cameras.txt", "images.bin"].iter().any(|name| folder.join(name).is_file())
 }
 
-/// The model with the most images, and what is to be said if there are others.
+/// The model with the most images, and a warning if there are others.
 pub(super) fn largest(path: &Path) -> Result<(PathBuf, Vec<String>), SceneError> {
     let mut models = models(path);
     if models.len() < 2 {
@@ -57,16 +57,16 @@ pub(super) fn largest(path: &Path) -> Result<(PathBuf, Vec<String>), SceneError>
         .filter(|&i| i != chosen)
         .map(|i| format!("{} with {}", name(i), sizes[i]))
         .collect();
-    let said = format!(
+    let warning = format!(
         "COLMAP found {} separate models; model {} with {most} images is used, left out: {}",
         models.len(),
         name(chosen),
         others.join(", "),
     );
-    Ok((models.swap_remove(chosen), vec![said]))
+    Ok((models.swap_remove(chosen), vec![warning]))
 }
 
-/// The number of images that a model says it has; checked when it is read.
+/// The number of images that a model states; checked when it is read.
 fn size(model: &Path) -> Result<u64, SceneError> {
     let binary = model.join("images.bin");
     let io = |path: &Path| {
@@ -78,7 +78,7 @@ fn size(model: &Path) -> Result<u64, SceneError> {
         let mut file = File::open(&binary).map_err(io(&binary))?;
         file.read_exact(&mut count).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
-                Flaw::new("the number of images", "the file ends here; take the model away").in_file(&binary)
+                Flaw::new("the number of images", "the file ends here; remove the model").in_file(&binary)
             }
             _ => io(&binary)(e),
         })?;
@@ -89,11 +89,11 @@ fn size(model: &Path) -> Result<u64, SceneError> {
     count_in_text(&bytes).map(|count| count as u64).map_err(|flaw| flaw.in_file(&text))
 }
 
-/// Where a model's images lie.
+/// The folders of a model's images and masks.
 pub(super) struct ImageFolder {
     /// The scene's folder.
     pub root: PathBuf,
-    /// What the names are relative to.
+    /// The folder that image names are relative to.
     pub folder: PathBuf,
     /// Masks, named as COLMAP has it: the image's name and `.png`.
     masks: Option<PathBuf>,
@@ -147,7 +147,7 @@ pub(super) fn photos(model: &Path, images: &[ModelImage]) -> ImageFolder {
     ImageFolder { root, folder, masks }
 }
 
-/// An image's name if it leads to a place below the image folder.
+/// An image's name if it is a path below the image folder.
 pub(super) fn inside(name: &str) -> Option<&str> {
     let parts = || Path::new(name).components();
     parts().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then_some(name)

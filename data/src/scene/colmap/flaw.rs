@@ -1,4 +1,4 @@
-//! What is wrong in a model's file, and where.
+//! Errors in a model's file: the place and the problem.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    /// The same as an error of the file that it is in.
+    /// The error of a scene that names the file.
     pub(super) fn in_file(self, path: &Path) -> SceneError {
         SceneError::Field { path: path.to_owned(), field: self.place, problem: self.problem }
     }

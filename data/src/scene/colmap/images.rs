@@ -1,4 +1,4 @@
-//! `images.bin`, `images.txt`: which image was taken from where. The keypoints are passed over.
+//! `images.bin`, `images.txt`: which image was taken from where. The keypoints are skipped.
 
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion, Vector3};
 
@@ -10,7 +10,7 @@ use crate::camera::FARTHEST;
 /// One registered image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelImage {
-    /// What points name it by.
+    /// Its id, which points refer to.
     pub id: u32,
     /// Its camera's id.
     pub camera: u32,
@@ -28,7 +28,7 @@ const UNIT: f64 = 1e-3;
 /// Reads `images.bin`.
 ///
 /// # Errors
-/// If the bytes end too early, a pose is not one, or a name is not UTF-8.
+/// If the bytes end too early, a pose is invalid, or a name is not UTF-8.
 pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
     let mut file = Reader::new(bytes);
     // Without a name and keypoints.
@@ -53,7 +53,7 @@ pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
 /// Reads `images.txt`: two lines an image, the second with its keypoints, perhaps empty.
 ///
 /// # Errors
-/// If a line is malformed or a pose is not one.
+/// If a line is malformed or a pose is invalid.
 pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
     let mut lines = Entries::new(bytes)?;
     let mut images = Vec::new();
@@ -66,7 +66,7 @@ pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
         let keypoints = lines.raw().unwrap_or_default();
         if !are_keypoints(keypoints) {
             let problem = format!(
-                "is not the keypoints of image {id}; they have a line of their own, perhaps empty, behind each image's"
+                "is not the line of keypoints of image {id}, which must follow the line of each image and may be empty"
             );
             return Err(Flaw::new(lines.place(), problem));
         }
@@ -74,7 +74,7 @@ pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
     Ok(images)
 }
 
-/// Whether a line can be one of keypoints: `X Y POINT3D_ID` again and again, or nothing.
+/// Whether a line can be one of keypoints: repeated `X Y POINT3D_ID`, or empty.
 fn are_keypoints(line: &str) -> bool {
     let last = line.split_whitespace().next_back();
     last.is_none_or(|last| last.parse::<i64>().is_ok() && line.split_whitespace().count().is_multiple_of(3))
@@ -97,13 +97,13 @@ fn image(id: u32, q: [f64; 4], t: [f64; 3], camera: u32, name: &str) -> Result<M
     let quaternion = Quaternion::new(q[0], q[1], q[2], q[3]);
     let length = quaternion.norm();
     if length.is_nan() || (length - 1.0).abs() > UNIT {
-        return Err(flaw(format!("its rotation {q:?} is no unit quaternion")));
+        return Err(flaw(format!("its rotation {q:?} is not a unit quaternion")));
     }
     if !t.iter().all(|v| v.is_finite()) {
         return Err(flaw(format!("its translation {t:?} is not finite")));
     }
     if t.iter().any(|v| v.abs() > FARTHEST) {
-        return Err(flaw(format!("its translation {t:?} puts it nowhere that can be computed with")));
+        return Err(flaw(format!("its translation {t:?} is too far from the origin to compute with")));
     }
     if name.is_empty() {
         return Err(flaw("it has no name".into()));

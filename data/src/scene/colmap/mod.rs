@@ -1,21 +1,21 @@
 //! COLMAP's sparse models, binary and text: `cameras`, `images` and `points3D` in one folder. What newer versions put
-//! beside them (`rigs`, `frames`) says nothing that these three do not.
+//! beside them (`rigs`, `frames`) is not needed.
 //!
 //! The formats: <https://colmap.github.io/format.html>. COLMAP's pixels are counted as this crate's are, from the
 //! image's corner; its poses are world-to-camera with `y` down and `z` forward.
 
 mod binary;
-pub mod cameras;
+pub(crate) mod cameras;
 mod find;
 mod flaw;
-pub mod images;
-pub mod points;
+mod images;
+mod points;
 mod text;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-pub use flaw::Flaw;
+use self::flaw::Flaw;
 
 use self::cameras::ModelCamera;
 pub(crate) use self::find::mask_beside;
@@ -28,7 +28,7 @@ use super::points::ScenePoint;
 
 /// One model, read.
 struct ColmapModel {
-    /// The file that says where images were taken from.
+    /// The file with the poses of the images.
     images_file: PathBuf,
     cameras_file: PathBuf,
     cameras: Vec<ModelCamera>,
@@ -82,17 +82,17 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
 const EMPTY: &str =
     "is 0: COLMAP could not place a single image; use --downscale 1, more photos, or more overlap";
 
-const TWICE: &str = "is there twice; let COLMAP write the model again, as `colmap model_converter` does";
+const TWICE: &str = "occurs twice; let COLMAP write the model again, as `colmap model_converter` does";
 
 fn outside(name: &str) -> String {
     format!(
-        "its name {name:?} leads out of the image folder; solve again with the images' common folder as image_path"
+        "its name {name:?} leads out of the image folder; run COLMAP again with the images' common folder as image_path"
     )
 }
 
 impl ColmapModel {
     fn read(folder: &Path) -> Result<Self, SceneError> {
-        // Of one that has lost a file, the error is to name that file.
+        // If a file is missing, the error must name that file.
         let there = |end: &str| {
             ["cameras", "images"].iter().filter(|stem| folder.join(format!("{stem}.{end}")).is_file()).count()
         };
@@ -121,7 +121,7 @@ impl ColmapModel {
         })
     }
 
-    /// What is there twice would take one lens or one pose for another.
+    /// Refuses ids that occur twice: a lens or pose would be confused with another.
     fn numbers_are_unique(&self) -> Result<(), SceneError> {
         let twice = |file: &Path, what: &str, ids: Vec<u32>| {
             let mut seen = HashSet::new();
@@ -134,7 +134,7 @@ impl ColmapModel {
         twice(&self.images_file, "image", self.images.iter().map(|image| image.id).collect())
     }
 
-    /// The cameras that images were taken by; one that none was may be of any kind.
+    /// The intrinsics of the cameras that images use; unused cameras may be of any model.
     fn lenses(&self) -> Result<HashMap<u32, crate::camera::Intrinsics>, SceneError> {
         let used: HashSet<u32> = self.images.iter().map(|image| image.camera).collect();
         let used = self.cameras.iter().filter(|camera| used.contains(&camera.id));
@@ -144,7 +144,7 @@ impl ColmapModel {
     }
 }
 
-/// The points, with images as places in the list of frames.
+/// The points, with images as indices into the list of frames.
 fn scene_points(model: &ColmapModel) -> Vec<ScenePoint> {
     let order: HashMap<u32, u32> = model.images.iter().zip(0..).map(|(image, i)| (image.id, i)).collect();
     let point = |point: &ModelPoint| {

@@ -1,4 +1,4 @@
-//! Lines and fields of the text form.
+//! Reading lines and fields of the text form, with errors that name the line.
 
 use std::fmt::Display;
 use std::str::{FromStr, Lines};
@@ -8,19 +8,19 @@ use super::flaw::Flaw;
 /// The lines of a file, counted.
 pub(super) struct Entries<'a> {
     lines: Lines<'a>,
-    /// Of the line that came last, from 1.
+    /// Number of the last line that was read, from 1.
     line: usize,
 }
 
 impl<'a> Entries<'a> {
     /// # Errors
-    /// If the bytes are no text.
+    /// If the bytes are not UTF-8.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
             Flaw::new(
                 format!("line {line}"),
-                "is not UTF-8; rename the files so that their names are, and solve again",
+                "is not UTF-8; rename the images so that their names are, and run COLMAP again",
             )
         })?;
         Ok(Self { lines: text.trim_start_matches('\u{feff}').lines(), line: 0 })
@@ -36,12 +36,12 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Where the line is that came last.
+    /// The place of the last line that was read.
     pub fn place(&self) -> String {
         format!("line {}", self.line)
     }
 
-    /// The next line, whatever it is.
+    /// The next line, comments and empty lines included.
     pub fn raw(&mut self) -> Option<&'a str> {
         self.line += 1;
         self.lines.next()
@@ -55,7 +55,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Where this is.
+    /// The place of the line.
     pub fn place(&self) -> String {
         format!("line {}", self.line)
     }
@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
     /// The next field as a number.
     pub fn number<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<T, Flaw> {
         let Some(word) = self.word() else {
-            return Err(Flaw::new(self.place(), format!("{name} is missing; is the file whole?")));
+            return Err(Flaw::new(self.place(), format!("{name} is missing; is the file complete?")));
         };
         word.parse().map_err(|e| {
             let shown: String = word.chars().take(30).collect();

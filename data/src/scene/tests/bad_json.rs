@@ -38,7 +38,7 @@ fn malformed_json_names_file_and_field() {
     assert_has(&ngp_error(|j| j["offset"] = json!([1, 2])), &["offset"]);
     assert_has(
         &ngp_error(|j| j["frames"][1]["transform_matrix"][0] = json!([9, 9, 9, 0])),
-        &["frames[1].transform_matrix", "no rotation", "01.png"],
+        &["frames[1].transform_matrix", "not a rotation", "01.png"],
     );
 }
 

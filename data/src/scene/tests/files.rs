@@ -73,7 +73,7 @@ fn what_is_listed_twice_counts_once() {
         json["frames"][5]["transform_matrix"][0][3] = json!(0.5);
     });
     let error = read(folder.path()).unwrap_err().to_string();
-    for part in ["frames[5]", "frames[2]", "images/02.png", "from another pose", "remove"] {
+    for part in ["frames[5]", "frames[2]", "images/02.png", "with another pose", "remove"] {
         assert!(error.contains(part), "{part} in {error}");
     }
 }
@@ -115,7 +115,9 @@ fn fields_of_both_formats_are_said() {
     });
     let text = said(folder.path());
     assert!(
-        text.contains("applied_transform, ply_file_path of Nerfstudio are not heeded beside aabb_scale"),
+        text.contains(
+            "Nerfstudio's applied_transform, ply_file_path are ignored because of Instant-NGP's aabb_scale"
+        ),
         "{text}"
     );
 }

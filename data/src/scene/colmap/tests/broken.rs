@@ -42,7 +42,7 @@ fn broken_binary_files_are_refused_by_place() {
         let error = flaw_after(file, |bytes| bytes[..8].copy_from_slice(&HUGE), true);
         assert!(error.contains("1152921504606846976 entries"), "{error}");
         let error = flaw_after(file, |bytes| _ = bytes.pop(), true);
-        assert!(error.contains("whole"), "{error}");
+        assert!(error.contains("complete"), "{error}");
         assert!(flaw_after(file, |bytes| bytes.push(0), true).contains("1 bytes follow"));
         assert!(flaw_after(file, |bytes| bytes.clear(), true).contains("ends here"));
     }
@@ -68,7 +68,7 @@ fn broken_binary_files_are_refused_by_place() {
         (12, &NAN[..], "image 1: its rotation"),
         (12, &[0; 8], "image 1: its rotation"),
         (44, &NAN, "image 1: its translation"),
-        (44, &FAR, "nowhere that can be computed with"),
+        (44, &FAR, "too far from the origin to compute with"),
         (68, &[9, 0, 0, 0], "image 1: was taken by camera 9, which cameras.bin does not have"),
         (72, &[0xff, 0xfe], "image 1: its name is not UTF-8"),
         (72, b"../ab", "leads out of the image folder"),
@@ -131,11 +131,11 @@ fn what_is_there_twice_is_refused() {
         let mut twice = model();
         twice.cameras.push(twice.cameras[0].clone());
         let error = outline(scene(&twice, "sparse/0", binary).path(), &LoadOptions::default()).unwrap_err();
-        assert!(error.to_string().contains("camera 7: is there twice"), "{error}");
+        assert!(error.to_string().contains("camera 7: occurs twice"), "{error}");
         let mut twice = model();
         twice.images[4].0 = twice.images[9].0;
         let error = outline(scene(&twice, "sparse/0", binary).path(), &LoadOptions::default()).unwrap_err();
-        assert!(error.to_string().contains("image 10: is there twice"), "{error}");
+        assert!(error.to_string().contains("image 10: occurs twice"), "{error}");
     }
 }
 
@@ -184,7 +184,7 @@ fn an_image_without_its_line_of_keypoints_is_told() {
         let flaw = images::from_text(text(bad).as_bytes()).unwrap_err();
         assert_eq!(flaw.place, "line 3");
         assert!(
-            flaw.problem.contains("image 1") && flaw.problem.contains("perhaps empty"),
+            flaw.problem.contains("image 1") && flaw.problem.contains("may be empty"),
             "{}",
             flaw.problem
         );

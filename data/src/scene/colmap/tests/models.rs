@@ -90,7 +90,7 @@ fn images_lie_where_they_lie() {
     assert!(scene.views[0].mask.is_some() && scene.views[1].mask.is_none());
     let said = scene.warnings.join("\n");
     assert!(
-        said.contains("1 of 2 images have no mask: that of right/1.png is masks/right/1.png.png"),
+        said.contains("1 of 2 images have no mask: name that of right/1.png masks/right/1.png.png"),
         "{said}"
     );
     // What was taken out of the full images stays out, whatever smaller copies there are.
