@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::ImageError;
 use crate::write::WriteError;
 
-/// How many views, how large, how smooth.
+/// Settings of the demo scene: number, size and smoothness of its views.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DemoConfig {
@@ -17,9 +17,9 @@ pub struct DemoConfig {
     pub train: usize,
     /// Held-out views, 0 to 10,000.
     pub test: usize,
-    /// Camera samples a pixel along each axis, 1 to 16.
+    /// Camera samples per pixel along each axis, 1 to 16.
     pub supersample: usize,
-    /// Shadow rays a camera sample along each axis of the area light, 1 to 16.
+    /// Shadow rays per camera sample along each axis of the area light, 1 to 16.
     pub shadow: usize,
 }
 
@@ -36,17 +36,23 @@ impl DemoConfig {
     /// # Errors
     /// [`DemoError::Config`] names the first field that is out of range.
     pub fn check(&self) -> Result<(), DemoError> {
-        let fields = [
+        check_ranges([
             ("resolution", self.resolution, 1, 4096),
             ("train", self.train, 1, 10_000),
             ("test", self.test, 0, 10_000),
             ("supersample", self.supersample, 1, 16),
             ("shadow", self.shadow, 1, 16),
-        ];
-        match fields.into_iter().find(|&(_, value, low, high)| value < low || value > high) {
-            Some((field, value, low, high)) => Err(DemoError::Config { field, value, low, high }),
-            None => Ok(()),
-        }
+        ])
+    }
+}
+
+/// Checks settings, each with its name, its value and the smallest and largest that are allowed.
+pub(super) fn check_ranges<const N: usize>(
+    settings: [(&'static str, usize, usize, usize); N],
+) -> Result<(), DemoError> {
+    match settings.into_iter().find(|&(_, value, low, high)| value < low || value > high) {
+        Some((field, value, low, high)) => Err(DemoError::Config { field, value, low, high }),
+        None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::error::{SceneError, field_error};
-use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat, plain_name};
+use super::listing::{Listing, SceneFormat};
 use super::splits::Split;
 use super::transforms;
 
@@ -40,18 +40,7 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
             return Err(field_error(&file.path, "aabb_scale", &format!("differs from {TRAIN_FILE}'s")));
         }
         for (index, frame) in file.frames.into_iter().enumerate() {
-            frames.push(ListedFrame {
-                image: file.folder.join(plain_name(&frame.file_path)),
-                name: frame.file_path,
-                pose: frame.pose,
-                lens: ListedLens::Fields(Box::new(frame.lens.over(&file.lens))),
-                mask: frame.mask,
-                depth: frame.depth,
-                bounds: None,
-                split: split_given.then_some(split),
-                listed_in: file.path.clone(),
-                place: format!("frames[{index}]"),
-            });
+            frames.push(frame.listed(index, split_given.then_some(split), &file.path, &file.lens));
         }
     }
     Ok(Listing {

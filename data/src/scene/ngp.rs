@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::error::{SceneError, field_error};
-use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat, plain_name};
+use super::listing::{Listing, SceneFormat, plain_name};
 use super::splits::Split;
 use super::transforms;
 
@@ -49,18 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
                 }
             },
         };
-        frames.push(ListedFrame {
-            image: file.folder.join(plain_name(&frame.file_path)),
-            name: frame.file_path,
-            pose: frame.pose,
-            lens: ListedLens::Fields(Box::new(frame.lens.over(&file.lens))),
-            mask: frame.mask,
-            depth: frame.depth,
-            bounds: None,
-            split,
-            listed_in: path.to_owned(),
-            place: format!("frames[{index}]"),
-        });
+        frames.push(frame.listed(index, split, path, &file.lens));
     }
     if frames.is_empty() {
         let problem = format!("name none of the {unused} frames; write the names as in file_path");

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::error::{SceneError, field_error};
 use super::lens_fields::LensFields;
-use super::listing::{DepthFile, Placement, plain_name};
+use super::listing::{DepthFile, ListedFrame, ListedLens, Placement, plain_name};
 use super::nerfstudio::{self, AppliedTransform};
+use super::splits::Split;
 use crate::camera::{FARTHEST, pose_from_rows};
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
@@ -23,8 +24,6 @@ const DEPTH_UNIT: f64 = 1e-3;
 #[derive(Debug)]
 pub(super) struct TransformsFile {
     pub path: PathBuf,
-    /// What images are relative to.
-    pub folder: PathBuf,
     pub lens: LensFields,
     pub placement: Placement,
     pub frames: Vec<Frame>,
@@ -47,6 +46,24 @@ pub(super) struct Frame {
     pub depth: Option<DepthFile>,
     /// What this frame overrides.
     pub lens: LensFields,
+}
+
+impl Frame {
+    /// The frame as it is listed: the `index`-th of the file at `path`, whose lens has these fields.
+    pub fn listed(self, index: usize, split: Option<Split>, path: &Path, lens: &LensFields) -> ListedFrame {
+        ListedFrame {
+            image: path.parent().unwrap_or(Path::new("")).join(plain_name(&self.file_path)),
+            name: self.file_path,
+            pose: self.pose,
+            lens: ListedLens::Fields(Box::new(self.lens.over(lens))),
+            mask: self.mask,
+            depth: self.depth,
+            bounds: None,
+            split,
+            listed_in: path.to_owned(),
+            place: format!("frames[{index}]"),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,7 +149,6 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
     let frames = head.frames.iter().enumerate().map(frame).collect::<Result<_, SceneError>>()?;
     Ok(TransformsFile {
         path: path.to_owned(),
-        folder: folder.to_owned(),
         lens,
         placement,
         frames,

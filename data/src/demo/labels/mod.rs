@@ -26,6 +26,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 use super::DemoError;
+use super::config::check_ranges;
 use crate::draws::Draws;
 use crate::labels::{Class, Labelled};
 
@@ -98,17 +99,13 @@ impl LabelDemo {
     /// # Errors
     /// [`DemoError::Config`] names the first field that is out of range.
     pub fn check(&self) -> Result<(), DemoError> {
-        let fields = [
+        check_ranges([
             ("height", self.height, 16, 2048),
             ("width", self.width, 16, 2048),
             ("train", self.train, 1, 10_000),
             ("val", self.val, 0, 10_000),
             ("shapes", self.shapes, 1, 64),
-        ];
-        match fields.into_iter().find(|&(_, value, low, high)| value < low || value > high) {
-            Some((field, value, low, high)) => Err(DemoError::Config { field, value, low, high }),
-            None => Ok(()),
-        }
+        ])
     }
 
     /// Paints an image, by any index, also beyond those that are written.
