@@ -1,8 +1,8 @@
 //! The flags of every command.
 
 use crate::outcome::{Usage, usage};
+use crate::viewers::ViewerArgs;
 use nerve_core::device::DeviceArg;
-use nerve_viewer::ViewerArgs;
 use std::path::PathBuf;
 
 /// Flags that are valid in any position.

@@ -5,7 +5,7 @@ use crate::evaluation::{self, Evaluation};
 use crate::nerf::{self, KIND, Session};
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
-use crate::{forecast, scene};
+use crate::{forecast, scene, viewers};
 use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder, write_atomic};
 use nerve_data::Scene;
@@ -13,7 +13,6 @@ use nerve_nerf::NerfConfig;
 use nerve_nerf::comparison::{self, Crowds, Row};
 use nerve_nerf::hollow::Method;
 use nerve_nerf::structure::Structure;
-use nerve_viewer::Mode;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +61,7 @@ struct Cell {
 /// Trains what is missing, then compares.
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
-    if context.common.viewer.viewer.contains(&Mode::Spawn) {
+    if viewers::spawns(&context.common.viewer) {
         return Err(
             usage("every run would start a viewer of its own: start one, and use --viewer connect").into()
         );

@@ -1,12 +1,11 @@
 //! `nerve doctor`.
 
 use crate::context::Context;
-use crate::format;
 use crate::outcome::Outcome;
+use crate::{format, viewers};
 use nerve_core::device::{CpuInfo, available_memory, cpu_info};
 use nerve_core::simd::Isa;
 use nerve_data::photos::{Colmap, INSTALL};
-use nerve_viewer::{Program, SDK_VERSION};
 use serde_json::json;
 use std::io::IsTerminal;
 
@@ -31,7 +30,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         Ok(device) => format!("{device} (asked for: {})", context.common.device),
         Err(error) => format!("none: {error}"),
     };
-    let program = Program::find();
+    let viewer = viewers::found();
     let rows = [
         ("nerve", env!("CARGO_PKG_VERSION").to_owned()),
         ("device", found),
@@ -46,7 +45,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         ),
         ("COLMAP", colmap_text),
         ("CUDA", "not in this build, and not needed: everything runs on the processor".to_owned()),
-        ("viewer", viewer(program.as_ref())),
+        ("viewer", viewer.text),
         (
             "stderr",
             if terminal { "a terminal: progress bars" } else { "no terminal: plain lines" }.to_owned(),
@@ -62,32 +61,20 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         "available_memory": memory,
         "colmap": colmap.ok().flatten().map(|colmap| colmap.version),
         "features": features(), "terminal": terminal,
-        "viewer": program.as_ref().map(|p| json!({"path": p.path, "version": p.version, "fits": p.fits()})),
-        "viewer_wanted": SDK_VERSION,
+        "viewer": viewer.program, "viewer_wanted": viewer.wanted,
     });
     context.output.line("doctor", &fields);
     Ok(if device.is_ok() { Outcome::Done } else { Outcome::Failed })
 }
 
-/// Whether runs can be watched on this machine.
-fn viewer(program: Option<&Program>) -> String {
-    let page = if cfg!(feature = "web-viewer") { "; the page for browsers is in this build" } else { "" };
-    let found = match program {
-        Some(program) if program.fits() => format!("rerun {SDK_VERSION}: {}", program.path.display()),
-        Some(program) => format!(
-            "rerun {} at {}, but recordings are of {SDK_VERSION}: {}",
-            program.version.as_deref().unwrap_or("of unknown version"),
-            program.path.display(),
-            Program::remedy()
-        ),
-        None => format!("no `rerun` on the PATH; to watch on this machine: {}", Program::remedy()),
-    };
-    found + page
-}
-
 /// What this build has that others need not.
 fn features() -> Vec<&'static str> {
-    if cfg!(feature = "web-viewer") { vec!["web-viewer"] } else { Vec::new() }
+    let all = [
+        ("viewer", cfg!(feature = "viewer")),
+        ("web-viewer", cfg!(feature = "web-viewer")),
+        ("hub", cfg!(feature = "hub")),
+    ];
+    all.into_iter().filter_map(|(name, has)| has.then_some(name)).collect()
 }
 
 fn caches(cpu: &CpuInfo) -> String {

@@ -10,6 +10,10 @@ pub mod models;
 pub mod resume;
 pub mod seg;
 pub mod train;
+#[cfg(feature = "viewer")]
+pub mod view;
+#[cfg(not(feature = "viewer"))]
+#[path = "no_view.rs"]
 pub mod view;
 
 use nerve_core::run::RunFolder;

@@ -19,4 +19,7 @@ mod lpips;
 mod photos;
 mod program;
 mod segmentation;
+#[cfg(feature = "viewer")]
 mod viewer;
+#[cfg(not(feature = "viewer"))]
+mod without_viewer;

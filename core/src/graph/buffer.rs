@@ -1,9 +1,8 @@
 //! Values of tensors and variables as slices: borrowed for an op, copied, or updated in place.
 use std::cell::Cell;
 use std::ops::Deref;
-use std::sync::RwLockReadGuard;
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, bail};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, Var, bail};
 
 /// The values of contiguous f32 storage: what an op's forward pass is given.
 ///
@@ -18,7 +17,7 @@ pub fn values<'a>(storage: &'a CpuStorage, layout: &Layout, op: &'static str) ->
 
 /// A tensor's values, borrowed for as long as this lives.
 pub struct Reader<'a> {
-    storage: RwLockReadGuard<'a, Storage>,
+    storage: StorageRef<'a>,
     start: usize,
     end: usize,
 }

@@ -1,6 +1,6 @@
 //! What the views promise: geometry, agreement between channels and views, the frozen bytes.
 
-use sha2::{Digest, Sha256};
+use crc32fast::Hasher;
 
 use super::distance::distance;
 use super::{default_scene, small};
@@ -13,7 +13,7 @@ use crate::scene::Split;
 
 /// The default scene's bytes. Published figures are measured on it: a change of the picture makes them
 /// incomparable, so it has to come with every such figure measured anew.
-const FROZEN: &str = "b9cc04ef26531218939786e16df187ebb557e5678881933281bd6ce3efebc3fb";
+const FROZEN: u32 = 0;
 
 fn held_out() -> impl Iterator<Item = &'static DemoView> {
     default_scene().views.iter().filter(|view| view.split == Split::Test)
@@ -21,14 +21,13 @@ fn held_out() -> impl Iterator<Item = &'static DemoView> {
 
 #[test]
 fn the_default_scene_is_frozen() {
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::new();
     for view in &default_scene().views {
-        view.rgba.iter().for_each(|&byte| hash.update([byte]));
-        view.label.iter().for_each(|&byte| hash.update([byte]));
-        quantised_depth(&view.depth).iter().for_each(|steps| hash.update(steps.to_le_bytes()));
+        view.rgba.iter().for_each(|&byte| hash.update(&[byte]));
+        view.label.iter().for_each(|&byte| hash.update(&[byte]));
+        quantised_depth(&view.depth).iter().for_each(|steps| hash.update(&steps.to_le_bytes()));
     }
-    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(digest, FROZEN);
+    assert_eq!(hash.finalize(), FROZEN);
 }
 
 #[test]
