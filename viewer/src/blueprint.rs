@@ -14,7 +14,8 @@ use re_sdk_types::blueprint::archetypes::{
 use re_sdk_types::blueprint::components::{BackgroundKind, PanelState, PlayState};
 use re_sdk_types::components::{Color, Colormap};
 
-use crate::record::{Eye, STEP, below, entity};
+use crate::paths::{STEP, below, entity};
+use crate::start_camera::StartCamera;
 
 /// Behind scenes, and the ground's lines.
 const BACKGROUND: [u8; 3] = [20, 23, 29];
@@ -25,7 +26,7 @@ pub(crate) struct Layout {
     blueprint: Blueprint,
     /// Paths of the views of space, within the blueprint.
     spaces: Vec<EntityPath>,
-    eye: Option<Eye>,
+    start: Option<StartCamera>,
     /// Paths of the classes' bars.
     charts: Vec<EntityPath>,
     /// Path of the confusion matrix.
@@ -69,7 +70,7 @@ impl Layout {
             let property = |name: &str| space.join(&name.into());
             draft.log(property("Background"), &background)?;
             draft.log(property("LineGrid3D"), &ground)?;
-            if let Some(Eye { position, target, up }) = self.eye {
+            if let Some(StartCamera { position, target, up }) = self.start {
                 let single = |v: [f64; 3]| v.map(|x| x as f32);
                 let eye = EyeControls3D::new().with_position(single(position));
                 let eye = eye.with_look_target(single(target)).with_eye_up(single(up));
@@ -93,7 +94,7 @@ impl Layout {
 const MOST: usize = 12;
 
 /// Of a scene: the world beside a held-out view, and how well it goes.
-pub(crate) fn scene(held_out: &[&str], eye: Option<Eye>) -> Layout {
+pub(crate) fn scene(held_out: &[&str], start: Option<StartCamera>) -> Layout {
     let mut spaces = Vec::new();
     let mut space = |name: &str, contents: &[&str]| -> ContainerLike {
         let view = Spatial3DView::new(name).with_origin("world");
@@ -149,7 +150,7 @@ pub(crate) fn scene(held_out: &[&str], eye: Option<Eye>) -> Layout {
     pages.extend(tabs);
     pages.push(Grid::new(plots).with_name("Numbers").into());
     pages.push(log());
-    Layout { blueprint: framed(Tabs::new(pages)), spaces, eye, charts: Vec::new(), matrix: None }
+    Layout { blueprint: framed(Tabs::new(pages)), spaces, start, charts: Vec::new(), matrix: None }
 }
 
 /// Of labels: a picture with its labels, and how well each class is found.
@@ -198,7 +199,7 @@ pub(crate) fn labels(pictures: &[String], bars: &[String]) -> Layout {
     let side = Vertical::new(side).with_row_shares(shares);
     let pictures = Tabs::new(pages);
     let root = Horizontal::new([pictures.into(), side.into()]).with_column_shares(vec![2.0, 1.0]);
-    Layout { blueprint: framed(root), spaces: Vec::new(), eye: None, charts, matrix }
+    Layout { blueprint: framed(root), spaces: Vec::new(), start: None, charts, matrix }
 }
 
 fn picture(title: &str, base: &EntityPath, leaf: &str) -> ContainerLike {

@@ -22,14 +22,17 @@
 //! for what is shown live, the wall clock (`log_time`).
 
 mod blueprint;
+mod identity;
 mod options;
 mod output;
 #[cfg(feature = "web-viewer")]
 mod page;
+mod paths;
 mod program;
 mod record;
 mod recording;
 mod replay;
+mod start_camera;
 mod viewer;
 
 pub use options::{Mode, Place, ViewerArgs};

@@ -13,16 +13,15 @@ use std::{
 use nerve_core::run::SinkError;
 use re_sdk::external::re_uri::ProxyUri;
 use re_sdk::grpc_server::GrpcServerSink;
-use re_sdk::log::{ChunkBatcherConfig, LogMsg};
+use re_sdk::log::LogMsg;
 use re_sdk::sink::{GrpcSink, GrpcSinkConnectionState, LogSink, SinkFlushError};
-use re_sdk::{ApplicationId, MemoryLimit, RecordingStream, RecordingStreamBuilder, ServerOptions};
+use re_sdk::{MemoryLimit, RecordingStream, ServerOptions};
 
+use crate::identity::Identity;
 use crate::options::Place;
 use crate::program::Program;
 use crate::recording::{self, FileEnd};
 
-/// Bytes that a stream may have on their way to its end.
-const IN_FLIGHT: u64 = 16 << 20;
 /// What a server remembers for viewers that come late.
 const SERVER_MEMORY: u64 = 128 << 20;
 /// How long numbers are gathered for a file, so that a plot's values lie together in it.
@@ -33,43 +32,6 @@ const LIVE_TICK: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long an attempt may take.
 const REACH: Duration = Duration::from_millis(300);
-
-/// Which recording it is.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) application: ApplicationId,
-    pub(crate) name: String,
-    /// The same wherever the recording is shown.
-    pub(crate) id: String,
-}
-
-impl Identity {
-    pub(crate) fn new(application: &str, name: &str) -> Self {
-        let application = ApplicationId::new_or_unknown(application);
-        let id = re_sdk::StoreId::random(re_sdk::StoreKind::Recording, application.clone());
-        Self { application, name: name.to_owned(), id: id.recording_id().to_string() }
-    }
-
-    /// A stream into `end`.
-    fn stream(&self, tick: Duration, end: Box<dyn LogSink>) -> Result<RecordingStream, SinkError> {
-        let batches = ChunkBatcherConfig {
-            flush_tick: tick,
-            max_bytes_in_flight: IN_FLIGHT,
-            ..ChunkBatcherConfig::DEFAULT
-        };
-        let stream = RecordingStreamBuilder::new(self.application.clone())
-            .recording_id(self.id.clone())
-            .recording_name(self.name.clone())
-            .enabled(true)
-            .batcher_config(batches)
-            .buffered()
-            .map_err(|e| SinkError::Other(e.to_string()))?;
-        stream.set_sink(end);
-        // A count of log calls tells nobody anything.
-        stream.set_log_tick_enabled(false);
-        Ok(stream)
-    }
-}
 
 /// Where a recording stream goes, and how that is.
 pub(crate) struct Output {

@@ -14,7 +14,7 @@ use re_sdk::log::{Chunk, LogMsg};
 use re_sdk::sink::{LogSink, SinkFlushError};
 use re_sdk::{StoreKind, build_info};
 
-use crate::output::Identity;
+use crate::identity::Identity;
 
 /// How an .rrd file begins.
 const MAGIC: &[u8; 4] = b"RRF2";

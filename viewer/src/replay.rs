@@ -5,8 +5,9 @@ use nerve_core::run::SinkError;
 use re_sdk::RecordingStream;
 use re_sdk::log::LogMsg;
 
+use crate::identity::Identity;
 use crate::options::Place;
-use crate::output::{Identity, Output};
+use crate::output::Output;
 use crate::recording::{contents, messages};
 
 /// A recording that is being shown.

@@ -1,9 +1,7 @@
-//! From where a person looks at a scene first.
+//! The camera that a viewer shows a scene from at first, placed by the scene's own cameras.
 use nerve_core::run::View;
 
-use super::space::{spread, up};
-
-/// How far the eye is from what it looks at, as a share of how far the cameras are.
+/// How far it is from what it looks at, as a share of how far the cameras are.
 const AWAY: f64 = 1.7;
 /// How much of that is upwards.
 const RISE: f64 = 0.5;
@@ -12,19 +10,19 @@ const AROUND: f64 = 0.4;
 /// How much the point that they look at is drawn to where it would be if they looked nowhere in common.
 const PULL: f64 = 0.02;
 
-/// An eye in the world.
+/// A camera in the world frame, which looks from `position` at `target`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Eye {
+pub(crate) struct StartCamera {
     pub(crate) position: [f64; 3],
     pub(crate) target: [f64; 3],
     /// A signed axis.
     pub(crate) up: [f64; 3],
 }
 
-impl Eye {
+impl StartCamera {
     /// Above and behind the cameras, or to the side if they are all around, so that both they and what they look at
     /// are seen. `None` if that cannot be told.
-    pub(super) fn of(views: &[View]) -> Option<Self> {
+    pub(crate) fn of(views: &[View]) -> Option<Self> {
         let (axis, sign) = up(views)?;
         let n = views.len() as f64;
         let column = |view: &View, c: usize| [0, 1, 2].map(|r| view.pose[r][c]);
@@ -60,6 +58,22 @@ impl Eye {
         let position = [0, 1, 2].map(|a| target[a] + AWAY * away * direction[a]);
         position.iter().all(|v| v.is_finite()).then_some(Self { position, target, up })
     }
+}
+
+/// The axis that is up for the cameras on average, and its sign, if any is.
+pub(crate) fn up(views: &[View]) -> Option<(usize, f64)> {
+    let mean = [0, 1, 2].map(|r| views.iter().map(|v| v.pose[r][1]).sum::<f64>());
+    let axis = (0..3).max_by(|a, b| mean[*a].abs().total_cmp(&mean[*b].abs()))?;
+    (mean[axis] != 0.0 && mean[axis].is_finite()).then(|| (axis, mean[axis].signum()))
+}
+
+/// The cameras' mean distance from their middle, in world units; of one camera, 1.
+pub(crate) fn spread(views: &[View]) -> f64 {
+    let n = views.len().max(1) as f64;
+    let middle = [0, 1, 2].map(|r| views.iter().map(|v| v.pose[r][3]).sum::<f64>() / n);
+    let distance = |v: &View| (0..3).map(|r| (v.pose[r][3] - middle[r]).powi(2)).sum::<f64>().sqrt();
+    let mean = views.iter().map(distance).sum::<f64>() / n;
+    if mean.is_finite() && mean > 0.0 { mean } else { 1.0 }
 }
 
 fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
@@ -112,34 +126,34 @@ mod tests {
     }
 
     #[test]
-    fn what_all_look_at_is_in_the_middle_and_the_eye_above_and_beyond_the_cameras() {
+    fn what_all_look_at_is_in_the_middle_and_the_start_above_and_beyond_the_cameras() {
         let at = [3.0, -2.0, 1.0];
         let around = |i: i32| {
             let (s, c) = (f64::from(i) * 0.7).sin_cos();
             looking([at[0] + 4.0 * c, at[1] + 4.0 * s, at[2] + 1.0 + 0.2 * s], at)
         };
-        let eye = Eye::of(&(0..9).map(around).collect::<Vec<_>>()).unwrap();
-        assert!(length(minus(eye.target, at)) < 0.15, "{eye:?}");
-        let away = minus(eye.position, eye.target);
-        assert!(length(away) > 6.0 && away[2] > 3.0, "{eye:?}");
-        assert_eq!(eye.up, [0.0, 0.0, 1.0]);
+        let start = StartCamera::of(&(0..9).map(around).collect::<Vec<_>>()).unwrap();
+        assert!(length(minus(start.target, at)) < 0.15, "{start:?}");
+        let away = minus(start.position, start.target);
+        assert!(length(away) > 6.0 && away[2] > 3.0, "{start:?}");
+        assert_eq!(start.up, [0.0, 0.0, 1.0]);
     }
 
     #[test]
-    fn the_eye_is_behind_cameras_that_look_one_way() {
+    fn the_start_is_behind_cameras_that_look_one_way() {
         let row = |i: i32| looking([f64::from(i), 0.0, 0.0], [f64::from(i), 5.0, 0.0]);
-        let eye = Eye::of(&(0..5).map(row).collect::<Vec<_>>()).unwrap();
+        let start = StartCamera::of(&(0..5).map(row).collect::<Vec<_>>()).unwrap();
         assert!(
-            eye.target[1] > 0.5 && eye.position[1] < 0.0 && (eye.target[0] - 2.0).abs() < 1e-6,
-            "{eye:?}"
+            start.target[1] > 0.5 && start.position[1] < 0.0 && (start.target[0] - 2.0).abs() < 1e-6,
+            "{start:?}"
         );
     }
 
     #[test]
-    fn of_no_camera_or_a_broken_one_there_is_no_eye() {
-        assert_eq!(Eye::of(&[]), None);
+    fn of_no_camera_or_a_broken_one_there_is_no_start() {
+        assert_eq!(StartCamera::of(&[]), None);
         let mut broken = looking([1.0, 0.0, 0.0], [0.0; 3]);
         broken.pose[0][3] = f64::NAN;
-        assert_eq!(Eye::of(&[broken]), None);
+        assert_eq!(StartCamera::of(&[broken]), None);
     }
 }

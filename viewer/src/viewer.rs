@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 use nerve_core::run::{Event, ReplayBuffer, Sink, SinkError};
 use re_sdk::RecordingStreamError;
 
+use crate::identity::Identity;
 use crate::options::Place;
-use crate::output::{Identity, Output};
+use crate::output::Output;
 use crate::record::Recorder;
 
 /// Bytes of pictures that are kept for a viewer that comes, or comes back.

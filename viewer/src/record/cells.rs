@@ -3,8 +3,8 @@ use re_sdk::{RecordingStream, RecordingStreamResult};
 use re_sdk_types::archetypes::Points3D;
 use re_sdk_types::components::Radius;
 
-use super::below;
 use super::pictures::viridis;
+use crate::paths::below;
 
 /// Cells that are drawn at most: evenly chosen ones of more.
 const MOST: usize = 40_000;

@@ -1,28 +1,23 @@
 //! From events to entities.
 mod cells;
-mod eye;
 mod labels;
 mod numbers;
 mod pictures;
 mod space;
 
 use std::{
-    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use nerve_core::run::{Class, Event, ImageRole, LabelRole, MapRole, View};
-use re_sdk::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
+use re_sdk::{EntityPath, RecordingStream, RecordingStreamResult};
 
 use crate::blueprint;
-pub(crate) use eye::Eye;
+use crate::paths::{STEP, TRAINING_TIME, entity, flat};
+use crate::start_camera::StartCamera;
 use labels::{Known, Labelled};
-
-/// The timelines that the recorder sets; Rerun adds the wall clock.
-pub(crate) const STEP: &str = "step";
-pub(crate) const TRAINING_TIME: &str = "training_time";
 
 /// Writes events to one recording stream.
 pub(crate) struct Recorder {
@@ -162,7 +157,7 @@ impl Recorder {
         self.photos.extend(shown.filter_map(|view| Some(self.views.get(&view.name)?.join(&"photo".into()))));
         let held_out: Vec<&str> =
             views.iter().zip(&names).filter(|(v, _)| v.held_out).map(|(_, n)| n.as_str()).collect();
-        blueprint::scene(&held_out, Eye::of(views)).send(&self.stream)?;
+        blueprint::scene(&held_out, StartCamera::of(views)).send(&self.stream)?;
         space::cameras(&self.stream, views, &names, self.side)
     }
 
@@ -206,22 +201,6 @@ fn map_leaf(role: MapRole) -> &'static str {
         MapRole::Score => "score",
         MapRole::Saliency => "saliency",
     }
-}
-
-/// `parent/child` where the child is one part, whatever characters it has.
-pub(crate) fn entity(parent: &str, child: &str) -> EntityPath {
-    EntityPath::parse_forgiving(parent).join(&EntityPath::from(vec![EntityPathPart::new(child)]))
-}
-
-/// A path below `parent`, from a `/`-separated name.
-pub(crate) fn below(parent: &str, name: &str) -> EntityPath {
-    let parts = name.split('/').filter(|part| !part.is_empty()).map(EntityPathPart::new).collect::<Vec<_>>();
-    EntityPath::parse_forgiving(parent).join(&EntityPath::from(parts))
-}
-
-/// A name as one part of a path.
-fn flat(name: &str) -> Cow<'_, str> {
-    if name.contains('/') { name.replace('/', " ").into() } else { name.into() }
 }
 
 /// The views' names without their folders, where they can still be told apart.

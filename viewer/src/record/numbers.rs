@@ -7,7 +7,7 @@ use re_sdk_types::archetypes::{BarChart, Scalars, Tensor, TextLog};
 use re_sdk_types::components::{Color, TextLogLevel};
 use re_sdk_types::datatypes::{TensorBuffer, TensorData};
 
-use super::below;
+use crate::paths::below;
 
 /// Classes that have a bar with a name each.
 const NAMED: usize = 40;

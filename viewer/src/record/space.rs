@@ -6,7 +6,9 @@ use re_sdk_types::components::{self, Color, PinholeProjection, Radius, TriangleI
 use re_sdk_types::datatypes::UVec3D;
 use re_sdk_types::view_coordinates::{Axis3, Handedness, Sign, SignedAxis3};
 
-use super::{below, entity, pictures};
+use super::pictures;
+use crate::paths::{below, entity};
+use crate::start_camera::{spread, up};
 
 /// Frustums are this long, as a share of the cameras' mean distance from their middle.
 const FRUSTUM: f64 = 0.1;
@@ -62,22 +64,6 @@ pub(super) fn cameras(
         }
     }
     Ok(())
-}
-
-/// The axis that is up for the cameras on average, and its sign, if any is.
-pub(super) fn up(views: &[View]) -> Option<(usize, f64)> {
-    let mean = [0, 1, 2].map(|r| views.iter().map(|v| v.pose[r][1]).sum::<f64>());
-    let axis = (0..3).max_by(|a, b| mean[*a].abs().total_cmp(&mean[*b].abs()))?;
-    (mean[axis] != 0.0 && mean[axis].is_finite()).then(|| (axis, mean[axis].signum()))
-}
-
-/// The cameras' mean distance from their middle, in world units; of one camera, 1.
-pub(super) fn spread(views: &[View]) -> f64 {
-    let n = views.len().max(1) as f64;
-    let middle = [0, 1, 2].map(|r| views.iter().map(|v| v.pose[r][3]).sum::<f64>() / n);
-    let distance = |v: &View| (0..3).map(|r| (v.pose[r][3] - middle[r]).powi(2)).sum::<f64>().sqrt();
-    let mean = views.iter().map(distance).sum::<f64>() / n;
-    if mean.is_finite() && mean > 0.0 { mean } else { 1.0 }
 }
 
 pub(super) fn path(stream: &RecordingStream, name: &str, points: &[[f32; 3]]) -> RecordingStreamResult<()> {

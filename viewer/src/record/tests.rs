@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::paths::below;
 
 fn view(name: &str, held_out: bool) -> View {
     View {
