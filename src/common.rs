@@ -38,7 +38,7 @@ pub struct Common {
 impl Common {
     /// Refuses `--viewer` where there is nothing to watch.
     pub fn without_viewer(&self, command: &str) -> Result<(), Usage> {
-        match self.viewer.places(Some(PathBuf::new())).map_err(usage)?.is_empty() {
+        match self.viewer.destinations(Some(PathBuf::new())).map_err(usage)?.is_empty() {
             true => Ok(()),
             false => Err(usage(format!(
                 "--viewer has no meaning for `nerve {command}`: there is nothing to watch"

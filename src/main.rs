@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    cli.common.viewer.places(Some(PathBuf::new())).map_err(usage)?;
+    cli.common.viewer.destinations(Some(PathBuf::new())).map_err(usage)?;
     let context = Context::new(cli.common)?;
     match cli.command {
         Command::Train(args) => train::run(&context, *args),

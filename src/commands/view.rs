@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use nerve_core::run::{Cancel, Delivery, DoneReason, Event, Events, RunFolder, recorded};
 use nerve_nerf::eval::{EvalOptions, evaluate};
 use nerve_nerf::{Model, publish_cameras, publish_cells, publish_held_out, publish_surface};
-use nerve_viewer::{Place, Program, Viewer, contents, replay};
+use nerve_viewer::{Destination, Program, Viewer, contents, replay};
 use nerve_vision::segmentation::{Inference, Trainer};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub struct ViewArgs {
 /// Shows a recording, or what a run has left.
 pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("view")?;
-    let places = context.common.viewer.places(None).map_err(usage)?;
+    let destinations = context.common.viewer.destinations(None).map_err(usage)?;
     let file = if args.what.is_file() {
         args.what.clone()
     } else {
@@ -64,9 +64,11 @@ pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
     let found = contents(&file)?;
     let fields = json!({"file": file, "recording": found.id, "entities": found.entities.len()});
     context.output.line("view", &fields);
-    match places.as_slice() {
-        [] | [Place::Spawn] => open(context, &file),
-        [place @ (Place::Serve(_) | Place::Connect(_))] => show(context, &file, place),
+    match destinations.as_slice() {
+        [] | [Destination::Spawn] => open(context, &file),
+        [destination @ (Destination::Serve(_) | Destination::Connect(_))] => {
+            show(context, &file, destination)
+        }
         _ => Err(usage("nerve view shows in one place: --viewer spawn, connect or serve").into()),
     }
 }
@@ -95,9 +97,9 @@ fn open(context: &Context, file: &Path) -> anyhow::Result<Outcome> {
 }
 
 /// Sends a recording to a viewer, or to all that come until Ctrl-C.
-fn show(context: &Context, file: &Path, place: &Place) -> anyhow::Result<Outcome> {
-    let shown = replay(file, place, &|text| remark(text))?;
-    if matches!(place, Place::Serve(_)) {
+fn show(context: &Context, file: &Path, destination: &Destination) -> anyhow::Result<Outcome> {
+    let shown = replay(file, destination, &|text| remark(text))?;
+    if matches!(destination, Destination::Serve(_)) {
         remark("Ctrl-C ends it");
         let cancel = context.interrupt.clean();
         while !cancel.is_cancelled() {
@@ -107,7 +109,7 @@ fn show(context: &Context, file: &Path, place: &Place) -> anyhow::Result<Outcome
         std::mem::forget(shown);
     } else {
         shown.finish()?;
-        context.output.say(format_args!("sent {} to {place}", file.display()));
+        context.output.say(format_args!("sent {} to {destination}", file.display()));
     }
     Ok(Outcome::Done)
 }
@@ -125,8 +127,8 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
     let (events, flags) = (Events::new(), &context.common.viewer);
     events.request_previews(flags.preview_request());
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let place = Place::Save(file.to_owned());
-    let viewer = Viewer::new(place, LABELS, &name, flags.viewer_size as usize, |text| remark(text));
+    let destination = Destination::Save(file.to_owned());
+    let viewer = Viewer::new(destination, LABELS, &name, flags.viewer_size as usize, |text| remark(text));
     events.attach("recording", Delivery::Lossless, viewer)?;
     events.publish(Event::Classes { classes: trainer.classes() });
     numbers.into_iter().for_each(|event| events.publish(event));
@@ -163,9 +165,9 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
     }
     let (events, flags) = (Events::new(), &context.common.viewer);
     events.request_previews(flags.preview_request());
-    let place = Place::Save(file.to_owned());
+    let destination = Destination::Save(file.to_owned());
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let viewer = Viewer::new(place, SCENES, &name, flags.viewer_size as usize, |text| remark(text));
+    let viewer = Viewer::new(destination, SCENES, &name, flags.viewer_size as usize, |text| remark(text));
     // Nothing waits for it, so nothing need be dropped.
     events.attach("recording", Delivery::Lossless, viewer)?;
     publish_cameras(model.capture(), scene.as_ref(), &events);

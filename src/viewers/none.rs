@@ -21,7 +21,7 @@ pub struct ViewerArgs {
     viewer: Off,
 }
 
-/// The one place where a run is shown.
+/// The one destination where a run is shown.
 #[derive(Clone, Copy, Debug)]
 struct Off;
 
@@ -35,7 +35,7 @@ impl FromStr for Off {
 
 impl ViewerArgs {
     /// Where to show it: nowhere.
-    pub fn places(&self, _: Option<PathBuf>) -> Result<Vec<Infallible>, String> {
+    pub fn destinations(&self, _: Option<PathBuf>) -> Result<Vec<Infallible>, String> {
         let Off = self.viewer;
         Ok(Vec::new())
     }

@@ -23,14 +23,14 @@ pub fn attach(
     recording: PathBuf,
 ) -> anyhow::Result<()> {
     let flags = &context.common.viewer;
-    let places = flags.places(Some(recording)).map_err(usage)?;
-    if !places.is_empty() {
+    let destinations = flags.destinations(Some(recording)).map_err(usage)?;
+    if !destinations.is_empty() {
         events.request_previews(flags.preview_request());
     }
-    for place in places {
-        let title = format!("viewer ({place})");
+    for destination in destinations {
+        let title = format!("viewer ({destination})");
         let side = flags.viewer_size as usize;
-        let viewer = Viewer::new(place, layout, name, side, |text| remark(text));
+        let viewer = Viewer::new(destination, layout, name, side, |text| remark(text));
         events.attach(title, Delivery::Live { bytes: WAITING }, viewer)?;
     }
     Ok(())

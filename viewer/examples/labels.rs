@@ -4,7 +4,7 @@
 use std::{borrow::Cow, path::PathBuf, time::Duration};
 
 use nerve_core::run::{Class, Delivery, DoneReason, Event, Events, ImageRole, LabelRole, Level, MapRole};
-use nerve_viewer::{Place, Viewer};
+use nerve_viewer::{Destination, Viewer};
 
 const SIZE: [usize; 2] = [320, 200];
 const CLASSES: [(&str, [u8; 3]); 7] = [
@@ -116,7 +116,8 @@ fn main() {
         std::process::exit(2);
     };
     let events = Events::new();
-    let viewer = Viewer::new(Place::Save(file), "nerve_labels", "labels", 320, |text| eprintln!("{text}"));
+    let viewer =
+        Viewer::new(Destination::Save(file), "nerve_labels", "labels", 320, |text| eprintln!("{text}"));
     if let Err(error) = events.attach("viewer", Delivery::Lossless, viewer) {
         eprintln!("{error}");
         std::process::exit(1);

@@ -35,8 +35,8 @@ mod replay;
 mod start_camera;
 mod viewer;
 
-pub use options::{Mode, Place, ViewerArgs};
+pub use options::{Destination, Mode, ViewerArgs};
 pub use program::{Program, SDK_VERSION};
 pub use recording::{Contents, Entity, RecordingError, contents};
-pub use replay::{Shown, replay};
+pub use replay::{Replay, replay};
 pub use viewer::Viewer;

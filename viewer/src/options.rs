@@ -20,7 +20,7 @@ pub enum Mode {
 
 /// Where a run is shown, once it is known which file is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// A viewer on this screen, which is started.
     Spawn,
     /// A viewer that listens at this address.
@@ -62,7 +62,7 @@ fn address(text: &str) -> Result<String, String> {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spawn => write!(f, "spawn"),
@@ -114,27 +114,27 @@ impl ViewerArgs {
     ///
     /// # Errors
     /// If `off` is given beside others, something is given twice, or there is no file for `save`.
-    pub fn places(&self, recording: Option<PathBuf>) -> Result<Vec<Place>, String> {
-        let mut places = Vec::new();
+    pub fn destinations(&self, recording: Option<PathBuf>) -> Result<Vec<Destination>, String> {
+        let mut destinations = Vec::new();
         for mode in &self.viewer {
-            let place = match mode {
-                Mode::Off if self.viewer.len() == 1 => return Ok(places),
+            let destination = match mode {
+                Mode::Off if self.viewer.len() == 1 => return Ok(destinations),
                 Mode::Off => return Err("--viewer off goes with nothing else".to_owned()),
-                Mode::Spawn => Place::Spawn,
-                Mode::Connect(url) => Place::Connect(url.clone()),
-                Mode::Serve(port) => Place::Serve(*port),
-                Mode::Save(Some(file)) => Place::Save(file.clone()),
+                Mode::Spawn => Destination::Spawn,
+                Mode::Connect(url) => Destination::Connect(url.clone()),
+                Mode::Serve(port) => Destination::Serve(*port),
+                Mode::Save(Some(file)) => Destination::Save(file.clone()),
                 Mode::Save(None) => match &recording {
-                    Some(file) => Place::Save(file.clone()),
+                    Some(file) => Destination::Save(file.clone()),
                     None => return Err("--viewer save needs a file here: save=FILE".to_owned()),
                 },
             };
-            if places.contains(&place) {
-                return Err(format!("--viewer {place} is given twice"));
+            if destinations.contains(&destination) {
+                return Err(format!("--viewer {destination} is given twice"));
             }
-            places.push(place);
+            destinations.push(destination);
         }
-        Ok(places)
+        Ok(destinations)
     }
 
     /// The pictures that training should make.
@@ -195,14 +195,17 @@ mod tests {
     #[test]
     fn several_places_but_none_twice_and_off_alone() {
         let file = || Some(PathBuf::from("run/recording.rrd"));
-        assert_eq!(args("off").places(file()).unwrap(), []);
-        let places = args("serve=1,save,save=x.rrd").places(file()).unwrap();
-        let expected =
-            [Place::Serve(Some(1)), Place::Save("run/recording.rrd".into()), Place::Save("x.rrd".into())];
-        assert_eq!(places, expected);
-        assert!(args("off,serve").places(file()).is_err());
-        assert!(args("serve,serve").places(file()).is_err());
-        assert!(args("save,save=run/recording.rrd").places(file()).is_err());
-        assert!(args("save").places(None).unwrap_err().contains("save=FILE"));
+        assert_eq!(args("off").destinations(file()).unwrap(), []);
+        let destinations = args("serve=1,save,save=x.rrd").destinations(file()).unwrap();
+        let expected = [
+            Destination::Serve(Some(1)),
+            Destination::Save("run/recording.rrd".into()),
+            Destination::Save("x.rrd".into()),
+        ];
+        assert_eq!(destinations, expected);
+        assert!(args("off,serve").destinations(file()).is_err());
+        assert!(args("serve,serve").destinations(file()).is_err());
+        assert!(args("save,save=run/recording.rrd").destinations(file()).is_err());
+        assert!(args("save").destinations(None).unwrap_err().contains("save=FILE"));
     }
 }

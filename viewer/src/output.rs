@@ -18,7 +18,7 @@ use re_sdk::sink::{GrpcSink, GrpcSinkConnectionState, LogSink, SinkFlushError};
 use re_sdk::{MemoryLimit, RecordingStream, ServerOptions};
 
 use crate::identity::Identity;
-use crate::options::Place;
+use crate::options::Destination;
 use crate::program::Program;
 use crate::recording::{self, FileEnd};
 
@@ -35,7 +35,7 @@ const REACH: Duration = Duration::from_millis(300);
 
 /// Where a recording stream goes, and how that is.
 pub(crate) struct Output {
-    place: Place,
+    destination: Destination,
     state: State,
 }
 
@@ -62,14 +62,14 @@ struct Peer {
 }
 
 impl Output {
-    pub(crate) fn new(place: Place) -> Self {
-        let state = match &place {
-            Place::Save(_) => State::File { end: None },
-            Place::Serve(_) => State::Server { page: None },
-            Place::Spawn => State::Peer(Peer::new(String::new())),
-            Place::Connect(url) => State::Peer(Peer::new(url.clone())),
+    pub(crate) fn new(destination: Destination) -> Self {
+        let state = match &destination {
+            Destination::Save(_) => State::File { end: None },
+            Destination::Serve(_) => State::Server { page: None },
+            Destination::Spawn => State::Peer(Peer::new(String::new())),
+            Destination::Connect(url) => State::Peer(Peer::new(url.clone())),
         };
-        Self { place, state }
+        Self { destination, state }
     }
 
     /// Whether what listens may come later, or go and come back.
@@ -88,13 +88,13 @@ impl Output {
         identity: &mut Identity,
         tell: &dyn Fn(&str),
     ) -> Result<Option<RecordingStream>, SinkError> {
-        match (&self.place, &mut self.state) {
-            (Place::Save(path), State::File { end }) => {
+        match (&self.destination, &mut self.state) {
+            (Destination::Save(path), State::File { end }) => {
                 let file = FileEnd::create(path, identity)?;
                 *end = Some(file.clone());
                 identity.stream(FILE_TICK, Box::new(file)).map(Some)
             }
-            (Place::Serve(port), State::Server { page }) => {
+            (Destination::Serve(port), State::Server { page }) => {
                 let port = free_port(*port)?;
                 let history = MemoryLimit::from_bytes(SERVER_MEMORY);
                 let options = ServerOptions { memory_limit: history, ..ServerOptions::default() };
@@ -105,13 +105,13 @@ impl Output {
                 *page = announce(&url, tell);
                 Ok(Some(stream))
             }
-            (Place::Spawn, State::Peer(peer)) => {
+            (Destination::Spawn, State::Peer(peer)) => {
                 if peer.started.is_none() {
                     peer.start(tell)?;
                 }
-                peer.reach(identity, &self.place, tell)
+                peer.reach(identity, &self.destination, tell)
             }
-            (_, State::Peer(peer)) => peer.reach(identity, &self.place, tell),
+            (_, State::Peer(peer)) => peer.reach(identity, &self.destination, tell),
             _ => Ok(None),
         }
     }
@@ -143,11 +143,11 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Spawn => write!(f, "the viewer that was started"),
-            Place::Connect(url) => write!(f, "the viewer at {url}"),
-            Place::Serve(_) => write!(f, "the server"),
-            Place::Save(path) => write!(f, "{}", path.display()),
+        match &self.destination {
+            Destination::Spawn => write!(f, "the viewer that was started"),
+            Destination::Connect(url) => write!(f, "the viewer at {url}"),
+            Destination::Serve(_) => write!(f, "the server"),
+            Destination::Save(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -197,7 +197,7 @@ impl Peer {
     fn reach(
         &mut self,
         identity: &Identity,
-        place: &Place,
+        destination: &Destination,
         tell: &dyn Fn(&str),
     ) -> Result<Option<RecordingStream>, SinkError> {
         self.check()?;
@@ -209,7 +209,7 @@ impl Peer {
         let reached = listens(&uri);
         self.tried = Some(Instant::now());
         if !reached {
-            if !std::mem::replace(&mut self.told, true) && *place != Place::Spawn {
+            if !std::mem::replace(&mut self.told, true) && *destination != Destination::Spawn {
                 tell(&format!(
                     "viewer: nothing listens at {} yet; training goes on and it is looked for",
                     self.url

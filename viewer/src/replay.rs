@@ -6,27 +6,27 @@ use re_sdk::RecordingStream;
 use re_sdk::log::LogMsg;
 
 use crate::identity::Identity;
-use crate::options::Place;
+use crate::options::Destination;
 use crate::output::Output;
 use crate::recording::{contents, messages};
 
 /// A recording that is being shown.
-pub struct Shown {
+pub struct Replay {
     stream: RecordingStream,
     /// The page and whatever else must live as long.
     _output: Output,
 }
 
-/// Sends a whole recording to a viewer, or to all that will connect while [`Shown`] lives.
+/// Sends a whole recording to a viewer, or to all that will connect while [`Replay`] lives.
 ///
 /// # Errors
 /// If the file is no recording, or nothing listens where it should be shown.
-pub fn replay(path: &Path, place: &Place, tell: &dyn Fn(&str)) -> Result<Shown, SinkError> {
+pub fn replay(path: &Path, destination: &Destination, tell: &dyn Fn(&str)) -> Result<Replay, SinkError> {
     let other = |error: crate::RecordingError| SinkError::Other(error.to_string());
     let found = contents(path).map_err(other)?;
     // Rerun announces the stream's own recording: it is the one that is sent.
     let mut identity = Identity { id: found.id, ..Identity::new(&found.application, "") };
-    let mut output = Output::new(place.clone());
+    let mut output = Output::new(destination.clone());
     let stream = output.open(&mut identity, tell)?;
     let stream = stream.ok_or_else(|| SinkError::Other(format!("nothing listens at {output}")))?;
     for message in messages(path).map_err(other)? {
@@ -35,10 +35,10 @@ pub fn replay(path: &Path, place: &Place, tell: &dyn Fn(&str)) -> Result<Shown, 
             stream.record_msg(message);
         }
     }
-    Ok(Shown { stream, _output: output })
+    Ok(Replay { stream, _output: output })
 }
 
-impl Shown {
+impl Replay {
     /// Waits until all of it has been sent.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use nerve_core::run::{Event, ReplayBuffer, Sink, SinkError};
 use re_sdk::RecordingStreamError;
 
 use crate::identity::Identity;
-use crate::options::Place;
+use crate::options::Destination;
 use crate::output::Output;
 use crate::record::Recorder;
 
@@ -30,18 +30,18 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// A sink for this place; nothing is opened before the first event.
+    /// A sink for this destination; nothing is opened before the first event.
     ///
     /// `application` names the kind of run: viewers keep a layout for each. `name` is what the recording is called,
     /// `side` the longest side of its pictures in pixels. `tell` hears what people should know, such as an address.
     pub fn new(
-        place: Place,
+        destination: Destination,
         application: &str,
         name: &str,
         side: usize,
         tell: impl Fn(&str) + Send + 'static,
     ) -> Self {
-        let output = Output::new(place);
+        let output = Output::new(destination);
         let past = output.comes_and_goes().then(|| ReplayBuffer::new(REPLAYED));
         let identity = Identity::new(application, name);
         Self { identity, side, output, recorder: None, past, looked: Instant::now(), tell: Box::new(tell) }

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use nerve_core::run::{Delivery, DoneReason, Event, Events, ImageRole, SinkReport};
-use nerve_viewer::{Place, Viewer, contents};
+use nerve_viewer::{Destination, Viewer, contents};
 
 use crate::events::{image, scalars, scene};
 use crate::peers::{Reader, free_port, url};
@@ -14,9 +14,9 @@ const MOST: Duration = Duration::from_millis(500);
 const END: Duration = Duration::from_millis(3500);
 
 /// Publishes many events, and ends; the slowest publication, how long the end took, and what became of the sink.
-fn soak(place: Place, many: u64) -> (Duration, Duration, SinkReport) {
+fn soak(destination: Destination, many: u64) -> (Duration, Duration, SinkReport) {
     let events = Events::new();
-    let viewer = Viewer::new(place, "nerve_scene", "test", 128, |_| {});
+    let viewer = Viewer::new(destination, "nerve_scene", "test", 128, |_| {});
     events.attach("viewer", Delivery::Live { bytes: 8 << 20 }, viewer).unwrap();
     let mut slowest = Duration::ZERO;
     for event in scene().into_iter().take(3).chain((0..many).map(|step| match step % 2 {
@@ -46,7 +46,7 @@ fn a_stuck_viewer_holds_up_nothing_and_memory_stays_bounded() {
     let stuck = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = stuck.local_addr().unwrap().port();
     let before = resident();
-    let (slowest, end, report) = soak(Place::Connect(url(port)), 10_000);
+    let (slowest, end, report) = soak(Destination::Connect(url(port)), 10_000);
     let grown = resident().saturating_sub(before);
     assert!(slowest < MOST && end < END, "{slowest:?}, {end:?}");
     assert!(report.timed_out || report.failure.is_some() || report.dropped > 0, "{report:?}");
@@ -55,7 +55,7 @@ fn a_stuck_viewer_holds_up_nothing_and_memory_stays_bounded() {
 
 #[test]
 fn a_viewer_that_never_starts_costs_nothing() {
-    let (slowest, end, report) = soak(Place::Connect(url(free_port())), 2000);
+    let (slowest, end, report) = soak(Destination::Connect(url(free_port())), 2000);
     assert!(slowest < MOST && end < END, "{slowest:?}, {end:?}");
     assert!(report.failure.is_none() && !report.timed_out, "{report:?}");
 }
@@ -64,7 +64,7 @@ fn a_viewer_that_never_starts_costs_nothing() {
 fn a_reader_of_the_server_that_is_stuck_holds_up_nothing_and_memory_stays_bounded() {
     let port = free_port();
     let events = Events::new();
-    let viewer = Viewer::new(Place::Serve(Some(port)), "nerve_scene", "test", 128, |_| {});
+    let viewer = Viewer::new(Destination::Serve(Some(port)), "nerve_scene", "test", 128, |_| {});
     events.attach("viewer", Delivery::Live { bytes: 8 << 20 }, viewer).unwrap();
     scene().into_iter().take(3).for_each(|event| events.publish(event));
     let start = Instant::now();
@@ -95,7 +95,7 @@ fn a_reader_of_the_server_that_is_stuck_holds_up_nothing_and_memory_stays_bounde
 fn a_port_that_is_taken_is_said_and_the_run_goes_on() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let (slowest, end, report) = soak(Place::Serve(Some(port)), 100);
+    let (slowest, end, report) = soak(Destination::Serve(Some(port)), 100);
     assert!(slowest < MOST && end < END, "{slowest:?}, {end:?}");
     let failure = report.failure.unwrap();
     assert!(failure.contains(&port.to_string()) && failure.contains("serve=PORT"), "{failure}");
@@ -107,14 +107,14 @@ fn a_peer_that_is_no_viewer_holds_up_nothing() {
     let port = peer.local_addr().unwrap().port();
     // It hangs up on everyone.
     std::thread::spawn(move || peer.incoming().for_each(drop));
-    let (slowest, end, report) = soak(Place::Connect(url(port)), 500);
+    let (slowest, end, report) = soak(Destination::Connect(url(port)), 500);
     assert!(slowest < MOST && end < END, "{slowest:?}, {end:?}, {report:?}");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_ends_the_recording_and_nothing_else() {
-    let (slowest, end, report) = soak(Place::Save("/dev/full".into()), 500);
+    let (slowest, end, report) = soak(Destination::Save("/dev/full".into()), 500);
     assert!(slowest < MOST && end < END, "{slowest:?}, {end:?}");
     let failure = report.failure.unwrap();
     assert!(failure.contains("/dev/full") && failure.contains("No space left"), "{failure}");
@@ -123,7 +123,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, end, report) = soak(Place::Save(folder.path().join("absent/a.rrd")), 10);
+    let (_, end, report) = soak(Destination::Save(folder.path().join("absent/a.rrd")), 10);
     assert!(end < END && report.failure.unwrap().contains("absent/a.rrd"));
 }
 
@@ -131,7 +131,7 @@ fn a_folder_that_is_not_there_is_named() {
 fn a_recording_that_was_cut_off_anywhere_is_read_up_to_there() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.rrd");
-    let (_, _, report) = soak(Place::Save(file.clone()), 60);
+    let (_, _, report) = soak(Destination::Save(file.clone()), 60);
     assert!(report.failure.is_none() && !report.timed_out, "{report:?}");
     let bytes = std::fs::read(&file).unwrap();
     let whole = contents(&file).unwrap().entities.len();

@@ -4,15 +4,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nerve_core::run::{Delivery, Event, Events, SinkReport};
-use nerve_viewer::{Place, Program, Viewer, contents, replay};
+use nerve_viewer::{Destination, Program, Viewer, contents, replay};
 
 use crate::peers::{Listener, Reader, free_port, url};
 use crate::{events, shown};
 
 /// Shows events in one place, to the end.
-fn show(place: Place, application: &str, all: Vec<Event>) -> SinkReport {
+fn show(destination: Destination, application: &str, all: Vec<Event>) -> SinkReport {
     let events = Events::new();
-    let viewer = Viewer::new(place, application, "test", 64, |_| {});
+    let viewer = Viewer::new(destination, application, "test", 64, |_| {});
     events.attach("viewer", Delivery::Live { bytes: 1 << 24 }, viewer).unwrap();
     all.into_iter().for_each(|event| events.publish(event));
     events.close(Duration::from_secs(20)).remove(0)
@@ -39,7 +39,7 @@ fn verify(file: &Path) {
 fn a_scene_is_saved_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recording.rrd");
-    clean(&show(Place::Save(file.clone()), "nerve_scene", events::scene()));
+    clean(&show(Destination::Save(file.clone()), "nerve_scene", events::scene()));
     shown::scene(&contents(&file).unwrap());
     verify(&file);
 }
@@ -48,7 +48,7 @@ fn a_scene_is_saved_whole() {
 fn labels_are_saved_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recording.rrd");
-    clean(&show(Place::Save(file.clone()), "nerve_labels", events::labels()));
+    clean(&show(Destination::Save(file.clone()), "nerve_labels", events::labels()));
     shown::labels(&contents(&file).unwrap());
     verify(&file);
 }
@@ -57,15 +57,15 @@ fn labels_are_saved_whole() {
 fn a_resumed_run_goes_on_in_its_recording() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recording.rrd");
-    let place = || Place::Save(file.clone());
-    clean(&show(place(), "nerve_scene", (1..=3).map(events::scalars).collect()));
+    let destination = || Destination::Save(file.clone());
+    clean(&show(destination(), "nerve_scene", (1..=3).map(events::scalars).collect()));
     let first = contents(&file).unwrap();
     // As after a kill: the end is torn off, a message is cut in two.
     let bytes = std::fs::read(&file).unwrap();
     let whole = bytes.len() - 2000;
     std::fs::write(&file, &bytes[..whole.max(bytes.len() / 2)]).unwrap();
     let kept = contents(&file).unwrap().entities.get("/numbers/loss").map_or(0, |e| e.rows);
-    clean(&show(place(), "nerve_scene", (4..=6).map(events::scalars).collect()));
+    clean(&show(destination(), "nerve_scene", (4..=6).map(events::scalars).collect()));
     let both = contents(&file).unwrap();
     assert_eq!(both.id, first.id, "it is one recording");
     assert_eq!(both.entities["/numbers/loss"].rows, kept + 3);
@@ -78,7 +78,7 @@ fn what_is_no_recording_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("thesis.txt");
     std::fs::write(&file, "years of work").unwrap();
-    let report = show(Place::Save(file.clone()), "nerve_scene", events::scene());
+    let report = show(Destination::Save(file.clone()), "nerve_scene", events::scene());
     assert!(report.failure.as_ref().unwrap().contains("thesis.txt"), "{report:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "years of work");
     assert!(contents(&file).unwrap_err().to_string().contains("thesis.txt"));
@@ -90,7 +90,7 @@ fn a_viewer_is_told_all_and_one_that_comes_late_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let (file, port) = (folder.path().join("told.rrd"), free_port());
     let events = Events::new();
-    let viewer = Viewer::new(Place::Connect(url(port)), "nerve_scene", "test", 64, |_| {});
+    let viewer = Viewer::new(Destination::Connect(url(port)), "nerve_scene", "test", 64, |_| {});
     events.attach("viewer", Delivery::Live { bytes: 1 << 24 }, viewer).unwrap();
     let mut all = events::scene();
     let done = all.pop().unwrap();
@@ -113,7 +113,7 @@ fn a_viewer_that_is_closed_and_opened_again_is_told_all_again() {
     let (file, port) = (folder.path().join("told.rrd"), free_port());
     let first = Listener::new(port);
     let events = Events::new();
-    let viewer = Viewer::new(Place::Connect(url(port)), "nerve_scene", "test", 64, |_| {});
+    let viewer = Viewer::new(Destination::Connect(url(port)), "nerve_scene", "test", 64, |_| {});
     events.attach("viewer", Delivery::Live { bytes: 1 << 24 }, viewer).unwrap();
     let mut all = events::scene();
     let done = all.pop().unwrap();
@@ -146,7 +146,7 @@ fn whoever_connects_to_the_server_is_told_all() {
     let (file, port) = (folder.path().join("told.rrd"), free_port());
     let (said, heard) = std::sync::mpsc::channel();
     let events = Events::new();
-    let viewer = Viewer::new(Place::Serve(Some(port)), "nerve_scene", "test", 64, move |text| {
+    let viewer = Viewer::new(Destination::Serve(Some(port)), "nerve_scene", "test", 64, move |text| {
         said.send(text.to_owned()).unwrap();
     });
     events.attach("viewer", Delivery::Live { bytes: 1 << 24 }, viewer).unwrap();
@@ -168,7 +168,7 @@ fn the_server_listens_to_this_machine_only() {
     // Every address of 127.0.0.0/8 is this machine's, but only one of them is listened on.
     let port = free_port();
     let events = Events::new();
-    let viewer = Viewer::new(Place::Serve(Some(port)), "nerve_scene", "test", 64, |_| {});
+    let viewer = Viewer::new(Destination::Serve(Some(port)), "nerve_scene", "test", 64, |_| {});
     events.attach("viewer", Delivery::Live { bytes: 1 << 24 }, viewer).unwrap();
     events.publish(events::scalars(1));
     let start = Instant::now();
@@ -184,11 +184,11 @@ fn the_server_listens_to_this_machine_only() {
 fn a_recording_is_shown_again() {
     let folder = tempfile::tempdir().unwrap();
     let (file, again) = (folder.path().join("recording.rrd"), folder.path().join("again.rrd"));
-    clean(&show(Place::Save(file.clone()), "nerve_scene", events::scene()));
+    clean(&show(Destination::Save(file.clone()), "nerve_scene", events::scene()));
     let port = free_port();
-    assert!(replay(&file, &Place::Connect(url(port)), &|_| {}).is_err(), "nobody listens");
+    assert!(replay(&file, &Destination::Connect(url(port)), &|_| {}).is_err(), "nobody listens");
     let listener = Listener::new(port);
-    replay(&file, &Place::Connect(url(port)), &|_| {}).unwrap().finish().unwrap();
+    replay(&file, &Destination::Connect(url(port)), &|_| {}).unwrap().finish().unwrap();
     listener.save(&again);
     listener.close();
     let (before, after) = (contents(&file).unwrap(), contents(&again).unwrap());
@@ -202,7 +202,7 @@ fn several_places_show_the_same() {
     let (a, b) = (folder.path().join("a.rrd"), folder.path().join("b.rrd"));
     let events = Events::new();
     for file in [&a, &b] {
-        let viewer = Viewer::new(Place::Save(file.clone()), "nerve_scene", "test", 64, |_| {});
+        let viewer = Viewer::new(Destination::Save(file.clone()), "nerve_scene", "test", 64, |_| {});
         events.attach("viewer", Delivery::Live { bytes: 1 << 24 }, viewer).unwrap();
     }
     events::scene().into_iter().for_each(|event| events.publish(event));
