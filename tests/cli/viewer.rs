@@ -132,6 +132,64 @@ fn wrong_flags_are_usage_errors() {
     assert!(stderr(&place.run(&["view", "nowhere"]).code(1)).contains("nowhere"));
 }
 
+/// The sockets that a process has open, as the kernel's tables list them: protocol, local and remote address, state.
+#[cfg(target_os = "linux")]
+fn sockets(process: u32) -> Vec<[String; 4]> {
+    let links = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten();
+    let links = links.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let own: Vec<String> = links.map(|link| link.display().to_string()).collect();
+    let mut found = Vec::new();
+    for protocol in ["tcp", "tcp6", "udp", "udp6"] {
+        let table = std::fs::read_to_string(format!("/proc/{process}/net/{protocol}")).unwrap_or_default();
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if own.contains(&format!("socket:[{}]", fields[9])) {
+                found.push([protocol, fields[1], fields[2], fields[3]].map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+/// Nothing leaves the machine: the one socket is the server's own, on the loopback, and no file is left at home, where
+/// Rerun's analytics would begin with one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_is_watched_connects_to_nobody() {
+    let place = Place::with_scene(1);
+    std::fs::create_dir(place.path("home")).unwrap();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("nerve"))
+        .args(["train", "scene", "--out", "run", "--viewer", "save,serve", "--viewer-every", "0.1"])
+        .args([&STEPS[..], &SMALL].concat())
+        .current_dir(place.path("."))
+        .env("HOME", place.path("home"))
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("XDG_DATA_HOME")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut served = false;
+    let status = loop {
+        for [protocol, local, remote, state] in sockets(child.id()) {
+            let (loopback, listens) = (local.starts_with("0100007F:"), state == "0A");
+            served |= listens;
+            assert!(
+                protocol == "tcp" && loopback && listens,
+                "{protocol} {local} to {remote}, state {state}"
+            );
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert!(status.success() && served, "{status}; the server was seen: {served}");
+    assert!(place.path("run/recording.rrd").exists());
+    let left: Vec<_> = std::fs::read_dir(place.path("home")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 /// Runs the program with only `path` to find others on.
 fn with_path(place: &Place, path: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
     let mut command = Command::cargo_bin("nerve").unwrap();

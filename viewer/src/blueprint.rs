@@ -1,4 +1,4 @@
-//! Layouts: what a person wants to see first, the rest a click away.
+//! Rerun blueprints of scenes and of labels: what a person sees first, and the rest a click away.
 use re_sdk::blueprint::{BarChartView, TensorView};
 use re_sdk::blueprint::{
     Blueprint, BlueprintActivation, BlueprintPanel, ContainerLike, Grid, Horizontal, SelectionPanel,

@@ -1,9 +1,30 @@
 //! The live viewer: a run's events as Rerun entities, laid out by a blueprint.
 //!
-//! [`Viewer`] is a [`Sink`](nerve_core::run::Sink) that shows a run in one place: a viewer that it starts or
-//! connects to, a server that viewers connect to, or a file. Several may listen to one run; each has its own
+//! [`Viewer`] is a [`Sink`](nerve_core::run::Sink) that shows a run at one [`Destination`]: a viewer that it starts
+//! or connects to, a server that viewers connect to, or a file. Several may listen to one run; each has its own
 //! thread, its own recording stream and its own bounded backlog, so that none can hold up another, let alone the
-//! training. This is the only crate that knows Rerun.
+//! training. [`replay`] shows a finished recording, [`contents`] lists what one holds. This is the only crate that
+//! knows Rerun.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use nerve_core::run::{Delivery, Event, Events};
+//! use nerve_viewer::{Destination, Viewer, contents};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let file = folder.path().join("recording.rrd");
+//! let viewer = Viewer::new(Destination::Save(file.clone()), "nerve_scene", "fox", 320, |text| eprintln!("{text}"));
+//! let events = Events::new();
+//! events.attach("viewer", Delivery::Live { bytes: 64 << 20 }, viewer)?;
+//! let values = vec![("loss".into(), 0.25)];
+//! events.publish(Event::Scalars { step: 20, elapsed: Duration::from_secs(1), values });
+//! events.close(Duration::from_secs(2));
+//! assert!(contents(&file)?.entities.contains_key("/numbers/loss"));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Entities
 //!

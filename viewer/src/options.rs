@@ -1,4 +1,4 @@
-//! The flags.
+//! The flags `--viewer*`, and the destinations that they name.
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use nerve_core::run::PreviewRequest;

@@ -1,4 +1,4 @@
-//! Where a recording stream goes.
+//! Where a recording stream goes: a file, a server, a viewer that was started or is connected to.
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},

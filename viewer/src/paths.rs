@@ -22,3 +22,15 @@ pub(crate) fn below(parent: &str, name: &str) -> EntityPath {
 pub(crate) fn flat(name: &str) -> Cow<'_, str> {
     if name.contains('/') { name.replace('/', " ").into() } else { name.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_is_one_part_of_a_path_and_any_text_a_path_of_parts() {
+        assert_eq!(entity("views", "a b/ü.png").len(), 2);
+        assert_eq!(below("numbers", "eval/psnr").to_string(), "/numbers/eval/psnr");
+        assert_eq!(below("numbers", "/odd//name").len(), 3);
+    }
+}

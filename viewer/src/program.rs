@@ -1,4 +1,4 @@
-//! The viewer's program, `rerun`.
+//! Rerun's own program, `rerun`: where it is installed, which version it has, how it is started.
 use std::{
     env, io,
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! Recordings as files: written, continued, read.
+//! Recordings as files (.rrd): written, continued, read.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,

@@ -1,4 +1,4 @@
-//! A recording, shown again.
+//! A recording (.rrd) sent to a viewer, or served to those that connect.
 use std::path::Path;
 
 use nerve_core::run::SinkError;

@@ -1,4 +1,4 @@
-//! The sink that shows a run in one place.
+//! The sink that shows a run at one destination, and tells a viewer that comes late what it missed.
 use std::time::{Duration, Instant};
 
 use nerve_core::run::{Event, ReplayBuffer, Sink, SinkError};

@@ -1,4 +1,4 @@
-//! A grid's cells as points.
+//! A grid of cells as points: the outermost cells that have a value, coloured by it.
 use re_sdk::{RecordingStream, RecordingStreamResult};
 use re_sdk_types::archetypes::Points3D;
 use re_sdk_types::components::Radius;

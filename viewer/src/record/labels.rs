@@ -1,4 +1,4 @@
-//! Labels over one annotation context.
+//! Labels as segmentation images over one annotation context, and where predictions are wrong.
 use std::{collections::HashMap, sync::Arc};
 
 use nerve_core::run::{Class, LabelRole};

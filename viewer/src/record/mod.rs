@@ -1,4 +1,4 @@
-//! From events to entities.
+//! Writes a run's events to a recording stream, as the entities that the crate's documentation lists.
 mod cells;
 mod labels;
 mod numbers;

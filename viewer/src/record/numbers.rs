@@ -1,4 +1,4 @@
-//! Scalars, histograms, bars, matrices and messages.
+//! Scalars as plots, histograms and values of classes as bars, confusion as a matrix, messages as a log.
 use std::borrow::Cow;
 
 use nerve_core::run::{Class, Level};

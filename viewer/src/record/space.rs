@@ -1,4 +1,4 @@
-//! What stands in the world: cameras, lines, points, surfaces.
+//! Cameras, lines, points and surfaces in the world frame.
 use nerve_core::run::View;
 use re_sdk::{EntityPath, RecordingStream, RecordingStreamResult};
 use re_sdk_types::archetypes::{LineStrips3D, Mesh3D, Pinhole, Points3D, Transform3D, ViewCoordinates};

@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::paths::below;
 
 fn view(name: &str, held_out: bool) -> View {
     View {
@@ -18,13 +17,6 @@ fn view(name: &str, held_out: bool) -> View {
 fn names_lose_their_folders_where_that_is_unambiguous() {
     let views = [view("train/r_0", false), view("test/r_0", true), view("a/1", false), view("b/1", false)];
     assert_eq!(short_names(&views), ["r_0", "r_0", "a 1", "b 1"]);
-}
-
-#[test]
-fn any_name_is_one_part_of_a_path_and_any_text_a_path_of_parts() {
-    assert_eq!(entity("views", "a b/ü.png").len(), 2);
-    assert_eq!(below("numbers", "eval/psnr").to_string(), "/numbers/eval/psnr");
-    assert_eq!(below("numbers", "/odd//name").len(), 3);
 }
 
 #[test]
