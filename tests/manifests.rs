@@ -67,7 +67,7 @@ fn only_the_viewer_brings_rerun_and_what_is_built_quickly() {
     let of_rerun: BTreeSet<&str> = with.difference(&without).map(|package| name(package)).collect();
     assert!(of_rerun.contains("re_types_core"), "the viewer needs Rerun");
     for (name, settings) in profiled() {
-        // Not of Rerun, but slow to build as well: colour profiles of photographs, which nothing here converts.
+        // Not of Rerun, but slow to build as well: color profiles of photographs, which nothing here converts.
         let may_be_slow = name == "moxcms" || of_rerun.contains(&*name);
         assert!(may_be_slow, "{name} has {settings}: it is not there, or not of the viewer alone");
     }

@@ -1,4 +1,4 @@
-//! A grid of cells as points: the outermost cells that have a value, coloured by it.
+//! A grid of cells as points: the outermost cells that have a value, colored by it.
 use re_sdk::{RecordingStream, RecordingStreamResult};
 use re_sdk_types::archetypes::Points3D;
 use re_sdk_types::components::Radius;

@@ -1,4 +1,4 @@
-//! Images as JPEG, depth as 16-bit images, other maps as coloured images, each shrunk to what a viewer needs.
+//! Images as JPEG, depth as 16-bit images, other maps as colored images, each shrunk to what a viewer needs.
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, RgbImage, imageops};
 use nerve_core::run::MapRole;
