@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_masks_leave_is_said() {
+    fn what_masks_leave_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         grey(&folder.path().join("half.png"), 8, 6, |x| if x < 4 { 0 } else { 255 });
         let report = inspected(folder.path(), with(1, "mask_path", "half.png"));

@@ -116,7 +116,7 @@ fn a_focal_length_in_another_unit_is_noticed() {
 }
 
 #[test]
-fn what_is_near_is_said() {
+fn the_near_plane_is_reported() {
     let report = inspected(&orbit(9, 3.0, Point3::origin()), |_| {});
     assert!(report.near.is_none() && !report.to_string().contains("nothing nearer"), "{report}");
     let folder = tempdir().unwrap();

@@ -159,7 +159,7 @@ fn run_step(
     let mut log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(io)?;
     writeln!(log, "\n$ {command:?}").map_err(io)?;
     let mut last = VecDeque::with_capacity(LAST_LINES + 1);
-    let mut hear = |line: &str| {
+    let mut on_line = |line: &str| {
         if !line.trim().is_empty() {
             last.push_back(line.to_owned());
         }
@@ -170,7 +170,7 @@ fn run_step(
             listen(step, Some(count));
         }
     };
-    match child::run(command, log, &mut hear, stop).map_err(io)? {
+    match child::run(command, log, &mut on_line, stop).map_err(io)? {
         None => Err(PhotosError::Cancelled { work: work.to_owned() }),
         Some(status) if status.success() => Ok(()),
         // The mapper also fails if the photos cannot be placed, which is not an error of the program.

@@ -1,4 +1,4 @@
-//! What is wrong is said by file, place and remedy.
+//! Errors name the file, the place and the remedy.
 
 use std::error::Error;
 use std::fs;

@@ -79,7 +79,7 @@ fn what_is_listed_twice_counts_once() {
 }
 
 #[test]
-fn masks_that_no_frame_lists_are_said() {
+fn masks_that_no_frame_lists_give_a_warning() {
     let folder = tempdir().unwrap();
     scene(folder.path(), |_| ());
     assert_eq!(said(folder.path()), "");
@@ -106,7 +106,7 @@ fn split_lists_that_overlap_are_said_and_empty_ones_are_none() {
 }
 
 #[test]
-fn fields_of_both_formats_are_said() {
+fn fields_of_both_formats_give_a_warning() {
     let folder = tempdir().unwrap();
     scene(folder.path(), |json| {
         json["aabb_scale"] = json!(4);

@@ -40,7 +40,7 @@ fn nerfstudio_split_lists() {
 }
 
 #[test]
-fn a_crop_that_is_not_applied_is_said() {
+fn a_crop_that_is_not_applied_gives_a_warning() {
     let folder = tempdir().unwrap();
     ngp_scene(folder.path(), &orbit(4, 2.0, Point3::origin()), |json| {
         json["camera_model"] = json!("OPENCV_FISHEYE");
@@ -51,7 +51,7 @@ fn a_crop_that_is_not_applied_is_said() {
 }
 
 #[test]
-fn points_that_are_not_finite_are_said() {
+fn points_that_are_not_finite_give_a_warning() {
     let folder = tempdir().unwrap();
     ngp_scene(folder.path(), &orbit(4, 2.0, Point3::origin()), |json| json["ply_file_path"] = json!("p.ply"));
     let header =

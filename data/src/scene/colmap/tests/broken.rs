@@ -171,7 +171,7 @@ fn an_image_of_another_size_is_refused() {
 
 /// Exporters leave the line out that keypoints have: every second image would go with it.
 #[test]
-fn an_image_without_its_line_of_keypoints_is_told() {
+fn an_image_without_its_line_of_keypoints_is_refused() {
     let text = |between: &str| {
         let line = |id: usize| format!("{id} 1 0 0 0 0 0 {id} 1 my photo {id}.png\n");
         let lines: Vec<String> = (1..5).map(line).collect();

@@ -57,7 +57,7 @@ fn points_follow_the_views_that_are_left() {
 }
 
 #[test]
-fn the_largest_model_is_used_and_said() {
+fn the_largest_model_is_used_with_a_warning() {
     let model = model();
     let folder = scene(&model, "sparse/10", true);
     let small = ColmapScene { images: model.images[..3].to_vec(), points: Vec::new(), ..model };
