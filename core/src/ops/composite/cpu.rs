@@ -96,6 +96,39 @@ pub fn forward(ray: RaySamples<'_>, carry: Carry, out: &mut [f32]) -> Carry {
     Carry { transmittance }
 }
 
+/// Adds the ray's values alone to `out`, as many channels as that is long; for what is composited beside [`forward`].
+#[inline]
+pub fn forward_values(ray: RaySamples<'_>, carry: Carry, out: &mut [f32]) {
+    let mut transmittance = carry.transmittance;
+    for (i, alpha) in ray.alpha.iter().enumerate() {
+        let w = transmittance * alpha;
+        for (out, c) in out.iter_mut().zip(&ray.color[i * ray.stride..]) {
+            *out += w * c;
+        }
+        transmittance *= 1.0 - alpha;
+    }
+}
+
+/// Gradients of the values that [`forward_values`] composited, written to `d_color`, and, where it is wanted, added to
+/// `worth`: what a unit of weight at each sample is worth. The transmittance in front of the ray is 1.
+#[inline]
+pub fn backward_values(
+    ray: RaySamples<'_>,
+    d_value: &[f32],
+    d_color: &mut [f32],
+    mut worth: Option<&mut [f32]>,
+) {
+    let mut transmittance = 1.0f32;
+    for (i, alpha) in ray.alpha.iter().enumerate() {
+        let (w, row) = (transmittance * alpha, i * ray.stride..i * ray.stride + d_value.len());
+        if let Some(worth) = &mut worth {
+            worth[i] += d_value.iter().zip(&ray.color[row.clone()]).map(|(g, c)| g * c).sum::<f32>();
+        }
+        d_color[row].iter_mut().zip(d_value).for_each(|(d, g)| *d = w * g);
+        transmittance *= 1.0 - alpha;
+    }
+}
+
 /// Where [`backward`] writes.
 pub struct RaySamplesGrad<'a> {
     /// `d_sigma` of each sample.

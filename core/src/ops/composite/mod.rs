@@ -12,7 +12,10 @@
 mod cpu;
 pub mod reference;
 
-pub use cpu::{Carry, RaySamples, RaySamplesGrad, absorb, backward, backward_weights, forward, kept};
+pub use cpu::{
+    Carry, RaySamples, RaySamplesGrad, absorb, backward, backward_values, backward_weights, forward,
+    forward_values, kept,
+};
 
 /// Depth and opacity follow the channels of a ray's output.
 pub const EXTRA: usize = 2;

@@ -164,3 +164,31 @@ fn the_carry_joins_stretches() {
         }
     }
 }
+
+/// Values composited apart, and weights from what they are worth: the same outputs and gradients as in one go.
+#[test]
+fn values_apart_are_values_together() {
+    let (channels, n) = (5, 13);
+    let data = Data::new(40, n, channels);
+    let alpha = data.alpha(Isa::best());
+    let mut rng = TestRng::new(41);
+    let d = narrow(&rng.normals(channels + EXTRA, 1.0));
+    let (mut whole, mut apart) = (vec![0.0; channels + EXTRA], vec![0.0; channels + EXTRA]);
+    forward(data.ray(&alpha), Carry::default(), &mut whole);
+    let bare = RaySamples { color: &[], stride: 0, ..data.ray(&alpha) };
+    forward_values(data.ray(&alpha), Carry::default(), &mut apart[..channels]);
+    forward(bare, Carry::default(), &mut apart[channels..]);
+    bit_equal(&apart, &whole).unwrap();
+    let (mut sigma, mut color) = (vec![0.0; n], vec![0.0; n * STRIDE]);
+    backward(data.ray(&alpha), &data.dt, &d, RaySamplesGrad { sigma: &mut sigma, color: &mut color });
+    let (mut d_sigma, mut d_color, mut worth) = (vec![0.0; n], vec![0.0; n * STRIDE], vec![0.0; n]);
+    backward_values(data.ray(&alpha), &d[..channels], &mut d_color, Some(&mut worth));
+    bit_equal(&d_color, &color).unwrap();
+    let grad = RaySamplesGrad { sigma: &mut d_sigma, color: &mut [] };
+    backward_weights(bare, &data.dt, &d[channels..], grad, |i, g| g + worth[i]);
+    close(&d_sigma, &widen(&sigma), 1e-5, 1e-5).unwrap();
+    // What weights do not hear of leaves their worth alone.
+    let mut quiet = vec![0.0; n * STRIDE];
+    backward_values(data.ray(&alpha), &d[..channels], &mut quiet, None);
+    bit_equal(&quiet, &color).unwrap();
+}

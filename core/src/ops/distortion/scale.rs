@@ -1,10 +1,20 @@
 //! Distances as marching sees them.
 
 /// A monotone map of distances to 0..1: linear up to `knee`, logarithmic beyond.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scale {
+    /// Infinite where there is none, which JSON has no word for: it is left out then.
+    #[serde(default = "infinite", skip_serializing_if = "is_infinite")]
     knee: f32,
     factor: f32,
+}
+
+fn infinite() -> f32 {
+    f32::INFINITY
+}
+
+fn is_infinite(knee: &f32) -> bool {
+    *knee == f32::INFINITY
 }
 
 impl Default for Scale {

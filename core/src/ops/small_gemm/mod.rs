@@ -36,6 +36,9 @@ impl Precision {
     }
 }
 
+/// The deepest product of activations with weights in bf16.
+pub const MOST_BF16_DEPTH: usize = 256;
+
 /// Columns are padded to a multiple of this.
 pub const COLUMN_PAD: usize = 16;
 

@@ -19,8 +19,7 @@ use std::sync::OnceLock;
 const SIDE: usize = 16;
 /// Values along the depth of one instruction.
 const DEEP: usize = 32;
-/// Deepest product of activations with weights.
-const MOST: usize = 256;
+use super::MOST_BF16_DEPTH as MOST;
 
 /// The right operand of a product, rounded to bf16: tiles of 16 pairs along the depth by 16 columns.
 #[derive(Clone, Debug, Default)]
