@@ -2,9 +2,8 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nerve::core::engine::{Live, Ray, Staged};
 use nerve::core::ops::hash_grid::{GridLevel, HashGridConfig, Points, backward_level, forward_level};
-use nerve::core::ops::march::{Bitfield, CELLS, SIDE, Steps, clip, march, morton};
+use nerve::core::ops::march::{Bitfield, CELLS, Live, Ray, SIDE, Staged, Steps, clip, march, morton};
 use nerve::core::ops::small_gemm::{Epilogue, Left, Shape, small_gemm};
 use nerve::core::ops::{adam, composite, sh};
 use nerve::core::params::{Values, zeros};

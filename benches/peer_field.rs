@@ -10,18 +10,16 @@ mod work;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use nerve::core::engine::{BatchEngine, Pool, Ray, TrainEngine};
+use nerve::core::engine::{Pool, TrainEngine};
 use nerve::core::metrics::{psnr_u8, quantize};
-use nerve::core::ops::march::Steps;
-use nerve::core::rng::Rng;
+use nerve::core::ops::loss::PIXEL;
+use nerve::core::ops::march::{Bitfield, Live, MOST_SAMPLES, Ray, Staged, Steps, Volume, march};
+use nerve::core::rng::{Rng, Stream, below, uniform};
+use nerve::core::simd::Isa;
 use nerve::data::demo::{self, DemoConfig};
 use nerve::data::scene::{self, LoadOptions, Scene};
 use nerve::nerf::NerfConfig;
-use nerve::nerf::config::Background;
-use nerve::nerf::field::CHANNELS;
 use nerve::nerf::occupancy::Occupancy;
-use nerve::nerf::sampler::{Occupied, Pixels, Volume};
-use nerve::nerf::views::TrainingViews;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::ffi::OsStr;
@@ -103,14 +101,14 @@ fn main() -> Result<()> {
     config.train.seed = settings.seed;
     config.train.batch_samples = settings.samples;
     let mut engine = work::engine(&config, settings.threads)?;
-    let recorded = train(&config, &settings, &scene, &mut engine)?;
-    let sparse = evaluate(&mut engine, &recorded.tests)?;
+    let recorded = train(&config, &settings, &scene, &mut *engine)?;
+    let sparse = evaluate(&mut *engine, &recorded.tests)?;
     config.train.dense_adam = true;
     let mut engine = work::engine(&config, settings.threads)?;
     for (batch, rate) in &recorded.steps {
-        engine.step(&batch.input(*rate));
+        engine.step(&batch.input(*rate))?;
     }
-    let dense = evaluate(&mut engine, &recorded.tests)?;
+    let dense = evaluate(&mut *engine, &recorded.tests)?;
     println!("{} steps of {} samples, seed {}:", settings.steps, settings.samples, settings.seed);
     println!("  ours, sparse Adam: {sparse:.2} dB");
     println!("  ours, dense Adam:  {dense:.2} dB");
@@ -138,31 +136,33 @@ fn train(
     config: &NerfConfig,
     settings: &Settings,
     scene: &Scene,
-    engine: &mut BatchEngine,
+    engine: &mut dyn TrainEngine,
 ) -> Result<Recorded> {
     let pool = Pool::new(settings.threads)?;
     let side = scene.aabb_scale;
     anyhow::ensure!(side == 1, "the batches' frame is the unit cube, not a box of side {side}");
     let steps = Steps::new(config.march.steps_per_unit, side);
     let volume = Volume { side: side as f32, steps, near: config.march.near(scene.near) };
-    let (views, rng) = (TrainingViews::new(scene), Rng::new(config.train.seed));
+    let rng = Rng::new(config.train.seed);
     let mut occupancy = Occupancy::new(side, steps, None);
     let mut rays = (settings.samples / config.march.steps_per_unit as usize).max(1);
     let mut recorded = Vec::new();
     for step in 0..settings.steps {
-        let sampler = Pixels { scene, views: &views, volume, background: Background::Random, rng, step };
-        let batch = Batch::record(rays, &sampler, &Occupied { bits: occupancy.bits(), steps });
+        let mut batch = Batch::default();
+        for index in 0..rays as u32 {
+            let (ray, target) = draw(scene, &volume, rng, step, index)?;
+            record(&mut batch, ray, target, occupancy.bits(), &steps);
+        }
         let progress = step as f64 / settings.steps as f64;
         let rate = config.train.lr * config.schedule.factor(progress) as f32;
-        let stats = engine.step(&batch.input(rate));
+        let stats = engine.step(&batch.input(rate))?;
         recorded.push((batch, rate));
         let wanted = rays as f64 * settings.samples as f64 / stats.samples.max(1) as f64;
         rays = (wanted as usize).clamp(1, 2 * rays);
         if Occupancy::is_due(step + 1, false) {
-            pool.run(|| occupancy.refresh(engine, rng, step + 1, None));
+            pool.run(|| occupancy.refresh(engine, rng, step + 1, None))?;
         }
     }
-    let marcher = Occupied { bits: occupancy.bits(), steps };
     let test = |view: &usize| -> Result<Batch> {
         let caster = scene.caster(*view).context("a held-out view has no camera")?;
         let image = &scene.views[*view].image;
@@ -171,7 +171,7 @@ fn train(
             for x in (0..image.width()).step_by(settings.stride as usize) {
                 let [r, g, b, a] = image.pixel(x, y).map(|v| f32::from(v) / 255.0);
                 let ray = volume.ray(caster.cast(f64::from(x) + 0.5, f64::from(y) + 0.5), 0.5);
-                batch.push(ray, [r, g, b, a, 1.0, 1.0, 1.0], &marcher);
+                record(&mut batch, ray, [r, g, b, a, 1.0, 1.0, 1.0], occupancy.bits(), &steps);
             }
         }
         Ok(batch)
@@ -180,18 +180,40 @@ fn train(
     Ok(Recorded { steps: recorded, tests })
 }
 
+/// A ray through a random pixel of a random training view, on a random background.
+fn draw(scene: &Scene, volume: &Volume, rng: Rng, step: u64, index: u32) -> Result<(Ray, [f32; PIXEL])> {
+    let [view, column, row, jitter] = rng.bits(Stream::Pixels, step, index);
+    let view = scene.splits.train[below(view, scene.splits.train.len() as u32) as usize];
+    let (image, caster) = (&scene.views[view].image, scene.caster(view).context("a view has no camera")?);
+    let (x, y) = (below(column, image.width()), below(row, image.height()));
+    let [r, g, b, a] = image.pixel(x, y).map(|v| f32::from(v) / 255.0);
+    let [p, q, s, _] = rng.uniform4(Stream::Background, step, index);
+    let ray = volume.ray(caster.cast(f64::from(x) + 0.5, f64::from(y) + 0.5), uniform(jitter));
+    Ok((ray, [r, g, b, a, p, q, s]))
+}
+
+/// Adds a ray with all its samples in occupied cells.
+fn record(batch: &mut Batch, ray: Ray, target: [f32; PIXEL], bits: &Bitfield, steps: &Steps) {
+    let mut staged = Staged::default();
+    if ray.near < ray.far {
+        let mut live = [Live { ray: 0, from: ray.near }];
+        march(Isa::best(), bits, steps, &[ray], &mut live, MOST_SAMPLES, &mut staged);
+    }
+    batch.push(ray, target, &staged.samples.t, &staged.samples.dt);
+}
+
 /// The mean over views of the PSNR of 8-bit colors on the batches' background.
-fn evaluate(engine: &mut BatchEngine, views: &[Batch]) -> Result<f64> {
-    const OUTPUTS: usize = CHANNELS + nerve::core::ops::composite::EXTRA;
+fn evaluate(engine: &mut dyn TrainEngine, views: &[Batch]) -> Result<f64> {
+    let outputs = engine.layout().outputs.clone();
     let mut sum = 0.0;
     for view in views {
-        let mut out = vec![0.0; view.rays().len() * OUTPUTS];
-        engine.render(view.rays(), view, 0.0, &mut out);
+        let mut out = vec![0.0; view.rays().len() * outputs.width()];
+        engine.render(view.rays(), view.source(), 0.0, &mut out)?;
         let (mut image, mut truth) = (Vec::new(), Vec::new());
-        for (out, target) in out.chunks_exact(OUTPUTS).zip(view.targets()) {
-            for c in 0..CHANNELS {
+        for (out, target) in out.chunks_exact(outputs.width()).zip(view.targets()) {
+            for (c, color) in out[outputs.heads[0].clone()].iter().enumerate() {
                 let background = target[4 + c];
-                image.push(out[c] + (1.0 - out[CHANNELS + 1]) * background);
+                image.push(color + (1.0 - out[outputs.opacity]) * background);
                 truth.push(target[3] * target[c] + (1.0 - target[3]) * background);
             }
         }

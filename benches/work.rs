@@ -2,13 +2,13 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
-use nerve::core::engine::{BatchEngine, CAPACITY, Live, Marcher, Pool, Ray, Sampler, Samples, Staged};
-use nerve::core::engine::{StepInput, StepStats, TrainEngine};
+use nerve::core::device::Device;
+use nerve::core::engine::{self, GivenSamples, Options, Pool, SampleSource, Step, StepStats, TrainEngine};
+use nerve::core::ops::loss::PIXEL;
+use nerve::core::ops::march::Ray;
 use nerve::core::rng::{Rng, Stream};
-use nerve::core::simd::Isa;
 use nerve::nerf::NerfConfig;
 use nerve::nerf::field;
-use nerve::nerf::objective::TARGETS;
 
 /// Samples per ray of [`Batch::random`].
 pub const PER_RAY: usize = 32;
@@ -17,10 +17,9 @@ pub const PER_RAY: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     rays: Vec<Ray>,
-    targets: Vec<[f32; TARGETS]>,
-    /// Per ray: where its samples end; they start where those of the ray before end.
-    ends: Vec<usize>,
-    samples: Samples,
+    /// [`PIXEL`] values a ray.
+    targets: Vec<f32>,
+    samples: GivenSamples,
 }
 
 impl Batch {
@@ -36,43 +35,19 @@ impl Batch {
             let delta: [f32; 3] = std::array::from_fn(|k| end[k] - origin[k]);
             let length = delta.iter().map(|d| d * d).sum::<f32>().sqrt().max(1e-3);
             let dt = length / PER_RAY as f32;
-            for s in 0..PER_RAY {
-                all.samples.push((s as f32 + random(4 + s as u32)[0]) * dt, dt);
-            }
+            let t: Vec<f32> = (0..PER_RAY).map(|s| (s as f32 + random(4 + s as u32)[0]) * dt).collect();
             let ([r, g, b, a], [x, y, z, _]) = (random(2), random(3));
             let ray = Ray { origin, direction: delta.map(|d| d / length), ..Ray::default() };
-            all.close(ray, [r, g, b, a, x, y, z]);
+            all.push(ray, [r, g, b, a, x, y, z], &t, &[dt; PER_RAY]);
         }
         all
     }
 
-    /// The first `rays` rays of a sampler with all their samples.
-    pub fn record(rays: usize, sampler: &dyn Sampler, marcher: &dyn Marcher) -> Self {
-        let mut all = Self::default();
-        for i in 0..rays {
-            let mut target = [0.0; TARGETS];
-            let ray = sampler.ray(i, &mut target);
-            all.push(ray, target, marcher);
-        }
-        all
-    }
-
-    /// Adds a ray with the samples that `marcher` finds.
-    pub fn push(&mut self, ray: Ray, target: [f32; TARGETS], marcher: &dyn Marcher) {
-        if ray.near < ray.far {
-            let (mut live, mut staged) = ([Live { ray: 0, from: ray.near }], Staged::default());
-            marcher.march(&[ray], &mut live, CAPACITY, &mut staged);
-            self.samples.t.extend(staged.samples.t);
-            self.samples.dt.extend(staged.samples.dt);
-        }
-        self.close(ray, target);
-    }
-
-    /// Adds a ray to which all samples since the last one belong.
-    fn close(&mut self, ray: Ray, target: [f32; TARGETS]) {
+    /// Adds a ray with its pixel and its samples: distances and lengths.
+    pub fn push(&mut self, ray: Ray, target: [f32; PIXEL], t: &[f32], dt: &[f32]) {
         self.rays.push(Ray { near: 0.0, far: f32::INFINITY, ..ray });
-        self.targets.push(target);
-        self.ends.push(self.samples.t.len());
+        self.targets.extend(target);
+        self.samples.push_ray(t, dt);
     }
 
     /// The rays.
@@ -81,69 +56,44 @@ impl Batch {
     }
 
     /// The rays' targets.
-    pub fn targets(&self) -> &[[f32; TARGETS]] {
-        &self.targets
+    pub fn targets(&self) -> &[[f32; PIXEL]] {
+        self.targets.as_chunks().0
+    }
+
+    /// Where the rays' samples are.
+    pub fn source(&self) -> SampleSource<'_> {
+        SampleSource::Given(&self.samples)
     }
 
     /// The samples of one ray.
     pub fn samples(&self, ray: usize) -> (&[f32], &[f32]) {
-        let start = if ray == 0 { 0 } else { self.ends[ray - 1] };
-        let range = start..self.ends[ray];
-        (&self.samples.t[range.clone()], &self.samples.dt[range])
+        self.samples.ray(ray)
     }
 
     /// The number of samples.
     pub fn len(&self) -> usize {
-        self.samples.t.len()
+        self.samples.len()
     }
 
     /// This batch as the input of a step.
-    pub fn input(&self, rate: f32) -> StepInput<'_> {
-        StepInput {
-            sampler: self,
-            marcher: self,
-            rays: self.rays.len(),
-            rate,
-            progress: 0.0,
-            pruning: None,
-            pose_levels: usize::MAX,
-        }
-    }
-}
-
-impl Sampler for Batch {
-    fn ray(&self, index: usize, target: &mut [f32]) -> Ray {
-        target.copy_from_slice(&self.targets[index]);
-        self.rays[index]
-    }
-}
-
-impl Marcher for Batch {
-    fn march(&self, _: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged) {
-        for l in live {
-            let (t, dt) = self.samples(l.ray as usize);
-            let first = t.partition_point(|t| *t < l.from);
-            let end = t.len().min(first + limit);
-            out.samples.t.extend_from_slice(&t[first..end]);
-            out.samples.dt.extend_from_slice(&dt[first..end]);
-            out.counts.push((end - first) as u32);
-            l.from = t.get(end).copied().unwrap_or(f32::INFINITY);
-        }
+    pub fn input(&self, rate: f32) -> Step<'_> {
+        let (rays, targets, samples) = (&self.rays, &self.targets, self.source());
+        let batch = engine::Batch::Given { rays, targets, samples };
+        Step { batch, rate, progress: 0.0, pruning: None, pose_levels: usize::MAX }
     }
 }
 
 /// The field of `config` on `threads` workers, with every sample taking part in the whole step.
-pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<BatchEngine> {
+pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<Box<dyn TrainEngine>> {
     let mut config = config.clone();
     config.march.cut = 0.0;
-    let (params, field) = field::build(&config, 1, 1)?;
-    let engine = BatchEngine::new(Isa::best(), Pool::new(threads)?, params, field);
-    Ok(engine.with_precision(config.train.precision))
+    let options = Options { pool: Pool::new(threads)? };
+    Ok(engine::open(Device::Cpu, &field::spec(&config, 1, 1), &options)?)
 }
 
 /// An engine on random batches.
 pub struct Bench {
-    engine: BatchEngine,
+    engine: Box<dyn TrainEngine>,
     batches: Vec<Batch>,
 }
 
@@ -158,8 +108,14 @@ impl Bench {
     }
 
     /// One training step.
+    ///
+    /// # Panics
+    /// If the device fails.
     pub fn step(&mut self) -> StepStats {
-        let batch = &self.batches[self.engine.params().step as usize % self.batches.len()];
-        self.engine.step(&batch.input(1e-2))
+        let batch = &self.batches[self.engine.step_count() as usize % self.batches.len()];
+        match self.engine.step(&batch.input(1e-2)) {
+            Ok(stats) => stats,
+            Err(e) => panic!("the step failed: {e}"),
+        }
     }
 }

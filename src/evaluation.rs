@@ -172,7 +172,7 @@ pub fn measure(
         ));
         return Ok(None);
     };
-    let (field, live) = Structure::of(model);
+    let (field, live) = Structure::of(model)?;
     field.draw(model, &live, &renders)?;
     let evaluation = Evaluation { split: split.name().to_owned(), report, field };
     let path = target.folder.join("eval.json");

@@ -30,7 +30,8 @@ pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
 
 /// A trainer with fresh weights.
 pub fn trainer(context: &Context, config: &NerfConfig, scene: Arc<Scene>) -> anyhow::Result<Trainer> {
-    Ok(Trainer::new(config.clone(), scene, context.common.threads)?)
+    let device = context.common.device.resolve()?;
+    Ok(Trainer::on(device, config.clone(), scene, context.common.threads)?)
 }
 
 /// How fields are opened to be looked at, with poses fitted to photographs if that is wished.

@@ -39,11 +39,11 @@ pub fn measure(config: &NerfConfig, threads: usize) -> Option<Speed> {
     config.train.time = Some(DEFAULT);
     let mut trainer = Trainer::new(config, Arc::new(scene), threads).ok()?;
     for _ in 0..WARM_UP {
-        trainer.step();
+        trainer.step().ok()?;
     }
     let (started, mut steps) = (Instant::now(), 0);
     while steps == 0 || started.elapsed() < TIME {
-        trainer.step();
+        trainer.step().ok()?;
         steps += 1;
     }
     Some(Speed { seconds_per_step: started.elapsed().as_secs_f64() / steps as f64, steps })

@@ -2,6 +2,7 @@
 pub mod checkpoint;
 pub mod device;
 pub mod engine;
+pub mod field;
 pub mod graph;
 pub mod layers;
 pub mod metrics;

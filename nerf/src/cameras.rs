@@ -14,18 +14,13 @@
 //! mean photograph. An affine map follows exposure and white balance; a code that the color network sees could, but
 //! it could also learn to show another surface to every camera, and has no neutral value for a held-out view.
 
-use crate::config::{CameraConfig, NerfConfig};
-use nerve_core::engine::CameraBlocks;
-use nerve_core::ops::{affine_color, rigid};
-use nerve_core::params::{BlockSpec, Group, Params};
-
-/// Name of the poses' block and group.
-pub const POSES: &str = "cameras.poses";
-/// Name of the colors' block and group.
-pub const COLORS: &str = "cameras.colors";
+use crate::config::CameraConfig;
+use nerve_core::params::GroupSettings;
 
 /// Learning rate of the colors, of the run's.
-pub(crate) const COLOR_RATE: f32 = 0.3;
+const COLOR_RATE: f32 = 0.3;
+/// How the colors learn.
+pub(crate) const COLOR_GROUP: GroupSettings = GroupSettings { rate: COLOR_RATE, decay: 0.0, frozen: false };
 /// The share of the run over which the poses' rate rises: a field that has seen nothing yet says nothing about poses.
 const WARM_UP: f64 = 0.01;
 /// What is left of the poses' rate at the end of the run, exponentially: poses come to rest long before the field does,
@@ -41,30 +36,18 @@ const MOST_PULLED: f64 = 0.5;
 /// Levels that poses hear of from the start.
 const COARSE: usize = 4;
 
-/// Adds the blocks that `config` asks for, for `count` cameras.
-pub(crate) fn blocks(config: &NerfConfig, params: &mut Params, count: usize) -> CameraBlocks {
-    let mut rows = |name: &str, columns: usize| {
-        let group = params.group(Group::new(name));
-        params.block(BlockSpec { name: name.to_owned(), shape: vec![count, columns], group }, |_| 0.0)
-    };
-    let c = &config.cameras;
-    let pose = c.refine_poses.then(|| rows(POSES, rigid::VALUES));
-    CameraBlocks { pose, color: c.appearance.then(|| rows(COLORS, affine_color::VALUES)) }
-}
-
 impl CameraConfig {
     /// The poses' learning rate at a point of the run.
     fn pose_rate_at(&self, progress: f64) -> f64 {
         f64::from(self.pose_rate) * (progress / WARM_UP).min(1.0) * POSE_DECAY.powf(progress)
     }
 
-    /// Learning rate and decay of the poses' group at a point of the run, whose own rate is `rate` there: a group's rate is
-    /// relative to the run's.
-    pub(crate) fn pose_group_at(&self, progress: f64, rate: f64) -> [f32; 2] {
+    /// How the poses learn at a point of the run, whose own rate is `rate` there: a group's rate is relative to the run's.
+    pub(crate) fn pose_group_at(&self, progress: f64, rate: f64) -> GroupSettings {
         let own = self.pose_rate_at(progress);
         // Not past where a camera was given, however large the rate.
         let pull = (POSE_PULL * POSE_DECAY.powf(progress)).min(MOST_PULLED / own.max(1e-12));
-        [(own / rate.max(1e-12)) as f32, pull as f32]
+        GroupSettings { rate: (own / rate.max(1e-12)) as f32, decay: pull as f32, frozen: false }
     }
 
     /// Of `all` levels, those that poses hear of at a point of the run.
@@ -89,6 +72,7 @@ pub(crate) fn centre(values: &mut [f32], columns: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::NerfConfig;
 
     #[test]
     fn levels_come_one_after_the_other() {

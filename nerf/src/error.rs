@@ -1,7 +1,8 @@
 //! What can go wrong with a field: in training, in opening, in measuring.
 
 use nerve_core::checkpoint::CheckpointError;
-use nerve_core::device::Device;
+use nerve_core::engine::EngineError;
+use nerve_core::field::SpecError;
 use nerve_core::metrics::MetricError;
 use nerve_core::metrics::lpips::LpipsError;
 use nerve_core::run::RunError;
@@ -27,8 +28,8 @@ pub enum NerfError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("fields are not computed on {0} by this build: use --device cpu")]
-    Device(Device),
+    #[error(transparent)]
+    Engine(EngineError),
     #[error("{path}: `{key}` is {value:?}, not a number: the checkpoint is damaged, take an older one")]
     Meta { path: PathBuf, key: &'static str, value: String },
     #[error("{path}: {reason}")]
@@ -56,4 +57,14 @@ pub enum NerfError {
          the last checkpoint is from before"
     )]
     Diverged { step: u64, lr: f32 },
+}
+
+impl From<EngineError> for NerfError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::State(error) => error.into(),
+            EngineError::Spec(SpecError::Grid(error)) => error.into(),
+            error => Self::Engine(error),
+        }
+    }
 }

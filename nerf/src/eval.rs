@@ -159,15 +159,16 @@ fn one(
     let (image, camera) = (&scene.views[view].image, &scene.views[view].camera);
     let (width, height) = (image.width() as usize, image.height() as usize);
     let start = Instant::now();
-    let picture = render_view(model, scene, view);
+    let picture = render_view(model, scene, view)?;
     let render_seconds = start.elapsed().as_secs_f64();
     let (truth, rendered) = (flatten(image, 1.0), picture.on(1.0));
     let name = scene.views[view].name.clone();
     let keep = scene.views[view].mask.as_ref().map(Mask::data);
     let colors = model.colors().is_some();
     let aligned = |rendered: &[u8]| psnr_where(&truth, &align(rendered, &truth, keep), keep, 3);
-    let fitted = fit_pose(model, scene, view);
-    let fitted = fitted.map(|pose| model.render_corrected(camera, Some(pose)).on(1.0));
+    let pose = fit_pose(model, scene, view)?;
+    let fitted = pose.map(|pose| model.render_corrected(camera, Some(pose))).transpose()?;
+    let fitted = fitted.map(|fitted| fitted.on(1.0));
     let fitted = fitted.map(|f| if colors { aligned(&f) } else { psnr_where(&truth, &f, keep, 3) });
     let report = ViewReport {
         psnr: psnr_where(&truth, &rendered, keep, 3)?,
@@ -194,7 +195,7 @@ fn one(
 }
 
 /// Renders a view of the scene; a training view from where its camera is now.
-pub(crate) fn render_view(model: &mut Model, scene: &Scene, view: usize) -> Rendering {
+pub(crate) fn render_view(model: &mut Model, scene: &Scene, view: usize) -> Result<Rendering, NerfError> {
     let trained = scene.splits.train.binary_search(&view).is_ok();
     let correction = trained.then(|| model.correction(&scene.views[view].name)).flatten();
     model.render_corrected(&scene.views[view].camera, correction)

@@ -4,12 +4,12 @@
 //! too. The usual protocol (BARF, Lin et al. 2021, section 4.2) measures a second time from where the photograph fits
 //! best. It is a figure of its own, beside the plain one.
 
+use crate::error::NerfError;
 use crate::model::Model;
-use crate::sampler::{Occupied, Pixels};
+use crate::trainer::POINT_SHARE;
 use crate::views::TrainingViews;
-use nerve_core::engine::{StepInput, TrainEngine};
+use nerve_core::engine::{Batch, Draw, Key, Poses, Space, Step, ViewsId};
 use nerve_core::ops::rigid::{Correction, VALUES, turn_gradient};
-use nerve_core::rng::Rng;
 use nerve_data::Scene;
 
 /// Steps of Adam.
@@ -26,40 +26,47 @@ const FIRST_STEP: u64 = 1 << 60;
 /// The correction of a view's pose with which the field shows its photograph best; the same on any number of
 /// threads. `None` where poses are neither learnt nor asked for ([`fit_poses`](crate::config::CameraConfig)), and of
 /// training views.
-pub(crate) fn fit_pose(model: &mut Model, scene: &Scene, view: usize) -> Option<Correction> {
-    let config = model.config().clone();
-    if !config.cameras.traces_rays() || scene.splits.train.binary_search(&view).is_ok() {
-        return None;
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn fit_pose(
+    model: &mut Model,
+    scene: &Scene,
+    view: usize,
+) -> Result<Option<Correction>, NerfError> {
+    if !model.config().cameras.traces_rays() || scene.splits.train.binary_search(&view).is_ok() {
+        return Ok(None);
     }
-    let (volume, progress, rng) = (model.volume, model.progress(), Rng::new(config.train.seed));
-    let mut views = TrainingViews::of(scene, &[view]);
+    let views = TrainingViews::of(scene, &[view]);
     if views.is_empty() {
-        return None;
+        return Ok(None);
     }
+    let views = model.engine.add_views(views.for_engine(scene))?;
+    let fitted = descend(model, views);
+    model.engine.remove_views(views);
+    fitted.map(Some)
+}
+
+/// Adam from where the camera was given.
+fn descend(model: &mut Model, views: ViewsId) -> Result<Correction, NerfError> {
+    let (config, progress) = (model.config().clone(), model.progress());
     let (mut x, mut m, mut v) = ([0.0f32; VALUES], [0.0f64; VALUES], [0.0f64; VALUES]);
     let mut rays = RAYS[0];
     for step in 0..STEPS {
-        views.correct(&x);
-        let sampler = Pixels {
-            scene,
-            views: &views,
-            volume,
-            background: config.train.background,
-            rng,
-            step: FIRST_STEP + step,
-        };
-        let marcher = Occupied { bits: model.occupancy.bits(), steps: volume.steps };
-        let input = StepInput {
-            sampler: &sampler,
-            marcher: &marcher,
+        let draw = Draw {
+            views,
             rays,
-            rate: 0.0,
-            progress,
-            pruning: None,
-            pose_levels: config.grid.levels,
+            key: Key { seed: config.train.seed, step: FIRST_STEP + step },
+            background: config.train.background.into(),
+            point_share: POINT_SHARE,
+            poses: Poses::Corrected(&[x]),
+            space: Space { bits: model.occupancy.bits(), volume: model.volume },
         };
+        let pose_levels = config.grid.levels;
+        let batch = Batch::Drawn(draw);
+        let input = Step { batch, rate: 0.0, progress, pruning: None, pose_levels };
         let mut sums = [[0.0; VALUES]];
-        let drawn = model.engine.trace(&input, &mut sums).samples;
+        let drawn = model.engine.trace(&input, &mut sums)?.samples;
         rays = (rays * SAMPLES / drawn.max(1)).clamp(RAYS[0], RAYS[1]);
         let [[a, b, c, shift @ ..]] = sums;
         let turn = turn_gradient(&x, [a, b, c]);
@@ -73,5 +80,5 @@ pub(crate) fn fit_pose(model: &mut Model, scene: &Scene, view: usize) -> Option<
             x[i] -= (rate * mean / (square.sqrt() + 1e-15)) as f32;
         }
     }
-    Some(Correction::new(&x))
+    Ok(Correction::new(&x))
 }

@@ -3,8 +3,8 @@
 //! Space is cut into `side^3` cells. A cell is live when at one of 8 probe points in it, the centres of its octants,
 //! the field's density (gated, where it has a gate) exceeds what makes an occupancy cell worth a sample.
 
+use crate::error::NerfError;
 use crate::model::Model;
-use nerve_core::engine::TrainEngine;
 
 /// Cells probed for an estimate.
 const SAMPLED: usize = 2048;
@@ -20,11 +20,17 @@ pub struct LiveCells {
 
 impl LiveCells {
     /// Probes every cell of a field: as many as its saliency grid has, or would have.
-    pub fn of(model: &mut Model) -> Self {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn of(model: &mut Model) -> Result<Self, NerfError> {
         let side = model.config().hollow.saliency_side;
         let all: Vec<usize> = (0..side * side * side).collect();
-        let live = all.chunks(1 << 15).flat_map(|cells| probe(model, cells)).collect();
-        Self { side, live }
+        let mut live = Vec::with_capacity(all.len());
+        for cells in all.chunks(1 << 15) {
+            live.extend(probe(model, cells)?);
+        }
+        Ok(Self { side, live })
     }
 
     /// The share of live cells.
@@ -41,7 +47,7 @@ impl LiveCells {
 }
 
 /// Which of `cells` (indices, x fastest) are live.
-fn probe(model: &mut Model, cells: &[usize]) -> Vec<bool> {
+fn probe(model: &mut Model, cells: &[usize]) -> Result<Vec<bool>, NerfError> {
     let (side, least) = (model.config().hollow.saliency_side, model.occupancy.least());
     let mut points: [Vec<f32>; 3] = std::array::from_fn(|_| Vec::with_capacity(8 * cells.len()));
     for cell in cells {
@@ -55,16 +61,17 @@ fn probe(model: &mut Model, cells: &[usize]) -> Vec<bool> {
     }
     let mut sigma = vec![0.0; points[0].len()];
     let [x, y, z] = &points;
-    model.engine.density([x, y, z], &mut sigma);
-    sigma.chunks_exact(8).map(|probes| probes.iter().any(|s| *s > least)).collect()
+    model.engine.density([x, y, z], &mut sigma)?;
+    Ok(sigma.chunks_exact(8).map(|probes| probes.iter().any(|s| *s > least)).collect())
 }
 
 /// The share of live cells, from some two thousand of them, others at every step.
-pub(crate) fn sampled_share(model: &mut Model) -> f64 {
+pub(crate) fn sampled_share(model: &mut Model) -> Result<f64, NerfError> {
     let all = model.config().hollow.saliency_side.pow(3);
     // Odd, so that it visits all rows and planes alike.
     let stride = all.div_ceil(SAMPLED) | 1;
     let first = (model.step_count() as usize).wrapping_mul(0x9e37_79b1) % stride;
     let cells: Vec<usize> = (first..all).step_by(stride).collect();
-    probe(model, &cells).iter().filter(|live| **live).count() as f64 / cells.len().max(1) as f64
+    let live = probe(model, &cells)?.into_iter().filter(|live| *live).count();
+    Ok(live as f64 / cells.len().max(1) as f64)
 }

@@ -1,17 +1,16 @@
 //! What training will take in memory, before anything is loaded.
 
 use crate::config::NerfConfig;
-use crate::field::CHANNELS;
+use crate::error::NerfError;
+use crate::field;
+use nerve_core::device::Device;
+use nerve_core::engine::{self, EngineMemory};
 use nerve_core::ops::march::CELLS;
-use nerve_core::ops::sh;
-use nerve_core::settings::SettingError;
 use nerve_data::scene::{MemoryEstimate, Outline};
 use serde::Serialize;
 
 /// Bytes of an f32.
 const VALUE: u64 = 4;
-/// Position, distance, length and ray of a sample, staged and packed.
-const PER_SAMPLE: u64 = 12;
 
 /// Memory of a training in bytes, on top of the images: an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,33 +30,18 @@ impl TrainingMemory {
     }
 }
 
-/// Estimates the memory of a training in a render box of side `aabb_scale` on `threads` workers.
+/// Estimates the memory of a training in a render box of side `aabb_scale` on `threads` workers of the processor.
 ///
 /// # Errors
-/// If the grid's extents are out of range.
-pub fn estimate(
-    config: &NerfConfig,
-    aabb_scale: u32,
-    threads: usize,
-) -> Result<TrainingMemory, SettingError> {
-    let levels = config.grid.levels()?;
-    let tables = levels.iter().map(|level| (level.entries * level.features) as u64);
-    let largest = tables.clone().max().unwrap_or(0);
-    let (tables, networks) = (tables.sum::<u64>(), mlp_values(config));
-    // Weight and two moments; a table's share a word. An average keeps, beside its values, a step for each line.
-    let moments = if config.train.dense_adam { 2 } else { 1 };
-    let average =
-        u64::from(config.train.ema.is_some()) * (tables + networks + config.hollow.cells() as u64) * 17 / 16;
-    let saliency = config.hollow.cells() as u64;
-    let values = tables * (1 + moments) + (networks + saliency) * 3 + average;
-    // Encodings of the rounds as levels and as rows, gradients as levels; samples of the rounds and of whole rays.
-    let per_sample = 3 * config.grid.outputs() as u64 + 2 * PER_SAMPLE;
+/// If the field cannot be.
+pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<TrainingMemory, NerfError> {
+    // What is learnt about cameras is nothing beside the rest.
+    let spec = field::spec(config, aabb_scale.max(1), 1);
+    let EngineMemory { parameters, batch } =
+        engine::memory(Device::Cpu, &spec, config.train.batch_samples, threads)?;
     let cascades = u64::from(aabb_scale.max(1).ilog2()) + 1;
-    Ok(TrainingMemory {
-        parameters: VALUE * values,
-        batch: VALUE * (config.train.batch_samples as u64 * per_sample + threads as u64 * largest),
-        occupancy: cascades * (VALUE * u64::from(CELLS as u32) + u64::from(CELLS as u32) / 8),
-    })
+    let occupancy = cascades * (VALUE * u64::from(CELLS as u32) + u64::from(CELLS as u32) / 8);
+    Ok(TrainingMemory { parameters, batch, occupancy })
 }
 
 /// What a training takes in all: the scene's images and everything beside them.
@@ -77,7 +61,7 @@ impl Forecast {
     ///
     /// # Errors
     /// As [`estimate`].
-    pub fn of(config: &NerfConfig, outline: &Outline, threads: usize) -> Result<Self, SettingError> {
+    pub fn of(config: &NerfConfig, outline: &Outline, threads: usize) -> Result<Self, NerfError> {
         Ok(Self { images: outline.memory(), training: estimate(config, outline.aabb_scale, threads)? })
     }
 
@@ -95,24 +79,15 @@ impl Forecast {
     }
 }
 
-/// Weights of both networks, which have no biases.
-fn mlp_values(config: &NerfConfig) -> u64 {
-    let f = &config.field;
-    let mlp = |inputs, hidden: usize, outputs| f.width * (inputs + (hidden - 1) * f.width + outputs);
-    let density = mlp(config.grid.outputs(), f.density_layers.max(1), f.geometry_features);
-    let color = mlp(sh::COEFFICIENTS + f.geometry_features, f.color_layers.max(1), CHANNELS);
-    (density + color) as u64
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::config::FieldConfig;
-    use crate::field;
     use crate::hollow::Method;
+    use nerve_core::engine::{Options, Pool};
     use nerve_core::ops::hash_grid::HashGridConfig;
-    use nerve_core::params::Params;
+    use nerve_core::params::StateData;
 
     #[test]
     fn parameters_are_those_of_the_field() {
@@ -122,19 +97,24 @@ mod tests {
                 field: FieldConfig { density_layers, color_layers, ..FieldConfig::default() },
                 ..NerfConfig::default()
             };
-            let (params, _) = field::build(&config, 1, 1).unwrap();
-            let plain = estimate(&config, 1, 2).unwrap();
-            let state = |p: &Params| -> usize {
-                p.blocks().iter().map(|b| b.weight.len() + b.m.len() + b.v.len() + b.packed.len()).sum()
+            // Every value of an engine's state is a word.
+            let state = |config: &NerfConfig| -> u64 {
+                let options = Options { pool: Pool::new(1).unwrap() };
+                let engine = engine::open(Device::Cpu, &field::spec(config, 1, 1), &options).unwrap();
+                let state = engine.state().unwrap();
+                let words = state.iter().map(|tensor| match &tensor.data {
+                    StateData::F32(values) => values.len(),
+                    StateData::U32(values) => values.len(),
+                });
+                4 * words.sum::<usize>() as u64
             };
-            assert_eq!(plain.parameters, 4 * state(&params) as u64);
+            let plain = estimate(&config, 1, 2).unwrap();
+            assert_eq!(plain.parameters, state(&config));
             config.train.dense_adam = true;
-            let (params, _) = field::build(&config, 1, 1).unwrap();
-            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
+            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, state(&config));
             config.train.dense_adam = false;
             config.hollow.method = Method::Hollow;
-            let (params, _) = field::build(&config, 1, 1).unwrap();
-            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, 4 * state(&params) as u64);
+            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, state(&config));
             config.hollow.method = Method::Plain;
             config.train.ema = Some(0.9);
             assert!(estimate(&config, 1, 2).unwrap().parameters > plain.parameters);

@@ -22,7 +22,7 @@
 //! cells are not occupied whatever their density, and because what is left is a few per cent of space, visits every
 //! [`EVERY_STEERED`] steps find more of it than those of all space every [`EVERY`].
 
-use nerve_core::engine::TrainEngine;
+use nerve_core::engine::{EngineError, TrainEngine};
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
 use nerve_core::rng::{Rng, Stream, below, uniform};
 use rayon::prelude::*;
@@ -131,7 +131,16 @@ impl Occupancy {
     }
 
     /// Refreshes the grid after `step`. Of cells that are not among the `open` ones nothing is kept.
-    pub fn refresh(&mut self, engine: &mut dyn TrainEngine, rng: Rng, step: u64, open: Option<Bitfield>) {
+    ///
+    /// # Errors
+    /// If the engine's device fails.
+    pub fn refresh(
+        &mut self,
+        engine: &mut dyn TrainEngine,
+        rng: Rng,
+        step: u64,
+        open: Option<Bitfield>,
+    ) -> Result<(), EngineError> {
         let seen = self.seen.take();
         let both = open.map(|mut open| {
             if let Some(seen) = &seen {
@@ -141,8 +150,9 @@ impl Occupancy {
             open
         });
         let steered = both.is_some();
-        self.refresh_among(engine, rng, step, both.as_ref().or(seen.as_ref()), steered);
+        let refreshed = self.refresh_among(engine, rng, step, both.as_ref().or(seen.as_ref()), steered);
         self.seen = seen;
+        refreshed
     }
 
     fn refresh_among(
@@ -152,7 +162,7 @@ impl Occupancy {
         step: u64,
         open: Option<&Bitfield>,
         steered: bool,
-    ) {
+    ) -> Result<(), EngineError> {
         let full = FULL.contains(&step);
         let partial = PARTIAL * self.bits.cascades();
         let (rounds, occupied) = ((OCCUPIED_WITHIN / EVERY) as usize, self.bits.count());
@@ -163,13 +173,14 @@ impl Occupancy {
         let mut at = 0;
         while at < total {
             let n = BATCH.min(total - at);
-            self.visit(engine, rng, step, at, n, candidates.as_ref());
+            self.visit(engine, rng, step, at, n, candidates.as_ref())?;
             at += n;
         }
         for (word, cells) in open.iter().flat_map(|o| o.words()).zip(self.density.chunks_exact_mut(64)) {
             cells.iter_mut().enumerate().filter(|(i, _)| word >> i & 1 == 0).for_each(|(_, d)| *d = 0.0);
         }
         self.threshold();
+        Ok(())
     }
 
     /// Visits cells `at .. at + n` of this refresh.
@@ -181,7 +192,7 @@ impl Occupancy {
         at: usize,
         n: usize,
         candidates: Option<&Candidates<'_>>,
-    ) {
+    ) -> Result<(), EngineError> {
         let (side, bits, all) = (self.side, &self.bits, self.density.len() as u32);
         self.cells.resize(n, 0);
         self.sigma.resize(n, 0.0);
@@ -204,12 +215,13 @@ impl Occupancy {
             },
         );
         let [x, y, z] = &self.points;
-        engine.density([x, y, z], &mut self.sigma);
+        engine.density([x, y, z], &mut self.sigma)?;
         let decay = decay(step);
         for (cell, sigma) in self.cells.iter().zip(&self.sigma) {
             let d = &mut self.density[*cell as usize];
             *d = (*d * decay).max(*sigma);
         }
+        Ok(())
     }
 
     /// The density above which a cell is occupied.

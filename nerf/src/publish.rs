@@ -3,6 +3,7 @@
 //! What is published is in the world frame.
 
 use crate::capture::{Capture, CapturedView};
+use crate::error::NerfError;
 use crate::model::Model;
 use crate::rendering::{Rendering, flatten};
 use nalgebra::Point3;
@@ -99,24 +100,32 @@ pub(crate) fn publish_pictures(
 
 /// Renderings of the held-out views and their depths, with nothing to compare them to; `seen` hears of every finished
 /// one, and of how many there are, and says whether to go on.
-pub fn publish_held_out(model: &mut Model, events: &Events, seen: &mut dyn FnMut(usize, usize) -> bool) {
+///
+/// # Errors
+/// If the device fails.
+pub fn publish_held_out(
+    model: &mut Model,
+    events: &Events,
+    seen: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<(), NerfError> {
     let held_out = model.capture().held_out();
     let views = model.capture().views.iter().filter(|view| Some(view.split) == held_out);
     let views: Vec<_> = views.map(|view| (view.name.clone(), view.camera.clone())).collect();
     for (done, (name, camera)) in views.iter().enumerate() {
         if !seen(done, views.len()) {
-            return;
+            return Ok(());
         }
-        let picture = model.render(camera);
+        let picture = model.render(camera)?;
         let compared = Compared { rendered: picture.on(1.0), truth: Vec::new(), error: Vec::new() };
         publish_pictures(model, events, name, camera, &picture, compared);
     }
     seen(views.len(), views.len());
+    Ok(())
 }
 
 /// Where the rays of a small camera end, in the colors that they see.
 pub(crate) fn publish_points(model: &mut Model, events: &Events, camera: &Camera, number: usize) {
-    let picture = model.render(camera);
+    let Ok(picture) = model.render(camera) else { return };
     let colors = picture.on(1.0);
     let (mut positions, mut seen, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     let (_, rays) = model.rays(camera);

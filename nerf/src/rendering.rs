@@ -1,16 +1,22 @@
 //! Whole pictures of a field.
 
-use crate::sampler::{Occupied, Volume};
-use nerve_core::engine::{Ray, TrainEngine};
+use nerve_core::engine::{EngineError, SampleSource, Space, TrainEngine};
 use nerve_core::metrics::quantize;
-use nerve_core::ops::composite::EXTRA;
-use nerve_core::ops::march::Bitfield;
+use nerve_core::ops::march::Ray;
 use nerve_core::ops::rigid::Correction;
 use nerve_data::{Image8, RayCaster};
 use rayon::prelude::*;
 
-/// Composited outputs per pixel: red, green, blue, depth, opacity.
-const OUTPUTS: usize = crate::field::CHANNELS + EXTRA;
+/// The columns of a pixel's composited output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Columns {
+    /// Red, followed by green and blue.
+    color: usize,
+    depth: usize,
+    opacity: usize,
+    /// How many there are.
+    all: usize,
+}
 
 /// A camera to look from.
 #[derive(Clone, Debug)]
@@ -36,38 +42,53 @@ pub struct Rendering {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Per pixel: red, green, blue (premultiplied by the opacity), depth (likewise, in unit-frame lengths), opacity.
+    /// Per pixel, in these columns: red, green, blue (premultiplied by the opacity), depth (likewise, in unit-frame
+    /// lengths), opacity, and what else the field shows.
     values: Vec<f32>,
+    columns: Columns,
 }
 
 impl Rendering {
-    /// Renders `width * height` pixels of a camera. Marching ends where less than `cut` gets through.
-    pub fn render(
+    /// Renders `width * height` pixels of a camera. Marching ends where less than `min_transmittance` gets through.
+    pub(crate) fn render(
         engine: &mut dyn TrainEngine,
-        bits: &Bitfield,
-        volume: &Volume,
-        cut: f32,
-        eye: &ViewCamera,
+        space: Space<'_>,
+        min_transmittance: f32,
+        camera: &ViewCamera,
         (width, height): (u32, u32),
-    ) -> Self {
+    ) -> Result<Self, EngineError> {
+        let (shown, outputs) = (engine.spec().photometric_head(), &engine.layout().outputs);
+        let Some(color) = shown.map(|head| outputs.heads[head].start) else {
+            return Err(EngineError::Input("the field has no head that shows colors".into()));
+        };
+        let (depth, opacity, all) = (outputs.depth, outputs.opacity, outputs.width());
         let rays: Vec<Ray> = (0..width * height)
             .into_par_iter()
             .with_min_len(4096)
             .map(|i| {
                 let (x, y) = (f64::from(i % width) + 0.5, f64::from(i / width) + 0.5);
                 // Samples in the middle of where training draws them.
-                volume.ray(eye.cast(x, y), 0.5)
+                space.volume.ray(camera.cast(x, y), 0.5)
             })
             .collect();
-        let mut values = vec![0.0; rays.len() * OUTPUTS];
-        engine.render(&rays, &Occupied { bits, steps: volume.steps }, cut, &mut values);
-        Self { width, height, values }
+        let mut values = vec![0.0; rays.len() * all];
+        engine.render(&rays, SampleSource::Space(space), min_transmittance, &mut values)?;
+        Ok(Self { width, height, values, columns: Columns { color, depth, opacity, all } })
+    }
+
+    /// Per pixel: color, depth and opacity.
+    fn pixels(&self) -> impl Iterator<Item = ([f32; 3], f32, f32)> + Clone {
+        let Columns { color, depth, opacity, all } = self.columns;
+        self.values
+            .chunks_exact(all)
+            .map(move |p| ([p[color], p[color + 1], p[color + 2]], p[depth], p[opacity]))
     }
 
     /// RGB on a background of this grey, 0 to 1.
     pub fn colors(&self, background: f32) -> Vec<f32> {
-        let pixel = |p: &[f32]| [0, 1, 2].map(|c| p[c] + (1.0 - p[4]) * background);
-        self.values.chunks_exact(OUTPUTS).flat_map(pixel).collect()
+        self.pixels()
+            .flat_map(|(color, _, opacity)| color.map(|c| c + (1.0 - opacity) * background))
+            .collect()
     }
 
     /// 8-bit RGB on a background of this grey, 0 to 1.
@@ -77,22 +98,21 @@ impl Rendering {
 
     /// Expected distances along the rays, in unit-frame lengths; 0 where next to nothing is met.
     pub fn distances(&self) -> Vec<f32> {
-        self.values.chunks_exact(OUTPUTS).map(|p| if p[4] > 1e-3 { p[3] / p[4] } else { 0.0 }).collect()
+        self.pixels().map(|(_, depth, opacity)| if opacity > 1e-3 { depth / opacity } else { 0.0 }).collect()
     }
 
     /// Expected distances from the camera in unit-frame lengths; NaN where more light gets through than not.
-    pub fn surfaces(&self) -> impl Iterator<Item = f32> {
-        self.values.chunks_exact(OUTPUTS).map(|p| if p[4] > 0.5 { p[3] / p[4] } else { f32::NAN })
+    pub fn surfaces(&self) -> impl Iterator<Item = f32> + Clone {
+        self.pixels().map(|(_, depth, opacity)| if opacity > 0.5 { depth / opacity } else { f32::NAN })
     }
 
     /// Expected depth as 8-bit grey, near is bright; what is not there is black.
     pub fn depth(&self) -> Vec<u8> {
-        let depth = |p: &[f32]| (p[4] > 0.5).then(|| p[3] / p[4]);
-        let seen: Vec<f32> = self.values.chunks_exact(OUTPUTS).filter_map(depth).collect();
-        let near = seen.iter().copied().fold(f32::INFINITY, f32::min);
-        let far = seen.iter().copied().fold(near, f32::max);
-        let grey = |p| depth(p).map_or(0.0, |d| 1.0 - 0.85 * (d - near) / (far - near).max(1e-6));
-        quantize(self.values.chunks_exact(OUTPUTS).map(grey).collect::<Vec<f32>>().as_slice())
+        let seen = self.surfaces().filter(|depth| !depth.is_nan());
+        let near = seen.clone().fold(f32::INFINITY, f32::min);
+        let far = seen.fold(near, f32::max);
+        let grey = |d: f32| if d.is_nan() { 0.0 } else { 1.0 - 0.85 * (d - near) / (far - near).max(1e-6) };
+        quantize(&self.surfaces().map(grey).collect::<Vec<f32>>())
     }
 }
 

@@ -69,13 +69,13 @@ impl Trainer {
         let mut show = Show::new(&self.model, self.scene(), events);
         self.start_clock();
         while self.progress() < 1.0 && !cancel.is_cancelled() {
-            let stats = self.step();
+            let stats = self.step()?;
             if !stats.loss.is_finite() {
                 return Err(NerfError::Diverged { step: self.step_count(), lr: self.config().train.lr });
             }
             window.add(&stats);
             if self.step_count().is_multiple_of(REPORT_EVERY) {
-                self.report(&window, events);
+                self.report(&window, events)?;
                 window = Window::new();
             }
             if eval_every.is_some_and(|every| self.step_count().is_multiple_of(every)) {
@@ -85,7 +85,10 @@ impl Trainer {
             }
             if show.is_due() {
                 self.stop_clock();
-                self.averaged(|model, _| show.show(model, events));
+                self.averaged(|model, _| {
+                    show.show(model, events);
+                    Ok::<_, NerfError>(())
+                })?;
                 self.start_clock();
             }
             if saved.elapsed() >= save_every {
@@ -94,7 +97,7 @@ impl Trainer {
             }
         }
         if window.steps > 0 {
-            self.report(&window, events);
+            self.report(&window, events)?;
         }
         self.checkpoint(checkpoint, events)?;
         self.stop_clock();
@@ -102,7 +105,8 @@ impl Trainer {
             self.averaged(|model, _| {
                 show.show(model, events);
                 publish_surface(model, events);
-            });
+                Ok::<_, NerfError>(())
+            })?;
         }
         // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
         self.tell_progress();
@@ -133,7 +137,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn report(&mut self, window: &Window, events: &Events) {
+    fn report(&mut self, window: &Window, events: &Events) -> Result<(), NerfError> {
         let (n, seconds) = (window.steps as f64, window.since.elapsed().as_secs_f64().max(1e-9));
         let loss = window.loss / n;
         let ms = |d: Duration| d.as_secs_f64() * 1e3 / n;
@@ -172,21 +176,23 @@ impl Trainer {
             values.push(("poses/mean_percent".into(), change.mean_percent));
             values.push(("poses/max_percent".into(), change.max_percent));
         }
-        if let Some((grid, pruner)) = self.model.saliency().zip(self.pruner()) {
+        let saliency = self.model.saliency()?;
+        if let Some((grid, pruner)) = saliency.as_ref().zip(self.pruner()) {
             values.push(("saliency/mean".into(), pruner.mean));
             values.push(("saliency/gamma".into(), pruner.gamma));
             values.push(("saliency/closed_share".into(), closed_share(grid)));
-            values.push(("saliency/live_share".into(), sampled_share(&mut self.model)));
+            values.push(("saliency/live_share".into(), sampled_share(&mut self.model)?));
         }
         events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
-        self.report_saliency(events);
+        if let Some(grid) = &saliency {
+            self.report_saliency(grid, events);
+        }
+        Ok(())
     }
 
     /// The saliency's histogram and the grid itself, now and then.
-    fn report_saliency(&self, events: &Events) {
-        let (Some(grid), step, elapsed) = (self.model.saliency(), self.step_count(), self.elapsed()) else {
-            return;
-        };
+    fn report_saliency(&self, grid: &[f32], events: &Events) {
+        let (step, elapsed) = (self.step_count(), self.elapsed());
         if step.is_multiple_of(HISTOGRAM_EVERY) {
             let counts = histogram(grid).to_vec().into();
             let (name, range) = ("saliency/p".into(), [0.0, 1.0]);

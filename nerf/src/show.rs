@@ -70,7 +70,8 @@ impl Show {
     pub(crate) fn show(&mut self, model: &mut Model, events: &Events) {
         let start = Instant::now();
         if let Some(preview) = &self.preview {
-            let picture = model.render(&preview.camera);
+            // What fails here fails in the next step, too.
+            let Ok(picture) = model.render(&preview.camera) else { return };
             let (rendered, truth) = (picture.on(1.0), preview.photo.clone());
             let error = differences(&truth, &rendered);
             let compared = Compared { rendered, truth, error };

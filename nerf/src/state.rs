@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::trainer::Trainer;
 use crate::{KIND, identity};
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
-use nerve_core::engine::TrainEngine;
+use nerve_core::params::StateTensor;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,11 +19,10 @@ impl Trainer {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), NerfError> {
-        let params = self.model.engine.params();
         let mut meta = identity::of(&self.model, path)?;
         meta.extend([
             ("kind".to_owned(), KIND.to_owned()),
-            ("step".to_owned(), params.step.to_string()),
+            ("step".to_owned(), self.step_count().to_string()),
             ("rays".to_owned(), self.rays.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
         ]);
@@ -31,7 +30,8 @@ impl Trainer {
             // The shortest text that reads back to the same number.
             meta.insert("gamma".to_owned(), pruner.gamma.to_string());
         }
-        let mut tensors = params.tensors();
+        let state = self.model.engine.state()?;
+        let mut tensors: Vec<_> = state.iter().map(StateTensor::tensor).collect();
         let density = self.model.occupancy.density();
         tensors.push((OCCUPANCY.to_owned(), vec![density.len()], TensorData::F32(density)));
         Ok(checkpoint::save(path, &meta, &tensors)?)
@@ -58,8 +58,9 @@ impl Trainer {
         self.rays = usize::try_from(rays).unwrap_or(usize::MAX).clamp(1, Self::MOST_RAYS);
         self.model.restore_state(&file, path)?;
         let step = self.step_count();
-        self.model.engine.params_mut().restore(&file, step)?;
-        if let (Some(mean), Some(pruner)) = (self.model.mean_saliency(), &mut self.pruner) {
+        self.model.engine.restore(&file, step)?;
+        self.model.read_cameras()?;
+        if let (Some(mean), Some(pruner)) = (self.model.mean_saliency()?, &mut self.pruner) {
             (pruner.mean, pruner.gamma) = (mean, self.model.gamma);
         }
         self.tell_progress();
@@ -71,14 +72,14 @@ impl Trainer {
 impl Model {
     /// Takes over what a checkpoint says beside the values: steps, time and pressure behind it, and the occupied cells.
     pub(crate) fn restore_state(&mut self, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
-        if self.saliency().is_some() {
+        if self.has_saliency() {
             self.gamma = parse(file, path, "gamma")?;
         }
         let step = parse(file, path, "step")?;
         self.elapsed = Duration::from_nanos(parse(file, path, "elapsed_ns")?);
         let cells = self.occupancy.density().len();
         self.occupancy.restore(file.f32(OCCUPANCY, &[cells])?, step);
-        self.engine.params_mut().step = step;
+        self.engine.set_step_count(step);
         Ok(())
     }
 }

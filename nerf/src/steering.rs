@@ -160,8 +160,8 @@ mod tests {
                 HollowConfig { method: Method::Hollow, steering, rho: 1.0, ..HollowConfig::default() };
             config.hollow = HollowConfig { saliency_side: 32, steer_from: 0.2, ..hollow };
             let mut trainer = Trainer::new(config, scene.clone(), 2).unwrap();
-            (0..stop).for_each(|_| assert!(trainer.step().loss.is_finite()));
-            let open = open_cells(trainer.model().saliency().unwrap(), 32, 1, 1.0);
+            (0..stop).for_each(|_| assert!(trainer.step().unwrap().loss.is_finite()));
+            let open = open_cells(&trainer.model().saliency().unwrap().unwrap(), 32, 1, 1.0);
             let bits = trainer.model().occupancy.bits().words().iter().zip(open.words());
             bits.map(|(bits, open)| (bits & !open).count_ones()).sum::<u32>()
         };

@@ -67,15 +67,18 @@ pub fn histogram(grid: &[f32]) -> [u64; BINS] {
 impl Structure {
     /// Looks at a field; with where it is live. A field in training is looked at through
     /// [`Trainer::averaged`](crate::Trainer::averaged).
-    pub fn of(model: &mut Model) -> (Self, LiveCells) {
-        let live = LiveCells::of(model);
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn of(model: &mut Model) -> Result<(Self, LiveCells), NerfError> {
+        let live = LiveCells::of(model)?;
         let space = Space::occupied(model.occupancy.bits(), model.volume.side);
-        let levels = &model.config().grid.levels().unwrap_or_default();
-        let saliency = model.saliency().map(|grid| Saliency {
-            mean: mean(Isa::best(), grid),
+        let levels = &model.engine.layout().levels;
+        let saliency = model.saliency()?.map(|grid| Saliency {
+            mean: mean(Isa::best(), &grid),
             gamma: model.gamma,
-            closed_share: closed_share(grid),
-            histogram: histogram(grid).map(|c| c as f64 / grid.len() as f64).to_vec(),
+            closed_share: closed_share(&grid),
+            histogram: histogram(&grid).map(|c| c as f64 / grid.len() as f64).to_vec(),
         });
         let structure = Self {
             parameters: model.parameters(),
@@ -87,7 +90,7 @@ impl Structure {
                 .map(|occupied| LevelCollisions { everywhere: evenly(&occupied), occupied })
                 .collect(),
         };
-        (structure, live)
+        Ok((structure, live))
     }
 
     /// Pictures of the saliency, of the live cells and of the collisions, in `folder`.
@@ -97,7 +100,7 @@ impl Structure {
     pub fn draw(&self, model: &Model, live: &LiveCells, folder: &Path) -> Result<(), NerfError> {
         let solid = [("live_cells.png", cells_picture::solid(live))];
         let side = model.config().hollow.saliency_side;
-        let slices = model.saliency().map(|grid| ("saliency.png", cells_picture::slices(grid, side)));
+        let slices = model.saliency()?.map(|grid| ("saliency.png", cells_picture::slices(&grid, side)));
         for (name, picture) in solid.into_iter().chain(slices) {
             let (width, height) = (picture.width as u32, picture.height as u32);
             write_png(&folder.join(name), width, height, PixelFormat::Rgb, &picture.data)?;
@@ -148,16 +151,19 @@ mod tests {
         (config.train.steps, config.train.batch_samples) = (Some(6), 1024);
         let mut trainer = Trainer::new(config, Arc::new(scene), 1).unwrap();
         for _ in 0..6 {
-            trainer.step();
+            trainer.step().unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
-        trainer.averaged(|model, _| {
-            let (field, live) = Structure::of(model);
-            field.draw(model, &live, folder.path()).unwrap();
-        });
+        let draw = |model: &mut Model, _: &_| {
+            let (field, live) = Structure::of(model)?;
+            field.draw(model, &live, folder.path())
+        };
+        trainer.averaged(draw).unwrap();
         let drawn = Image8::open(&folder.path().join("saliency.png")).unwrap();
-        let raw = cells_picture::slices(trainer.model().saliency().unwrap(), 16).data;
-        let average = trainer.averaged(|model, _| cells_picture::slices(model.saliency().unwrap(), 16).data);
+        let sliced =
+            |model: &Model| Ok::<_, NerfError>(cells_picture::slices(&model.saliency()?.unwrap(), 16).data);
+        let raw = sliced(trainer.model()).unwrap();
+        let average = trainer.averaged(|model, _| sliced(model)).unwrap();
         assert_ne!(raw, average);
         assert!(drawn.data() == average);
     }

@@ -3,16 +3,16 @@
 use crate::capture::Capture;
 use crate::config::{NerfConfig, TrainConfig};
 use crate::error::NerfError;
-use crate::field::SALIENCY;
 use crate::gauge::Gauge;
 use crate::model::{Model, Purpose};
 use crate::occupancy::Occupancy;
 use crate::pruner::Pruner;
-use crate::sampler::{Occupied, Pixels};
 use crate::steering;
 use crate::views::TrainingViews;
-use nerve_core::engine::{StepInput, StepStats, TrainEngine};
+use nerve_core::device::Device;
+use nerve_core::engine::{Batch, Draw, Key, Poses, Space, Step, StepStats, ViewsId};
 use nerve_core::ops::march::Bitfield;
+use nerve_core::params::GroupSettings;
 use nerve_core::rng::Rng;
 use nerve_data::Scene;
 use std::sync::Arc;
@@ -21,11 +21,15 @@ use std::time::{Duration, Instant};
 /// The largest share of a run given in time that one step counts for: the machine may have slept.
 const LONGEST_STRIDE: f64 = 0.01;
 
+/// The share of rays that go through pixels whose distance a point tells, where such points are learnt from.
+pub(crate) const POINT_SHARE: f32 = 0.2;
+
 /// A [`Model`] in training: beside it, the scene, and all that only training needs.
 pub struct Trainer {
     pub(crate) model: Model,
     scene: Arc<Scene>,
-    pub(crate) views: TrainingViews,
+    /// The training views, which the engine holds.
+    views: ViewsId,
     pub(crate) gauge: Gauge,
     rng: Rng,
     /// Of a field with a saliency grid.
@@ -47,7 +51,20 @@ impl Trainer {
     ///
     /// # Errors
     /// If a setting is out of range or the scene has no training view.
-    pub fn new(mut config: NerfConfig, scene: Arc<Scene>, threads: usize) -> Result<Self, NerfError> {
+    pub fn new(config: NerfConfig, scene: Arc<Scene>, threads: usize) -> Result<Self, NerfError> {
+        Self::on(Device::Cpu, config, scene, threads)
+    }
+
+    /// The same on a device.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`], and if the device is not to be had or cannot run the field.
+    pub fn on(
+        device: Device,
+        mut config: NerfConfig,
+        scene: Arc<Scene>,
+        threads: usize,
+    ) -> Result<Self, NerfError> {
         config.validate()?;
         config.schedule.validate()?;
         let mut views = TrainingViews::new(&scene);
@@ -65,14 +82,15 @@ impl Trainer {
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
         let (rng, hollow) = (Rng::new(config.train.seed), config.hollow.clone());
         let capture = Capture::of(&scene, &views);
-        let mut model = Model::new(config, capture, views.len(), threads, Purpose::Training)?;
+        let mut model = Model::new(config, capture, views.len(), (device, threads), Purpose::Training)?;
         model.limit_to_seen();
+        let held = model.engine.add_views(views.for_engine(&scene))?;
         Ok(Self {
             gauge: Gauge::new(&views.gazes()),
             rng,
-            pruner: model.mean_saliency().map(|mean| Pruner::new(&hollow, mean)),
+            pruner: model.mean_saliency()?.map(|mean| Pruner::new(&hollow, mean)),
             model,
-            views,
+            views: held,
             scene,
             rays,
             last_progress: 0.0,
@@ -92,19 +110,25 @@ impl Trainer {
 
     /// Looks at the field as it is at this point of the run, at the average of its weights where one is kept, beside
     /// the scene. Training goes on as if nobody had looked.
-    pub fn averaged<T>(&mut self, look: impl FnOnce(&mut Model, &Scene) -> T) -> T {
+    ///
+    /// # Errors
+    /// Those of looking, and if the device fails.
+    pub fn averaged<T, E: From<NerfError>>(
+        &mut self,
+        look: impl FnOnce(&mut Model, &Scene) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.tell_progress();
-        self.model.engine.params_mut().swap_average();
+        self.model.swap_average().map_err(NerfError::from)?;
         let seen = look(&mut self.model, &self.scene);
-        self.model.engine.params_mut().swap_average();
+        self.model.swap_average().map_err(NerfError::from)?;
         seen
     }
 
     /// The occupancy cells that the saliency grid leaves open.
-    fn open_cells(&self) -> Option<Bitfield> {
+    fn open_cells(&self) -> Result<Option<Bitfield>, NerfError> {
         let (side, cascades) = (self.config().hollow.saliency_side, self.model.occupancy.bits().cascades());
         let box_side = self.model.volume.side;
-        self.model.saliency().map(|grid| steering::open_cells(grid, side, cascades, box_side))
+        Ok(self.model.saliency()?.map(|grid| steering::open_cells(&grid, side, cascades, box_side)))
     }
 
     /// The pruner of a field with a saliency grid.
@@ -113,33 +137,33 @@ impl Trainer {
     }
 
     /// One training step, and the occupancy refresh that follows it.
-    pub fn step(&mut self) -> StepStats {
-        let pool = self.model.pool.clone();
-        pool.run(|| self.step_here())
-    }
-
-    fn step_here(&mut self) -> StepStats {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self) -> Result<StepStats, NerfError> {
         let (step, rays, progress) = (self.step_count(), self.rays, self.progress());
         self.pace_saliency(progress);
         self.prepare_cameras(progress);
         let config = self.model.config();
-        let sampler = Pixels {
-            scene: &self.scene,
-            views: &self.views,
-            volume: self.model.volume,
-            background: config.train.background,
-            rng: self.rng,
-            step,
+        let draw = Draw {
+            views: self.views,
+            rays,
+            key: Key { seed: self.rng.seed, step },
+            background: config.train.background.into(),
+            point_share: POINT_SHARE,
+            poses: Poses::Learnt,
+            space: Space { bits: self.model.occupancy.bits(), volume: self.model.volume },
         };
-        let rate = config.train.lr * config.schedule.factor(progress) as f32;
-        let pruning = self.pruner.as_ref().and_then(|p| p.slope(progress));
-        let pose_levels = config.cameras.levels_at(progress, config.grid.levels);
+        let input = Step {
+            batch: Batch::Drawn(draw),
+            rate: config.train.lr * config.schedule.factor(progress) as f32,
+            progress,
+            pruning: self.pruner.as_ref().and_then(|p| p.slope(progress)),
+            pose_levels: config.cameras.levels_at(progress, config.grid.levels),
+        };
         let (batch_samples, steers) = (config.train.batch_samples, config.hollow.steers(progress));
-        let marcher = Occupied { bits: self.model.occupancy.bits(), steps: self.model.volume.steps };
-        let input =
-            StepInput { sampler: &sampler, marcher: &marcher, rays, rate, progress, pruning, pose_levels };
-        let stats = self.model.engine.step(&input);
-        self.anchor_cameras();
+        let stats = self.model.engine.step(&input)?;
+        self.anchor_cameras()?;
         if let Some(pruner) = &mut self.pruner {
             pruner.follow(stats.saliency, progress);
             self.model.gamma = pruner.gamma;
@@ -149,11 +173,16 @@ impl Trainer {
         self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
         let steered = steers && Occupancy::is_known(step + 1);
         if Occupancy::is_due(step + 1, steered) {
-            let open = steered.then(|| self.open_cells()).flatten();
-            let model = &mut self.model;
-            model.occupancy.refresh(&mut model.engine, self.rng, step + 1, open);
+            let pool = self.model.pool.clone();
+            pool.run(|| self.refresh_occupancy(step + 1, steered))?;
         }
-        stats
+        Ok(stats)
+    }
+
+    fn refresh_occupancy(&mut self, step: u64, steered: bool) -> Result<(), NerfError> {
+        let open = if steered { self.open_cells()? } else { None };
+        let model = &mut self.model;
+        Ok(model.occupancy.refresh(&mut *model.engine, self.rng, step, open)?)
     }
 
     /// Sets the saliency grid's learning rate and rho so that they add up to what is given for the run.
@@ -167,8 +196,11 @@ impl Trainer {
         if let Some(pruner) = &mut self.pruner {
             pruner.pace(stride);
         }
-        let groups = &mut self.model.engine.params_mut().groups;
-        groups.iter_mut().filter(|g| g.name == SALIENCY).for_each(|g| g.rate = rate as f32);
+        let engine = &mut self.model.engine;
+        if let Some(block) = engine.layout().handles.saliency {
+            let group = engine.layout().params.group_of(block);
+            engine.set_group(group, GroupSettings { rate: rate as f32, ..GroupSettings::default() });
+        }
     }
 
     /// Tells the field how far the training is.

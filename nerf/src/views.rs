@@ -1,29 +1,28 @@
-//! The training views, prepared for drawing pixels.
+//! The training views, as engines draw pixels from them.
 
-use nerve_core::ops::rigid::{self, Correction};
+use nerve_core::engine::{DepthImage, PixelImage, TrainView};
+use nerve_core::ops::cast::{Lens, Planar, RayCamera};
 use nerve_data::scene::ScenePoint;
-use nerve_data::{RayCaster, Scene, View};
+use nerve_data::{Distortion, Intrinsics, RayCaster, Scene, View};
+use std::sync::Arc;
 
 /// One view.
 #[derive(Debug)]
 pub(crate) struct TrainingView {
     /// Its index in the scene.
     pub view: usize,
-    pub caster: RayCaster,
+    /// Its camera as it was given, in the unit frame.
+    camera: RayCamera,
     /// The pixels that count, where the view has a mask.
-    pub kept: Option<Vec<u32>>,
+    kept: Option<Arc<[u32]>>,
     /// Known distances of single pixels, along their rays in the unit frame.
-    pub points: Vec<(u32, f32)>,
-    /// The optical axis, in the unit frame.
-    axis: [f32; 3],
+    points: Arc<[(u32, f32)]>,
 }
 
-/// Cameras of the training views, and where they look from now.
+/// The training views of a scene: what of them is drawn, and what is known of it.
 #[derive(Debug)]
 pub struct TrainingViews {
     pub(crate) all: Vec<TrainingView>,
-    /// Per view, where poses are learnt.
-    corrections: Vec<Correction>,
     /// World to unit lengths.
     scale: f32,
 }
@@ -37,7 +36,7 @@ impl TrainingViews {
     /// Prepares some views of a scene. Those that a mask leaves nothing of are left out.
     pub(crate) fn of(scene: &Scene, views: &[usize]) -> Self {
         let all = views.iter().filter_map(|v| TrainingView::new(scene, *v)).collect();
-        Self { all, corrections: Vec::new(), scale: scene.frame.scaling() as f32 }
+        Self { all, scale: scene.frame.scaling() as f32 }
     }
 
     /// True if there is none.
@@ -57,13 +56,7 @@ impl TrainingViews {
 
     /// Where the cameras were given, in the unit frame, and their optical axes.
     pub(crate) fn gazes(&self) -> Vec<[[f32; 3]; 2]> {
-        self.all.iter().map(|t| [t.caster.origin(), t.axis]).collect()
-    }
-
-    /// Moves the cameras by `[camera][6]` corrections.
-    pub(crate) fn correct(&mut self, values: &[f32]) {
-        self.corrections.clear();
-        self.corrections.extend(values.chunks_exact(rigid::VALUES).map(Correction::new));
+        self.all.iter().map(|t| [t.camera.origin, t.camera.forward()]).collect()
     }
 
     /// Finds what is known of distances: of single pixels that see a point. Whether anything is.
@@ -72,30 +65,33 @@ impl TrainingViews {
         for t in &mut self.all {
             let view = &scene.views[t.view];
             let seen = scene.points.iter().filter(|p| p.views.binary_search(&(t.view as u32)).is_ok());
-            t.points = seen.filter_map(|p| place(view, p, self.scale)).collect();
-            if let Some(kept) = &t.kept {
-                t.points.retain(|(pixel, _)| kept.binary_search(pixel).is_ok());
-            }
+            let counts = |pixel| t.kept.as_ref().is_none_or(|kept| kept.binary_search(&pixel).is_ok());
+            let points = seen.filter_map(|p| place(view, p, self.scale)).filter(|(pixel, _)| counts(*pixel));
+            t.points = points.collect();
             known |= view.depth.is_some() || !t.points.is_empty();
         }
         known
     }
 
-    /// Origin and direction of a ray of a camera, from where it is now, and as it was given.
-    #[inline]
-    pub(crate) fn cast(&self, camera: usize, [x, y]: [u32; 2]) -> ([[f32; 3]; 2], [f32; 3]) {
-        let (o, d) = self.all[camera].caster.cast(f64::from(x) + 0.5, f64::from(y) + 0.5);
-        let (origin, direction) = self.corrections.get(camera).map_or((o, d), |c| c.apply((o, d)));
-        ([origin, direction], d)
-    }
-
-    /// The known distance along a pixel's ray, of direction `d` as it was given; 0 for none.
-    pub(crate) fn distance(&self, scene: &Scene, camera: usize, [x, y]: [u32; 2], d: [f32; 3]) -> f32 {
-        let t = &self.all[camera];
-        // Depth is measured along the axis; a ray that runs away from it goes further.
-        let cos = d[0] * t.axis[0] + d[1] * t.axis[1] + d[2] * t.axis[2];
-        let depth = scene.views[t.view].depth.as_ref().and_then(|map| map.at(x, y));
-        depth.filter(|_| cos > 0.05).map_or(0.0, |z| z * self.scale / cos)
+    /// What an engine draws rays from. The pixels are the scene's, shared.
+    pub fn for_engine(&self, scene: &Scene) -> Vec<TrainView> {
+        let view = |t: &TrainingView| {
+            let View { image, depth, .. } = &scene.views[t.view];
+            TrainView {
+                camera: t.camera,
+                pixels: PixelImage {
+                    width: image.width(),
+                    height: image.height(),
+                    channels: image.channels().into(),
+                    data: image.shared(),
+                },
+                kept: t.kept.clone(),
+                points: t.points.clone(),
+                depth: depth.as_ref().map(|map| DepthImage { data: map.shared(), scale: self.scale }),
+                maps: Vec::new(),
+            }
+        };
+        self.all.iter().map(view).collect()
     }
 }
 
@@ -105,13 +101,39 @@ impl TrainingView {
         let View { camera, mask, .. } = &scene.views[view];
         let kept = mask.as_ref().map(|mask| {
             let counting = (0..).zip(mask.data()).filter(|(_, counts)| **counts);
-            counting.map(|(pixel, _)| pixel).collect::<Vec<u32>>()
+            counting.map(|(pixel, _)| pixel).collect::<Arc<[u32]>>()
         });
-        if kept.as_ref().is_some_and(Vec::is_empty) {
+        if kept.as_ref().is_some_and(|kept| kept.is_empty()) {
             return None;
         }
-        let (_, axis) = caster.cast(camera.intrinsics.cx, camera.intrinsics.cy);
-        Some(Self { view, caster, kept, points: Vec::new(), axis })
+        let camera = ray_camera(&caster, &camera.intrinsics);
+        Some(Self { view, camera, kept, points: Arc::new([]) })
+    }
+}
+
+/// A camera as numbers: what core knows of one that data has prepared.
+fn ray_camera(caster: &RayCaster, intrinsics: &Intrinsics) -> RayCamera {
+    let limit = caster.lens_limit();
+    let lens = match intrinsics.distortion {
+        _ if limit.is_infinite() => Lens::Pinhole,
+        Distortion::None => Lens::Pinhole,
+        Distortion::OpenCv { k1, k2, k3, p1, p2 } => Lens::Radial { k: [k1, k2, k3], p: [p1, p2], limit },
+        Distortion::FullOpenCv { above: [k1, k2, k3], below, tangential } => {
+            let terms = Planar { above: [k1, k2, k3, 0.0], below, p: tangential, s: [0.0; 2] };
+            Lens::Planar { terms, limit }
+        }
+        Distortion::Fisheye { k1, k2, k3, k4 } => Lens::Fisheye { k: [k1, k2, k3, k4], limit },
+        Distortion::ThinPrismFisheye { radial, tangential, prism } => {
+            let terms = Planar { above: radial, below: [0.0; 3], p: tangential, s: prism };
+            Lens::FisheyePlanar { terms, limit }
+        }
+    };
+    RayCamera {
+        origin: caster.origin(),
+        axes: caster.axes(),
+        focal: [intrinsics.fx, intrinsics.fy],
+        principal: [intrinsics.cx, intrinsics.cy],
+        lens,
     }
 }
 
@@ -122,4 +144,112 @@ fn place(view: &View, point: &ScenePoint, scale: f32) -> Option<(u32, f32)> {
     let inside = (0.0..f64::from(width)).contains(&px) && (0.0..f64::from(height)).contains(&py);
     let distance = (point.position - view.camera.centre()).norm() as f32 * scale;
     (inside && distance > 0.0).then(|| (py as u32 * width + px as u32, distance))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use nalgebra::{Isometry3, Similarity3, Vector3};
+    use nerve_data::demo::{self, DemoConfig};
+    use nerve_data::image::{DepthMap, Mask};
+    use proptest::prelude::*;
+
+    const SIDE: u32 = 24;
+
+    fn scene() -> Scene {
+        demo::scene(&DemoConfig { resolution: SIDE as usize, train: 3, test: 1, supersample: 1, shadow: 1 })
+            .unwrap()
+    }
+
+    /// Of a masked view only what counts is drawn, of the others everything; a view without any such pixel never.
+    #[test]
+    fn masks_become_lists_of_pixels() {
+        let mut scene = scene();
+        let mask = |counts: fn(u32) -> bool| {
+            Some(Mask::new(SIDE, SIDE, (0..SIDE * SIDE).map(counts).collect::<Vec<bool>>()).unwrap())
+        };
+        let [first, second, third] = scene.splits.train[..] else { panic!("three views") };
+        scene.views[first].mask = mask(|i| i % 5 == 2);
+        scene.views[second].mask = mask(|_| false);
+        let views = TrainingViews::new(&scene);
+        assert_eq!((views.len(), views.camera_of(second), views.camera_of(third)), (2, None, Some(1)));
+        let [masked, whole] = &views.for_engine(&scene)[..] else { panic!("two views") };
+        let kept: Vec<u32> = (0..SIDE * SIDE).filter(|i| i % 5 == 2).collect();
+        assert_eq!((masked.kept.as_deref(), whole.kept.as_deref()), (Some(&kept[..]), None));
+        let image = &scene.views[third].image;
+        assert!(std::ptr::eq(whole.pixels.data.as_ptr(), image.data().as_ptr()), "pixels are shared");
+        assert_eq!((whole.pixels.width, whole.pixels.channels), (SIDE, image.channels().into()));
+    }
+
+    /// A point tells the distance of its own pixel, where that counts; depth maps come along with the frame's scale.
+    #[test]
+    fn known_distances_are_those_along_the_rays() {
+        let mut scene = scene();
+        let view = scene.splits.train[0];
+        scene.splits.train = vec![view];
+        let flat = DepthMap::new(SIDE, SIDE, vec![3.0; (SIDE * SIDE) as usize]).unwrap();
+        scene.views[view].depth = Some(flat);
+        let camera = scene.views[view].camera.clone();
+        let (at, distance) = (camera.ray(10.5, 4.5), 2.5);
+        let position = at.origin + at.direction * distance;
+        scene.points = vec![ScenePoint { position, color: [0; 3], error: 0.0, views: vec![view as u32] }];
+        let mut views = TrainingViews::new(&scene);
+        assert!(views.find_points(&scene));
+        let known = &views.for_engine(&scene)[0];
+        let [(pixel, told)] = known.points[..] else { panic!("one point") };
+        assert_eq!(pixel, 4 * SIDE + 10);
+        let scaling = scene.frame.scaling();
+        assert!((f64::from(told) - distance * scaling).abs() < 1e-5, "{told}");
+        let depth = known.depth.as_ref().unwrap();
+        assert!(depth.data.iter().all(|d| *d == 3.0) && depth.scale == scaling as f32);
+        // What a mask takes out, no point tells anything of.
+        let counts: Vec<bool> = (0..SIDE * SIDE).map(|i| i != pixel).collect();
+        scene.views[view].mask = Some(Mask::new(SIDE, SIDE, counts).unwrap());
+        let mut masked = TrainingViews::new(&scene);
+        assert!(masked.find_points(&scene) && masked.for_engine(&scene)[0].points.is_empty());
+        // Nothing is known where there is neither.
+        (scene.views[view].depth, scene.points) = (None, Vec::new());
+        assert!(!TrainingViews::new(&scene).find_points(&scene));
+    }
+
+    fn distortion(which: usize, k: [f64; 8]) -> Distortion {
+        let [a, b, c, d, e, f, g, h] = k;
+        let small = |v: f64| 0.01 * v;
+        match which {
+            0 => Distortion::None,
+            1 => Distortion::OpenCv { k1: a, k2: b, k3: c, p1: small(d), p2: small(e) },
+            2 => {
+                let tangential = [small(g), small(h)];
+                Distortion::FullOpenCv { above: [a, b, c], below: [d, e, f], tangential }
+            }
+            3 => Distortion::Fisheye { k1: 0.2 * a, k2: 0.2 * b, k3: 0.2 * c, k4: 0.2 * d },
+            _ => Distortion::ThinPrismFisheye {
+                radial: [a, b, c, d].map(|k| 0.2 * k),
+                tangential: [small(e), small(f)],
+                prism: [small(g), small(h)],
+            },
+        }
+    }
+
+    proptest! {
+        /// Core's casting is data's, to the bit, through every lens, inside of what it can invert and beyond.
+        #[test]
+        fn rays_are_the_scenes_to_the_bit(
+            which in 0..5usize, k in prop::array::uniform8(-0.4..0.4f64),
+            px in -20.0..84.0f64, py in -20.0..68.0f64, scale in 0.1..3.0f64,
+            at in prop::array::uniform3(-3.0..3.0f64), turn in prop::array::uniform3(-3.0..3.0f64),
+            frame_turn in prop::array::uniform3(-3.0..3.0f64),
+        ) {
+            let intrinsics =
+                Intrinsics { distortion: distortion(which, k), ..Intrinsics::pinhole(64, 48, 40.0, 41.0) };
+            let pose = Isometry3::new(Vector3::from(at), Vector3::from(turn));
+            let camera = nerve_data::Camera { intrinsics, pose };
+            let frame = Similarity3::new(Vector3::new(0.5, 0.25, -1.0), Vector3::from(frame_turn), scale);
+            let caster = RayCaster::with_frame(&camera, &frame);
+            let (origin, direction) = caster.cast(px, py);
+            let (o, d) = ray_camera(&caster, &camera.intrinsics).cast(px, py);
+            prop_assert_eq!((origin.map(f32::to_bits), direction.map(f32::to_bits)), (o.map(f32::to_bits), d.map(f32::to_bits)));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use nerve_data::demo::{self, DemoConfig};
 use nerve_data::image::{DepthMap, Mask};
 use nerve_data::scene::ScenePoint;
 use nerve_data::{Image8, Scene};
-use nerve_nerf::{NerfConfig, Trainer};
+use nerve_nerf::{Model, NerfConfig, NerfError, Trainer};
 use std::sync::Arc;
 
 /// The demo with its exact depth, along the optical axis as files have it.
@@ -152,7 +152,8 @@ fn with_everything_a_run_ends_the_same_on_any_threads_and_after_any_stop() {
         if stop == 20 {
             // Looking changes nothing.
             let views = &scene.splits.test[..1];
-            let seen = second.averaged(|model, scene| evaluated(model, scene, views));
+            let look = |model: &mut Model, scene: &Scene| Ok::<_, NerfError>(evaluated(model, scene, views));
+            let seen = second.averaged(look).unwrap();
             assert!(seen.fitted.is_some() && seen.aligned.is_some() && seen.poses.is_some());
         }
         train(&mut second, 60 - stop);

@@ -188,7 +188,7 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
         None => publish_held_out(&mut model, &events, &mut |done, all| {
             counter.set(done, all);
             !cancel.is_cancelled()
-        }),
+        })?,
     }
     drop(counter);
     events.publish(Event::Done { reason: DoneReason::Finished });

@@ -1,40 +1,190 @@
-//! Engines that train fields: what a step is given, and who computes it.
+//! Engines that train fields and look at them: one contract, whoever computes.
+//!
+//! [`open`] compiles a [`FieldSpec`] for a device. What an engine is given is data: views' pixels and cameras once, and per
+//! step the number of rays, a key for random values, rates, and the occupied cells. Everything between stays with the
+//! engine: rays, samples, gradients, moments; parameters are read and written by block. So an engine may keep it all on a
+//! device of its own.
+//!
+//! An engine's methods fail where its device does. After an error the engine answers nothing but errors: a run ends with
+//! its last checkpoint.
 
-pub mod cpu;
-mod sampler;
+mod cpu;
+mod error;
 mod step;
+mod views;
 
-pub use cpu::{
-    BatchEngine, CAPACITY, CameraBlocks, FieldLayout, GridBlocks, Plan, Pool, SaliencyBlock, Stage, stages,
+pub use cpu::Pool;
+pub use error::EngineError;
+pub use step::{
+    Background, Batch, Draw, GivenSamples, Key, Phases, Poses, SampleSource, Space, Step, StepStats,
 };
-pub use sampler::{Live, Marcher, Objective, Ray, Sampler, Samples, Staged};
-pub use step::{Phases, StepInput, StepStats};
+pub use views::{DepthImage, FeatureMap, PixelImage, TrainView, ViewsId};
 
-use crate::params::Params;
+use crate::checkpoint::Checkpoint;
+use crate::device::{Device, DeviceError};
+use crate::field::{FieldLayout, FieldSpec};
+use crate::ops::march::Ray;
+use crate::params::{BlockId, GroupId, GroupSettings, StateTensor};
 
-/// A training step, whoever computes it.
-pub trait TrainEngine {
-    /// One step of gradient descent on rays of the input's sampler.
-    fn step(&mut self, input: &StepInput<'_>) -> StepStats;
+/// What an engine is opened with, beside the field.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The workers of the processor: all of the engine's work on [`Device::Cpu`], what is left on the host elsewhere.
+    pub pool: Pool,
+}
+
+/// Compiles a field for a device.
+///
+/// # Errors
+/// Names the device that this build or this machine does not have, or what of the field it cannot run.
+pub fn open(
+    device: Device,
+    spec: &FieldSpec,
+    options: &Options,
+) -> Result<Box<dyn TrainEngine>, EngineError> {
+    match device {
+        Device::Cpu => Ok(Box::new(cpu::CpuEngine::new(spec, options.pool.clone())?)),
+        Device::Cuda(_) => Err(DeviceError::NoCuda(device).into()),
+    }
+}
+
+/// The memory of the device that training a field takes, in bytes, on top of the views' pixels: an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineMemory {
+    /// Weights, moments, and averages where they are kept.
+    pub parameters: u64,
+    /// What a step of so many samples works in.
+    pub batch: u64,
+}
+
+/// What [`open`] and steps of `samples` samples will take on a device with so many workers.
+///
+/// # Errors
+/// Those of [`open`], as far as they are known beforehand.
+pub fn memory(
+    device: Device,
+    spec: &FieldSpec,
+    samples: usize,
+    threads: usize,
+) -> Result<EngineMemory, EngineError> {
+    match device {
+        Device::Cpu => cpu::memory(spec, samples, threads),
+        Device::Cuda(_) => Err(DeviceError::NoCuda(device).into()),
+    }
+}
+
+/// A field in an engine.
+///
+/// Rays, samples and positions are in the marching frame: unit-cube units, the render box centred at 0.5.
+pub trait TrainEngine: Send {
+    /// Where it computes.
+    fn device(&self) -> Device;
+
+    /// What it was made of.
+    fn spec(&self) -> &FieldSpec;
+
+    /// The field's blocks and columns, by handles.
+    fn layout(&self) -> &FieldLayout;
+
+    /// Takes views over to draw rays from. A field with heads that compare channels needs their maps.
+    ///
+    /// # Errors
+    /// Names the view that contradicts itself or lacks a map.
+    fn add_views(&mut self, views: Vec<TrainView>) -> Result<ViewsId, EngineError>;
+
+    /// Forgets views.
+    fn remove_views(&mut self, views: ViewsId);
+
+    /// One step of gradient descent.
+    ///
+    /// # Errors
+    /// If the batch contradicts the field, or the device fails.
+    fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError>;
+
+    /// The heads' mean losses over all rays in the last step, without their weights.
+    fn head_losses(&self) -> &[f64];
 
     /// As [`Self::step`], but nothing is learnt: gives the gradients of the poses of the cameras that the rays name,
-    /// into a field that learns poses. Per camera the sums over its rays of `d' x d_d'` and `d_o'` (see
-    /// [`crate::ops::rigid`]), divided by the number of rays. What is learnt about colors is not applied.
-    fn trace(&mut self, input: &StepInput<'_>, out: &mut [[f64; 6]]) -> StepStats;
+    /// into a field that [traces rays](crate::field::CameraSpec::traces_rays). Per camera the sums over its rays of
+    /// `d' x d_d'` and `d_o'` (see [`crate::ops::rigid`]), divided by the number of rays. What is learnt about colors
+    /// is not applied; rate and pruning do not matter.
+    ///
+    /// # Errors
+    /// Those of [`Self::step`].
+    fn trace(&mut self, step: &Step<'_>, out: &mut [[f64; 6]]) -> Result<StepStats, EngineError>;
 
-    /// The parameters.
-    fn params(&self) -> &Params;
+    /// Steps taken.
+    fn step_count(&self) -> u64;
+
+    /// Says that so many steps have been taken.
+    fn set_step_count(&mut self, step: u64);
+
+    /// A block's values; its average's, while these are [swapped](Self::swap_average).
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn read(&self, block: BlockId) -> Result<Vec<f32>, EngineError>;
+
+    /// Replaces a block's values; moments stay.
+    ///
+    /// # Errors
+    /// If there are not as many, or the device fails.
+    fn write(&mut self, block: BlockId, values: &[f32]) -> Result<(), EngineError>;
+
+    /// How a group learns from the next step on.
+    fn set_group(&mut self, group: GroupId, settings: GroupSettings);
+
+    /// Exchanges weights with their averages, where there are any; a second call undoes the first. No step may be
+    /// taken in between.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn swap_average(&mut self) -> Result<(), EngineError>;
+
+    /// All that a bit-identical continuation needs but the step count: weights, moments and averages, as
+    /// [`Params::tensors`](crate::params::Params::tensors) names them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError>;
+
+    /// Takes over what [`Self::state`] gave, after so many steps.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing or has another shape.
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError>;
+
+    /// Takes over the weights alone of what [`Self::state`] gave, after so many steps; the averages in their place, where
+    /// such with this decay were kept.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing or has another shape.
+    fn restore_weights(
+        &mut self,
+        checkpoint: &Checkpoint,
+        step: u64,
+        average: Option<f32>,
+    ) -> Result<(), EngineError>;
 
     /// Says how far the training is, for what depends on it, before anything is rendered.
     fn set_progress(&mut self, progress: f64);
 
-    /// The parameters, to be restored.
-    fn params_mut(&mut self) -> &mut Params;
-
     /// Densities at `positions` (x, y, z in the encoding's unit cube).
-    fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]);
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError>;
 
-    /// Composited outputs (channels, depth, opacity) of `rays`; marching ends where less than `min_transmittance` gets
-    /// through.
-    fn render(&mut self, rays: &[Ray], marcher: &dyn Marcher, min_transmittance: f32, out: &mut [f32]);
+    /// Composited outputs of `rays`, `[ray][columns]` (see [`Outputs`](crate::field::Outputs)); a ray ends where less
+    /// than `min_transmittance` gets through.
+    ///
+    /// # Errors
+    /// If the output does not fit, or the device fails.
+    fn render(
+        &mut self,
+        rays: &[Ray],
+        samples: SampleSource<'_>,
+        min_transmittance: f32,
+        out: &mut [f32],
+    ) -> Result<(), EngineError>;
 }

@@ -113,18 +113,20 @@ impl Average {
 
 #[cfg(test)]
 mod tests {
-    use crate::params::{BlockSpec, Group, Params};
+    use crate::params::{BlockSpec, Group, Init, Layout, Params};
     use crate::simd::Isa;
 
     /// The lazy average of a sparse block against the plain recurrence, over touches that come and go.
     #[test]
     fn lazy_average_equals_the_recurrence() {
-        let mut params = Params::default();
-        let group = params.group(Group { sparse: true, ..Group::new("table") });
-        let n = 100;
-        params.block(BlockSpec { name: "t".into(), shape: vec![n], group }, |i| i as f32 * 0.01);
+        let (mut layout, n) = (Layout::default(), 100);
+        let group = layout.group(Group { sparse: true, ..Group::new("table") });
+        let init = Init::Constant(0.0);
+        let block = layout.block(BlockSpec { name: "t".into(), shape: vec![n], group, init });
+        let mut params = Params::new(&layout, 0);
+        params.weight_mut(block).iter_mut().enumerate().for_each(|(i, w)| *w = i as f32 * 0.01);
         params.average(0.9);
-        let mut want: Vec<f64> = params.weight(0).iter().map(|w| f64::from(*w)).collect();
+        let mut want: Vec<f64> = params.weight(block).iter().map(|w| f64::from(*w)).collect();
         for t in 1..=60u64 {
             let mut grad = vec![0.0; n];
             for (i, g) in grad.iter_mut().enumerate() {
@@ -135,7 +137,7 @@ mod tests {
             params.step = t;
             let (blocks, groups) = params.split();
             blocks[0].update_from(Isa::best(), &groups[0], 0.01, t, &mut grad);
-            for (e, w) in want.iter_mut().zip(params.weight(0)) {
+            for (e, w) in want.iter_mut().zip(params.weight(block)) {
                 *e = 0.9 * *e + 0.1 * f64::from(*w);
             }
         }

@@ -1,19 +1,8 @@
 //! One named tensor and its optimiser's state.
 
-use super::{Average, Group, Values, zeros};
+use super::{Average, BlockSpec, Group, Values, zeros};
 use crate::ops::adam;
 use crate::simd::Isa;
-
-/// What identifies a block.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BlockSpec {
-    /// The key in a checkpoint.
-    pub name: String,
-    /// Row-major extents.
-    pub shape: Vec<usize>,
-    /// Index into [`super::Params::groups`].
-    pub group: usize,
-}
 
 /// A tensor with its gradient (dense blocks), Adam's moments and an optional average.
 #[derive(Debug)]
@@ -35,14 +24,13 @@ pub struct Block {
 }
 
 impl Block {
-    pub(super) fn new(spec: BlockSpec, group: &Group, init: impl Fn(usize) -> f32) -> Self {
-        let n = spec.shape.iter().product();
-        let mut weight = zeros(n);
-        weight.iter_mut().enumerate().for_each(|(i, w)| *w = init(i));
+    /// All zeros.
+    pub(super) fn new(spec: BlockSpec, group: &Group) -> Self {
+        let n = spec.values();
         let when = |wanted| if wanted { n } else { 0 };
         let (m, v) = (zeros(when(!group.packed)), zeros(when(!group.packed)));
         let (grad, packed) = (zeros(when(!group.sparse)), zeros(when(group.packed)));
-        Self { spec, weight, grad, m, v, packed, average: None }
+        Self { spec, weight: zeros(n), grad, m, v, packed, average: None }
     }
 
     /// One step of the optimiser from the block's own gradient, which is zeroed. `t` counts from 1.
@@ -54,7 +42,7 @@ impl Block {
 
     /// One step from the gradient `grad` (as long as the block), which is zeroed. `t` counts from 1.
     pub fn update_from(&mut self, isa: Isa, group: &Group, rate: f32, t: u64, grad: &mut [f32]) {
-        if group.frozen {
+        if group.settings.frozen {
             grad.fill(0.0);
             return;
         }

@@ -6,96 +6,49 @@
 
 mod average;
 mod block;
+mod layout;
+mod state;
 mod values;
 
 pub use average::Average;
-pub use block::{Block, BlockSpec};
+pub use block::Block;
+pub use layout::{BlockId, BlockSpec, Group, GroupId, GroupSettings, Init, Layout};
+pub use state::{StateData, StateTensor};
 pub use values::{Values, zeros};
 
-use crate::checkpoint::{Checkpoint, CheckpointError, TensorData};
-use crate::ops::adam::Adam;
-use serde::{Deserialize, Serialize};
-
-/// A named tensor, as a checkpoint takes it.
-pub type Tensor<'a> = (String, Vec<usize>, TensorData<'a>);
-
-/// What the blocks of a group share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Group {
-    /// Its name, as in logs.
-    pub name: String,
-    /// Factor on the run's learning rate.
-    pub rate: f32,
-    /// Adam's betas.
-    pub betas: [f32; 2],
-    /// Adam's epsilon.
-    pub eps: f32,
-    /// Decoupled weight decay.
-    pub decay: f32,
-    /// Never updated.
-    pub frozen: bool,
-    /// Update only values whose gradient is not zero, fused with the gradient's computation where possible.
-    pub sparse: bool,
-    /// Keep both moments in 32 bits (see [`crate::ops::adam::update_packed`]).
-    pub packed: bool,
-}
-
-impl Group {
-    /// A dense group with Instant-NGP's settings: betas (0.9, 0.99), eps 1e-15, no decay.
-    pub fn new(name: &str) -> Self {
-        let name = name.to_owned();
-        Self {
-            name,
-            rate: 1.0,
-            betas: [0.9, 0.99],
-            eps: 1e-15,
-            decay: 0.0,
-            frozen: false,
-            sparse: false,
-            packed: false,
-        }
-    }
-
-    /// The optimiser's settings at learning rate `rate` of the run.
-    pub fn adam(&self, rate: f32) -> Adam {
-        Adam {
-            rate: rate * self.rate,
-            betas: self.betas,
-            eps: self.eps,
-            decay: self.decay,
-            sparse: self.sparse,
-        }
-    }
-}
+use crate::checkpoint::{Checkpoint, CheckpointError};
 
 /// All parameters of a model and their optimiser's state.
 #[derive(Debug, Default)]
 pub struct Params {
-    /// Groups, referred to by index.
-    pub groups: Vec<Group>,
+    groups: Vec<Group>,
     blocks: Vec<Block>,
     /// Optimiser steps taken.
     pub step: u64,
 }
 
 impl Params {
-    /// Adds a group and returns its index.
-    pub fn group(&mut self, group: Group) -> usize {
-        self.groups.push(group);
-        self.groups.len() - 1
+    /// The blocks of a layout with their first values for a run's seed.
+    pub fn new(layout: &Layout, seed: u64) -> Self {
+        let groups = layout.groups().to_vec();
+        let block = |id: BlockId| {
+            let spec = &layout.blocks()[id.index()];
+            let mut block = Block::new(spec.clone(), &groups[spec.group.index()]);
+            layout.initialize(id, seed, &mut block.weight);
+            block
+        };
+        Self { blocks: layout.ids().map(block).collect(), groups, step: 0 }
     }
 
-    /// Adds a block and returns its index. `init` gives the value at a flat index.
-    pub fn block(&mut self, spec: BlockSpec, init: impl Fn(usize) -> f32) -> usize {
-        let group = &self.groups[spec.group];
-        self.blocks.push(Block::new(spec, group, init));
-        self.blocks.len() - 1
+    /// How a group learns from the next step on.
+    pub fn set_group(&mut self, group: GroupId, settings: GroupSettings) {
+        self.groups[group.index()].settings = settings;
     }
 
     /// Keeps an exponential average of every block, `decay` per step, from now on.
     pub fn average(&mut self, decay: f32) {
         for block in &mut self.blocks {
-            let sparse = self.groups[block.spec.group].sparse;
+            let sparse = self.groups[block.spec.group.index()].sparse;
             block.average = Some(Average::new(decay, &block.weight, sparse, self.step));
         }
     }
@@ -121,51 +74,41 @@ impl Params {
         (&mut self.blocks, &self.groups)
     }
 
-    /// The values of block `index`.
-    pub fn weight(&self, index: usize) -> &[f32] {
-        &self.blocks[index].weight
+    /// The values of a block.
+    pub fn weight(&self, block: BlockId) -> &[f32] {
+        &self.blocks[block.index()].weight
     }
 
-    /// The gradient of dense block `index`, to add to.
-    pub fn grad(&mut self, index: usize) -> &mut [f32] {
-        &mut self.blocks[index].grad
+    /// The values of a block, to be replaced.
+    pub fn weight_mut(&mut self, block: BlockId) -> &mut [f32] {
+        &mut self.blocks[block.index()].weight
     }
 
-    /// The number of trainable values.
-    pub fn len(&self) -> usize {
-        self.blocks.iter().map(|b| b.weight.len()).sum()
-    }
-
-    /// True if there is no block.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+    /// The gradient of a dense block, to add to.
+    pub fn grad(&mut self, block: BlockId) -> &mut [f32] {
+        &mut self.blocks[block.index()].grad
     }
 
     /// Weights, moments and averages as named tensors: `NAME`, `adam.m/NAME` and `adam.v/NAME` or
     /// `adam.packed/NAME`, and of an average its lazy state, `ema/NAME` and `ema.settled/NAME`.
-    pub fn tensors(&self) -> Vec<Tensor<'_>> {
+    pub fn tensors(&self) -> Vec<StateTensor<'_>> {
         let mut all = Vec::with_capacity(5 * self.blocks.len());
         for b in &self.blocks {
             let Block { spec, weight, m, v, packed, average, .. } = b;
-            let mut push = |prefix: &str, values| {
-                all.push((format!("{prefix}{}", spec.name), spec.shape.clone(), TensorData::F32(values)));
+            let mut push = |prefix: &str, shape: &[usize], data| {
+                let name = format!("{prefix}{}", spec.name);
+                all.push(StateTensor { name, shape: shape.to_vec(), data });
             };
-            push("", weight);
+            push("", &spec.shape, StateData::of_f32(weight));
             if packed.is_empty() {
-                push("adam.m/", m);
-                push("adam.v/", v);
+                push("adam.m/", &spec.shape, StateData::of_f32(m));
+                push("adam.v/", &spec.shape, StateData::of_f32(v));
             } else {
-                let name = format!("adam.packed/{}", spec.name);
-                all.push((name, spec.shape.clone(), TensorData::U32(packed)));
+                push("adam.packed/", &spec.shape, StateData::of_u32(packed));
             }
             if let Some(a) = average {
-                all.push((format!("ema/{}", spec.name), spec.shape.clone(), TensorData::F32(&a.values)));
-                let settled = (
-                    format!("ema.settled/{}", spec.name),
-                    vec![a.settled.len()],
-                    TensorData::U32(&a.settled),
-                );
-                all.push(settled);
+                push("ema/", &spec.shape, StateData::of_f32(&a.values));
+                push("ema.settled/", &[a.settled.len()], StateData::of_u32(&a.settled));
             }
         }
         all
@@ -184,10 +127,10 @@ impl Params {
     ) -> Result<(), CheckpointError> {
         self.step = step;
         for b in &mut self.blocks {
-            let BlockSpec { name, shape, group } = &b.spec;
+            let BlockSpec { name, shape, group, .. } = &b.spec;
             checkpoint.read_into_f32(name, shape, &mut b.weight)?;
             if let Some(decay) = decay {
-                let mut average = Average::new(decay, &b.weight, self.groups[*group].sparse, step);
+                let mut average = Average::new(decay, &b.weight, self.groups[group.index()].sparse, step);
                 average.restore(checkpoint, name, shape)?;
                 b.weight = average.current(&b.weight, step);
             }

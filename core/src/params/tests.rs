@@ -9,11 +9,15 @@ use std::path::Path;
 
 /// Dense, sparse, packed and frozen blocks, none of whose lengths is a whole number of lines.
 fn params(average: Option<f32>) -> Params {
-    let mut params = Params::default();
-    let dense = params.group(Group { decay: 0.1, ..Group::new("dense") });
-    let sparse = params.group(Group { sparse: true, ..Group::new("sparse") });
-    let packed = params.group(Group { sparse: true, packed: true, ..Group::new("packed") });
-    let frozen = params.group(Group { frozen: true, ..Group::new("frozen") });
+    let mut layout = Layout::default();
+    let settings = GroupSettings::default();
+    let decaying = GroupSettings { decay: 0.1, ..settings };
+    let dense = layout.group(Group { settings: decaying, ..Group::new("dense") });
+    let sparse = layout.group(Group { sparse: true, ..Group::new("sparse") });
+    let packed = layout.group(Group { sparse: true, packed: true, ..Group::new("packed") });
+    let frozen =
+        layout.group(Group { settings: GroupSettings { frozen: true, ..settings }, ..Group::new("frozen") });
+    let mut starts = Vec::new();
     for (name, shape, group) in [
         ("d", vec![7, 5], dense),
         ("s", vec![61, 3], sparse),
@@ -23,8 +27,11 @@ fn params(average: Option<f32>) -> Params {
     ] {
         let mut rng = TestRng::new(name.len() as u64 + shape[0] as u64);
         let start: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
-        params.block(BlockSpec { name: name.into(), shape, group }, |i| start[i]);
+        let init = Init::Constant(0.0);
+        starts.push((layout.block(BlockSpec { name: name.into(), shape, group, init }), start));
     }
+    let mut params = Params::new(&layout, 0);
+    starts.iter().for_each(|(block, start)| params.weight_mut(*block).copy_from_slice(start));
     if let Some(decay) = average {
         params.average(decay);
     }
@@ -38,7 +45,7 @@ fn step(params: &mut Params) {
     let mut rng = TestRng::new(t);
     let (blocks, groups) = params.split();
     for block in blocks {
-        let group = &groups[block.spec.group];
+        let group = &groups[block.spec.group.index()];
         let mut grad: Vec<f32> = (0..block.weight.len()).map(|_| rng.normal() as f32).collect();
         if group.sparse {
             for line in grad.chunks_mut(8) {
@@ -64,23 +71,25 @@ fn assert_same(a: &Params, b: &Params) {
     assert_eq!(a.step, b.step);
     let (left, right) = (a.tensors(), b.tensors());
     assert_eq!(left.len(), right.len());
-    for ((name, shape, left), (other, _, right)) in left.iter().zip(&right) {
-        assert_eq!(name, other);
-        match (left, right) {
-            (TensorData::F32(left), TensorData::F32(right)) => {
+    for (left, right) in left.iter().zip(&right) {
+        let StateTensor { name, shape, data } = left;
+        assert_eq!(*name, right.name);
+        match (data, &right.data) {
+            (StateData::F32(left), StateData::F32(right)) => {
                 assert_eq!(left.len(), shape.iter().product::<usize>());
                 if let Err(e) = bit_equal(left, right) {
                     panic!("{name}: {e}");
                 }
             }
-            (TensorData::U32(left), TensorData::U32(right)) => assert_eq!(left, right, "{name}"),
+            (StateData::U32(left), StateData::U32(right)) => assert_eq!(left, right, "{name}"),
             _ => panic!("{name}: types differ"),
         }
     }
 }
 
 fn write(params: &Params, path: &Path) -> Checkpoint {
-    save(path, &BTreeMap::new(), &params.tensors()).unwrap();
+    let state = params.tensors();
+    save(path, &BTreeMap::new(), &state.iter().map(StateTensor::tensor).collect::<Vec<_>>()).unwrap();
     Checkpoint::load(path).unwrap()
 }
 
@@ -164,7 +173,7 @@ fn an_average_that_starts_late_knows_nothing_of_before() {
     (0..9).for_each(|_| step(&mut params));
     params.average(0.8);
     for block in 0..5 {
-        bit_equal(&current(&params, block), params.weight(block)).unwrap();
+        bit_equal(&current(&params, block), &params.blocks()[block].weight).unwrap();
     }
     let mut want: Vec<Vec<f64>> = params.blocks().iter().map(|b| widen(&b.weight)).collect();
     for _ in 0..9 {
@@ -184,15 +193,42 @@ fn what_does_not_fit_is_named() {
     let checkpoint = write(&params(None), &folder.path().join("plain.safetensors"));
     let error = params(Some(0.9)).restore(&checkpoint, 1).unwrap_err();
     assert!(matches!(&error.problem, CheckpointProblem::NoTensor(name) if name == "ema/d"), "{error}");
-    let mut other = params(None);
-    let group = other.blocks()[0].spec.group;
-    other.block(BlockSpec { name: "extra".into(), shape: vec![3], group }, |_| 0.0);
-    let error = other.restore(&checkpoint, 1).unwrap_err();
+    // One block more than there is.
+    let with = |name: &str, shape: Vec<usize>| {
+        let mut layout = Layout::default();
+        let group = layout.group(Group::new("dense"));
+        layout.block(BlockSpec { name: name.into(), shape, group, init: Init::Constant(0.0) });
+        Params::new(&layout, 0)
+    };
+    let error = with("extra", vec![3]).restore(&checkpoint, 1).unwrap_err();
     assert!(matches!(&error.problem, CheckpointProblem::NoTensor(name) if name == "extra"), "{error}");
     // A matrix on its side has as many values, and another meaning.
-    let mut turned = Params::default();
-    let group = turned.group(Group::new("dense"));
-    turned.block(BlockSpec { name: "d".into(), shape: vec![5, 7], group }, |_| 0.0);
-    let error = turned.restore(&checkpoint, 1).unwrap_err();
+    let error = with("d", vec![5, 7]).restore(&checkpoint, 1).unwrap_err();
     assert!(matches!(&error.problem, CheckpointProblem::Shape { name, .. } if name == "d"), "{error}");
+}
+
+/// First values are functions of the seed and of the block's place: in bounds, and the same whatever comes behind.
+#[test]
+fn first_values_follow_from_the_seed_and_the_place() {
+    let layout = |blocks: usize| {
+        let mut layout = Layout::default();
+        let group = layout.group(Group::new("dense"));
+        for i in 0..blocks {
+            let init = if i == 1 { Init::Constant(0.5) } else { Init::Uniform(0.25) };
+            layout.block(BlockSpec { name: format!("{i}"), shape: vec![101], group, init });
+        }
+        layout
+    };
+    let (short, long, other) = (layout(2), layout(3), layout(3));
+    assert_eq!((long.values(), long.values_by_group()), (303, vec![("dense", 303)]));
+    let (a, b, c) = (Params::new(&short, 7), Params::new(&long, 7), Params::new(&other, 8));
+    bit_equal(&a.blocks()[0].weight, &b.blocks()[0].weight).unwrap();
+    assert!(a.blocks()[1].weight.iter().all(|w| *w == 0.5));
+    assert_ne!(b.blocks()[0].weight, b.blocks()[2].weight);
+    assert_ne!(b.blocks()[0].weight, c.blocks()[0].weight);
+    let (low, high) = b.blocks()[2].weight.iter().fold((0f32, 0f32), |(l, h), w| (l.min(*w), h.max(*w)));
+    assert!((-0.25..-0.2).contains(&low) && (0.2..0.25).contains(&high), "{low} {high}");
+    // Index i takes word i % 4 of the block at i / 4.
+    let word = crate::rng::Rng::new(7).uniform4(crate::rng::Stream::Init, 2, 100 / 4)[0];
+    assert_eq!(b.blocks()[2].weight[100], 0.25 * (2.0 * word - 1.0));
 }

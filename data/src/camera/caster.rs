@@ -59,6 +59,16 @@ impl RayCaster {
     pub fn origin(&self) -> [f32; 3] {
         self.origin
     }
+
+    /// From OpenCV's axes to those of the frame, rows first.
+    pub fn axes(&self) -> [[f64; 3]; 3] {
+        self.axes
+    }
+
+    /// Up to where the lens is one-to-one: an ideal radius, or the angle of a fisheye; infinite of a pinhole.
+    pub fn lens_limit(&self) -> f64 {
+        self.lens.limit()
+    }
 }
 
 fn as_f32(point: &Point3<f64>) -> [f32; 3] {

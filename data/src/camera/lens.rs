@@ -76,6 +76,17 @@ impl Lens {
         Self { model }
     }
 
+    /// Up to where it is one-to-one: an ideal radius, or the angle of a fisheye; infinite of a pinhole.
+    pub fn limit(&self) -> f64 {
+        match self.model {
+            LensModel::Pinhole => f64::INFINITY,
+            LensModel::Radial { limit, .. }
+            | LensModel::Rational { limit, .. }
+            | LensModel::Fisheye { limit, .. }
+            | LensModel::ThinPrism { limit, .. } => limit,
+        }
+    }
+
     /// Where a direction `[x, y, z]` of any length is seen, or `None` behind the camera or beyond the radius up
     /// to which the model is one-to-one.
     pub fn image(&self, direction: [f64; 3]) -> Option<(f64, f64)> {

@@ -94,6 +94,11 @@ impl DepthMap {
         &self.data
     }
 
+    /// The same, to be kept without a copy.
+    pub fn shared(&self) -> Arc<[f32]> {
+        self.data.clone()
+    }
+
     /// The depth in column `x`, row `y`, or `None` where it is not known.
     ///
     /// # Panics

@@ -79,6 +79,11 @@ impl Image8 {
         &self.data
     }
 
+    /// The same, to be kept without a copy.
+    pub fn shared(&self) -> Arc<[u8]> {
+        self.data.clone()
+    }
+
     /// The pixel in column `x`, row `y`, as RGBA; without an alpha channel it is opaque.
     ///
     /// # Panics

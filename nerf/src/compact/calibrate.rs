@@ -8,10 +8,11 @@
 //! independent.
 
 use super::codec;
+use crate::error::NerfError;
 use crate::eval::render_view;
 use crate::model::Model;
 use crate::rendering::flatten;
-use nerve_core::engine::TrainEngine;
+use nerve_core::params::BlockId;
 use nerve_data::Scene;
 use rayon::prelude::*;
 
@@ -28,10 +29,10 @@ const LEAST: f64 = 1e-12;
 pub(super) fn steps(
     model: &mut Model,
     scene: &Scene,
-    blocks: &[(usize, &[f32])],
+    blocks: &[(BlockId, &[f32])],
     decibel: f64,
     seen: &mut dyn FnMut(usize, usize),
-) -> Vec<f32> {
+) -> Result<Vec<f32>, NerfError> {
     let train = &scene.splits.train;
     let views: Vec<usize> = train.iter().step_by(train.len().div_ceil(VIEWS).max(1)).copied().collect();
     let truth: Vec<f32> = views
@@ -39,35 +40,48 @@ pub(super) fn steps(
         .flat_map(|v| flatten(&scene.views[*v].image, 1.0))
         .map(|v| f32::from(v) / 255.0)
         .collect();
-    let whole = look(model, scene, &views);
+    let whole = look(model, scene, &views)?;
     let allowed = square(&whole, &truth) * (10f64.powf(decibel / 10.0) - 1.0);
     let all: usize = blocks.iter().map(|(_, values)| values.len()).sum();
     let mut steps = Vec::with_capacity(blocks.len());
     for (block, values) in blocks {
         seen(steps.len(), blocks.len());
         let probe = codec::rms(values) * PROBE;
-        let changed =
-            if probe > 0.0 { square(&look_at(model, *block, probe, scene, &views), &whole) } else { 0.0 };
+        let changed = match probe > 0.0 {
+            true => square(&look_at(model, *block, probe, scene, &views)?, &whole),
+            false => 0.0,
+        };
         let per_square = changed.max(LEAST) / f64::from(probe.max(f32::MIN_POSITIVE)).powi(2);
         let step = (allowed * values.len() as f64 / (per_square * all as f64)).sqrt();
         // Beyond twice its size a level is all zeros.
         steps.push((step as f32).min(2.0 * codec::rms(values)).max(f32::MIN_POSITIVE));
     }
-    steps
+    Ok(steps)
 }
 
 /// Colors of all pixels of the views, on white.
-fn look(model: &mut Model, scene: &Scene, views: &[usize]) -> Vec<f32> {
-    views.iter().flat_map(|v| render_view(model, scene, *v).colors(1.0)).collect()
+fn look(model: &mut Model, scene: &Scene, views: &[usize]) -> Result<Vec<f32>, NerfError> {
+    let mut colors = Vec::new();
+    for view in views {
+        colors.extend(render_view(model, scene, *view)?.colors(1.0));
+    }
+    Ok(colors)
 }
 
 /// The same with one block's values rounded to multiples of `step`.
-fn look_at(model: &mut Model, block: usize, step: f32, scene: &Scene, views: &[usize]) -> Vec<f32> {
-    let table = &mut model.engine.params_mut().split().0[block].weight;
-    let kept = table.to_vec();
-    table.par_iter_mut().for_each(|v| *v = (*v / step).round() * step);
+fn look_at(
+    model: &mut Model,
+    block: BlockId,
+    step: f32,
+    scene: &Scene,
+    views: &[usize],
+) -> Result<Vec<f32>, NerfError> {
+    let kept = model.engine.read(block)?;
+    let mut rounded = kept.clone();
+    rounded.par_iter_mut().for_each(|v| *v = (*v / step).round() * step);
+    model.engine.write(block, &rounded)?;
     let seen = look(model, scene, views);
-    model.engine.params_mut().split().0[block].weight.copy_from_slice(&kept);
+    model.engine.write(block, &kept)?;
     seen
 }
 

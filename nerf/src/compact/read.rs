@@ -1,16 +1,17 @@
 //! Reading.
 
 use super::{KIND, LEAST, OCCUPIED, codec};
-use crate::cameras::{COLORS, POSES};
 use crate::config::NerfConfig;
 use crate::error::NerfError;
 use crate::identity;
 use crate::model::{Model, OpenOptions, Purpose};
 use crate::reach::{Space, sharing};
 use nerve_core::checkpoint::Checkpoint;
-use nerve_core::engine::TrainEngine;
+use nerve_core::field::{COLORS, POSES};
+use nerve_core::ops::hash_grid::GridLevel;
 use nerve_core::ops::march::Bitfield;
 use nerve_core::ops::{affine_color, rigid};
+use nerve_core::params::BlockSpec;
 use rayon::prelude::*;
 use std::path::Path;
 use std::str::FromStr;
@@ -70,7 +71,8 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Model, NerfErro
     identity::check_field(&config, &source.file, path)?;
     let capture = identity::capture(&source.file, path)?;
     let cameras = source.cameras(&config, capture.training.count)?;
-    let mut model = Model::new(config, capture, cameras, options.threads, Purpose::Looking)?;
+    let mut model =
+        Model::new(config, capture, cameras, (options.device, options.threads), Purpose::Looking)?;
     source.fill(&mut model)?;
     Ok(model)
 }
@@ -109,40 +111,48 @@ impl Source<'_> {
         })?;
         bits.refill(|word| words[word]);
         let space = Space::occupied(&bits, model.volume.side);
-        let levels = model.config().grid.levels()?;
         let step = self.number("step")?;
         model.elapsed = Duration::from_nanos(self.number("elapsed_ns")?);
-        if model.saliency().is_some() {
+        if model.has_saliency() {
             model.gamma = self.number("gamma")?;
         }
-        let params = model.engine.params_mut();
-        params.step = step;
-        let (blocks, _) = params.split();
-        blocks.par_iter_mut().enumerate().with_max_len(1).try_for_each(|(i, block)| {
-            let name = &block.spec.name;
-            let shared = levels.get(i).map(|level| (level, sharing(level, &space).counts));
-            let count = shared.as_ref().map_or(block.weight.len(), |(level, sharing)| {
-                level.features * sharing.iter().filter(|live| **live > 0).count()
-            });
-            let key = format!("step/{name}");
-            let values = match self.file.meta(&key) {
-                Err(_) => self.frame(name, 2 * count, |bytes| codec::from_halves(bytes, count))?,
-                Ok(_) => {
-                    let step = self.number(&key)?;
-                    self.frame(name, 5 * count, |bytes| codec::from_codes(bytes, count, step))?
-                }
-            };
-            if !values.iter().all(|v| v.is_finite()) {
-                return Err(self.damaged(format!("'{name}' holds what is no number; export it again")));
-            }
-            match &shared {
-                Some((level, sharing)) => codec::place(level, &values, sharing, &mut block.weight),
-                None => block.weight.copy_from_slice(&values),
-            }
-            Ok::<(), NerfError>(())
-        })?;
+        model.engine.set_step_count(step);
+        let layout = model.engine.layout().clone();
+        let values = layout.params.ids().collect::<Vec<_>>().into_par_iter().with_max_len(1).map(|id| {
+            let block = &layout.params.blocks()[id.index()];
+            let table = layout.handles.tables.iter().position(|table| *table == id);
+            self.values(block, table.map(|l| (&layout.levels[l], &space)))
+        });
+        let values: Vec<Vec<f32>> = values.collect::<Result<_, NerfError>>()?;
+        for (id, values) in layout.params.ids().zip(&values) {
+            model.engine.write(id, values)?;
+        }
+        model.read_cameras()?;
         model.occupancy.hold(bits, self.number(LEAST)?);
         model.set_progress(model.config().train.progress(step, model.elapsed));
         Ok(())
+    }
+
+    /// The values of a block; of a table, those of the entries that are reached in this space, and zeros.
+    fn values(&self, block: &BlockSpec, table: Option<(&GridLevel, &Space)>) -> Result<Vec<f32>, NerfError> {
+        let shared = table.map(|(level, space)| (level, sharing(level, space).counts));
+        let count = shared.as_ref().map_or(block.values(), |(level, sharing)| {
+            level.features * sharing.iter().filter(|live| **live > 0).count()
+        });
+        let (name, key) = (&block.name, format!("step/{}", block.name));
+        let values = match self.file.meta(&key) {
+            Err(_) => self.frame(name, 2 * count, |bytes| codec::from_halves(bytes, count))?,
+            Ok(_) => {
+                let step = self.number(&key)?;
+                self.frame(name, 5 * count, |bytes| codec::from_codes(bytes, count, step))?
+            }
+        };
+        if !values.iter().all(|v| v.is_finite()) {
+            return Err(self.damaged(format!("'{name}' holds what is no number; export it again")));
+        }
+        let Some((level, sharing)) = shared else { return Ok(values) };
+        let mut all = vec![0.0; block.values()];
+        codec::place(level, &values, &sharing, &mut all);
+        Ok(all)
     }
 }

@@ -2,13 +2,11 @@
 
 use super::{CompactOptions, KIND, LEAST, OCCUPIED, Report, Values, calibrate, codec};
 use crate::error::NerfError;
-use crate::field::SALIENCY;
 use crate::identity;
 use crate::model::Model;
 use crate::reach::{Space, sharing};
 use nerve_core::checkpoint::{self, TensorData};
-use nerve_core::engine::TrainEngine;
-use nerve_core::params::Block;
+use nerve_core::engine::EngineError;
 use nerve_data::Scene;
 use rayon::prelude::*;
 use std::path::Path;
@@ -68,7 +66,7 @@ pub fn write(
     })
 }
 
-/// All blocks, coded. The levels' tables are the first blocks; what is left of them.
+/// All blocks, coded; of tables what is left of them.
 fn frames(
     model: &mut Model,
     scene: &Scene,
@@ -76,32 +74,31 @@ fn frames(
     seen: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Frame>, NerfError> {
     let space = Space::occupied(model.occupancy.bits(), model.volume.side);
-    let levels = model.config().grid.levels()?;
-    let tables: Vec<Vec<f32>> = levels
-        .par_iter()
-        .zip(model.engine.params().blocks())
+    let layout = model.engine.layout().clone();
+    let read = |id| model.engine.read(id);
+    let mut values = layout.params.ids().map(read).collect::<Result<Vec<Vec<f32>>, EngineError>>()?;
+    let tables = layout.handles.tables.iter().zip(&layout.levels);
+    let kept: Vec<_> = tables
+        .collect::<Vec<_>>()
+        .into_par_iter()
         .with_max_len(1)
-        .map(|(level, block)| codec::kept(level, &block.weight, &sharing(level, &space).counts))
+        .map(|(id, level)| (*id, codec::kept(level, &values[id.index()], &sharing(level, &space).counts)))
         .collect();
-    let blocks = model.engine.params().blocks();
-    let others = blocks[levels.len()..].iter().map(|block| block.weight.to_vec());
-    let values: Vec<Vec<f32>> = tables.into_iter().chain(others).collect();
+    kept.into_iter().for_each(|(id, kept)| values[id.index()] = kept);
     let mut steps = vec![None; values.len()];
     if options.values == Values::U8 {
-        let coarse = |i: &usize| *i < levels.len() || blocks[*i].spec.name == SALIENCY;
-        let coarse: Vec<usize> = (0..blocks.len()).filter(coarse).collect();
-        let found: Vec<_> = coarse.iter().map(|i| (*i, &*values[*i])).collect();
-        let found = calibrate::steps(model, scene, &found, options.loss, seen);
-        coarse.into_iter().zip(found).for_each(|(i, step)| steps[i] = Some(step));
+        let coarse: Vec<_> = layout.handles.tables.iter().copied().chain(layout.handles.saliency).collect();
+        let found: Vec<_> = coarse.iter().map(|id| (*id, &*values[id.index()])).collect();
+        let found = calibrate::steps(model, scene, &found, options.loss, seen)?;
+        coarse.into_iter().zip(found).for_each(|(id, step)| steps[id.index()] = Some(step));
     }
-    let blocks = model.engine.params().blocks();
-    let parts = blocks.par_iter().zip(values).zip(steps).with_max_len(1);
-    parts.map(|((block, values), step)| frame(block, &values, step)).collect()
+    let parts = layout.params.blocks().par_iter().zip(values).zip(steps).with_max_len(1);
+    parts.map(|((block, values), step)| frame(&block.name, &values, step)).collect()
 }
 
 /// A block's values, as multiples of the step if there is one, else as f16.
-fn frame(block: &Block, values: &[f32], step: Option<f32>) -> Result<Frame, NerfError> {
+fn frame(name: &str, values: &[f32], step: Option<f32>) -> Result<Frame, NerfError> {
     let raw = step.map_or_else(|| codec::halves(values), |step| codec::codes(values, step));
-    let (name, data) = (block.spec.name.clone(), codec::squeeze(&raw).map_err(NerfError::Codec)?);
+    let (name, data) = (name.to_owned(), codec::squeeze(&raw).map_err(NerfError::Codec)?);
     Ok(Frame { name, step, removed: 4 * values.len() as u64, quantised: raw.len() as u64, data })
 }

@@ -3,6 +3,7 @@
 mod validate;
 
 use crate::hollow::HollowConfig;
+use nerve_core::engine;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::schedule::Schedule;
@@ -186,6 +187,16 @@ pub enum Background {
     White,
     /// Black.
     Black,
+}
+
+impl From<Background> for engine::Background {
+    fn from(background: Background) -> Self {
+        match background {
+            Background::Random => Self::Random,
+            Background::White => Self::Color([1.0; 3]),
+            Background::Black => Self::Color([0.0; 3]),
+        }
+    }
 }
 
 /// The photometric loss.

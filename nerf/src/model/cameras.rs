@@ -1,7 +1,7 @@
 //! Where the training cameras are after refinement, and the colors of their photographs.
 
 use super::Model;
-use crate::cameras::{COLORS, POSES};
+use nerve_core::engine::EngineError;
 use nerve_core::ops::rigid::{self, Correction};
 use nerve_data::{Camera, RayCaster};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,15 @@ pub struct PoseChange {
     pub max_percent: f64,
 }
 
+/// What a field has learnt about its training cameras.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LearntCameras {
+    /// Corrections of their poses, `[camera][6]`.
+    pub poses: Option<Vec<f32>>,
+    /// Their colors, `[camera][12]`.
+    pub colors: Option<Vec<f32>>,
+}
+
 /// The mean distance of cameras from their centre.
 fn spread(centres: &[[f32; 3]]) -> f64 {
     let n = centres.len().max(1) as f64;
@@ -30,12 +39,20 @@ fn spread(centres: &[[f32; 3]]) -> f64 {
 impl Model {
     /// The poses' corrections, `[training view][6]`, where they are learnt.
     pub fn poses(&self) -> Option<&[f32]> {
-        self.block(POSES)
+        self.learnt.poses.as_deref()
     }
 
     /// The photographs' colors, `[training view][12]`, where they are learnt.
     pub fn colors(&self) -> Option<&[f32]> {
-        self.block(COLORS)
+        self.learnt.colors.as_deref()
+    }
+
+    /// Takes over what the engine has learnt about cameras: whenever that has changed.
+    pub(crate) fn read_cameras(&mut self) -> Result<(), EngineError> {
+        let handles = &self.engine.layout().handles;
+        let read = |block: Option<_>| block.map(|block| self.engine.read(block)).transpose();
+        self.learnt = LearntCameras { poses: read(handles.poses)?, colors: read(handles.colors)? };
+        Ok(())
     }
 
     /// The six numbers of a training view's correction.

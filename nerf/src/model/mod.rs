@@ -10,19 +10,20 @@ mod cameras;
 mod open;
 mod render;
 
+pub(crate) use cameras::LearntCameras;
 pub use cameras::PoseChange;
 pub use open::OpenOptions;
 
 use crate::capture::Capture;
 use crate::config::NerfConfig;
 use crate::error::NerfError;
-use crate::field::{self, SALIENCY};
+use crate::field;
 use crate::frustum;
 use crate::occupancy::Occupancy;
-use crate::sampler::Volume;
 use nalgebra::{Matrix4, Point3, Vector3};
-use nerve_core::engine::{BatchEngine, Pool, TrainEngine};
-use nerve_core::ops::march::Steps;
+use nerve_core::device::Device;
+use nerve_core::engine::{self, EngineError, Options, Pool, TrainEngine};
+use nerve_core::ops::march::{Steps, Volume};
 use nerve_core::ops::saliency;
 use nerve_core::simd::Isa;
 use nerve_data::Camera;
@@ -34,7 +35,9 @@ pub struct Model {
     config: NerfConfig,
     pub(crate) capture: Capture,
     pub(crate) volume: Volume,
-    pub(crate) engine: BatchEngine,
+    pub(crate) engine: Box<dyn TrainEngine>,
+    /// As the engine has it, from the last time it was read.
+    pub(crate) learnt: LearntCameras,
     pub(crate) pool: Pool,
     pub(crate) occupancy: Occupancy,
     /// Training time so far; of a model in training, when the clock was last stopped.
@@ -54,12 +57,12 @@ pub(crate) enum Purpose {
 
 impl Model {
     /// A field with fresh weights, all of its space occupied, with room for what is learnt about so many `cameras`, on
-    /// `threads` workers (0: one per core).
+    /// `device` and `threads` workers (0: one per core).
     pub(crate) fn new(
         config: NerfConfig,
         capture: Capture,
         cameras: usize,
-        threads: usize,
+        (device, threads): (Device, usize),
         purpose: Purpose,
     ) -> Result<Self, NerfError> {
         let side = capture.frame.aabb_scale;
@@ -69,11 +72,11 @@ impl Model {
             // What is looked at is the average, if there is one.
             built.train.ema = None;
         }
-        let (params, field) = field::build(&built, side, cameras)?;
         let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
-        let engine = BatchEngine::new(Isa::best(), pool.clone(), params, field);
-        Ok(Self {
-            engine: engine.with_precision(config.train.precision),
+        let spec = field::spec(&built, side, cameras);
+        let mut model = Self {
+            engine: engine::open(device, &spec, &Options { pool: pool.clone() })?,
+            learnt: LearntCameras::default(),
             volume: Volume { side: side as f32, steps, near: config.march.near(capture.frame.near) },
             occupancy: Occupancy::new(side, steps, None),
             pool,
@@ -82,7 +85,9 @@ impl Model {
             elapsed: Duration::ZERO,
             progress: 0.0,
             gamma: 0.0,
-        })
+        };
+        model.read_cameras()?;
+        Ok(model)
     }
 
     /// Takes out of the occupied cells, which are all, those that no training camera can see.
@@ -107,7 +112,7 @@ impl Model {
 
     /// Training steps taken.
     pub fn step_count(&self) -> u64 {
-        self.engine.params().step
+        self.engine.step_count()
     }
 
     /// Time spent in training.
@@ -128,30 +133,37 @@ impl Model {
 
     /// Trainable values by what they are: `grid`, `mlp`, `saliency`.
     pub fn parameter_groups(&self) -> Vec<(&str, usize)> {
-        let params = self.engine.params();
-        let of = |group: usize| params.blocks().iter().filter(move |b| b.spec.group == group);
-        let groups = params.groups.iter().enumerate();
-        groups.map(|(i, g)| (g.name.as_str(), of(i).map(|b| b.weight.len()).sum())).collect()
+        self.engine.layout().params.values_by_group()
     }
 
     /// Trainable values.
     pub fn parameters(&self) -> usize {
-        self.engine.params().len()
+        self.engine.layout().params.values()
     }
 
-    /// The values of a block, if the field has it.
-    pub(crate) fn block(&self, name: &str) -> Option<&[f32]> {
-        self.engine.params().blocks().iter().find(|b| b.spec.name == name).map(|b| &*b.weight)
+    /// Exchanges the weights with their averages, where such are kept; a second call undoes the first.
+    pub(crate) fn swap_average(&mut self) -> Result<(), EngineError> {
+        self.engine.swap_average()?;
+        self.read_cameras()
+    }
+
+    /// Whether the field has a saliency grid.
+    pub(crate) fn has_saliency(&self) -> bool {
+        self.engine.layout().handles.saliency.is_some()
     }
 
     /// The logits of the saliency grid, if the field has one; x fastest.
-    pub fn saliency(&self) -> Option<&[f32]> {
-        self.block(SALIENCY)
+    ///
+    /// # Errors
+    /// If they cannot be read back from the device.
+    pub fn saliency(&self) -> Result<Option<Vec<f32>>, NerfError> {
+        let block = self.engine.layout().handles.saliency;
+        Ok(block.map(|block| self.engine.read(block)).transpose()?)
     }
 
     /// S(G), the mean saliency.
-    pub(crate) fn mean_saliency(&self) -> Option<f64> {
-        self.saliency().map(|grid| saliency::mean(Isa::best(), grid))
+    pub(crate) fn mean_saliency(&self) -> Result<Option<f64>, NerfError> {
+        Ok(self.saliency()?.map(|grid| saliency::mean(Isa::best(), &grid)))
     }
 
     /// The share of cells that rays are sampled in.

@@ -1,7 +1,6 @@
 //! Models from what runs leave: a run's folder, its checkpoint, a compact file.
 
 use super::{Model, Purpose};
-use crate::cameras::{COLORS, POSES};
 use crate::capture::Capture;
 use crate::config::NerfConfig;
 use crate::error::NerfError;
@@ -10,7 +9,7 @@ use crate::views::TrainingViews;
 use crate::{KIND, compact, identity};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::device::Device;
-use nerve_core::engine::TrainEngine;
+use nerve_core::field::{COLORS, POSES};
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::RunFolder;
 use nerve_data::Scene;
@@ -40,9 +39,6 @@ impl OpenOptions {
     /// # Errors
     /// If there is no such field, or it cannot be computed here.
     pub(crate) fn apply(&self, mut config: NerfConfig) -> Result<NerfConfig, NerfError> {
-        if self.device != Device::Cpu {
-            return Err(NerfError::Device(self.device));
-        }
         config.cameras.fit_poses = self.fit_poses;
         // Any machine can look at it.
         if !config.train.precision.available() {
@@ -109,13 +105,15 @@ impl Model {
         let capture = identity::capture(file, path)?;
         // What is learnt about cameras has a row for each that was trained on.
         let cameras = [POSES, COLORS].iter().find_map(|name| file.shape(name)?.first().copied()).unwrap_or(0);
-        let mut model = Self::new(config, capture, cameras, options.threads, Purpose::Looking)?;
+        let mut model =
+            Self::new(config, capture, cameras, (options.device, options.threads), Purpose::Looking)?;
         model.restore_state(file, path)?;
         let step = model.step_count();
         if !Occupancy::is_refreshed(step) && !model.capture.views.is_empty() {
             model.limit_to_seen();
         }
-        model.engine.params_mut().restore_weights(file, step, average)?;
+        model.engine.restore_weights(file, step, average)?;
+        model.read_cameras()?;
         model.set_progress(model.config.train.progress(step, model.elapsed));
         Ok(model)
     }

@@ -1,30 +1,42 @@
 //! What cameras see of a model, and its densities.
 
 use super::Model;
+use crate::error::NerfError;
 use crate::rendering::{Rendering, ViewCamera};
 use nalgebra::{Point3, Vector3};
-use nerve_core::engine::TrainEngine;
+use nerve_core::engine::Space;
 use nerve_core::ops::rigid::Correction;
 use nerve_data::{Camera, RayCaster};
 
 impl Model {
     /// Renders what a camera of the world sees, at the size that its intrinsics have
     /// ([`Intrinsics::resized`](nerve_data::Intrinsics::resized) gives any other).
-    pub fn render(&mut self, camera: &Camera) -> Rendering {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn render(&mut self, camera: &Camera) -> Result<Rendering, NerfError> {
         self.render_corrected(camera, None)
     }
 
     /// Renders what a camera sees from where a correction has moved it in the unit frame.
-    pub(crate) fn render_corrected(&mut self, camera: &Camera, correction: Option<Correction>) -> Rendering {
+    pub(crate) fn render_corrected(
+        &mut self,
+        camera: &Camera,
+        correction: Option<Correction>,
+    ) -> Result<Rendering, NerfError> {
         let caster = RayCaster::with_frame(camera, &self.capture.to_unit());
         let size = (camera.intrinsics.width, camera.intrinsics.height);
-        let (engine, bits) = (&mut self.engine, self.occupancy.bits());
+        let (engine, bits) = (&mut *self.engine, self.occupancy.bits());
         let (camera, cut) = (ViewCamera { caster, correction }, self.config.march.cut);
-        self.pool.run(|| Rendering::render(engine, bits, &self.volume, cut, &camera, size))
+        let space = Space { bits, volume: self.volume };
+        Ok(self.pool.run(|| Rendering::render(engine, space, cut, &camera, size))?)
     }
 
     /// Densities at points of the world, per world length; 0 outside of the box that the field fills.
-    pub fn densities(&mut self, points: &[Point3<f64>]) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn densities(&mut self, points: &[Point3<f64>]) -> Result<Vec<f32>, NerfError> {
         let (to_unit, side) = (self.capture.to_unit(), f64::from(self.volume.side));
         // Of the cube that the encoding covers.
         let place =
@@ -35,10 +47,10 @@ impl Model {
         let axis = |a: usize| places.iter().map(|p| p.map_or(0.5, |p| p[a] as f32)).collect::<Vec<f32>>();
         let (x, y, z) = (axis(0), axis(1), axis(2));
         let mut sigma = vec![0.0; points.len()];
-        self.engine.density([&x, &y, &z], &mut sigma);
+        self.engine.density([&x, &y, &z], &mut sigma)?;
         let scale = to_unit.scaling() as f32;
         let scaled = |(sigma, place): (&f32, &Option<_>)| if place.is_some() { sigma * scale } else { 0.0 };
-        sigma.iter().zip(&places).map(scaled).collect()
+        Ok(sigma.iter().zip(&places).map(scaled).collect())
     }
 
     /// The camera's axis and the rays through its pixels, in the unit frame.

@@ -6,7 +6,7 @@ use nerve_core::run::{Cancel, Events};
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::{Image8, Scene};
 use nerve_nerf::eval::{EvalOptions, Report, evaluate};
-use nerve_nerf::{Model, NerfConfig, Trainer};
+use nerve_nerf::{Model, NerfConfig, NerfError, Trainer};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,12 +27,14 @@ pub fn config(steps: u64) -> NerfConfig {
 
 pub fn train(trainer: &mut Trainer, steps: u64) {
     for _ in 0..steps {
-        assert!(trainer.step().loss.is_finite());
+        assert!(trainer.step().unwrap().loss.is_finite());
     }
 }
 
 pub fn measured(trainer: &mut Trainer) -> Report {
-    trainer.averaged(|model, scene| evaluated(model, scene, &scene.splits.test))
+    let measure =
+        |model: &mut Model, scene: &Scene| Ok::<_, NerfError>(evaluated(model, scene, &scene.splits.test));
+    trainer.averaged(measure).unwrap()
 }
 
 /// Measures views.

@@ -1,16 +1,16 @@
 //! What rays say about the cameras they come from.
 
-use super::BatchEngine;
-use super::layout::CameraBlocks;
+use super::CpuEngine;
+use super::field::{ENCODING, Encoder};
+use super::workspace::Plan;
 use crate::ops::rigid::{cross, turn_gradient};
 use rayon::prelude::*;
 
-impl BatchEngine {
+impl CpuEngine {
     /// Adds to the gradients of what is learnt about cameras: after the stages, before the tables move. Sums run over
-    /// the rays in the order of the tiles, in f64. Poses hear of the `levels` coarsest levels of the encoding.
+    /// the rays in the order of the tiles, in f64. Poses hear of the `levels` coarsest levels or octaves of the encoding.
     pub(super) fn update_cameras(&mut self, levels: usize) {
-        let CameraBlocks { pose, color } = self.field.cameras;
-        if let Some(block) = pose {
+        if let Some(block) = self.field.poses {
             let count = self.params.weight(block).len() / 6;
             let mut sums = std::mem::take(&mut self.poses);
             sums.clear();
@@ -24,7 +24,7 @@ impl BatchEngine {
             self.params.grad(block).copy_from_slice(&self.gradient);
             self.poses = sums;
         }
-        if let Some(block) = color {
+        if let Some(block) = self.field.colors {
             self.colors.clear();
             self.colors.resize(self.params.weight(block).len(), 0.0);
             for tile in self.finals.iter() {
@@ -41,13 +41,24 @@ impl BatchEngine {
 
     /// Adds the rays' gradients to the sums of their cameras: `d' x d_d'` and `d_o'`.
     pub(super) fn trace_poses(&mut self, levels: usize, sums: &mut [[f64; 6]]) {
-        let (isa, params, grid) = (self.isa, &self.params, &self.field.grid);
+        let (isa, params, field) = (self.isa, &self.params, &self.field);
+        let stride = Plan::stride(field.plan.columns(ENCODING));
         let share = self.finals.len().div_ceil(self.pool.threads()).max(1);
         self.finals.par_chunks_mut(share).for_each(|tiles| {
             tiles.iter_mut().for_each(|tile| tile.trace_points());
-            for (l, (level, block)) in grid.levels.iter().zip(grid.blocks.clone()).enumerate().take(levels) {
-                for tile in tiles.iter_mut().filter(|tile| tile.len > 0) {
-                    tile.trace_level(isa, l, level, params.weight(block));
+            match &field.encoder {
+                Encoder::Grid { levels: all, blocks, .. } => {
+                    let tables = all.iter().zip(&params.blocks()[blocks.clone()]).enumerate();
+                    for (l, (level, block)) in tables.take(levels) {
+                        for tile in tiles.iter_mut().filter(|tile| tile.len > 0) {
+                            tile.trace_level(isa, l, level, &block.weight);
+                        }
+                    }
+                }
+                Encoder::Frequency { octaves } => {
+                    for tile in tiles.iter_mut().filter(|tile| tile.len > 0) {
+                        tile.trace_rows(isa, levels.min(*octaves), stride);
+                    }
                 }
             }
         });

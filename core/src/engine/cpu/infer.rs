@@ -1,11 +1,11 @@
 //! Forward passes: densities for the occupancy grid, and whole rays for pictures.
 
-use super::BatchEngine;
-use super::forward::start_rays;
+use super::CpuEngine;
 use super::pool::{Pool, lock};
+use super::samples::Source;
 use super::tile::{CAPACITY, Probed};
-use crate::engine::{Marcher, Ray};
-use crate::ops::composite::EXTRA;
+use crate::engine::SampleSource;
+use crate::ops::march::Ray;
 use rayon::prelude::*;
 
 /// Points whose densities are computed at a time.
@@ -17,7 +17,7 @@ const RENDER_BATCH: usize = 16_384;
 /// Samples per ray in the first round of a picture; doubled in each later one.
 const FIRST_ROUND: usize = 8;
 
-impl BatchEngine {
+impl CpuEngine {
     /// Densities at positions of the unit cube.
     pub(super) fn densities(&mut self, positions: [&[f32]; 3], out: &mut [f32]) {
         self.prepare();
@@ -47,19 +47,21 @@ impl BatchEngine {
     pub(super) fn render_rays(
         &mut self,
         rays: &[Ray],
-        marcher: &dyn Marcher,
+        samples: SampleSource<'_>,
         min_transmittance: f32,
         out: &mut [f32],
     ) {
         self.prepare();
-        let width = self.field.channels + EXTRA;
+        let width = self.field.outputs.width();
         out.fill(0.0);
-        for (rays, out) in rays.chunks(RENDER_BATCH).zip(out.chunks_mut(RENDER_BATCH * width)) {
+        let batches = rays.chunks(RENDER_BATCH).zip(out.chunks_mut(RENDER_BATCH * width));
+        for (batch, (rays, out)) in batches.enumerate() {
+            let source = Source { isa: self.isa, samples, first: batch * RENDER_BATCH };
             self.rounds.start(rays);
             let mut limit = FIRST_ROUND;
             while self.rounds.live() > 0 {
                 self.rounds.tiles.clear();
-                let tiles = self.rounds.march(rays, marcher, limit, self.field.shrink);
+                let tiles = self.rounds.march(rays, &source, limit, self.field.shrink);
                 self.encode(tiles);
                 self.render_tiles(rays, out);
                 self.rounds.end_rays(min_transmittance);
@@ -72,11 +74,11 @@ impl BatchEngine {
     fn render_tiles(&mut self, rays: &[Ray], out: &mut [f32]) {
         let (field, workspaces, transmittance) =
             (&self.field, &self.workspaces, &mut self.rounds.transmittance);
-        let width = field.channels + EXTRA;
+        let width = field.outputs.width();
         self.rounds.tiles.par_iter_mut().for_each(|tile| {
             let ws = &mut *lock(&workspaces[Pool::worker()]);
-            ws.load(tile, field.input);
-            start_rays(ws, rays);
+            ws.load(tile, &field.encoder);
+            ws.start_rays(rays);
             for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
                 carry.transmittance = transmittance[span.ray as usize];
             }

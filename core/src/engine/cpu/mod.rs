@@ -1,9 +1,9 @@
-//! The batch engine on the processor: a training step in phases over a whole batch, on persistent workers.
+//! The engine of the processor: a training step in phases over a whole batch, on persistent workers.
 //!
-//! 1. **draw**: rays are marched in [rounds] of samples, which are packed into [`Tile`]s, encoded level by level over
+//! 1. **draw**: rays are drawn, and marched in rounds of samples, which are packed into tiles, encoded level by level over
 //!    all tiles (so that one level's table at a time occupies the caches) and probed for their densities, until the
 //!    ray is opaque; what lies behind is never encoded. The samples that count are gathered into tiles of whole rays;
-//! 2. **stages**: tile by tile through the field's [`Stage`]s forward, the loss, and back;
+//! 2. **stages**: tile by tile through the field's stages forward, the heads' losses, and back;
 //! 3. **update**: dense blocks from the summed gradients, and level by level scatter and sparse Adam, so that a
 //!    table's gradient never exists whole.
 //!
@@ -16,14 +16,18 @@
 //! table's level is one worker's, points in order.
 
 mod cameras;
+mod compile;
+mod draw;
+mod field;
 mod forward;
 mod infer;
-mod layout;
 mod loss;
+mod memory;
 mod pool;
 mod rounds;
+mod samples;
 mod stage;
-pub mod stages;
+mod stages;
 mod step;
 mod tile;
 mod tiles;
@@ -31,33 +35,37 @@ mod transpose;
 mod update;
 mod workspace;
 
-pub use layout::{CameraBlocks, FieldLayout, GridBlocks, SaliencyBlock};
+pub(super) use memory::memory;
 pub use pool::Pool;
-pub use stage::{Prepare, Stage};
-pub use tile::{CAPACITY, Span, Tile};
-pub use workspace::{Plan, Slot, Workspace};
 
-use super::{Marcher, Ray, StepInput, StepStats, TrainEngine};
-use crate::ops::composite::EXTRA;
-use crate::ops::small_gemm::Precision;
-use crate::params::{Params, Values, zeros};
+use super::{EngineError, SampleSource, Step, StepStats, TrainEngine, TrainView, ViewsId};
+use crate::checkpoint::Checkpoint;
+use crate::device::Device;
+use crate::field::{FieldLayout, FieldSpec, HeadLoss};
+use crate::ops::march::Ray;
+use crate::params::{BlockId, GroupId, GroupSettings, Params, StateTensor, Values, zeros};
 use crate::simd::Isa;
-use pool::lock;
+use draw::Views;
+use field::Field;
 use rounds::Rounds;
 use std::sync::Mutex;
 use tiles::Tiles;
+use workspace::Workspace;
 
 /// Gradient sums per step: tiles are dealt to this many groups whatever the number of threads.
 const GROUPS: usize = 32;
 
 /// The engine's state. See the [module](self) for the phases.
-pub struct BatchEngine {
+pub(super) struct CpuEngine {
+    spec: FieldSpec,
+    layout: FieldLayout,
     isa: Isa,
-    precision: Precision,
     pool: Pool,
     params: Params,
-    field: FieldLayout,
+    field: Field,
     progress: f64,
+    /// By their handle.
+    views: Vec<Option<Views>>,
     rays: Vec<Ray>,
     targets: Vec<f32>,
     /// Rays on their way through the volume, and their samples; in inference those of a batch.
@@ -69,6 +77,8 @@ pub struct BatchEngine {
     /// One a worker: the gradient of a table.
     tables: Vec<Mutex<Values>>,
     groups: Vec<Group>,
+    /// The heads' mean losses in the last step.
+    losses: Vec<f64>,
     /// Per ray: whether it met an occupied cell.
     met: Vec<bool>,
     /// Room for an empty output and its gradient.
@@ -80,100 +90,205 @@ pub struct BatchEngine {
 }
 
 /// One group of tiles: its gradient sums and statistics.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Group {
     grads: Vec<f32>,
-    loss: f64,
+    losses: Vec<f64>,
     spread: [f64; 2],
     kept: usize,
 }
 
-impl BatchEngine {
-    /// An engine for `field` over `params` on the workers of `pool`.
-    ///
-    /// # Panics
-    /// If the field has a saliency grid that is not the parameters' last block, or learns colors and has not three
-    /// channels.
-    pub fn new(isa: Isa, pool: Pool, params: Params, field: FieldLayout) -> Self {
-        let last = params.blocks().len().checked_sub(1);
-        assert!(
-            field.saliency.is_none_or(|s| Some(s.block) == last),
-            "the saliency grid is not the last block"
-        );
-        assert!(field.cameras.color.is_none() || field.channels == 3, "colors are three channels");
-        let outputs = field.channels + EXTRA;
-        let per_worker = |_| Mutex::new(Workspace::new(isa, &field.plan, outputs));
+impl CpuEngine {
+    /// An engine for a field on the workers of `pool`, by this processor's best instruction set.
+    pub fn new(spec: &FieldSpec, pool: Pool) -> Result<Self, EngineError> {
+        Self::with_isa(spec, pool, Isa::best())
+    }
+
+    /// The same by another instruction set.
+    fn with_isa(spec: &FieldSpec, pool: Pool, isa: Isa) -> Result<Self, EngineError> {
+        let layout = spec.layout()?;
+        let field = compile::compile(spec, &layout)?;
+        let mut params = Params::new(&layout.params, spec.seed);
+        if let Some(decay) = spec.average {
+            params.average(decay);
+        }
+        let (outputs, heads) = (field.outputs.width(), field.heads.len());
+        let per_worker = |_| Mutex::new(Workspace::new(isa, spec.precision, &field.plan, outputs, heads));
         let workspaces = (0..pool.threads()).map(per_worker).collect();
-        let largest = field.grid.levels.iter().map(|l| l.entries * l.features).max().unwrap_or(0);
+        let largest = field.encoder.largest_table();
         let tables = (0..pool.threads()).map(|_| Mutex::new(zeros(largest))).collect();
-        let grads = field.stages.iter().map(|s| s.grads()).sum();
-        let groups = (0..GROUPS).map(|_| Group { grads: vec![0.0; grads], ..Group::default() }).collect();
-        let tiles = || Tiles::new(field.grid.levels.len(), field.grid.features);
-        Self {
+        let grads: usize = field.stages.iter().map(|s| s.grads()).sum();
+        let group =
+            |_| Group { grads: vec![0.0; grads], losses: vec![0.0; heads], spread: [0.0; 2], kept: 0 };
+        let tiles = || Tiles::new(field.encoder.levels());
+        Ok(Self {
+            spec: spec.clone(),
             isa,
-            precision: Precision::F32,
             pool,
             params,
             progress: 0.0,
+            views: Vec::new(),
             rays: Vec::new(),
             targets: Vec::new(),
             rounds: Rounds::new(tiles()),
             finals: tiles(),
             workspaces,
             tables,
-            groups,
+            groups: (0..GROUPS).map(group).collect(),
+            losses: vec![0.0; heads],
             met: Vec::new(),
             empty: Vec::new(),
             poses: Vec::new(),
             colors: Vec::new(),
             gradient: Vec::new(),
             field,
-        }
+            layout,
+        })
     }
 
-    /// The same engine with products of this precision.
-    ///
-    /// # Panics
-    /// If it is not [available](Precision::available).
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        assert!(precision.available(), "{precision:?} products are not available on this CPU");
-        self.precision = precision;
-        self.workspaces.iter().for_each(|ws| lock(ws).precision = precision);
-        self
+    /// Names and channels of the heads that compare channels.
+    fn mapped_heads(&self) -> Vec<(&str, usize)> {
+        let heads = self.spec.heads.iter().zip(&self.layout.outputs.heads);
+        let mapped = heads.filter(|(head, _)| matches!(head.loss, HeadLoss::Channels(_)));
+        mapped.map(|(head, columns)| (&*head.name, columns.len())).collect()
     }
 }
 
-impl TrainEngine for BatchEngine {
-    fn step(&mut self, input: &StepInput<'_>) -> StepStats {
-        let pool = self.pool.clone();
-        pool.run(|| self.run_step(input))
+impl TrainEngine for CpuEngine {
+    fn device(&self) -> Device {
+        Device::Cpu
     }
 
-    fn trace(&mut self, input: &StepInput<'_>, out: &mut [[f64; 6]]) -> StepStats {
-        let pool = self.pool.clone();
-        pool.run(|| self.run_trace(input, out))
+    fn spec(&self) -> &FieldSpec {
+        &self.spec
     }
 
-    fn params(&self) -> &Params {
-        &self.params
+    fn layout(&self) -> &FieldLayout {
+        &self.layout
+    }
+
+    fn add_views(&mut self, views: Vec<TrainView>) -> Result<ViewsId, EngineError> {
+        let heads = self.mapped_heads();
+        for (view, found) in views.iter().enumerate() {
+            if let Some(reason) = found.problem(&heads) {
+                return Err(EngineError::View { view, reason });
+            }
+        }
+        let views = Views::new(views, &heads);
+        let free = self.views.iter().position(Option::is_none).unwrap_or(self.views.len());
+        if free == self.views.len() {
+            self.views.push(None);
+        }
+        self.views[free] = Some(views);
+        Ok(ViewsId(free))
+    }
+
+    fn remove_views(&mut self, views: ViewsId) {
+        if let Some(held) = self.views.get_mut(views.0) {
+            *held = None;
+        }
+    }
+
+    fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError> {
+        let learns = self.field.poses.is_some() || self.field.colors.is_some();
+        self.check(&step.batch, if learns { self.spec.cameras.count } else { usize::MAX })?;
+        let pool = self.pool.clone();
+        Ok(pool.run(|| self.run_step(step)))
+    }
+
+    fn head_losses(&self) -> &[f64] {
+        &self.losses
+    }
+
+    fn trace(&mut self, step: &Step<'_>, out: &mut [[f64; 6]]) -> Result<StepStats, EngineError> {
+        if !self.field.traces_rays {
+            return Err(EngineError::Input("the field does not trace rays".into()));
+        }
+        self.check(&step.batch, out.len())?;
+        let pool = self.pool.clone();
+        Ok(pool.run(|| self.run_trace(step, out)))
+    }
+
+    fn step_count(&self) -> u64 {
+        self.params.step
+    }
+
+    fn set_step_count(&mut self, step: u64) {
+        self.params.step = step;
+    }
+
+    fn read(&self, block: BlockId) -> Result<Vec<f32>, EngineError> {
+        Ok(self.params.weight(block).to_vec())
+    }
+
+    fn write(&mut self, block: BlockId, values: &[f32]) -> Result<(), EngineError> {
+        let weight = self.params.weight_mut(block);
+        if weight.len() != values.len() {
+            let (have, want) = (values.len(), weight.len());
+            return Err(EngineError::Input(format!("{have} values for a block of {want}")));
+        }
+        weight.copy_from_slice(values);
+        Ok(())
+    }
+
+    fn set_group(&mut self, group: GroupId, settings: GroupSettings) {
+        self.params.set_group(group, settings);
+    }
+
+    fn swap_average(&mut self) -> Result<(), EngineError> {
+        self.params.swap_average();
+        Ok(())
+    }
+
+    fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError> {
+        Ok(self.params.tensors())
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError> {
+        Ok(self.params.restore(checkpoint, step)?)
+    }
+
+    fn restore_weights(
+        &mut self,
+        checkpoint: &Checkpoint,
+        step: u64,
+        average: Option<f32>,
+    ) -> Result<(), EngineError> {
+        Ok(self.params.restore_weights(checkpoint, step, average)?)
     }
 
     fn set_progress(&mut self, progress: f64) {
         self.progress = progress;
     }
 
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
-
-    fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) {
+    fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError> {
+        if positions.iter().any(|axis| axis.len() != out.len()) {
+            return Err(EngineError::Input("positions and densities are not equally many".into()));
+        }
         let pool = self.pool.clone();
         pool.run(|| self.densities(positions, out));
+        Ok(())
     }
 
-    fn render(&mut self, rays: &[Ray], marcher: &dyn Marcher, min_transmittance: f32, out: &mut [f32]) {
+    fn render(
+        &mut self,
+        rays: &[Ray],
+        samples: SampleSource<'_>,
+        min_transmittance: f32,
+        out: &mut [f32],
+    ) -> Result<(), EngineError> {
+        step::check_samples(&samples, rays.len())?;
+        let width = self.layout.outputs.width();
+        if out.len() != rays.len() * width {
+            return Err(EngineError::Input(format!(
+                "{} values for {} rays of {width}",
+                out.len(),
+                rays.len()
+            )));
+        }
         let pool = self.pool.clone();
-        pool.run(|| self.render_rays(rays, marcher, min_transmittance, out));
+        pool.run(|| self.render_rays(rays, samples, min_transmittance, out));
+        Ok(())
     }
 }
 

@@ -4,9 +4,10 @@
 //! before their densities are known, so rays are marched, encoded and probed a stretch at a time; what no ray
 //! reaches is never encoded. Training then gathers the samples that count into tiles of whole rays.
 
+use super::samples::Source;
 use super::tile::{CAPACITY, Stretch};
 use super::tiles::Tiles;
-use crate::engine::{Live, Marcher, Ray, Staged};
+use crate::ops::march::{Live, Ray, Staged};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -74,14 +75,14 @@ impl Rounds {
 
     /// Marches up to `limit` samples of every ray on its way and packs them into tiles behind those in use; positions
     /// are mapped by `shrink` (see [`Tile::push`](super::tile::Tile::push)). Returns the new tiles.
-    pub fn march(&mut self, rays: &[Ray], marcher: &dyn Marcher, limit: usize, shrink: f32) -> Range<usize> {
+    pub fn march(&mut self, rays: &[Ray], source: &Source<'_>, limit: usize, shrink: f32) -> Range<usize> {
         let blocks = self.live.len().div_ceil(RAY_BLOCK);
         if self.staged.len() < blocks {
             self.staged.resize_with(blocks, Staged::default);
         }
         self.live.par_chunks_mut(RAY_BLOCK).zip(&mut self.staged).for_each(|(live, staged)| {
             staged.clear();
-            marcher.march(rays, live, limit, staged);
+            source.march(rays, live, limit, staged);
         });
         self.pack(rays, shrink)
     }

@@ -6,7 +6,7 @@ use crate::params::Params;
 
 /// What stages are told before each pass.
 #[derive(Clone, Copy)]
-pub struct Prepare<'a> {
+pub(super) struct Prepare<'a> {
     /// The current parameters.
     pub params: &'a Params,
     /// The arithmetic of products.
@@ -20,7 +20,7 @@ pub struct Prepare<'a> {
 /// A stage reads and writes the [`Workspace`]'s slots that it was built with. On the way back it reads the gradient
 /// of what it wrote and writes the gradient of what it read; its own parameters' gradients go to `grads`, a buffer
 /// of [`Stage::grads`] values that belongs to a group of tiles, so that sums do not depend on the worker.
-pub trait Stage: Send + Sync {
+pub(super) trait Stage: Send + Sync {
     /// Takes over the current parameters, before each step.
     fn prepare(&mut self, _: Prepare<'_>) {}
 

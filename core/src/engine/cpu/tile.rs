@@ -1,15 +1,18 @@
 //! The unit of work of the batch engine: up to [`CAPACITY`] samples of whole rays, with their encodings.
 
 use super::transpose::Layout;
-use crate::engine::Ray;
-use crate::ops::affine_color;
 use crate::ops::hash_grid::{BLOCK, GridLevel, Points, backward_positions};
+use crate::ops::march::{MOST_SAMPLES, Ray};
+use crate::ops::{affine_color, frequency};
 use crate::params::{Values, zeros};
 use crate::simd::Isa;
 use std::ops::Range;
 
 /// Samples per tile. Its activations (about a megabyte for 64-wide networks) stay in the L2 cache.
 pub const CAPACITY: usize = 512;
+
+/// A ray's samples of one march fit a tile.
+const _: () = assert!(CAPACITY <= MOST_SAMPLES);
 
 /// Added to the distance between two levels of a tile's encoding, in values: a power of two would map all levels
 /// of a sample to one cache set.
@@ -83,7 +86,8 @@ pub struct Tile {
     /// Of a tile of whole rays that come from several rounds: the stretches it consists of, whose features are in
     /// the rounds' `rows`.
     pub(super) stretches: Option<Range<usize>>,
-    /// After a probe of training: the features of every sample, as the networks read them.
+    /// After a probe of training: the features of every sample, as the networks read them. On the way back, where an
+    /// encoding has no tables and rays are traced: their gradient.
     pub(super) rows: Values,
     /// `[level][sample][F]`: features on the way forward, their gradients on the way back.
     encoded: Values,
@@ -146,6 +150,16 @@ impl Tile {
         let d_out = &self.encoded[l * self.level_stride..(l + 1) * self.level_stride];
         let [x, y, z] = &mut self.d_position;
         backward_positions(isa, level, table, points, self.len, d_out, [x, y, z]);
+    }
+
+    /// Adds what the rows of the encoding's gradient, left in `rows`, say to the gradient of the positions: of the
+    /// coordinates and of the coarsest `octaves`.
+    pub fn trace_rows(&mut self, isa: Isa, octaves: usize, stride: usize) {
+        let n = self.len.next_multiple_of(BLOCK);
+        let [x, y, z] = &self.position;
+        let points = Points { x: &x[..n], y: &y[..n], z: &z[..n] };
+        let [dx, dy, dz] = &mut self.d_position;
+        frequency::backward_positions(isa, octaves, points, self.len, &self.rows, stride, [dx, dy, dz]);
     }
 
     /// Positions and the saliency logits, to be written.

@@ -14,7 +14,7 @@ pub(super) struct Tiles {
 
 impl Tiles {
     /// None yet, for `levels` encoding levels of `features` each.
-    pub fn new(levels: usize, features: usize) -> Self {
+    pub fn new((levels, features): (usize, usize)) -> Self {
         Self { all: Vec::new(), used: 0, levels, features }
     }
 

@@ -1,12 +1,13 @@
 //! The last phase of a step: dense blocks, and the tables level by level.
 
+use super::field::{Encoder, Saliency};
 use super::pool::{Pool, lock};
-use super::{BatchEngine, GROUPS, SaliencyBlock};
-use crate::engine::StepInput;
+use super::{CpuEngine, GROUPS};
+use crate::engine::Step;
 use crate::ops::{hash_grid, saliency};
 use rayon::prelude::*;
 
-impl BatchEngine {
+impl CpuEngine {
     /// Sums the groups' gradients in order and updates the dense blocks.
     pub(super) fn update_dense(&mut self, rate: f32) {
         let tiles = self.finals.len();
@@ -25,27 +26,39 @@ impl BatchEngine {
                 start = end;
             }
         }
-        let (isa, t, tables) = (self.isa, self.params.step, &self.field.grid.blocks);
-        let saliency = self.field.saliency.map(|s| s.block);
+        let (isa, t) = (self.isa, self.params.step);
+        let tables = match &self.field.encoder {
+            Encoder::Grid { blocks, .. } => blocks.clone(),
+            Encoder::Frequency { .. } => 0..0,
+        };
+        let saliency = self.field.saliency.map(|grid| grid.block.index());
         let (blocks, groups) = self.params.split();
         let others =
             blocks.iter_mut().enumerate().filter(|(i, _)| !tables.contains(i) && Some(*i) != saliency);
         for (_, block) in others {
-            let group = &groups[block.spec.group];
+            let group = &groups[block.spec.group.index()];
             block.update(isa, group, rate, t);
         }
     }
 
     /// Scatters the encodings' gradients into the tables and updates them, level by level, and beside them the
     /// saliency grid. Returns the mean of the latter.
-    pub(super) fn update_tables(&mut self, input: &StepInput<'_>) -> f64 {
-        let StepInput { rate, pruning, .. } = *input;
-        let (isa, t, grid, tables) = (self.isa, self.params.step, &self.field.grid, &self.tables);
+    pub(super) fn update_tables(&mut self, step: &Step<'_>) -> f64 {
+        let Step { rate, pruning, .. } = *step;
+        let (isa, t, scratch) = (self.isa, self.params.step, &self.tables);
+        let (levels, tables) = match &self.field.encoder {
+            Encoder::Grid { levels, blocks, .. } => (&levels[..], blocks.clone()),
+            Encoder::Frequency { .. } => (&[][..], 0..0),
+        };
         let tiles = &*self.finals;
+        let saliency = self.field.saliency;
+        let logits = saliency.map_or(0..0, |grid| grid.block.index()..grid.block.index() + 1);
         let (blocks, groups) = self.params.split();
-        let (blocks, masks) = blocks.split_at_mut(self.field.saliency.map_or(blocks.len(), |s| s.block));
+        let Ok([blocks, masks]) = blocks.get_disjoint_mut([tables, logits]) else {
+            unreachable!("the saliency grid is none of the tables")
+        };
         let update_saliency = || {
-            let (Some(SaliencyBlock { side, limit, .. }), [block, ..]) = (self.field.saliency, masks) else {
+            let (Some(Saliency { side, limit, .. }), [block, ..]) = (saliency, masks) else {
                 return 0.0;
             };
             if let Some(slope) = pruning {
@@ -53,21 +66,19 @@ impl BatchEngine {
                     saliency::backward(isa, side, tile.points(), tile.len, &tile.logit, &mut block.grad);
                 }
                 saliency::penalize(isa, slope, &block.weight, &mut block.grad);
-                block.update(isa, &groups[block.spec.group], rate, t);
+                block.update(isa, &groups[block.spec.group.index()], rate, t);
                 saliency::clamp(limit, &mut block.weight);
             }
             saliency::mean(isa, &block.weight)
         };
-        let blocks = &mut blocks[grid.blocks.clone()];
         let update_tables = || {
-            blocks.par_iter_mut().enumerate().with_max_len(1).for_each(|(l, block)| {
-                let level = &grid.levels[l];
-                let mut grad = lock(&tables[Pool::worker()]);
+            blocks.par_iter_mut().zip(levels).enumerate().with_max_len(1).for_each(|(l, (block, level))| {
+                let mut grad = lock(&scratch[Pool::worker()]);
                 let grad = &mut grad[..level.entries * level.features];
                 for tile in tiles.iter().filter(|tile| tile.len > 0) {
                     hash_grid::backward_level(isa, level, tile.points(), tile.len, tile.level(l), grad);
                 }
-                let group = &groups[block.spec.group];
+                let group = &groups[block.spec.group.index()];
                 block.update_from(isa, group, rate, t, grad);
             })
         };

@@ -1,9 +1,10 @@
 //! What one worker needs to take a tile through the field's stages.
 
+use super::field::{ENCODING, Encoder};
 use super::tile::{CAPACITY, Span, Stretch, Tile};
-use crate::ops::affine_color;
 use crate::ops::composite::Carry;
 use crate::ops::small_gemm::{Precision, padded};
+use crate::ops::{affine_color, frequency};
 use crate::params::{Values, zeros};
 use crate::simd::Isa;
 
@@ -30,9 +31,9 @@ impl Slot {
         Self { columns, stride, values: zeros(n), grad: zeros(n) }
     }
 
-    /// Row `i` of the values.
-    pub fn row(&self, i: usize) -> &[f32] {
-        &self.values[i * self.stride..(i + 1) * self.stride]
+    /// Zeroes the gradient of the first `n` rows, rounded up to whole groups of 8.
+    pub fn clear_grad(&mut self, n: usize) {
+        self.grad[..n.next_multiple_of(8) * self.stride].fill(0.0);
     }
 }
 
@@ -47,6 +48,16 @@ impl Plan {
     pub fn slot(&mut self, columns: usize) -> usize {
         self.columns.push(columns);
         self.columns.len() - 1
+    }
+
+    /// The distance between rows of so many columns: whole column panels.
+    pub fn stride(columns: usize) -> usize {
+        padded(columns)
+    }
+
+    /// The columns of a slot.
+    pub fn columns(&self, slot: usize) -> usize {
+        self.columns[slot]
     }
 }
 
@@ -63,11 +74,11 @@ pub struct Workspace {
     pub len: usize,
     /// Per ray: direction.
     pub direction: Vec<[f32; 3]>,
-    /// Per ray: its gradient, where a stage gives it.
+    /// Per ray: its gradient, where rays are traced.
     pub d_direction: Vec<[f32; 3]>,
     /// Per ray: the gradient of its camera's colors, where they are learnt.
     pub d_color: Vec<[f32; affine_color::VALUES]>,
-    /// Per ray: the known distance, 0 for none; empty where the objective knows none.
+    /// Per ray: the known distance, 0 for none; empty where nothing is learnt from it.
     pub distance: Vec<f32>,
     /// A ray's share in the loss: one by their number.
     pub share: f32,
@@ -99,7 +110,9 @@ pub struct Workspace {
     pub d_gate: Values,
     /// Room for a ray's weights, their places, lengths and gradients.
     pub weights: [Values; 4],
-    /// Per ray: channels, depth, opacity.
+    /// The heads' losses, summed over the rays.
+    pub losses: Vec<f64>,
+    /// Per ray: the heads' channels, depth, opacity.
     pub out: Vec<f32>,
     /// Gradient of `out`.
     pub d_out: Vec<f32>,
@@ -110,12 +123,12 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Buffers for `plan` and rays with `outputs` values each.
-    pub fn new(isa: Isa, plan: &Plan, outputs: usize) -> Self {
+    /// Buffers for `plan` and rays with `outputs` values each, of so many heads.
+    pub fn new(isa: Isa, precision: Precision, plan: &Plan, outputs: usize, heads: usize) -> Self {
         let per_sample = || zeros(CAPACITY);
         Self {
             isa,
-            precision: Precision::F32,
+            precision,
             spans: Vec::with_capacity(CAPACITY),
             len: 0,
             direction: Vec::with_capacity(CAPACITY),
@@ -137,6 +150,7 @@ impl Workspace {
             gate: per_sample(),
             d_gate: per_sample(),
             weights: std::array::from_fn(|_| per_sample()),
+            losses: vec![0.0; heads],
             out: vec![0.0; CAPACITY * outputs],
             d_out: vec![0.0; CAPACITY * outputs],
             keep: Vec::with_capacity(CAPACITY),
@@ -144,26 +158,30 @@ impl Workspace {
         }
     }
 
-    /// Takes over a tile's samples, its encodings as rows of slot `input`.
-    pub fn load(&mut self, tile: &Tile, input: usize) {
+    /// Takes over a tile's samples, their encodings as rows of the first slot.
+    pub fn load(&mut self, tile: &Tile, encoder: &Encoder) {
         self.enter(tile);
-        let slot = &mut self.slots[input];
-        tile.layout(slot.stride).to_rows(self.isa, tile.len, tile.encoded(), &mut slot.values);
+        let slot = &mut self.slots[ENCODING];
+        match encoder {
+            Encoder::Grid { .. } => {
+                tile.layout(slot.stride).to_rows(self.isa, tile.len, tile.encoded(), &mut slot.values);
+            }
+            Encoder::Frequency { octaves } => {
+                let (n, rows) = (tile.len, &mut slot.values);
+                frequency::forward(self.isa, *octaves, tile.points(), n, rows, slot.stride);
+            }
+        }
     }
 
-    /// Leaves the rows of slot `input`, which [`Self::load`] has filled, to the tile, in exchange for its old ones.
-    pub(super) fn leave_rows(&mut self, tile: &mut Tile, input: usize) {
-        let values = &mut self.slots[input].values;
-        if tile.rows.is_empty() {
-            tile.rows = zeros(values.len());
-        }
-        std::mem::swap(values, &mut tile.rows);
+    /// Leaves the encodings' rows, which [`Self::load`] has filled, to the tile, in exchange for its old ones.
+    pub fn leave_rows(&mut self, tile: &mut Tile) {
+        exchange(&mut self.slots[ENCODING].values, &mut tile.rows);
     }
 
     /// As [`Self::load`] for a tile that consists of stretches of `tiles`, which hold the rows.
-    pub(super) fn collect(&mut self, tile: &Tile, input: usize, stretches: &[Stretch], tiles: &[Tile]) {
+    pub fn gather(&mut self, tile: &Tile, stretches: &[Stretch], tiles: &[Tile]) {
         self.enter(tile);
-        let Slot { stride, values, .. } = &mut self.slots[input];
+        let Slot { stride, values, .. } = &mut self.slots[ENCODING];
         let mut at = 0;
         for stretch in stretches {
             let from = &tiles[stretch.tile as usize].rows[stretch.start as usize * *stride..];
@@ -185,17 +203,23 @@ impl Workspace {
         self.logit[..end].copy_from_slice(&tile.logit[..end]);
     }
 
-    /// Writes the gradients of slot `input` and of the saliency back
-    /// into the tile, which keeps the surviving samples only.
-    pub fn store(&self, tile: &mut Tile, input: usize) {
+    /// Writes the gradients of the encodings, of the saliency and, where rays are traced, of directions back into the tile,
+    /// which keeps the surviving samples only.
+    pub fn store(&mut self, tile: &mut Tile, encoder: &Encoder, traces_rays: bool) {
         if self.len != tile.len {
             tile.compact(&self.keep);
         }
-        let slot = &self.slots[input];
-        tile.layout(slot.stride).to_levels(self.isa, self.len, &slot.grad, tile.encoded_mut());
-        tile.d_direction.clone_from(&self.d_direction);
+        let slot = &mut self.slots[ENCODING];
+        match encoder {
+            Encoder::Grid { .. } => {
+                tile.layout(slot.stride).to_levels(self.isa, self.len, &slot.grad, tile.encoded_mut());
+            }
+            Encoder::Frequency { .. } if traces_rays => exchange(&mut slot.grad, &mut tile.rows),
+            Encoder::Frequency { .. } => {}
+        }
         tile.d_color.clone_from(&self.d_color);
-        if !tile.d_direction.is_empty() {
+        if traces_rays {
+            tile.d_direction.clone_from(&self.d_direction);
             // Each span's samples are looked at again.
             tile.spans.clone_from(&self.spans);
         }
@@ -224,4 +248,12 @@ impl Workspace {
         }
         self.len = self.keep.len();
     }
+}
+
+/// Exchanges rows of a workspace with a tile's, which has none at first.
+fn exchange(mine: &mut Values, rows: &mut Values) {
+    if rows.is_empty() {
+        *rows = zeros(mine.len());
+    }
+    std::mem::swap(mine, rows);
 }

@@ -9,8 +9,7 @@
 //! be skipped. The reference does the same with single cells.
 
 use super::lanes::{Lanes, WIDEST, cascade_of, invert, spread, steps_at, steps_to, to_cell, to_cells, word};
-use super::{Bitfield, CELLS, SIDE, Steps};
-use crate::engine::{CAPACITY, Live, Ray, Staged};
+use super::{Bitfield, CELLS, Live, MOST_SAMPLES, Ray, SIDE, Staged, Steps};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Marches the rays of `live`, each from where it is: appends up to `limit` samples of each to `out`, and sets `from`
@@ -20,7 +19,7 @@ use crate::simd::{Isa, Kernel, Simd};
 /// cannot be sampled, and would never get on.
 ///
 /// # Panics
-/// If `limit` is above [`CAPACITY`], or `live` names a ray that does not exist.
+/// If `limit` is above [`MOST_SAMPLES`], or `live` names a ray that does not exist.
 pub fn march(
     isa: Isa,
     bits: &Bitfield,
@@ -30,7 +29,7 @@ pub fn march(
     limit: usize,
     out: &mut Staged,
 ) {
-    assert!(limit <= CAPACITY, "march: {limit} samples are more than a tile holds");
+    assert!(limit <= MOST_SAMPLES, "march: {limit} samples at a time");
     isa.run(March { bits, steps, rays, live, limit, out });
 }
 

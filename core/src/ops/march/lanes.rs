@@ -1,7 +1,6 @@
 //! What marching does to a register of rays at a time: places, cells, steps.
 
-use super::{SIDE, Steps};
-use crate::engine::{Live, Ray};
+use super::{Live, Ray, SIDE, Steps};
 use crate::simd::Simd;
 
 /// Lanes of the widest instruction set.

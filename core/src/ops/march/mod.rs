@@ -11,9 +11,11 @@
 mod cpu;
 mod lanes;
 pub mod morton;
+mod ray;
 pub mod reference;
 
 pub use cpu::march;
+pub use ray::{Live, Ray, Samples, Staged, Volume};
 
 use rayon::prelude::*;
 
@@ -22,6 +24,9 @@ pub const SIDE: usize = 128;
 
 /// Cells of one cascade.
 pub const CELLS: usize = SIDE * SIDE * SIDE;
+
+/// Samples of a ray that are found at a time, at most.
+pub const MOST_SAMPLES: usize = 512;
 
 /// Step lengths.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::engine::{CAPACITY, Live, Ray, Samples, Staged};
 use crate::ops::check::TestRng;
 use crate::simd::Isa;
 
@@ -78,7 +77,7 @@ fn some(bits: &Bitfield, steps: &Steps, ray: &Ray, from: f32, limit: usize, isa:
 fn all_on(isa: Isa, bits: &Bitfield, steps: &Steps, ray: &Ray) -> Samples {
     let (mut samples, mut from) = (Samples::default(), ray.near);
     while from < f32::INFINITY {
-        let (some, on) = some(bits, steps, ray, from, CAPACITY, isa);
+        let (some, on) = some(bits, steps, ray, from, MOST_SAMPLES, isa);
         samples.t.extend(&some.t);
         samples.dt.extend(&some.dt);
         from = on;

@@ -1,3 +1,3 @@
-//! Small bias-free ReLU networks. The fast path is [`engine::stages::Mlp`](crate::engine::stages::Mlp), which is made of
-//! [products](super::small_gemm).
+//! Small bias-free ReLU networks. On the processor they are made of [products](super::small_gemm) over tiles, a stage of
+//! the engine (`engine/cpu/stages/mlp.rs`).
 pub mod reference;

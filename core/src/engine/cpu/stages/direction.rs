@@ -1,15 +1,15 @@
 //! The viewing direction of every ray, as spherical harmonics.
 
-use crate::engine::cpu::{Stage, Workspace};
+use crate::engine::cpu::stage::Stage;
+use crate::engine::cpu::workspace::Workspace;
 use crate::ops::sh;
 
 /// Writes the harmonics of each ray's direction into a slot with one row per ray.
 #[derive(Debug)]
-pub struct Directions {
+pub(in crate::engine::cpu) struct Directions {
     /// The slot; its columns (1, 4, 9 or 16) set the degree.
     pub output: usize,
-    /// Whether the directions' gradient is asked for; the network that reads the slot must give its gradient then (see
-    /// [`super::Mlp::with_ray_gradient`]).
+    /// Whether the directions' gradient is asked for; the networks that read the slot give its gradient then.
     pub gradient: bool,
 }
 
@@ -24,8 +24,11 @@ impl Stage for Directions {
     fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
         if self.gradient {
             let slot = &ws.slots[self.output];
-            let rows = ws.direction.iter().zip(slot.grad.chunks_exact(slot.stride));
-            ws.d_direction.extend(rows.map(|(d, row)| sh::backward(*d, &row[..slot.columns])));
+            let rows = ws.d_direction.iter_mut().zip(&ws.direction).zip(slot.grad.chunks_exact(slot.stride));
+            for ((sum, d), row) in rows {
+                let d = sh::backward(*d, &row[..slot.columns]);
+                *sum = std::array::from_fn(|a| sum[a] + d[a]);
+            }
         }
     }
 }

@@ -4,38 +4,27 @@
 //! direction) come first in the first layer's columns; their product is computed once per ray and added to the
 //! samples' rows, which saves as much work as those columns are.
 
-use crate::engine::cpu::{Plan, Prepare, Stage, Workspace};
+use crate::engine::cpu::stage::{Prepare, Stage};
+use crate::engine::cpu::workspace::{Plan, Workspace};
+use crate::field::MlpSpec;
 use crate::ops::small_gemm::{Epilogue, Left, Precision, Shape, amx, padded, small_gemm};
-use crate::params::{BlockSpec, Params, Values, zeros};
+use crate::params::{BlockId, Params, Values, zeros};
 
-/// Extents of a network.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MlpShape {
-    /// Inputs per ray, ahead of those per sample; 0 for none.
-    pub ray_inputs: usize,
-    /// Inputs per sample.
-    pub inputs: usize,
-    /// Neurons of a hidden layer.
-    pub width: usize,
-    /// Hidden layers, at least one.
-    pub hidden: usize,
-    /// Outputs.
-    pub outputs: usize,
-}
-
-impl MlpShape {
-    /// `(in, out)` of every layer.
-    pub fn layers(&self) -> Vec<(usize, usize)> {
-        let first = (self.ray_inputs + self.inputs, self.width);
-        let inner = std::iter::repeat_n((self.width, self.width), self.hidden.saturating_sub(1));
-        std::iter::once(first).chain(inner).chain([(self.width, self.outputs)]).collect()
-    }
+/// What happens to the gradient of what a network reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::cpu) enum Gradient {
+    /// Nobody wants it.
+    None,
+    /// It is written.
+    Set,
+    /// It is added to what other readers have written.
+    Add,
 }
 
 /// One layer: from one slot to the next.
 #[derive(Debug)]
 struct Layer {
-    block: usize,
+    block: BlockId,
     input: usize,
     output: usize,
     inputs: usize,
@@ -55,47 +44,38 @@ struct Layer {
 
 /// The stage.
 #[derive(Debug)]
-pub struct Mlp {
+pub(in crate::engine::cpu) struct Mlp {
     ray_input: Option<usize>,
     ray_inputs: usize,
     /// Per ray: the first layer's product with the ray's inputs, and its gradient.
     ray_slot: usize,
-    input_grad: bool,
-    ray_grad: bool,
+    input_gradient: Gradient,
+    ray_gradient: Gradient,
     layers: Vec<Layer>,
     grads: usize,
 }
 
 impl Mlp {
-    /// Adds the network's blocks to `params` (uniform in +-sqrt(6 / in), He et al. 2015; `random` maps a stream and
-    /// an index to [0, 1)) and its hidden slots to `plan`. `input_grad`: whether anything trains in front of it.
-    #[allow(clippy::too_many_arguments)]
+    /// The network over these blocks, layer by layer, between slots with so many columns; its hidden slots are added to
+    /// `plan`. `gradients`: of the rays' inputs, and of the samples'.
     pub fn new(
-        name: &str,
-        shape: MlpShape,
-        ray_input: Option<usize>,
-        input: usize,
-        output: usize,
-        input_grad: bool,
+        spec: &MlpSpec,
+        slots: &[usize],
+        blocks: &[BlockId],
+        [ray_gradient, input_gradient]: [Gradient; 2],
         plan: &mut Plan,
-        params: &mut Params,
-        group: usize,
-        random: &dyn Fn(u32, u32) -> f32,
     ) -> Self {
-        let sizes = shape.layers();
+        let ray_inputs = spec.ray_input.map_or(0, |slot| slots[slot.0]);
+        let sizes = spec.layers(slots);
         let last = sizes.len() - 1;
         let mut layers = Vec::new();
-        let (mut from, mut grads) = (input, 0);
-        for (l, (inputs, outputs)) in sizes.into_iter().enumerate() {
-            let spec = BlockSpec { name: format!("{name}.{l}.weight"), shape: vec![outputs, inputs], group };
-            let bound = (6.0 / inputs as f32).sqrt();
-            let stream = params.blocks().len() as u32;
-            let block = params.block(spec, |i| bound * (2.0 * random(stream, i as u32) - 1.0));
-            let to = if l == last { output } else { plan.slot(outputs) };
-            let rays = if l == 0 { shape.ray_inputs } else { 0 };
+        let (mut from, mut grads) = (spec.input.0, 0);
+        for (l, ((inputs, outputs), block)) in sizes.into_iter().zip(blocks).enumerate() {
+            let to = if l == last { spec.output.0 } else { plan.slot(outputs) };
+            let rays = if l == 0 { ray_inputs } else { 0 };
             let stride = padded(rays + padded(inputs - rays));
             layers.push(Layer {
-                block,
+                block: *block,
                 input: from,
                 output: to,
                 inputs,
@@ -110,19 +90,14 @@ impl Mlp {
             grads += outputs.next_multiple_of(4) * stride;
             from = to;
         }
-        let ray_slot = if ray_input.is_some() { plan.slot(shape.width) } else { usize::MAX };
-        Self { ray_input, ray_inputs: shape.ray_inputs, ray_slot, input_grad, ray_grad: false, layers, grads }
+        let ray_input = spec.ray_input.map(|slot| slot.0);
+        let ray_slot = if ray_input.is_some() { plan.slot(spec.width) } else { usize::MAX };
+        Self { ray_input, ray_inputs, ray_slot, input_gradient, ray_gradient, layers, grads }
     }
 
-    /// The same network, which also gives the gradient of the rays' inputs.
-    pub fn with_ray_gradient(self, ray_grad: bool) -> Self {
-        Self { ray_grad, ..self }
-    }
-
-    /// The slots whose rows must move when samples are dropped: input, hidden layers and output, each once.
-    pub fn rows(&self) -> Vec<usize> {
-        // A layer's output is the next one's input.
-        self.layers.iter().take(1).map(|l| l.input).chain(self.layers.iter().map(|l| l.output)).collect()
+    /// The slots between its layers.
+    pub fn hidden_slots(&self) -> impl Iterator<Item = usize> + '_ {
+        self.layers.iter().skip(1).map(|layer| layer.input)
     }
 }
 
@@ -201,7 +176,8 @@ impl Stage for Mlp {
             } else {
                 small_gemm(ws.isa, shape, left, &x.values, x.stride, dw, ldg, true, Epilogue::None);
             }
-            if l > 0 || self.input_grad {
+            let adds = l == 0 && self.input_gradient == Gradient::Add;
+            if l > 0 || self.input_gradient != Gradient::None {
                 // dX = dY W, through the ReLU that made x.
                 let left = Left { values: &y.grad, row: y.stride, col: 1 };
                 let shape = Shape { m, n: inputs, k: layer.outputs };
@@ -209,19 +185,9 @@ impl Stage for Mlp {
                 let weight = &layer.weight[rays..];
                 if bf16 {
                     let (ldy, ldx) = (y.stride, x.stride);
-                    amx::product(
-                        m,
-                        shape.k,
-                        &y.grad,
-                        ldy,
-                        &layer.backward,
-                        &mut x.grad,
-                        ldx,
-                        false,
-                        epilogue,
-                    );
+                    amx::product(m, shape.k, &y.grad, ldy, &layer.backward, &mut x.grad, ldx, adds, epilogue);
                 } else {
-                    small_gemm(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, false, epilogue);
+                    small_gemm(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, adds, epilogue);
                 }
             }
             if rays > 0 {
@@ -283,12 +249,13 @@ impl Mlp {
         let (m, n) = (layer.outputs.next_multiple_of(4), padded(self.ray_inputs));
         let shape = Shape { m, n, k: ws.spans.len() };
         small_gemm(ws.isa, shape, left, &x.values, x.stride, grads, layer.stride, true, Epilogue::None);
-        if self.ray_grad {
+        if self.ray_gradient != Gradient::None {
+            let adds = self.ray_gradient == Gradient::Add;
             // Whole panels: columns beyond the rays' inputs get what nobody reads.
             let left = Left { values: &r.grad, row: r.stride, col: 1 };
             let shape = Shape { m: ws.spans.len(), n: x.stride, k: layer.outputs };
             let (ldw, ldx) = (layer.stride, x.stride);
-            small_gemm(ws.isa, shape, left, &layer.weight, ldw, &mut x.grad, ldx, false, Epilogue::None);
+            small_gemm(ws.isa, shape, left, &layer.weight, ldw, &mut x.grad, ldx, adds, Epilogue::None);
         }
     }
 }

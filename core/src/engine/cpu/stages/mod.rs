@@ -6,8 +6,8 @@ mod direction;
 mod mlp;
 mod saliency;
 
-pub use composite::{Composite, Spread};
-pub use density::Density;
-pub use direction::Directions;
-pub use mlp::{Mlp, MlpShape};
-pub use saliency::{Saliency, ZeroSkip};
+pub(super) use composite::{Composite, CompositeHead};
+pub(super) use density::Density;
+pub(super) use direction::Directions;
+pub(super) use mlp::{Gradient, Mlp};
+pub(super) use saliency::{Gate, Saliency};

@@ -1,11 +1,13 @@
 //! HollowNeRF's stages: features scaled by the saliency, density gated by what is left of them.
 
-use crate::engine::cpu::{Prepare, Stage, Workspace};
+use crate::engine::cpu::stage::{Prepare, Stage};
+use crate::engine::cpu::workspace::Workspace;
+use crate::field::GateSpec;
 use crate::ops::{gate, saliency};
 
 /// Scales the features of every sample by its saliency, from one slot to another (see [`saliency`]).
 #[derive(Debug)]
-pub struct Saliency {
+pub(in crate::engine::cpu) struct Saliency {
     /// The slot of the features.
     pub input: usize,
     /// The slot of the scaled ones.
@@ -29,37 +31,27 @@ impl Stage for Saliency {
     }
 }
 
-/// The gate on the density (see [`gate`]). It stands open at first; later, alpha takes a step up.
-///
-/// Tables start so small that the gate is on its slope, where its gradient is some thousand times that of the
-/// networks: the second moments of Adam would remember that for the first thousand steps that touch an entry, and the
-/// entry would hardly learn. Once features have grown, the slope is reached only where the saliency closes.
+/// The gate on the density (see [`gate`]).
 #[derive(Debug)]
-pub struct ZeroSkip {
-    /// The slot of the features that the density network sees.
-    pub input: usize,
-    /// alpha up to `switch` and from then on.
-    pub alphas: [f32; 2],
-    /// The share of the training at which alpha changes.
-    pub switch: f64,
-    /// The share of the training up to which the gate stands open.
-    pub start: f64,
+pub(in crate::engine::cpu) struct Gate {
+    spec: GateSpec,
     /// alpha now; `None` while the gate stands open.
     alpha: Option<f32>,
 }
 
-impl ZeroSkip {
+impl Gate {
     /// Without parameters: nothing but the schedule.
-    pub fn new(input: usize, alphas: [f32; 2], switch: f64, start: f64) -> Self {
-        Self { input, alphas, switch, start, alpha: None }
+    pub fn new(spec: GateSpec) -> Self {
+        Self { spec, alpha: None }
     }
 }
 
-impl Stage for ZeroSkip {
+impl Stage for Gate {
     fn prepare(&mut self, Prepare { progress, .. }: Prepare<'_>) {
         // What is to happen at the very end never does: the field as it was trained is the field that is seen.
         let reached = |share: f64| progress >= share && share < 1.0;
-        self.alpha = reached(self.start).then_some(self.alphas[usize::from(reached(self.switch))]);
+        let GateSpec { alphas, switch, start, .. } = self.spec;
+        self.alpha = reached(start).then_some(alphas[usize::from(reached(switch))]);
     }
 
     fn forward(&self, ws: &mut Workspace) {
@@ -67,13 +59,13 @@ impl Stage for ZeroSkip {
             ws.gate.fill(1.0);
             return;
         };
-        let slot = &ws.slots[self.input];
+        let slot = &ws.slots[self.spec.input.0];
         gate::forward(ws.isa, alpha, ws.len, &slot.values, slot.stride, &mut ws.gate);
     }
 
     fn backward(&self, ws: &mut Workspace, _: &mut [f32]) {
         let Some(alpha) = self.alpha else { return };
-        let slot = &mut ws.slots[self.input];
+        let slot = &mut ws.slots[self.spec.input.0];
         gate::backward(ws.isa, alpha, ws.len, &slot.values, slot.stride, &ws.d_gate, &mut slot.grad);
     }
 }

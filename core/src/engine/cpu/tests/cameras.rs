@@ -68,7 +68,7 @@ fn any_number_of_threads_gives_the_same_cameras() {
     let one = run(1);
     for threads in [2, 3] {
         let many = run(threads);
-        for (a, b) in one.params().blocks().iter().zip(many.params().blocks()) {
+        for (a, b) in one.params.blocks().iter().zip(many.params.blocks()) {
             bit_equal(&a.weight, &b.weight).unwrap();
             bit_equal(&a.m, &b.m).unwrap();
         }
@@ -81,25 +81,18 @@ fn tracing_gives_the_poses_gradient_and_moves_nothing() {
     let setup = Setup { pose: true, ..Setup::default() };
     let shots = shots(95, 1.0);
     let mut engine = setup.engine(Isa::best(), 2);
-    let before: Vec<Vec<f32>> = engine.params().blocks().iter().map(|b| b.weight.to_vec()).collect();
-    let input = StepInput {
-        sampler: &shots,
-        marcher: &shots,
-        rays: shots.len(),
-        rate: 1e-2,
-        progress: 1.0,
-        pruning: None,
-        pose_levels: usize::MAX,
-    };
+    let before: Vec<Vec<f32>> = engine.params.blocks().iter().map(|b| b.weight.to_vec()).collect();
+    let given = shots.given(7);
+    let input = given.step(1e-2);
     let mut sums = [[1.0; 6]; CAMERAS];
-    let traced = engine.trace(&input, &mut sums);
-    for (block, before) in engine.params().blocks().iter().zip(&before) {
+    let traced = engine.trace(&input, &mut sums).unwrap();
+    for (block, before) in engine.params.blocks().iter().zip(&before) {
         bit_equal(&block.weight, before).unwrap();
     }
-    assert_eq!(engine.params().step, 0);
-    let stats = engine.step(&StepInput { rate: 0.0, ..input });
+    assert_eq!(engine.step_count(), 0);
+    let stats = engine.step(&Step { rate: 0.0, ..input }).unwrap();
     assert_eq!((traced.loss.to_bits(), traced.kept), (stats.loss.to_bits(), stats.kept));
-    let block = engine.params().blocks().iter().find(|b| b.spec.name == "pose").unwrap();
+    let block = &engine.params.blocks()[engine.layout.handles.poses.unwrap().index()];
     for (camera, sums) in sums.iter().enumerate() {
         let turned =
             crate::ops::rigid::turn_gradient(&block.weight[6 * camera..], [sums[0], sums[1], sums[2]]);
@@ -115,21 +108,13 @@ fn poses_can_hear_of_coarse_levels_alone() {
     let shots = shots(96, 1.0);
     let run = |pose_levels| {
         let mut engine = setup.engine(Isa::best(), 2);
-        let (sampler, rays) = (&shots, shots.len());
-        engine.step(&StepInput {
-            sampler,
-            marcher: sampler,
-            rays,
-            rate: 1e-2,
-            progress: 0.0,
-            pruning: None,
-            pose_levels,
-        });
+        let given = shots.given(7);
+        engine.step(&Step { progress: 0.0, pose_levels, ..given.step(1e-2) }).unwrap();
         engine
     };
     let (all, coarse) = (run(usize::MAX), run(2));
-    for (a, b) in all.params().blocks().iter().zip(coarse.params().blocks()) {
-        assert_eq!(a.spec.name != "pose", a.m == b.m, "{}", a.spec.name);
+    for (a, b) in all.params.blocks().iter().zip(coarse.params.blocks()) {
+        assert_eq!(a.spec.name != "cameras.poses", a.m == b.m, "{}", a.spec.name);
         assert!(b.m.iter().any(|m| *m != 0.0), "{} learns", a.spec.name);
     }
 }

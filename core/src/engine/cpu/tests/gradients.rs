@@ -10,11 +10,11 @@ const TOLERANCE: f64 = 3e-5;
 /// Takes one step that moves nothing and compares all that it leaves behind.
 pub(super) fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
     let mut engine = setup.engine(isa, 2);
-    let oracle = setup.oracle(engine.params());
+    let oracle = setup.oracle(&engine);
     setup.steer_clear(&oracle, &mut shots);
     let samples = setup.samples(&shots);
     let (loss, gradients, outputs) = oracle.loss_and_gradients(&samples);
-    let want = setup.blocks(gradients, &samples, engine.params());
+    let want = setup.blocks(gradients, &samples, &engine);
     let stats = step(&mut engine, &shots, 0.0);
     let spread: f64 = setup.spread.iter().zip(stats.spread).map(|(weight, s)| f64::from(*weight) * s).sum();
     let got = stats.loss + spread;
@@ -29,7 +29,7 @@ pub(super) fn check(setup: &Setup, mut shots: Shots, isa: Isa) -> StepStats {
     } else {
         assert_eq!(stats.samples, all);
     }
-    for (block, want) in engine.params().blocks().iter().zip(want) {
+    for (block, want) in engine.params.blocks().iter().zip(want) {
         if let Err(e) = close(&block.m, &want, TOLERANCE, TOLERANCE) {
             panic!("{isa:?} {setup:?} {}: {e}", block.spec.name);
         }
@@ -149,14 +149,10 @@ fn pruning_pulls_at_every_logit() {
     let setup = Setup { saliency: Some(8), gate: Some(1.0), ..Setup::default() };
     let after = |pruning| {
         let mut engine = setup.engine(Isa::best(), 2);
-        let (shots, rate) = (shots(70, 1.0), 1e-3);
-        let rays = shots.len();
-        let sampler = &shots;
-        let pose_levels = usize::MAX;
-        let input = StepInput { sampler, marcher: sampler, rays, rate, progress: 1.0, pruning, pose_levels };
-        let start = engine.params().blocks().last().unwrap().weight.to_vec();
-        let stats = engine.step(&input);
-        let block = engine.params().blocks().last().unwrap();
+        let given = shots(70, 1.0).given(7);
+        let start = engine.params.blocks().last().unwrap().weight.to_vec();
+        let stats = engine.step(&Step { pruning, ..given.step(1e-3) }).unwrap();
+        let block = engine.params.blocks().last().unwrap();
         let mean = saliency::mean(&widen(&block.weight));
         assert!((stats.saliency / mean - 1.0).abs() < 1e-6);
         (start, block.m.to_vec(), block.weight.to_vec())
@@ -177,11 +173,12 @@ fn the_gradient_reaches_every_parameter() {
     for (min_transmittance, saliency, learns) in [(0.0, None, true), (0.1, None, false), (0.1, Some(4), true)]
     {
         let gate = saliency.map(|_| 10.0);
-        let setup =
-            Setup { min_transmittance, saliency, gate, pose: learns, colors: learns, ..Setup::default() };
+        // Poses are not found through a saliency grid.
+        let pose = learns && saliency.is_none();
+        let setup = Setup { min_transmittance, saliency, gate, pose, colors: learns, ..Setup::default() };
         let mut engine = setup.engine(Isa::best(), 2);
         step(&mut engine, &shots(40, 1.0), 0.0);
-        for block in engine.params().blocks() {
+        for block in engine.params.blocks() {
             let (name, columns) = (&block.spec.name, block.spec.shape[1]);
             if name.starts_with("grid") || name == "saliency" {
                 let touched = block.m.iter().filter(|g| **g != 0.0).count();
@@ -212,7 +209,7 @@ fn rounds_change_nothing_but_the_work() {
         let ((a, in_rounds), (b, at_once)) = (run(true), run(false));
         assert_eq!((in_rounds.kept, in_rounds.hits), (at_once.kept, at_once.hits));
         assert!(min_transmittance < 0.1 || in_rounds.samples < at_once.samples, "{in_rounds:?} {at_once:?}");
-        for (a, b) in a.params().blocks().iter().zip(b.params().blocks()) {
+        for (a, b) in a.params.blocks().iter().zip(b.params.blocks()) {
             // Tiles are packed differently, so sums are associated differently.
             close(&a.m, &widen(&b.m), 1e-6, 1e-5).unwrap();
         }

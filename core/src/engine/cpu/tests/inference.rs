@@ -11,9 +11,10 @@ fn row(out: &RayOutput) -> [f64; 5] {
     [r, g, b, out.depth, out.opacity]
 }
 
-fn render(engine: &mut BatchEngine, shots: &Shots, min_transmittance: f32) -> Vec<f32> {
+fn render(engine: &mut CpuEngine, shots: &Shots, min_transmittance: f32) -> Vec<f32> {
     let mut out = vec![f32::NAN; shots.len() * 5];
-    engine.render(&shots.rays(), shots, min_transmittance, &mut out);
+    let given = shots.given(7);
+    engine.render(&given.rays, given.source(), min_transmittance, &mut out).unwrap();
     out
 }
 
@@ -25,12 +26,12 @@ fn densities_are_the_references_on_every_path() {
     {
         for isa in Isa::available() {
             let mut engine = setup.engine(isa, 3);
-            let oracle = setup.oracle(engine.params());
+            let oracle = setup.oracle(&engine);
             for n in [1, 15, CAPACITY, CAPACITY + 1] {
                 let [x, y, z] =
                     [0; 3].map(|_| rng.uniforms(n, 0.0, 1.0)).map(|v| crate::ops::check::narrow(&v));
                 let mut sigma = vec![f32::NAN; n];
-                engine.density([&x, &y, &z], &mut sigma);
+                engine.density([&x, &y, &z], &mut sigma).unwrap();
                 let want: Vec<f64> = (0..n)
                     .map(|i| oracle.query([x[i], y[i], z[i]].map(f64::from), [0.0, 0.0, 1.0]).0)
                     .collect();
@@ -49,10 +50,10 @@ fn many_densities_are_computed_in_batches() {
     let mut engine = Setup { width: 16, ..Setup::default() }.engine(Isa::best(), 2);
     let [x, y, z] = [0; 3].map(|_| (0..n).map(|_| rng.uniform(0.0, 1.0) as f32).collect::<Vec<f32>>());
     let mut all = vec![f32::NAN; n];
-    engine.density([&x, &y, &z], &mut all);
+    engine.density([&x, &y, &z], &mut all).unwrap();
     for range in [0..70, 256 * CAPACITY - 70..256 * CAPACITY + 70, n - 70..n] {
         let mut part = vec![f32::NAN; range.len()];
-        engine.density([&x[range.clone()], &y[range.clone()], &z[range.clone()]], &mut part);
+        engine.density([&x[range.clone()], &y[range.clone()], &z[range.clone()]], &mut part).unwrap();
         bit_equal(&part, &all[range]).unwrap();
     }
 }
@@ -70,7 +71,7 @@ fn pictures_are_the_references_for_any_rounds() {
         for isa in Isa::available() {
             let mut engine = setup.engine(isa, 2);
             let mut shots = Shots::new(3, 1.0, long_and_short());
-            let oracle = setup.oracle(engine.params());
+            let oracle = setup.oracle(&engine);
             let (_, _, want) = oracle.loss_and_gradients(&setup.all_samples(&shots));
             let want: Vec<f64> = want.iter().flat_map(row).collect();
             for stretch in [usize::MAX, 64, 9, 1] {
@@ -92,10 +93,8 @@ fn a_picture_is_what_training_sees() {
     let shots = Shots::new(4, 2.0, (0..200).map(|i| i % 37));
     let mut engine = setup.engine(Isa::best(), 2);
     let out = render(&mut engine, &shots, setup.min_transmittance);
-    let price = |(out, shot): (&[f32], &shots::Shot)| {
-        f64::from(Mse { depth: false }.loss(out, &shot.target, &mut [0.0; 5]))
-    };
-    let loss = out.chunks_exact(5).zip(&shots.all).map(price).sum::<f64>() / 200.0;
+    let loss_of_shot = |(out, shot): (&[f32], &shots::Shot)| f64::from(loss_of(out, &shot.target));
+    let loss = out.chunks_exact(5).zip(&shots.all).map(loss_of_shot).sum::<f64>() / 200.0;
     let stats = step(&mut engine, &shots, 0.0);
     assert!((stats.loss / loss - 1.0).abs() < 1e-6, "{} {loss}", stats.loss);
 }
@@ -108,8 +107,8 @@ fn many_rays_are_rendered_in_batches() {
     let shots = Shots::new(5, 1.0, (0..16_384 + 100).map(|i| i % 4));
     let all = render(&mut engine, &shots, 0.1);
     for range in [0..50, 16_384 - 50..16_384 + 50] {
-        let mut part = vec![f32::NAN; 5 * range.len()];
-        engine.render(&shots.rays()[range.clone()], &shots, 0.1, &mut part);
+        let some = Shots { all: shots.all[range.clone()].to_vec(), stretch: shots.stretch };
+        let part = render(&mut engine, &some, 0.1);
         bit_equal(&part, &all[5 * range.start..5 * range.end]).unwrap();
     }
 }

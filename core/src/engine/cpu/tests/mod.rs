@@ -6,18 +6,23 @@ mod determinism;
 mod edges;
 mod gradients;
 mod inference;
+mod kinds;
 mod oracle;
 mod precision;
 mod shots;
+mod views;
 
-use super::stages::{Composite, Density, Directions, Mlp, MlpShape, Saliency, Spread, ZeroSkip};
+use super::tile::CAPACITY;
 use super::*;
-use crate::engine::{Live, Objective, Sampler, Samples, Staged};
+use crate::engine::{Batch, GivenSamples};
+use crate::field::{
+    Activation, CameraSpec, Encoding, GateSpec, Head, MlpSpec, OptimizerSpec, SaliencySpec, SlotId, Spread,
+    StageSpec,
+};
 use crate::ops::check::TestRng;
 use crate::ops::distortion::Scale;
 use crate::ops::hash_grid::HashGridConfig;
-use crate::params::{BlockSpec, Group, Params};
-use crate::simd::Isa;
+use crate::ops::loss::Penalty;
 use shots::{CAMERAS, Shots};
 
 /// Extents of a field; the default is small but has dense and hashed levels and the usual networks.
@@ -89,169 +94,103 @@ impl Default for Setup {
 }
 
 impl Setup {
-    fn field(&self) -> (Params, FieldLayout) {
-        let mut params = Params::default();
-        let group = |name, sparse| Group { sparse, betas: self.betas, ..Group::new(name) };
-        let tables = params.group(group("grid", self.sparse));
-        let networks = params.group(group("mlp", false));
-        let random =
-            |block: u32, i: u32| TestRng::new(u64::from(block) << 32 | u64::from(i)).uniform(0.0, 1.0) as f32;
-        let levels = self.grid.levels().unwrap();
-        for (l, level) in levels.iter().enumerate() {
-            let shape = vec![level.entries, level.features];
-            let spec = BlockSpec { name: format!("grid.{l:02}"), shape, group: tables };
-            params.block(spec, |i| self.size * (2.0 * random(l as u32, i as u32) - 1.0));
-        }
-        let grid = GridBlocks { blocks: 0..levels.len(), levels, features: self.grid.features };
-        let mut plan = Plan::default();
-        let input = plan.slot(self.grid.outputs());
-        let scaled = if self.saliency.is_some() { plan.slot(self.grid.outputs()) } else { input };
+    fn spec(&self) -> FieldSpec {
+        let mut spec = FieldSpec::new(Encoding::HashGrid { grid: self.grid.clone(), init: self.size });
+        let input = SlotId::ENCODING;
+        let scaled = if self.saliency.is_some() { spec.slot(self.grid.outputs()) } else { input };
         let (geometry, harmonics, color) =
-            (plan.slot(self.geometry), plan.slot(self.harmonics), plan.slot(3));
-        let shape = MlpShape {
-            ray_inputs: 0,
-            inputs: self.grid.outputs(),
-            width: self.width,
-            hidden: self.density_layers,
-            outputs: self.geometry,
-        };
-        let density = Mlp::new(
-            "density",
-            shape,
-            None,
-            scaled,
-            geometry,
-            true,
-            &mut plan,
-            &mut params,
-            networks,
-            &random,
-        );
-        let shape = MlpShape {
-            ray_inputs: self.harmonics,
-            inputs: self.geometry - usize::from(self.hidden),
-            hidden: self.color_layers,
-            outputs: 3,
-            ..shape
-        };
-        let rows = density.rows();
-        let colors = Mlp::new(
-            "color",
-            shape,
-            Some(harmonics),
-            geometry,
-            color,
-            true,
-            &mut plan,
-            &mut params,
-            networks,
-            &random,
-        )
-        .with_ray_gradient(self.pose);
-        let mut stages: Vec<Box<dyn Stage>> = Vec::new();
+            (spec.slot(self.geometry), spec.slot(self.harmonics), spec.slot(3));
         if scaled != input {
-            stages.push(Box::new(Saliency { input, output: scaled }));
+            spec.stages.push(StageSpec::Saliency { input, output: scaled });
         }
         if let Some(alpha) = self.gate {
             // Half of it first: the steps here are at progress 1.
-            stages.push(Box::new(ZeroSkip::new(scaled, [0.5 * alpha, alpha], 0.5, 0.2)));
+            let alphas = [0.5 * alpha, alpha];
+            spec.stages.push(StageSpec::Gate(GateSpec { input: scaled, alphas, switch: 0.5, start: 0.2 }));
         }
-        let column = if self.hidden { self.geometry - 1 } else { 0 };
-        let gated = self.gate.is_some();
-        stages.push(Box::new(density));
-        stages.push(Box::new(Density {
+        let density = MlpSpec {
+            name: "density".into(),
+            ray_input: None,
+            input: scaled,
+            inputs: self.grid.outputs(),
+            width: self.width,
+            hidden: self.density_layers,
+            output: geometry,
+            detach: false,
+        };
+        let colors = MlpSpec {
+            name: "color".into(),
+            ray_input: Some(harmonics),
             input: geometry,
-            rows,
-            min_transmittance: self.min_transmittance,
-            column,
-            gated,
-        }));
-        stages.push(Box::new(Directions { output: harmonics, gradient: self.pose }));
-        stages.push(Box::new(colors));
+            inputs: self.geometry - usize::from(self.hidden),
+            hidden: self.color_layers,
+            output: color,
+            ..density.clone()
+        };
+        let column = if self.hidden { self.geometry - 1 } else { 0 };
         let scale = Scale::new(KNEE, 1.0);
         let spread = Spread { distortion: self.spread[0], depth: self.spread[1], scale };
-        stages.push(Box::new(Composite { input: color, channels: 3, spread }));
-        let mut rows = |name: &str, columns: usize, size: f32| {
-            let spec = BlockSpec { name: name.into(), shape: vec![CAMERAS, columns], group: networks };
-            let stream = params.blocks().len() as u32;
-            params.block(spec, |i| size * (2.0 * random(stream, i as u32) - 1.0))
-        };
-        let pose = self.pose.then(|| rows("pose", 6, 0.1));
-        let color = self.colors.then(|| rows("colors", 12, 0.3));
-        let cameras = CameraBlocks { pose, color };
-        let saliency = self.saliency.map(|side| {
-            let spec = BlockSpec { name: "saliency".into(), shape: vec![side; 3], group: networks };
-            let block = params.block(spec, |i| 6.0 * random(99, i as u32) - 3.0);
-            SaliencyBlock { side, block, limit: 10.0 }
+        spec.stages.extend([
+            StageSpec::Mlp(density),
+            StageSpec::Density { input: geometry, column },
+            StageSpec::Directions { output: harmonics },
+            StageSpec::Mlp(colors),
+            StageSpec::Composite { spread },
+        ]);
+        spec.heads.push(Head {
+            name: "color".into(),
+            input: color,
+            activation: Activation::Sigmoid,
+            loss: HeadLoss::Photometric(Penalty::Mse),
+            weight: 1.0,
+            detach_density: false,
         });
-        if let Some(decay) = self.average {
-            params.average(decay);
-        }
-        let depth = self.spread[1] > 0.0;
-        let (objective, shrink) = (Box::new(Mse { depth }), 1.0 / self.box_side);
-        let min_transmittance = if self.rounds { self.min_transmittance } else { 0.0 };
-        (
-            params,
-            FieldLayout {
-                grid,
-                saliency,
-                cameras,
-                input,
-                stages,
-                plan,
-                channels: 3,
-                objective,
-                min_transmittance,
-                shrink,
-            },
-        )
+        spec.saliency = self.saliency.map(|side| SaliencySpec { side, init: 0.0, limit: 10.0 });
+        spec.cameras = CameraSpec { count: CAMERAS, poses: self.pose, colors: self.colors, trace: false };
+        spec.optimizer = OptimizerSpec {
+            betas: self.betas,
+            sparse_tables: self.sparse,
+            packed_tables: false,
+            ..OptimizerSpec::default()
+        };
+        spec.box_side = self.box_side;
+        spec.min_transmittance = self.min_transmittance;
+        spec.average = self.average;
+        spec
     }
 
-    fn engine(&self, isa: Isa, threads: usize) -> BatchEngine {
-        let (params, field) = self.field();
-        BatchEngine::new(isa, Pool::new(threads).unwrap(), params, field)
+    fn engine(&self, isa: Isa, threads: usize) -> CpuEngine {
+        self.engine_of(&self.spec(), isa, threads)
+    }
+
+    /// An engine whose blocks that start as constants have random values.
+    fn engine_of(&self, spec: &FieldSpec, isa: Isa, threads: usize) -> CpuEngine {
+        let mut engine = CpuEngine::with_isa(spec, Pool::new(threads).unwrap(), isa).unwrap();
+        let handles = engine.layout.handles.clone();
+        let blocks = [(handles.poses, 0.1), (handles.colors, 0.3), (handles.saliency, 3.0)];
+        for (block, size) in blocks.into_iter().filter_map(|(block, size)| Some((block?, size))) {
+            let n = engine.params.weight(block).len();
+            let mut rng = TestRng::new(99 + block.index() as u64);
+            let values = crate::ops::check::narrow(&rng.uniforms(n, -size, size));
+            engine.write(block, &values).unwrap();
+        }
+        if let Some(decay) = self.average {
+            engine.params.average(decay);
+        }
+        if !self.rounds {
+            // The density stage alone drops samples.
+            engine.field.min_transmittance = 0.0;
+        }
+        engine
     }
 }
 
 /// Mean square difference over red, green and blue, both sides on the target's background.
-struct Mse {
-    depth: bool,
+fn loss_of(out: &[f32], target: &[f32]) -> f32 {
+    crate::ops::loss::photometric(Penalty::Mse, &out[..3], out[4], target, &mut [0.0; 3], &mut 0.0)
 }
 
-impl Objective for Mse {
-    fn targets(&self) -> usize {
-        if self.depth { 8 } else { 7 }
-    }
-
-    fn distance(&self) -> Option<usize> {
-        self.depth.then_some(7)
-    }
-
-    fn loss(&self, out: &[f32], target: &[f32], d_out: &mut [f32]) -> f32 {
-        let (alpha, background) = (target[3], &target[4..7]);
-        d_out.fill(0.0);
-        let mut loss = 0.0;
-        for c in 0..3 {
-            let through = (1.0 - out[4]) * background[c];
-            let error = out[c] + through - alpha * target[c] - (1.0 - alpha) * background[c];
-            loss += error * error / 3.0;
-            d_out[c] = 2.0 * error / 3.0;
-            d_out[4] -= d_out[c] * background[c];
-        }
-        loss
-    }
-}
-
-fn step(engine: &mut BatchEngine, shots: &Shots, rate: f32) -> StepStats {
-    let rays = shots.len();
-    let (pruning, pose_levels) = (Some(0.0), usize::MAX);
-    engine.step(&StepInput {
-        sampler: shots,
-        marcher: shots,
-        rays,
-        rate,
-        progress: 1.0,
-        pruning,
-        pose_levels,
-    })
+fn step(engine: &mut CpuEngine, shots: &Shots, rate: f32) -> StepStats {
+    let given = shots.given(engine.field.targets.width());
+    engine.step(&given.step(rate)).unwrap()
 }

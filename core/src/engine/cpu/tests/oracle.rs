@@ -30,7 +30,8 @@ fn length(t: f64, dt: f64) -> f64 {
 
 impl Setup {
     /// The reference with the parameters' current values.
-    pub fn oracle(&self, params: &Params) -> FieldReference {
+    pub fn oracle(&self, engine: &CpuEngine) -> FieldReference {
+        let (params, handles) = (&engine.params, &engine.layout.handles);
         let levels = self.grid.levels().unwrap();
         let (tables, networks) = params.blocks().split_at(levels.len());
         let networks = &networks[..self.density_layers + self.color_layers + 2];
@@ -57,10 +58,10 @@ impl Setup {
         }
         color[0] = wide;
         let min_transmittance = self.min_transmittance.into();
-        let grid = |side| (side, widen(&params.blocks().last().unwrap().weight));
+        let grid = |side| (side, widen(params.weight(handles.saliency.unwrap())));
         let (saliency, gate) = (self.saliency.map(grid), self.gate.map(f64::from));
-        let colors = params.blocks().iter().filter(|b| b.spec.name == "colors");
-        let codes = colors.flat_map(|b| widen(&b.weight).as_chunks().0.to_vec()).collect();
+        let colors = handles.colors.iter();
+        let codes = colors.flat_map(|b| widen(params.weight(*b)).as_chunks().0.to_vec()).collect();
         let [distortion, depth] = self.spread.map(f64::from);
         FieldReference {
             min_transmittance,
@@ -83,8 +84,13 @@ impl Setup {
     }
 
     /// The gradients in the order and shape of the parameters' blocks.
-    pub fn blocks(&self, gradients: FieldGradients, rays: &[ReferenceRay], params: &Params) -> Vec<Vec<f64>> {
-        let pose = self.pose_gradient(&gradients, rays, params);
+    pub fn blocks(
+        &self,
+        gradients: FieldGradients,
+        rays: &[ReferenceRay],
+        engine: &CpuEngine,
+    ) -> Vec<Vec<f64>> {
+        let pose = self.pose_gradient(&gradients, rays, engine);
         let FieldGradients { mut tables, mut density, mut color, saliency, codes, .. } = gradients;
         let last = &mut density[self.density_layers].values;
         last.truncate(self.geometry * self.width);
@@ -105,9 +111,14 @@ impl Setup {
     }
 
     /// What the rays' gradients mean for the cameras' corrections.
-    fn pose_gradient(&self, gradients: &FieldGradients, rays: &[ReferenceRay], params: &Params) -> Vec<f64> {
-        let Some(block) = params.blocks().iter().find(|b| b.spec.name == "pose") else { return Vec::new() };
-        let (values, side) = (widen(&block.weight), f64::from(self.box_side));
+    fn pose_gradient(
+        &self,
+        gradients: &FieldGradients,
+        rays: &[ReferenceRay],
+        engine: &CpuEngine,
+    ) -> Vec<f64> {
+        let Some(block) = engine.layout.handles.poses else { return Vec::new() };
+        let (values, side) = (widen(engine.params.weight(block)), f64::from(self.box_side));
         let mut sums = vec![0.0; values.len()];
         for ((ray, positions), seen) in rays.iter().zip(&gradients.positions).zip(&gradients.directions) {
             let row = 6 * ray.camera..6 * ray.camera + 6;

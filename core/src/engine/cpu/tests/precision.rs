@@ -3,7 +3,7 @@
 
 use super::shots::Shots;
 use super::{Setup, step};
-use crate::engine::TrainEngine;
+use crate::field::FieldSpec;
 use crate::ops::check::{close, widen};
 use crate::ops::small_gemm::Precision;
 use crate::simd::Isa;
@@ -21,11 +21,12 @@ fn bf16_gradients_are_close_to_f32_ones() {
     ] {
         let shots = Shots::new(5, 1.0, (0..80).map(|i| (i * 7) % 23));
         let mut exact = setup.engine(Isa::best(), 1);
-        let mut rounded = setup.engine(Isa::best(), 1).with_precision(Precision::Bf16);
+        let spec = FieldSpec { precision: Precision::Bf16, ..setup.spec() };
+        let mut rounded = setup.engine_of(&spec, Isa::best(), 1);
         let (want, got) = (step(&mut exact, &shots, 0.0), step(&mut rounded, &shots, 0.0));
         assert!((got.loss / want.loss - 1.0).abs() < 1e-2, "{setup:?}: {} {}", got.loss, want.loss);
         assert_ne!(got.loss, want.loss, "the products were not rounded");
-        for (got, want) in rounded.params().blocks().iter().zip(exact.params().blocks()) {
+        for (got, want) in rounded.params.blocks().iter().zip(exact.params.blocks()) {
             if let Err(e) = close(&got.m, &widen(&want.m), 0.1, 0.15) {
                 panic!("{setup:?} {}: {e}", got.spec.name);
             }

@@ -1,13 +1,14 @@
-//! Rays with given samples: a sampler and a marcher in one.
+//! Rays with given samples.
 
 use super::*;
 use crate::ops::check::narrow;
-use std::collections::HashMap;
+use crate::ops::march::Samples;
 
 /// Cameras that rays come from.
 pub const CAMERAS: usize = 3;
 
 /// A ray, its pixel (color, alpha, background, distance) and its samples.
+#[derive(Clone)]
 pub struct Shot {
     pub ray: Ray,
     pub target: [f32; 8],
@@ -16,9 +17,7 @@ pub struct Shot {
 
 pub struct Shots {
     pub all: Vec<Shot>,
-    /// The marcher knows a ray by its origin.
-    by_origin: HashMap<[u32; 3], usize>,
-    /// The marcher gives no more than this many samples at a time.
+    /// No more than this many samples of a ray are given at a time.
     pub stretch: usize,
 }
 
@@ -27,9 +26,7 @@ impl Shots {
     pub fn new(seed: u64, side: f32, counts: impl IntoIterator<Item = usize>) -> Self {
         let mut rng = TestRng::new(seed);
         let all: Vec<Shot> = counts.into_iter().map(|n| Shot::new(&mut rng, f64::from(side), n)).collect();
-        let by_origin: HashMap<_, _> = all.iter().map(|s| key(&s.ray)).zip(0..).collect();
-        assert_eq!(by_origin.len(), all.len(), "origins are unique");
-        Self { all, by_origin, stretch: usize::MAX }
+        Self { all, stretch: usize::MAX }
     }
 
     pub fn len(&self) -> usize {
@@ -38,6 +35,15 @@ impl Shots {
 
     pub fn rays(&self) -> Vec<Ray> {
         self.all.iter().map(|s| s.ray).collect()
+    }
+
+    /// For a field whose targets have so many columns.
+    pub fn given(&self, columns: usize) -> Given {
+        let mut samples = GivenSamples::default();
+        samples.stretch = Some(self.stretch);
+        self.all.iter().for_each(|s| samples.push_ray(&s.samples.t, &s.samples.dt));
+        let targets = self.all.iter().flat_map(|s| &s.target[..columns]).copied().collect();
+        Given { rays: self.rays(), targets, samples }
     }
 }
 
@@ -62,27 +68,21 @@ impl Shot {
     }
 }
 
-fn key(ray: &Ray) -> [u32; 3] {
-    ray.origin.map(f32::to_bits)
+/// Shots as an engine takes them.
+pub struct Given {
+    pub rays: Vec<Ray>,
+    pub targets: Vec<f32>,
+    pub samples: GivenSamples,
 }
 
-impl Sampler for Shots {
-    fn ray(&self, index: usize, target: &mut [f32]) -> Ray {
-        target.copy_from_slice(&self.all[index].target[..target.len()]);
-        self.all[index].ray
+impl Given {
+    pub fn source(&self) -> SampleSource<'_> {
+        SampleSource::Given(&self.samples)
     }
-}
 
-impl Marcher for Shots {
-    fn march(&self, rays: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged) {
-        for l in live {
-            let samples = &self.all[self.by_origin[&key(&rays[l.ray as usize])]].samples;
-            let start = samples.t.partition_point(|t| *t < l.from);
-            let end = samples.t.len().min(start.saturating_add(limit.min(self.stretch)));
-            out.samples.t.extend_from_slice(&samples.t[start..end]);
-            out.samples.dt.extend_from_slice(&samples.dt[start..end]);
-            out.counts.push((end - start) as u32);
-            l.from = samples.t.get(end).copied().unwrap_or(f32::INFINITY);
-        }
+    /// A step at the end of the training that prunes nothing.
+    pub fn step(&self, rate: f32) -> Step<'_> {
+        let batch = Batch::Given { rays: &self.rays, targets: &self.targets, samples: self.source() };
+        Step { batch, rate, progress: 1.0, pruning: Some(0.0), pose_levels: usize::MAX }
     }
 }

@@ -1,4 +1,6 @@
-//! Where rays and samples come from.
+//! Rays and what is found along them.
+
+use super::{Steps, clip};
 
 /// A ray in the marching frame: unit-cube units, cascade 0 is [0, 1]^3.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,6 +15,26 @@ pub struct Ray {
     pub far: f32,
     /// Index of the camera it was cast from, for what is learnt about cameras.
     pub camera: u32,
+}
+
+/// The volume that rays are marched through: the render box and its step lengths.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Volume {
+    /// Side of the render box, which is centred at 0.5.
+    pub side: f32,
+    /// Step lengths.
+    pub steps: Steps,
+    /// Nearest sample to a camera.
+    pub near: f32,
+}
+
+impl Volume {
+    /// The ray clipped to the render box; `jitter` in [0, 1) shifts its samples by a share of a step.
+    pub fn ray(&self, (origin, direction): ([f32; 3], [f32; 3]), jitter: f32) -> Ray {
+        let (enter, far) = clip(origin, direction, self.side);
+        let enter = enter.max(self.near);
+        Ray { origin, direction, near: enter + jitter * self.steps.at(enter), far, camera: 0 }
+    }
 }
 
 /// Stretches of samples along rays: the distance `t` and the length `dt` of each.
@@ -56,7 +78,7 @@ pub struct Staged {
     /// Per ray, how many samples it has.
     pub counts: Vec<u32>,
     /// Room to work in.
-    pub(crate) lanes: Vec<f32>,
+    pub(super) lanes: Vec<f32>,
 }
 
 impl Staged {
@@ -65,36 +87,4 @@ impl Staged {
         self.samples.clear();
         self.counts.clear();
     }
-}
-
-/// Finds the samples of rays.
-pub trait Marcher: Sync {
-    /// For every ray that `live` names in `rays`: appends up to `limit` (at most [`super::CAPACITY`]) samples at
-    /// distances from `from` on to `out`, and sets `from` to where to go on, or to infinity.
-    fn march(&self, rays: &[Ray], live: &mut [Live], limit: usize, out: &mut Staged);
-}
-
-/// Chooses the rays of a training step.
-pub trait Sampler: Sync {
-    /// Says that the `index`-th ray will be asked for soon: a sampler that reads a pixel somewhere in memory can have
-    /// it fetched.
-    fn prefetch(&self, _index: usize) {}
-
-    /// The `index`-th ray of the step, and its target values (see [`super::Objective`]).
-    fn ray(&self, index: usize, target: &mut [f32]) -> Ray;
-}
-
-/// What a ray's composited output is compared with.
-pub trait Objective: Send + Sync {
-    /// Target values of a ray.
-    fn targets(&self) -> usize;
-
-    /// The target value that is the known distance to what the ray meets; 0 where it is not known.
-    fn distance(&self) -> Option<usize> {
-        None
-    }
-
-    /// The loss of one ray, and its gradient with respect to `out` = channels, depth, opacity, before the
-    /// division by the number of rays.
-    fn loss(&self, out: &[f32], target: &[f32], d_out: &mut [f32]) -> f32;
 }

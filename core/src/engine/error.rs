@@ -1,0 +1,39 @@
+//! What an engine can refuse, and how it can fail.
+
+use crate::checkpoint::CheckpointError;
+use crate::device::{Device, DeviceError};
+use crate::field::SpecError;
+
+/// Why a field cannot be trained or looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A device that this build or this machine does not have.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A field that cannot be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A field that can be, but not there.
+    #[error("device '{device}' cannot run {what}")]
+    Unsupported {
+        /// The device.
+        device: Device,
+        /// The part of the field, and what to use instead.
+        what: String,
+    },
+    /// A view that contradicts itself.
+    #[error("view {view} of those to train on: {reason}")]
+    View {
+        /// Its place among them.
+        view: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A call that contradicts the field.
+    #[error("{0}")]
+    Input(String),
+    /// A state that is not this field's.
+    #[error(transparent)]
+    State(#[from] CheckpointError),
+}
