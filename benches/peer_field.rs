@@ -98,7 +98,7 @@ fn main() -> Result<()> {
 
     let mut config = NerfConfig::default();
     config.grid.log2_entries = settings.log2_entries;
-    config.train.seed = settings.seed;
+    config.train.run.seed = settings.seed;
     config.train.batch_samples = settings.samples;
     let mut engine = work::engine(&config, settings.threads)?;
     let recorded = train(&config, &settings, &scene, &mut *engine)?;
@@ -143,7 +143,7 @@ fn train(
     anyhow::ensure!(side == 1, "the batches' frame is the unit cube, not a box of side {side}");
     let steps = Steps::new(config.march.steps_per_unit, side);
     let volume = Volume { side: side as f32, steps, near: config.march.near(scene.near) };
-    let rng = Rng::new(config.train.seed);
+    let rng = Rng::new(config.train.run.seed);
     let mut occupancy = Occupancy::new(side, steps, None);
     let mut rays = (settings.samples / config.march.steps_per_unit as usize).max(1);
     let mut recorded = Vec::new();

@@ -112,7 +112,7 @@ pub fn held_out(scene: &Scene) -> Option<Split> {
     [Split::Test, Split::Val].into_iter().find(|split| !scene.splits.get(*split).is_empty())
 }
 
-/// `nerve eval`: on the views of `split`, or on the held-out ones, with LPIPS if its weights were given.
+/// On the views of `split`, or on the held-out ones, with LPIPS if its weights were given.
 pub fn run(
     context: &Context,
     model: &mut Model,

@@ -1,24 +1,21 @@
-//! A radiance field's run from the command line: sinks, training, evaluation, summary.
+//! Radiance fields from the command line: what their runs need that others do not.
 
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation, Target};
-use crate::format;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
-use crate::scene;
-use crate::sinks::Listeners;
-use crate::viewers;
+use crate::session::{Job, Status};
+use crate::viewers::SCENES;
+use crate::{forecast, format, scene};
 use anyhow::Context as _;
-use nerve_core::run::{DoneReason, Events, RunFolder};
+use nerve_core::metrics::lpips::Lpips;
+use nerve_core::run::{Cancel, DoneReason, Events, RunConfig, RunFolder};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
-use nerve_nerf::{Model, NerfConfig, OpenOptions, Trainer};
-use serde::Deserialize;
-use serde_json::json;
-use std::path::Path;
+use nerve_nerf::{Model, NerfConfig, OpenOptions, Trainer, compact};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-pub use nerve_nerf::KIND;
 
 /// Settings that cannot be are a mistake on the command line, found before anything is read.
 pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
@@ -55,123 +52,129 @@ pub fn scene_of(context: &Context, model: &mut Model, file: &Path) -> anyhow::Re
     Ok(scene)
 }
 
-/// Whether `eval.json` is about this step, and about the held-out views if it must be.
-pub fn is_evaluated(run: &RunFolder, step: u64, split: Option<Split>) -> bool {
-    #[derive(Deserialize)]
-    struct Head {
-        step: u64,
-        split: String,
-    }
-    let text = std::fs::read_to_string(run.eval_path()).ok();
-    text.and_then(|text| serde_json::from_str::<Head>(&text).ok())
-        .is_some_and(|head| head.step == step && split.is_none_or(|split| split.name() == head.split))
+/// `nerve eval` of a run; `lpips` are files of weights, if LPIPS is asked for.
+pub fn eval(
+    context: &Context,
+    run: &RunFolder,
+    split: Option<Split>,
+    lpips: &[PathBuf],
+    fit_poses: bool,
+) -> anyhow::Result<Outcome> {
+    // Before the scene, which takes longer to read.
+    let lpips = read_lpips(lpips)?;
+    let mut model = Model::open_run(run, &looking(context, fit_poses)?)?;
+    let scene = scene_of(context, &mut model, &run.checkpoint_path())?;
+    evaluation::run(context, &mut model, &scene, &Target::of(run), split, lpips.as_ref())
 }
 
-/// A trainer and the folder of its run.
-pub struct Session<'a> {
-    context: &'a Context,
-    run: RunFolder,
-    trainer: Trainer,
-    /// Whether it is one of many runs, whose command says what comes next.
-    one_of_many: bool,
+/// `nerve eval` of a compact file.
+pub fn eval_file(
+    context: &Context,
+    file: &Path,
+    split: Option<Split>,
+    lpips: &[PathBuf],
+    fit_poses: bool,
+) -> anyhow::Result<Outcome> {
+    let lpips = read_lpips(lpips)?;
+    let options = looking(context, fit_poses)?;
+    // Of files, only these stand for themselves.
+    compact::configuration(file)?;
+    let mut model = Model::open(file, &options)?;
+    let scene = scene_of(context, &mut model, file)?;
+    evaluation::run(context, &mut model, &scene, &Target::beside(file), split, lpips.as_ref())
 }
 
-impl<'a> Session<'a> {
-    /// Puts them together.
-    pub fn new(context: &'a Context, run: RunFolder, trainer: Trainer) -> Self {
-        Self { context, run, trainer, one_of_many: false }
+fn read_lpips(files: &[PathBuf]) -> anyhow::Result<Option<Lpips>> {
+    Ok(if files.is_empty() { None } else { Some(Lpips::read(files)?) })
+}
+
+impl Job for Trainer {
+    const KIND: &'static str = nerve_nerf::KIND;
+    const LAYOUT: &'static str = SCENES;
+    type Config = NerfConfig;
+    type Evaluation = Evaluation;
+
+    fn run_config(config: &mut NerfConfig) -> &mut RunConfig {
+        &mut config.train.run
     }
 
-    /// As one of many runs of a command that says itself what comes next.
-    pub fn one_of_many(self) -> Self {
-        Self { one_of_many: true, ..self }
+    fn check(config: &NerfConfig) -> anyhow::Result<()> {
+        check(config)
     }
 
-    /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
-    pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
-        let step = self.trainer.step_count();
-        let listeners = Listeners::new(self.context, &self.run, viewers::SCENES, step)?;
-        self.announce();
-        let cancel = self.context.interrupt.clean();
-        let trained = self.trainer.run(&self.run.checkpoint_path(), &listeners.events, cancel);
-        let (reason, report) = listeners.end(trained.map_err(Into::into), |events| {
-            if evaluate { self.measure(events) } else { Ok(None) }
-        })?;
-        self.sum_up(&reason, report.as_ref());
-        Ok(if cancel.is_cancelled() { Outcome::Interrupted } else { Outcome::Done })
+    fn open(context: &Context, config: &NerfConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
+        context.common.device.resolve()?;
+        let outline = scene::outline(&config.data)?;
+        forecast::check_resumed(config, outline.as_ref())?;
+        let scene = scene::load_outlined(context, &config.data, outline)?;
+        let mut trainer = trainer(context, config, Arc::new(scene))?;
+        if let Some(checkpoint) = checkpoint {
+            trainer.resume(checkpoint)?;
+        }
+        Ok(trainer)
     }
 
-    fn announce(&self) {
-        let train = &self.trainer.config().train;
-        let length = match (train.steps, train.time) {
-            (Some(steps), _) => format!("to step {steps}"),
-            (None, time) => format!("for {}", format::time(time.unwrap_or_default())),
+    fn status(&self) -> Status<'_> {
+        Status { run: &self.config().train.run, step: self.step_count(), elapsed: self.elapsed() }
+    }
+
+    fn train(&mut self, checkpoint: &Path, events: &Events, cancel: &Cancel) -> anyhow::Result<DoneReason> {
+        Ok(self.run(checkpoint, events, cancel)?)
+    }
+
+    fn measure(
+        &mut self,
+        context: &Context,
+        run: &RunFolder,
+        events: &Events,
+    ) -> anyhow::Result<Option<Evaluation>> {
+        let Some(split) = evaluation::held_out(self.scene()) else {
+            remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th");
+            return Ok(None);
         };
-        let (step, run) = (self.trainer.step_count(), self.run.path());
-        let from = if step > 0 { format!(" from step {step}") } else { String::new() };
-        let parts = self.trainer.model().parameter_groups().into_iter();
+        let target = Target::of(run);
+        self.averaged(|model, scene| evaluation::measure(context, model, scene, &target, split, None, events))
+    }
+
+    fn description(&self) -> String {
+        let parts = self.model().parameter_groups().into_iter();
         let parts: Vec<String> = parts.map(|(name, n)| format!("{name} {}", format::whole(n))).collect();
-        remark(format_args!(
-            "training {} parameters ({}){from} {length} in {}; Ctrl-C saves and stops",
-            format::whole(self.trainer.model().parameters()),
-            parts.join(", "),
-            run.display()
-        ));
-        let points = self.trainer.scene().points.len();
-        if train.depth_weight() > 0.0 && points > 0 {
-            remark(format_args!(
-                "learning from the distances of {} structure-from-motion points too; --depth 0 does not",
-                format::whole(points)
-            ));
-        }
-        let fields = json!({
-            "run": run, "kind": KIND, "step": step, "steps": train.steps,
-            "seconds": train.time.map(|time| time.as_secs_f64()), "parameters": self.trainer.model().parameters(),
-        });
-        self.context.output.line("start", &fields);
+        format!("{} parameters ({})", format::whole(self.model().parameters()), parts.join(", "))
     }
 
-    fn measure(&mut self, events: &Events) -> anyhow::Result<Option<Evaluation>> {
-        match evaluation::held_out(self.trainer.scene()) {
-            Some(split) => {
-                let target = Target::of(&self.run);
-                self.trainer.averaged(|model, scene| {
-                    evaluation::measure(self.context, model, scene, &target, split, None, events)
-                })
-            }
-            None => {
-                remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th");
-                Ok(None)
-            }
-        }
+    fn sizes(&self) -> Map<String, Value> {
+        [("parameters".to_owned(), json!(self.model().parameters()))].into_iter().collect()
     }
 
-    fn sum_up(&self, reason: &DoneReason, evaluation: Option<&Evaluation>) {
-        let (output, run) = (self.context.output, self.run.path());
-        let (step, elapsed) = (self.trainer.step_count(), self.trainer.elapsed());
-        let finished = *reason == DoneReason::Finished;
-        let next = match (finished, evaluation) {
-            (true, Some(_)) => {
-                format!("nerve resume {} --time DURATION    trains it for longer", run.display())
-            }
-            (true, None) => format!("nerve eval {}    measures it", run.display()),
-            (false, _) => format!("nerve resume {}    goes on", run.display()),
-        };
-        let verb = if finished { "trained" } else { "stopped" };
-        output.say(format_args!("{verb}   step {step} after {}", format::time(elapsed)));
-        if let Some(evaluation) = evaluation {
-            output.say(evaluation);
-            output.say(format_args!("pictures  {}", Target::of(&self.run).pictures()));
+    fn remarks(&self) -> Vec<String> {
+        let points = self.scene().points.len();
+        if self.config().train.depth_weight() <= 0.0 || points == 0 {
+            return Vec::new();
         }
-        output.say(format_args!("run       {}", run.display()));
-        if !self.one_of_many {
-            output.say(format_args!("next      {next}"));
-        }
+        vec![format!(
+            "learning from the distances of {} structure-from-motion points too; --depth 0 does not",
+            format::whole(points)
+        )]
+    }
+
+    fn results(run: &RunFolder, evaluation: &Evaluation) -> String {
+        format!("{evaluation}\npictures  {}", Target::of(run).pictures())
+    }
+
+    fn scores(evaluation: Option<&Evaluation>) -> Map<String, Value> {
         let report = evaluation.map(|e| &e.report);
-        let fields = json!({
-            "run": run, "reason": if finished { "finished" } else { "cancelled" }, "step": step,
-            "seconds": elapsed.as_secs_f64(), "psnr": report.map(|r| r.psnr), "ssim": report.map(|r| r.ssim),
-        });
-        output.line("summary", &fields);
+        [
+            ("psnr".to_owned(), json!(report.map(|r| r.psnr))),
+            ("ssim".to_owned(), json!(report.map(|r| r.ssim))),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn next(run: &Path, evaluated: bool) -> String {
+        match evaluated {
+            true => format!("nerve resume {} --time DURATION    trains it for longer", run.display()),
+            false => format!("nerve eval {}    measures it", run.display()),
+        }
     }
 }

@@ -1,27 +1,28 @@
-//! A segmenter's run from the command line: its data, sinks, training, evaluation, summary.
+//! Segmenters from the command line: their data, and what their runs need that others do not.
+
+mod report;
 
 use crate::context::Context;
 use crate::format;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::sinks::Listeners;
+use crate::session::{Job, Status};
 use crate::viewers::LABELS;
-use anyhow::Context as _;
 use nerve_core::device::{Device, keep_freed_memory};
 use nerve_core::graph::GroupSummary;
-use nerve_core::run::{DoneReason, Events, RunFolder, write_atomic};
-use nerve_data::labels::picture::write_rgb;
-use nerve_data::labels::{Class, LabelReport, LabelSet, inspect, matrix};
+use nerve_core::run::{Cancel, DoneReason, Events, RunConfig, RunFolder};
+use nerve_data::labels::{Class, LabelReport, LabelSet, inspect};
+use nerve_data::scene::Split;
 use nerve_vision::load::LoadReport;
 use nerve_vision::segmentation::{
-    Evaluation, Inference, SegConfig, Segmenter, SemanticSegmenter, Trainer, trained, trained_alone,
+    Evaluation, Inference, SegConfig, Segmenter, SemanticSegmenter, Trainer, evaluate, step_of, trained,
+    trained_alone,
 };
-use serde_json::json;
-use std::path::PathBuf;
-
-/// In a run's `config.toml`.
-pub const KIND: &str = "segmentation";
+use report::{report, save, table};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The pictures of a run: the first thing that a command on segmenters needs.
 pub fn open(config: &SegConfig) -> anyhow::Result<LabelSet> {
@@ -87,115 +88,135 @@ fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathB
     Ok((run.config()?, checkpoint, device))
 }
 
-/// A trainer and the folder of its run.
-pub struct Session<'a> {
-    context: &'a Context,
-    run: RunFolder,
-    trainer: Trainer,
-    counts: Vec<u64>,
+/// `nerve eval`: on a split of its data, or on what is held out.
+pub fn eval(
+    context: &Context,
+    folder: &RunFolder,
+    split: Option<Split>,
+    inference: &Inference,
+) -> anyhow::Result<Outcome> {
+    inference.validate().map_err(usage)?;
+    let (config, set, segmenter) = restored(context, folder)?;
+    let split = match split.map(Split::name).or(config.data.val_split.as_deref()) {
+        Some(name) => set.split(name)?,
+        None => match set.held_out() {
+            Some(split) => split,
+            None => set.split("val")?,
+        },
+    };
+    let split = &config.data.limited(split);
+    let (cancel, counter) = (context.interrupt.clean(), Counter::new("measuring pictures"));
+    let total = split.pairs.len();
+    let mut seen = |place: usize, _: &_, _: &_| counter.set(place + 1, total);
+    let measured = evaluate(&segmenter, &set, split, inference, true, cancel, &mut seen)?;
+    drop(counter);
+    let Some(measured) = measured else { return Ok(Outcome::Interrupted) };
+    let step = step_of(&folder.checkpoint_path())?;
+    let report = report(step, &split.name, inference, &measured);
+    save(folder, &set, &report, &measured)?;
+    context.output.say(table(&measured));
+    context
+        .output
+        .say(format_args!("results   {}: eval.json, confusion.csv, confusion.png", folder.path().display()));
+    context.output.line("eval", &report);
+    Ok(Outcome::Done)
 }
 
-impl<'a> Session<'a> {
-    /// Puts them together; `counts` are what the trainer was made with.
-    pub fn new(context: &'a Context, run: RunFolder, trainer: Trainer, counts: Vec<u64>) -> Self {
-        Self { context, run, trainer, counts }
+impl Job for Trainer {
+    const KIND: &'static str = "segmentation";
+    const LAYOUT: &'static str = LABELS;
+    type Config = SegConfig;
+    type Evaluation = Evaluation;
+
+    fn run_config(config: &mut SegConfig) -> &mut RunConfig {
+        &mut config.train.run
     }
 
-    /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
-    pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
-        let step = self.trainer.step_count();
-        let listeners = Listeners::new(self.context, &self.run, LABELS, step)?;
-        self.announce();
-        let (checkpoint, cancel) = (self.run.checkpoint_path(), self.context.interrupt.clean());
-        let trained = self.trainer.run(&checkpoint, &self.counts, &listeners.events, cancel);
-        let (reason, evaluation) = listeners.end(trained.map_err(Into::into), |events| {
-            if evaluate { self.measure(events) } else { Ok(None) }
-        })?;
-        self.sum_up(&reason, evaluation.as_ref());
-        Ok(if cancel.is_cancelled() { Outcome::Interrupted } else { Outcome::Done })
+    fn check(config: &SegConfig) -> anyhow::Result<()> {
+        Ok(config.validate().map_err(usage)?)
     }
 
-    /// Measures the held-out pictures and writes down what was found.
-    fn measure(&mut self, events: &Events) -> anyhow::Result<Option<Evaluation>> {
-        let Some(split) = self.trainer.held_out() else {
+    fn open(context: &Context, config: &SegConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
+        let device = context.common.device.resolve()?;
+        let set = open(config)?;
+        // That it is wanted is said before the training, not after it.
+        config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
+        match checkpoint {
+            Some(checkpoint) => Ok(Self::restored(config.clone(), Arc::new(set), checkpoint, device)?),
+            None => {
+                let counts = look(context, &set, config)?;
+                Ok(Self::new(config.clone(), Arc::new(set), &counts, device)?)
+            }
+        }
+    }
+
+    fn status(&self) -> Status<'_> {
+        Status { run: &self.config().train.run, step: self.step_count(), elapsed: self.elapsed() }
+    }
+
+    fn train(&mut self, checkpoint: &Path, events: &Events, cancel: &Cancel) -> anyhow::Result<DoneReason> {
+        Ok(self.run(checkpoint, events, cancel)?)
+    }
+
+    fn measure(
+        &mut self,
+        context: &Context,
+        run: &RunFolder,
+        events: &Events,
+    ) -> anyhow::Result<Option<Evaluation>> {
+        let Some(split) = self.held_out() else {
             remark(
                 "no picture is held out, so nothing is measured; list some in val.txt, or put them into a folder val",
             );
             return Ok(None);
         };
         remark("measuring the held-out pictures");
-        let (inference, cancel) = (Inference::default(), self.context.interrupt.clean());
-        let evaluation = self.trainer.measure(&inference, events, cancel)?;
-        if let Some(evaluation) = &evaluation {
-            let step = self.trainer.step_count();
-            keep(
-                &self.run,
-                self.trainer.set(),
-                &report(step, &split.name, &inference, evaluation),
-                evaluation,
-            )?;
+        let inference = Inference::default();
+        let measured = self.measure(&inference, events, context.interrupt.clean())?;
+        if let Some(evaluation) = &measured {
+            let report = report(self.step_count(), &split.name, &inference, evaluation);
+            save(run, self.set(), &report, evaluation)?;
         }
-        Ok(evaluation)
+        Ok(measured)
     }
 
-    fn announce(&self) {
-        let train = &self.trainer.config().train;
-        let length = match (train.steps, train.time) {
-            (Some(steps), _) => format!("to step {steps}"),
-            (None, time) => format!("for {}", format::time(time.unwrap_or_default())),
-        };
-        let (step, run) = (self.trainer.step_count(), self.run.path());
-        let from = if step > 0 { format!(" from step {step}") } else { String::new() };
-        let variables = self.trainer.segmenter().variables();
-        let (parameters, trainable) = (variables.parameters(), variables.trainable_parameters());
-        if let Some(report) = self.trainer.loaded() {
-            remark(format_args!("weights   {}", loaded(report)));
-        }
-        let groups = self.trainer.groups();
-        remark(format_args!("groups    {}", listed(&groups)));
-        let of =
-            if trainable < parameters { format!(" of {}", format::whole(parameters)) } else { String::new() };
-        remark(format_args!(
-            "training {}{of} parameters on {} classes{from} {length} in {}; Ctrl-C saves and stops",
-            format::whole(trainable),
-            self.trainer.segmenter().classes(),
-            run.display()
-        ));
-        let fields = json!({
-            "run": run, "kind": KIND, "step": step, "steps": train.steps,
-            "seconds": train.time.map(|time| time.as_secs_f64()), "parameters": parameters,
-            "trainable": trainable, "groups": groups,
-        });
-        self.context.output.line("start", &fields);
+    fn description(&self) -> String {
+        let variables = self.segmenter().variables();
+        let (all, trainable) = (variables.parameters(), variables.trainable_parameters());
+        let of = if trainable < all { format!(" of {}", format::whole(all)) } else { String::new() };
+        format!("{}{of} parameters on {} classes", format::whole(trainable), self.segmenter().classes())
     }
 
-    fn sum_up(&self, reason: &DoneReason, evaluation: Option<&Evaluation>) {
-        let (output, run) = (self.context.output, self.run.path());
-        let (step, elapsed) = (self.trainer.step_count(), self.trainer.elapsed());
-        let finished = *reason == DoneReason::Finished;
-        output.say(format_args!(
-            "{}   step {step}, {} pictures, after {}",
-            if finished { "trained" } else { "stopped" },
-            format::whole(self.trainer.images() as usize),
-            format::time(elapsed)
-        ));
-        if let Some(evaluation) = evaluation {
-            output.say(table(evaluation));
-        }
-        output.say(format_args!("run       {}", run.display()));
-        output.say(format_args!(
-            "next      {}",
-            if finished {
-                format!("nerve seg predict {} PICTURES    labels pictures", run.display())
-            } else {
-                format!("nerve resume {}    goes on", run.display())
-            }
-        ));
-        let fields = json!({
-            "run": run, "reason": if finished { "finished" } else { "cancelled" }, "step": step,
-            "seconds": elapsed.as_secs_f64(), "scores": evaluation.map(|e| &e.scores),
-        });
-        output.line("summary", &fields);
+    fn remarks(&self) -> Vec<String> {
+        let weights = self.loaded().map(|report| format!("weights   {}", loaded(report)));
+        weights.into_iter().chain([format!("groups    {}", listed(&self.groups()))]).collect()
+    }
+
+    fn sizes(&self) -> Map<String, Value> {
+        let variables = self.segmenter().variables();
+        [
+            ("parameters".to_owned(), json!(variables.parameters())),
+            ("trainable".to_owned(), json!(variables.trainable_parameters())),
+            ("groups".to_owned(), json!(self.groups())),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn taken(&self) -> String {
+        format!("step {}, {} pictures,", self.step_count(), format::whole(self.images() as usize))
+    }
+
+    fn results(_: &RunFolder, evaluation: &Evaluation) -> String {
+        table(evaluation)
+    }
+
+    fn scores(evaluation: Option<&Evaluation>) -> Map<String, Value> {
+        [("scores".to_owned(), json!(evaluation.map(|e| &e.scores)))].into_iter().collect()
+    }
+
+    fn next(run: &Path, _: bool) -> String {
+        format!("nerve seg predict {} PICTURES    labels pictures", run.display())
     }
 }
 
@@ -227,65 +248,6 @@ fn loaded(report: &LoadReport) -> String {
         if !keys.is_empty() {
             text += &format!("; {what}: {}", some(keys));
         }
-    }
-    text
-}
-
-/// What `eval.json` holds.
-pub fn report(step: u64, split: &str, inference: &Inference, evaluation: &Evaluation) -> serde_json::Value {
-    json!({
-        "kind": KIND, "step": step, "split": split, "images": evaluation.images, "inference": inference,
-        "seconds": evaluation.elapsed.as_secs_f64(), "scores": evaluation.scores,
-    })
-}
-
-/// Writes `eval.json`, and the confusion matrix beside it as CSV and as a picture.
-pub fn keep(
-    run: &RunFolder,
-    set: &LabelSet,
-    report: &serde_json::Value,
-    evaluation: &Evaluation,
-) -> anyhow::Result<()> {
-    let csv = evaluation.confusion.to_csv(&set.class_names());
-    for (path, text) in
-        [(run.eval_path(), serde_json::to_string_pretty(report)?), (run.path().join("confusion.csv"), csv)]
-    {
-        write_atomic(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
-    }
-    let picture = matrix::confusion(evaluation.confusion.counts(), &set.classes);
-    Ok(write_rgb(&run.path().join("confusion.png"), picture.view())?)
-}
-
-/// The figures for people: parts of 1 as percentages, a line a class.
-pub fn table(evaluation: &Evaluation) -> String {
-    let percent =
-        |value: Option<f64>| value.map_or_else(|| "    -".to_owned(), |v| format!("{:5.1}", 100.0 * v));
-    let scores = &evaluation.scores;
-    let mut text = format!(
-        "mIoU {} %  aAcc {} %  mAcc {} %  ({} pictures in {})\n",
-        percent(scores.mean_iou),
-        percent(scores.all_accuracy),
-        percent(scores.mean_accuracy),
-        evaluation.images,
-        format::time(evaluation.elapsed)
-    );
-    let width = scores.classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
-    let boundaries = scores.boundary_tolerance.is_some();
-    text += &format!(
-        "{:width$}    IoU  prec.  recall   Dice{}",
-        "class",
-        if boundaries { "  outline" } else { "" }
-    );
-    for class in &scores.classes {
-        let outline = if boundaries { format!("    {}", percent(class.boundary_f)) } else { String::new() };
-        text += &format!(
-            "\n{:width$}  {}  {}   {}  {}{outline}",
-            class.name,
-            percent(class.iou),
-            percent(class.precision),
-            percent(class.recall),
-            percent(class.dice)
-        );
     }
     text
 }

@@ -36,7 +36,7 @@ pub fn measure(config: &NerfConfig, threads: usize) -> Option<Speed> {
     let options = scene::LoadOptions { downscale: (side / SIDE).max(1), ..options };
     let scene = scene::load(&config.data.scene, &options).ok()?;
     let mut config = config.clone();
-    config.train.time = Some(DEFAULT);
+    config.train.run.time = Some(DEFAULT);
     let mut trainer = Trainer::new(config, Arc::new(scene), threads).ok()?;
     for _ in 0..WARM_UP {
         trainer.step().ok()?;

@@ -184,7 +184,7 @@ fn runs() {
     let mut config = NerfConfig::default();
     (config.grid.levels, config.grid.log2_entries) = (2, 8);
     (config.grid.base_resolution, config.grid.finest_resolution) = (4, 8);
-    (config.train.steps, config.train.batch_samples, config.field.width) = (Some(20), 1024, 32);
+    (config.train.run.steps, config.train.batch_samples, config.field.width) = (Some(20), 1024, 32);
     config.data.scene = "demo".into();
     let run = RunFolder::create(path("run"), "nerf", &config, Existing::Keep).unwrap();
     seed("config", "config.toml", &fs::read(run.config_path()).unwrap());

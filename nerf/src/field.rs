@@ -102,7 +102,7 @@ pub fn spec(config: &NerfConfig, box_side: u32, cameras: usize) -> FieldSpec {
         optimizer: OptimizerSpec { sparse_tables: !dense, packed_tables: !dense, ..OptimizerSpec::default() },
         average: config.train.ema,
         precision: config.train.precision,
-        seed: config.train.seed,
+        seed: config.train.run.seed,
         ..spec
     }
 }

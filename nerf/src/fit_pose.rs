@@ -56,7 +56,7 @@ fn descend(model: &mut Model, views: ViewsId) -> Result<Correction, NerfError> {
         let draw = Draw {
             views,
             rays,
-            key: Key { seed: config.train.seed, step: FIRST_STEP + step },
+            key: Key { seed: config.train.run.seed, step: FIRST_STEP + step },
             background: config.train.background.into(),
             point_share: POINT_SHARE,
             poses: Poses::Corrected(&[x]),

@@ -1,4 +1,4 @@
-//! A whole run: steps, events, checkpoints, until the end or a cancellation.
+//! A run of a field: what core's loop asks of it, and what it reports.
 
 use crate::error::NerfError;
 use crate::eval::{EvalOptions, evaluate};
@@ -10,12 +10,13 @@ use crate::structure::histogram;
 use crate::trainer::Trainer;
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
-use nerve_core::run::{Cancel, DoneReason, Event, Events};
+use nerve_core::run::{
+    Cancel, Clock, DoneReason, Event, Events, Metric, Rate, ReportWindow, RunConfig, Trainee, TrainingReport,
+    drive,
+};
+use std::borrow::Cow;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// Steps between two reports.
-pub const REPORT_EVERY: u64 = 20;
+use std::time::Duration;
 
 /// Steps between two histograms of the saliency.
 const HISTOGRAM_EVERY: u64 = 100;
@@ -23,36 +24,106 @@ const HISTOGRAM_EVERY: u64 = 100;
 /// Steps between two publications of the saliency grid.
 const GRID_EVERY: u64 = 500;
 
-/// How long a checkpoint waits for the log to reach its step.
-const FLUSH: Duration = Duration::from_secs(5);
+type NamedValue = (Cow<'static, str>, f64);
 
-/// What happened since the last report.
-struct Window {
-    since: Instant,
-    steps: u64,
+/// A trainer in core's loop.
+struct Run<'a> {
+    trainer: &'a mut Trainer,
+    /// What is shown on the way, once the run has begun.
+    show: Option<Show>,
+    /// Of the steps since the last report.
     sum: StepStats,
-    loss: f64,
 }
 
-impl Window {
-    fn new() -> Self {
-        Self { since: Instant::now(), steps: 0, sum: StepStats::default(), loss: 0.0 }
+impl Trainee for Run<'_> {
+    type Error = NerfError;
+    const REPORT_EVERY: u64 = 20;
+
+    fn run_config(&self) -> &RunConfig {
+        &self.trainer.config().train.run
     }
 
-    fn add(&mut self, s: &StepStats) {
-        self.steps += 1;
-        self.loss += s.loss;
-        self.sum.rays += s.rays;
-        self.sum.samples += s.samples;
-        self.sum.kept += s.kept;
-        self.sum.phases += s.phases;
-        (0..2).for_each(|i| self.sum.spread[i] += s.spread[i]);
+    fn step_count(&self) -> u64 {
+        self.trainer.step_count()
+    }
+
+    fn clock(&mut self) -> &mut Clock {
+        &mut self.trainer.model.clock
+    }
+
+    fn begin(&mut self, events: &Events) {
+        self.show = Show::new(self.trainer.model(), self.trainer.scene(), events);
+    }
+
+    fn step(&mut self) -> Result<f64, NerfError> {
+        let stats = self.trainer.step()?;
+        if !stats.loss.is_finite() {
+            let lr = self.trainer.config().train.lr;
+            return Err(NerfError::Diverged { step: self.trainer.step_count(), lr });
+        }
+        self.sum.rays += stats.rays;
+        self.sum.samples += stats.samples;
+        self.sum.kept += stats.kept;
+        self.sum.phases += stats.phases;
+        (0..2).for_each(|i| self.sum.spread[i] += stats.spread[i]);
+        Ok(stats.loss)
+    }
+
+    fn has_diverged(error: &NerfError) -> bool {
+        matches!(error, NerfError::Diverged { .. })
+    }
+
+    fn report(&mut self, window: &ReportWindow, events: &Events) -> Result<TrainingReport, NerfError> {
+        let sum = std::mem::take(&mut self.sum);
+        let (rays, samples) = (sum.rays as f64 / window.seconds, sum.samples as f64 / window.seconds);
+        let psnr = psnr_from_mse(window.loss);
+        let mut values =
+            vec![("psnr".into(), psnr), ("rays_per_s".into(), rays), ("samples_per_s".into(), samples)];
+        values.extend(self.trainer.figures(window, &sum));
+        values.extend(self.trainer.report_saliency(events)?);
+        Ok(TrainingReport {
+            rates: vec![Rate::new(rays, "rays"), Rate::new(samples, "samples")],
+            metric: Some(Metric::decibels("PSNR", psnr)),
+            values,
+        })
+    }
+
+    fn evaluate(&mut self, events: &Events, cancel: &Cancel) -> Result<(), NerfError> {
+        self.trainer.glance(events, cancel)
+    }
+
+    fn is_preview_due(&self) -> bool {
+        self.show.as_ref().is_some_and(Show::is_due)
+    }
+
+    fn preview(&mut self, events: &Events) -> Result<(), NerfError> {
+        let Some(show) = &mut self.show else { return Ok(()) };
+        self.trainer.averaged(|model, _| {
+            show.show(model, events);
+            Ok(())
+        })
+    }
+
+    fn save(&mut self, checkpoint: &Path) -> Result<(), NerfError> {
+        self.trainer.save(checkpoint)
+    }
+
+    fn end(&mut self, events: &Events) -> Result<(), NerfError> {
+        self.preview(events)?;
+        if self.show.is_some() {
+            self.trainer.averaged(|model, _| {
+                publish_surface(model, events);
+                Ok::<_, NerfError>(())
+            })?;
+        }
+        // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
+        self.trainer.tell_progress();
+        Ok(())
     }
 }
 
 impl Trainer {
-    /// Trains until the configured end or until `cancel`, publishing scalars every [`REPORT_EVERY`] steps and
-    /// saving to `checkpoint` every `save_every` seconds and at the end.
+    /// Trains until the configured end or until `cancel`; see [`drive`].
     ///
     /// # Errors
     /// If the loss stops being finite, or a checkpoint cannot be written.
@@ -62,64 +133,7 @@ impl Trainer {
         events: &Events,
         cancel: &Cancel,
     ) -> Result<DoneReason, NerfError> {
-        let save_every = Duration::from_secs_f64(self.config().train.save_every);
-        let eval_every = self.config().train.eval_every;
-        let mut saved = Instant::now();
-        let mut window = Window::new();
-        let mut show = Show::new(&self.model, self.scene(), events);
-        self.start_clock();
-        while self.progress() < 1.0 && !cancel.is_cancelled() {
-            let stats = self.step()?;
-            if !stats.loss.is_finite() {
-                return Err(NerfError::Diverged { step: self.step_count(), lr: self.config().train.lr });
-            }
-            window.add(&stats);
-            if self.step_count().is_multiple_of(REPORT_EVERY) {
-                self.report(&window, events)?;
-                window = Window::new();
-            }
-            if eval_every.is_some_and(|every| self.step_count().is_multiple_of(every)) {
-                self.stop_clock();
-                self.glance(events, cancel)?;
-                self.start_clock();
-            }
-            if show.is_due() {
-                self.stop_clock();
-                self.averaged(|model, _| {
-                    show.show(model, events);
-                    Ok::<_, NerfError>(())
-                })?;
-                self.start_clock();
-            }
-            if saved.elapsed() >= save_every {
-                self.checkpoint(checkpoint, events)?;
-                saved = Instant::now();
-            }
-        }
-        if window.steps > 0 {
-            self.report(&window, events)?;
-        }
-        self.checkpoint(checkpoint, events)?;
-        self.stop_clock();
-        if show.is_wanted() {
-            self.averaged(|model, _| {
-                show.show(model, events);
-                publish_surface(model, events);
-                Ok::<_, NerfError>(())
-            })?;
-        }
-        // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
-        self.tell_progress();
-        Ok(if self.progress() < 1.0 { DoneReason::Cancelled } else { DoneReason::Finished })
-    }
-
-    /// Saves with the clock stopped, after the log has caught up: it never ends before the checkpoint's step.
-    fn checkpoint(&mut self, path: &Path, events: &Events) -> Result<(), NerfError> {
-        self.stop_clock();
-        events.flush(FLUSH);
-        self.save(path)?;
-        self.start_clock();
-        Ok(())
+        drive(&mut Run { trainer: self, show: None, sum: StepStats::default() }, checkpoint, events, cancel)
     }
 
     /// Evaluates up to four held-out views on the way, unless cancelled.
@@ -132,40 +146,35 @@ impl Trainer {
         let options = EvalOptions { renders: None, lpips: None, events, cancel };
         let report = self.averaged(|model, scene| evaluate(model, scene, &views, &options, &mut |_| {}))?;
         let Some(report) = report else { return Ok(()) };
+        let (step, elapsed) = (self.step_count(), self.elapsed());
         let values = vec![("eval/psnr".into(), report.psnr), ("eval/ssim".into(), report.ssim)];
-        events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
+        events.publish(Event::Scalars { step, elapsed, values });
+        let scores = vec![Metric::decibels("PSNR", report.psnr), Metric::number("SSIM", report.ssim)];
+        events.publish(Event::Scores { step, scores });
         Ok(())
     }
 
-    fn report(&mut self, window: &Window, events: &Events) -> Result<(), NerfError> {
-        let (n, seconds) = (window.steps as f64, window.since.elapsed().as_secs_f64().max(1e-9));
-        let loss = window.loss / n;
+    /// What is reported of a window beside its rates; `sum` is over its steps.
+    fn figures(&self, window: &ReportWindow, sum: &StepStats) -> Vec<NamedValue> {
+        let n = window.steps as f64;
         let ms = |d: Duration| d.as_secs_f64() * 1e3 / n;
-        let Phases { draw, stages, dense, tables } = window.sum.phases;
-        let progress = self.progress();
-        let eta = self.elapsed().as_secs_f64() * (1.0 - progress) / progress.max(1e-9);
-        let samples = window.sum.samples as f64;
-        let mut values = vec![
-            ("loss".into(), loss),
-            ("psnr".into(), psnr_from_mse(loss)),
-            ("lr".into(), f64::from(self.config().train.lr) * self.config().schedule.factor(progress)),
-            ("progress".into(), progress),
-            ("eta_s".into(), eta),
-            ("rays_per_s".into(), window.sum.rays as f64 / seconds),
-            ("samples_per_s".into(), samples / seconds),
-            ("rays".into(), window.sum.rays as f64 / n),
+        let Phases { draw, stages, dense, tables } = sum.phases;
+        let (config, samples) = (self.config(), sum.samples as f64);
+        let mut values: Vec<NamedValue> = vec![
+            ("lr".into(), f64::from(config.train.lr) * config.schedule.factor(window.progress)),
+            ("rays".into(), sum.rays as f64 / n),
             ("samples".into(), samples / n),
-            ("kept_share".into(), window.sum.kept as f64 / samples.max(1.0)),
+            ("kept_share".into(), sum.kept as f64 / samples.max(1.0)),
             ("occupied_share".into(), self.model.occupied()),
             ("ms/draw".into(), ms(draw)),
             ("ms/stages".into(), ms(stages)),
             ("ms/dense".into(), ms(dense)),
             ("ms/tables".into(), ms(tables)),
-            ("ms/step".into(), seconds * 1e3 / n),
+            ("ms/step".into(), window.seconds * 1e3 / n),
         ];
         let names = ["distortion", "depth_deviation"];
-        let weights = [self.config().train.distortion, self.config().train.depth_weight()];
-        for ((name, weight), sum) in names.into_iter().zip(weights).zip(window.sum.spread) {
+        let weights = [config.train.distortion, config.train.depth_weight()];
+        for ((name, weight), sum) in names.into_iter().zip(weights).zip(sum.spread) {
             if weight > 0.0 {
                 values.push((name.into(), sum / n));
             }
@@ -176,22 +185,19 @@ impl Trainer {
             values.push(("poses/mean_percent".into(), change.mean_percent));
             values.push(("poses/max_percent".into(), change.max_percent));
         }
-        let saliency = self.model.saliency()?;
-        if let Some((grid, pruner)) = saliency.as_ref().zip(self.pruner()) {
-            values.push(("saliency/mean".into(), pruner.mean));
-            values.push(("saliency/gamma".into(), pruner.gamma));
-            values.push(("saliency/closed_share".into(), closed_share(grid)));
-            values.push(("saliency/live_share".into(), sampled_share(&mut self.model)?));
-        }
-        events.publish(Event::Scalars { step: self.step_count(), elapsed: self.elapsed(), values });
-        if let Some(grid) = &saliency {
-            self.report_saliency(grid, events);
-        }
-        Ok(())
+        values
     }
 
-    /// The saliency's histogram and the grid itself, now and then.
-    fn report_saliency(&self, grid: &[f32], events: &Events) {
+    /// What is reported of the saliency grid, if there is one; its histogram and the grid itself are published now and
+    /// then.
+    fn report_saliency(&mut self, events: &Events) -> Result<Vec<NamedValue>, NerfError> {
+        let saliency = self.model.saliency()?;
+        let Some((grid, pruner)) = saliency.as_ref().zip(self.pruner()) else { return Ok(Vec::new()) };
+        let mut values: Vec<NamedValue> = vec![
+            ("saliency/mean".into(), pruner.mean),
+            ("saliency/gamma".into(), pruner.gamma),
+            ("saliency/closed_share".into(), closed_share(grid)),
+        ];
         let (step, elapsed) = (self.step_count(), self.elapsed());
         if step.is_multiple_of(HISTOGRAM_EVERY) {
             let counts = histogram(grid).to_vec().into();
@@ -204,5 +210,7 @@ impl Trainer {
             let values = open_saliencies(grid).into();
             events.publish(Event::Voxels { step, name: "saliency".into(), cells, frame, values });
         }
+        values.push(("saliency/live_share".into(), sampled_share(&mut self.model)?));
+        Ok(values)
     }
 }

@@ -24,7 +24,7 @@ const CELLS_EVERY: u64 = 6;
 
 /// What is shown next, and when.
 pub(crate) struct Show {
-    every: Option<Duration>,
+    every: Duration,
     next: Instant,
     sets: u64,
     preview: Option<Preview>,
@@ -40,30 +40,23 @@ struct Preview {
 }
 
 impl Show {
-    /// Tells of the scene, if pictures are asked for.
-    pub(crate) fn new(model: &Model, scene: &Scene, events: &Events) -> Self {
-        let mut show = Self { every: None, next: Instant::now(), sets: 0, preview: None, around: Vec::new() };
-        let Some(request) = events.previews() else { return show };
+    /// Tells of the scene; `None` if nobody asks for pictures.
+    pub(crate) fn new(model: &Model, scene: &Scene, events: &Events) -> Option<Self> {
+        let request = events.previews()?;
         publish_cameras(model.capture(), Some(scene), events);
         let watched = scene.splits.eval().first().and_then(|view| scene.views.get(*view));
-        show.preview = watched.and_then(|view| {
+        let preview = watched.and_then(|view| {
             let n = factor(&view.camera, request.side as u32);
             let photo = flatten(&view.image.downscale(n).ok()?, 1.0);
             Some(Preview { name: view.name.clone(), camera: smaller(&view.camera, n)?, photo })
         });
-        show.around = around(model.capture());
-        (show.every, show.next) = (Some(request.every), Instant::now() + request.every);
-        show
-    }
-
-    /// Whether pictures are asked for at all.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.every.is_some()
+        let (every, next) = (request.every, Instant::now() + request.every);
+        Some(Self { every, next, sets: 0, preview, around: around(model.capture()) })
     }
 
     /// Whether it is time for the next set.
     pub(crate) fn is_due(&self) -> bool {
-        self.every.is_some() && Instant::now() >= self.next
+        Instant::now() >= self.next
     }
 
     /// One set of pictures, and when the next is due.
@@ -84,7 +77,7 @@ impl Show {
             publish_cells(model, events);
         }
         self.sets += 1;
-        self.next = Instant::now() + rest(self.every.unwrap_or_default(), start.elapsed());
+        self.next = Instant::now() + rest(self.every, start.elapsed());
     }
 }
 

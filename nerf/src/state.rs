@@ -6,6 +6,7 @@ use crate::trainer::Trainer;
 use crate::{KIND, identity};
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::params::StateTensor;
+use nerve_core::run::Clock;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -76,7 +77,7 @@ impl Model {
             self.gamma = parse(file, path, "gamma")?;
         }
         let step = parse(file, path, "step")?;
-        self.elapsed = Duration::from_nanos(parse(file, path, "elapsed_ns")?);
+        self.clock = Clock::at(Duration::from_nanos(parse(file, path, "elapsed_ns")?));
         let cells = self.occupancy.density().len();
         self.occupancy.restore(file.f32(OCCUPANCY, &[cells])?, step);
         self.engine.set_step_count(step);

@@ -155,7 +155,7 @@ mod tests {
         let occupied_although_closed = |steering, stop: u64| {
             let mut config = NerfConfig::default();
             config.grid.log2_entries = 12;
-            (config.train.steps, config.train.batch_samples) = (Some(400), 8192);
+            (config.train.run.steps, config.train.batch_samples) = (Some(400), 8192);
             let hollow =
                 HollowConfig { method: Method::Hollow, steering, rho: 1.0, ..HollowConfig::default() };
             config.hollow = HollowConfig { saliency_side: 32, steer_from: 0.2, ..hollow };

@@ -148,7 +148,7 @@ mod tests {
             ..NerfConfig::default()
         };
         config.train.ema = Some(0.9);
-        (config.train.steps, config.train.batch_samples) = (Some(6), 1024);
+        (config.train.run.steps, config.train.batch_samples) = (Some(6), 1024);
         let mut trainer = Trainer::new(config, Arc::new(scene), 1).unwrap();
         for _ in 0..6 {
             trainer.step().unwrap();

@@ -16,7 +16,7 @@ use nerve_core::params::GroupSettings;
 use nerve_core::rng::Rng;
 use nerve_data::Scene;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The largest share of a run given in time that one step counts for: the machine may have slept.
 const LONGEST_STRIDE: f64 = 0.01;
@@ -38,8 +38,6 @@ pub struct Trainer {
     pub(crate) rays: usize,
     /// The share of the run that was done before the last step.
     pub(crate) last_progress: f64,
-    /// When the clock was last started, if it runs; the model knows the training time before.
-    since: Option<Instant>,
 }
 
 impl Trainer {
@@ -80,7 +78,7 @@ impl Trainer {
         config.train.depth = Some(if known { asked.unwrap_or(TrainConfig::POINTS) } else { 0.0 });
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
-        let (rng, hollow) = (Rng::new(config.train.seed), config.hollow.clone());
+        let (rng, hollow) = (Rng::new(config.train.run.seed), config.hollow.clone());
         let capture = Capture::of(&scene, &views);
         let mut model = Model::new(config, capture, views.len(), (device, threads), Purpose::Training)?;
         model.limit_to_seen();
@@ -94,7 +92,6 @@ impl Trainer {
             scene,
             rays,
             last_progress: 0.0,
-            since: None,
         })
     }
 
@@ -190,7 +187,7 @@ impl Trainer {
         // A run given in time takes as long for this step as it took for the last one.
         let last = (progress - self.last_progress).clamp(0.0, LONGEST_STRIDE);
         let train = &self.model.config().train;
-        let stride = train.steps.map_or(last, |steps| 1.0 / steps as f64);
+        let stride = train.run.steps.map_or(last, |steps| 1.0 / steps as f64);
         self.last_progress = progress;
         let rate = self.model.config().hollow.saliency_travel * stride / f64::from(train.lr);
         if let Some(pruner) = &mut self.pruner {
@@ -215,23 +212,12 @@ impl Trainer {
 
     /// The share of the run that is done.
     pub fn progress(&self) -> f64 {
-        self.config().train.progress(self.step_count(), self.elapsed())
+        self.config().train.run.progress(self.step_count(), self.elapsed())
     }
 
     /// Time spent in training, over all sessions; evaluation and saving do not count.
     pub fn elapsed(&self) -> Duration {
-        self.model.elapsed + self.since.map_or(Duration::ZERO, |s| s.elapsed())
-    }
-
-    /// Starts the clock.
-    pub(crate) fn start_clock(&mut self) {
-        self.since.get_or_insert_with(Instant::now);
-    }
-
-    /// Stops the clock.
-    pub(crate) fn stop_clock(&mut self) {
-        self.model.elapsed = self.elapsed();
-        self.since = None;
+        self.model.elapsed()
     }
 
     /// The scene.

@@ -25,7 +25,7 @@ fn config(hollow: HollowConfig) -> NerfConfig {
     let grid = HashGridConfig { levels: 8, log2_entries: 12, finest_resolution: 512, ..Default::default() };
     let hollow = HollowConfig { method: Method::Hollow, saliency_side: 32, ..hollow };
     let mut config = NerfConfig { grid, hollow, ..NerfConfig::default() };
-    (config.train.steps, config.train.batch_samples) = (Some(STEPS), 8192);
+    (config.train.run.steps, config.train.batch_samples) = (Some(STEPS), 8192);
     config
 }
 
@@ -116,7 +116,7 @@ fn very_short_runs_come_back_whole() {
     let (scene, folder) = (scene(), tempfile::tempdir().unwrap());
     for steps in [10, 20, 100] {
         let mut config = config(HollowConfig::default());
-        config.train.steps = Some(steps);
+        config.train.run.steps = Some(steps);
         let mut run = Trainer::new(config.clone(), scene.clone(), 2).unwrap();
         train(&mut run, steps);
         saved(&run, folder.path(), "short");

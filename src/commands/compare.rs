@@ -2,17 +2,19 @@
 
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation};
-use crate::nerf::{self, KIND, Session};
+use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
+use crate::session::{self, Job, Session};
 use crate::{forecast, scene, viewers};
 use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder, write_atomic};
 use nerve_data::Scene;
-use nerve_nerf::NerfConfig;
+use nerve_data::scene::Split;
 use nerve_nerf::comparison::{self, Crowds, Row};
 use nerve_nerf::hollow::Method;
 use nerve_nerf::structure::Structure;
+use nerve_nerf::{NerfConfig, Trainer};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,8 +103,8 @@ pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
 /// What all runs share, once the lists make sense.
 fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
     let mut shared = args.config.clone();
-    if shared.train.time.is_none() {
-        shared.train.steps.get_or_insert(STEPS);
+    if shared.train.run.time.is_none() {
+        shared.train.run.steps.get_or_insert(STEPS);
     }
     let twice = |list: &[u64]| (1..list.len()).any(|i| list[..i].contains(&list[i]));
     let lists = [
@@ -118,7 +120,7 @@ fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
     let defaults = NerfConfig::default();
     let each = [
         ("--method", "--methods", shared.hollow.method != defaults.hollow.method),
-        ("--seed", "--seeds", shared.train.seed != defaults.train.seed),
+        ("--seed", "--seeds", shared.train.run.seed != defaults.train.run.seed),
         ("--log2-entries", "--sizes", shared.grid.log2_entries != defaults.grid.log2_entries),
     ];
     for (flag, list, given) in each {
@@ -169,7 +171,8 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
         for &size in &args.sizes {
             for &method in &args.methods {
                 let mut config = shared.clone();
-                (config.train.seed, config.grid.log2_entries, config.hollow.method) = (seed, size, method);
+                (config.train.run.seed, config.grid.log2_entries, config.hollow.method) =
+                    (seed, size, method);
                 nerf::check(&config)?;
                 let name = method.name();
                 let folder = out.join("runs").join(format!("{scene}-{size}-{name}-{seed}"));
@@ -204,10 +207,12 @@ fn one(
         }
         folder
     } else {
-        RunFolder::create(&cell.folder, KIND, config, Existing::Keep)?
+        RunFolder::create(&cell.folder, Trainer::KIND, config, Existing::Keep)?
     };
     let (step, path) = (trainer.step_count(), folder.eval_path());
-    if trainer.progress() < 1.0 || !nerf::is_evaluated(&folder, step, evaluation::held_out(scene)) {
+    if trainer.progress() < 1.0
+        || !session::is_evaluated(&folder, step, evaluation::held_out(scene).map(Split::name))
+    {
         remark(format_args!("run {number} of {total}: {}", cell.folder.display()));
         let session = Session::new(context, folder, trainer).one_of_many();
         if session.train(true)? == Outcome::Interrupted {
@@ -221,7 +226,7 @@ fn one(
         scene: scene.name.clone(),
         log2_entries: config.grid.log2_entries,
         method: config.hollow.method,
-        seed: config.train.seed,
+        seed: config.train.run.seed,
         parameters: field.parameters,
         steps: report.step,
         seconds: report.seconds,

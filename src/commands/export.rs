@@ -1,7 +1,7 @@
 //! `nerve export`.
 
-use super::Kind;
 use crate::context::Context;
+use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
 use crate::progress::Counter;
 use crate::{format, nerf};

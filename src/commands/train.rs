@@ -1,14 +1,15 @@
 //! `nerve train`.
 
 use crate::context::Context;
-use crate::nerf::{self, KIND, Session};
+use crate::nerf;
 use crate::outcome::{Outcome, Usage, usage};
 use crate::photos::{self, MatchingArg};
+use crate::session::NewRun;
 use crate::{forecast, scene};
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
-use nerve_core::run::{Existing, RunFolder};
+use nerve_core::run::RunFolder;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::hollow::{HollowConfig, Method};
 use std::path::{Path, PathBuf};
@@ -23,12 +24,8 @@ const DEMO_TIME: Duration = Duration::from_secs(45);
 /// Flags of `nerve train`.
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
-    /// Do not evaluate at the end
-    #[arg(long, help_heading = "Run")]
-    no_eval: bool,
-    /// Replace the run that is in --out
-    #[arg(long, help_heading = "Run", requires = "out")]
-    overwrite: bool,
+    #[command(flatten)]
+    new: NewRun,
     /// For bare photos: which of them COLMAP compares with which
     #[arg(long, help_heading = "Photos", value_enum, default_value_t)]
     matching: MatchingArg,
@@ -61,18 +58,17 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     let mut config = args.config;
     nerf::check(&config)?;
     let demo = scene::is_demo(&config.data.scene);
-    if config.train.steps.is_none() {
-        config.train.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
+    if config.train.run.steps.is_none() {
+        config.train.run.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
     }
     context.common.device.resolve()?;
     if !demo {
         // Before anything that takes long.
         absolute(&config.data.scene)?;
     }
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
     if let Some(out) = &context.common.out {
         // COLMAP takes minutes.
-        RunFolder::check(out, existing)?;
+        RunFolder::check(out, args.new.existing())?;
     }
     let outline = photos::find_poses(context, &mut config.data, args.matching)?;
     forecast::check(&config, outline.as_ref())?;
@@ -86,9 +82,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     }
     let name = scene.name.clone();
     let trainer = nerf::trainer(context, &config, Arc::new(scene))?;
-    context.interrupt.clean();
-    let folder = RunFolder::create(folder(context, &name)?, KIND, &config, existing)?;
-    Session::new(context, folder, trainer).train(!args.no_eval)
+    args.new.train(context, &name, &config, trainer)
 }
 
 /// The same from any folder, as text: that is what config.toml holds.
@@ -100,11 +94,4 @@ pub fn absolute(scene: &Path) -> anyhow::Result<PathBuf> {
         path.display()
     );
     Ok(path)
-}
-
-fn folder(context: &Context, name: &str) -> anyhow::Result<PathBuf> {
-    Ok(match &context.common.out {
-        Some(out) => out.clone(),
-        None => RunFolder::next_free("runs", name)?,
-    })
 }

@@ -1,8 +1,8 @@
 //! `nerve view`.
 
-use super::Kind;
 use crate::context::Context;
 use crate::evaluation::held_out;
+use crate::kind::Kind;
 use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;

@@ -4,9 +4,11 @@
 //! `docs/JSON_LINES.md` lists the lines and their fields.
 
 use crate::output::write_line;
-use nerve_core::run::{DoneReason, Event, ImageRole, LabelRole, Level, MapRole, Sink, SinkError};
+use nerve_core::run::{
+    DoneReason, Event, ImageRole, LabelRole, Level, MapRole, Metric, Sink, SinkError, Unit,
+};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -28,6 +30,19 @@ impl<W: Write> JsonLines<W> {
             }
             Event::Histogram { step, name, range, counts, .. } => {
                 ("histogram", json!({"step": step, "name": name, "range": range, "counts": &**counts}))
+            }
+            Event::Progress { step, elapsed, done, eta, loss, rates, metric } => {
+                let rates: Map<String, Value> =
+                    rates.iter().map(|r| (r.unit.to_string(), json!(r.value))).collect();
+                let fields = json!({
+                    "step": step, "elapsed": elapsed.as_secs_f64(), "done": done, "eta_s": eta.as_secs_f64(),
+                    "loss": loss, "rates": rates, "metric": metric.as_ref().map(figure),
+                });
+                ("progress", fields)
+            }
+            Event::Scores { step, scores } => {
+                let scores: Vec<Value> = scores.iter().map(figure).collect();
+                ("scores", json!({"step": step, "scores": scores}))
             }
             Event::PerClass { step, name, values } => {
                 ("per_class", json!({"step": step, "name": name, "values": &**values}))
@@ -71,6 +86,15 @@ impl<W: Write> JsonLines<W> {
         };
         write_line(&mut self.0, name, &fields)
     }
+}
+
+fn figure(metric: &Metric) -> Value {
+    let unit = match metric.unit {
+        Unit::Number => None,
+        Unit::Decibels => Some("dB"),
+        Unit::Share => Some("share"),
+    };
+    json!({"name": metric.name, "value": metric.value, "unit": unit})
 }
 
 /// What is told of anything with pixels.

@@ -4,8 +4,7 @@ use crate::format;
 use crate::output::remark;
 use crate::progress::{EVERY, bar};
 use indicatif::ProgressBar;
-use nerve_core::run::{Event, Level, Sink, SinkError};
-use std::borrow::Cow;
+use nerve_core::run::{Event, Level, Metric, Rate, Sink, SinkError, Unit};
 use std::time::{Duration, Instant};
 
 /// The bar's length: progress is a share of steps or of time.
@@ -29,51 +28,44 @@ impl Progress {
         if self.bar.is_hidden() { remark(text) } else { self.bar.println(text) }
     }
 
-    fn scalars(&mut self, step: u64, values: &[(Cow<'static, str>, f64)]) {
-        let get = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
-        if let (Some(psnr), Some(ssim)) = (get("eval/psnr"), get("eval/ssim")) {
-            self.say(&format!("step {step}: held-out PSNR {psnr:.2} dB, SSIM {ssim:.4}"));
-        }
-        if let (Some(iou), Some(accuracy)) = (get("eval/mIoU"), get("eval/aAcc")) {
-            let (iou, accuracy) = (100.0 * iou, 100.0 * accuracy);
-            self.say(&format!("step {step}: held-out mIoU {iou:.1} %, pixel accuracy {accuracy:.1} %"));
-        }
-        let Some(progress) = get("progress") else { return };
+    fn follow(&mut self, done: f64, message: String) {
         if self.bar.is_finished() {
             return;
         }
-        let message = message(step, get);
         if !self.bar.is_hidden() {
-            self.bar.set_position((progress * LENGTH as f64) as u64);
+            self.bar.set_position((done * LENGTH as f64) as u64);
             self.bar.set_message(message);
-        } else if progress >= 1.0 || self.said.is_none_or(|said| said.elapsed() >= EVERY) {
+        } else if done >= 1.0 || self.said.is_none_or(|said| said.elapsed() >= EVERY) {
             self.said = Some(Instant::now());
-            remark(format_args!("{:>3.0}%  {message}", 100.0 * progress));
+            remark(format_args!("{:>3.0}%  {message}", 100.0 * done));
         }
     }
 }
 
-fn message(step: u64, get: impl Fn(&str) -> Option<f64>) -> String {
-    let number = |name| get(name).unwrap_or(f64::NAN);
-    let eta = Duration::try_from_secs_f64(number("eta_s")).unwrap_or_default();
-    if let Some(rate) = get("images_per_s") {
-        let (loss, left) = (number("loss"), format::time(eta));
-        return format!("step {step}  loss {loss:.3}  {rate:.2} pictures/s  {left} left");
-    }
-    format!(
-        "step {step}  loss {:.2e}  {:.2} dB  {} rays/s  {} samples/s  {} left",
-        number("loss"),
-        number("psnr"),
-        format::count(number("rays_per_s")),
-        format::count(number("samples_per_s")),
-        format::time(eta),
-    )
+/// One line: `step 40  loss 1.00e-3  30.00 dB  84.2k rays/s  1:15 min left`.
+fn message(step: u64, loss: f64, metric: Option<&Metric>, rates: &[Rate], left: Duration) -> String {
+    let loss = if loss < 0.1 { format!("{loss:.2e}") } else { format!("{loss:.3}") };
+    let metric = metric.map(|metric| match metric.unit {
+        // Says what it is.
+        Unit::Decibels => metric.amount(),
+        Unit::Number | Unit::Share => metric.to_string(),
+    });
+    let rates = rates.iter().map(|rate| format!("{} {}/s", format::count(rate.value), rate.unit));
+    let parts = [format!("step {step}"), format!("loss {loss}")].into_iter().chain(metric).chain(rates);
+    let parts: Vec<String> = parts.chain([format!("{} left", format::time(left))]).collect();
+    parts.join("  ")
 }
 
 impl Sink for Progress {
     fn handle(&mut self, event: &Event) -> Result<(), SinkError> {
         match event {
-            Event::Scalars { step, values, .. } => self.scalars(*step, values),
+            Event::Progress { step, done, eta, loss, rates, metric, .. } => {
+                self.follow(*done, message(*step, *loss, metric.as_ref(), rates, *eta));
+            }
+            Event::Scores { step, scores } => {
+                let scores: Vec<String> = scores.iter().map(ToString::to_string).collect();
+                self.say(&format!("step {step}: held-out {}", scores.join(", ")));
+            }
             Event::Text { level, message } => self.say(&match level {
                 Level::Info => message.clone(),
                 Level::Warning => format!("warning: {message}"),
@@ -81,7 +73,8 @@ impl Sink for Progress {
             }),
             Event::Done { .. } => self.bar.finish_and_clear(),
             // Nothing to read on a line.
-            Event::Image { .. }
+            Event::Scalars { .. }
+            | Event::Image { .. }
             | Event::Histogram { .. }
             | Event::Map { .. }
             | Event::Classes { .. }
@@ -104,15 +97,13 @@ mod tests {
 
     #[test]
     fn the_message_says_what_people_look_for() {
-        let values = [
-            ("loss", 0.001),
-            ("psnr", 30.0),
-            ("rays_per_s", 84_200.0),
-            ("samples_per_s", 1.31e6),
-            ("eta_s", 75.0),
-        ];
-        let get = |name: &str| values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
+        let rates = [Rate::new(84_200.0, "rays"), Rate::new(1.31e6, "samples")];
+        let (psnr, left) = (Metric::decibels("PSNR", 30.0), Duration::from_secs(75));
         let text = "step 40  loss 1.00e-3  30.00 dB  84.2k rays/s  1.31M samples/s  1:15 min left";
-        assert_eq!(message(40, get), text);
+        assert_eq!(message(40, 0.001, Some(&psnr), &rates, left), text);
+        let text = "step 7  loss 0.180  2.04 pictures/s  0.0 s left";
+        assert_eq!(message(7, 0.18, None, &[Rate::new(2.04, "pictures")], Duration::ZERO), text);
+        let accuracy = Metric::share("accuracy", 0.5);
+        assert!(message(7, 0.18, Some(&accuracy), &[], left).contains("  accuracy 50.0 %  "));
     }
 }

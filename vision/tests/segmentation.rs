@@ -31,7 +31,7 @@ fn counts(set: &LabelSet) -> Vec<u64> {
 fn config(steps: u64) -> SegConfig {
     let mut config = SegConfig::default();
     config.augment.crop = [64, 64];
-    config.train.steps = Some(steps);
+    config.train.run.steps = Some(steps);
     config.train.batch = 2;
     config.train.warmup_steps = 2;
     config.model.head_width = Some(16);
@@ -41,9 +41,9 @@ fn config(steps: u64) -> SegConfig {
 }
 
 /// All variables, and what the optimiser keeps, as a checkpoint has them. (No clock runs in these tests.)
-fn state(trainer: &Trainer, counts: &[u64], folder: &Path) -> Vec<u8> {
+fn state(trainer: &Trainer, folder: &Path) -> Vec<u8> {
     let path = folder.join("state.safetensors");
-    trainer.save(&path, counts).expect("saved");
+    trainer.save(&path).expect("saved");
     std::fs::read(&path).expect("read")
 }
 
@@ -57,7 +57,7 @@ fn a_resumed_run_is_the_same_bit_for_bit_on_any_number_of_threads() {
         pool.install(|| {
             let mut trainer = Trainer::new(config(4), set.clone(), &counts, CPU).expect("a trainer");
             (0..4).for_each(|_| assert!(trainer.step().expect("a step").loss.is_finite()));
-            state(&trainer, &counts, folder.path())
+            state(&trainer, folder.path())
         })
     };
     let once = whole(2);
@@ -67,10 +67,10 @@ fn a_resumed_run_is_the_same_bit_for_bit_on_any_number_of_threads() {
     let mut first = Trainer::new(config(4), set.clone(), &counts, CPU).expect("a trainer");
     (0..2).for_each(|_| assert!(first.step().expect("a step").loss.is_finite()));
     let saved = folder.path().join("checkpoint.safetensors");
-    first.save(&saved, &counts).expect("saved");
+    first.save(&saved).expect("saved");
     let mut second = Trainer::restored(config(4), set.clone(), &saved, CPU).expect("restored");
     (0..2).for_each(|_| assert!(second.step().expect("a step").loss.is_finite()));
-    assert!(state(&second, &counts, folder.path()) == once, "a resumed run differs");
+    assert!(state(&second, folder.path()) == once, "a resumed run differs");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn it_learns_and_the_saved_segmenter_answers_as_the_averaged_one() {
     let cancel = nerve_core::run::Cancel::new();
     let own = trainer.measure(&Inference::default(), &events, &cancel).expect("measured").expect("a split");
     let saved = folder.path().join("checkpoint.safetensors");
-    trainer.save(&saved, &counts).expect("saved");
+    trainer.save(&saved).expect("saved");
     let segmenter = trained(&config(30), &set, &saved, CPU).expect("a segmenter");
     let split = set.split("val").expect("a split");
     let found = evaluate(&segmenter, &set, split, &Inference::default(), true, &cancel, &mut |_, _, _| ())
@@ -114,7 +114,7 @@ fn a_checkpoint_of_another_model_is_refused() {
     let counts = counts(&set);
     let trainer = Trainer::new(config(1), set.clone(), &counts, CPU).expect("a trainer");
     let saved = folder.path().join("checkpoint.safetensors");
-    trainer.save(&saved, &counts).expect("saved");
+    trainer.save(&saved).expect("saved");
     let mut other = config(1);
     other.model.head_width = Some(32);
     let error = Trainer::restored(other, set, &saved, CPU).err().expect("refused").to_string();
@@ -149,7 +149,7 @@ fn a_hierarchical_and_a_plain_transformer_learn_with_pyramid_heads() {
         let (begin, end) = (losses[..2].iter().sum::<f64>(), losses[8..].iter().sum::<f64>());
         assert!(end < 0.8 * begin, "{backbone}: {losses:?}");
         let saved = folder.path().join("checkpoint.safetensors");
-        trainer.save(&saved, &counts).expect("saved");
+        trainer.save(&saved).expect("saved");
         let text = serde_json::to_string(&config).expect("written");
         let read: SegConfig = serde_json::from_str(&text).expect("read");
         assert_eq!(read, config);
@@ -253,10 +253,10 @@ fn settings_that_contradict_each_other_are_refused_with_a_remedy() {
     one.train.batch = 2;
     assert!(one.validate().is_ok());
     for seconds in [f64::INFINITY, 1e20, 0.0, f64::NAN] {
-        one.train.save_every = seconds;
+        one.train.run.save_every = seconds;
         assert!(one.validate().expect_err("refused").to_string().contains("--save-every"), "{seconds}");
     }
-    one.train.save_every = 60.0;
+    one.train.run.save_every = 60.0;
     one.model.head_width = Some(0);
     assert!(one.validate().expect_err("refused").to_string().contains("--head-width"));
 }
@@ -269,13 +269,13 @@ fn a_run_that_diverges_keeps_its_last_checkpoint() {
     let counts = counts(&set);
     let mut trainer = Trainer::new(config(4), set, &counts, CPU).expect("a trainer");
     let saved = folder.path().join("checkpoint.safetensors");
-    trainer.save(&saved, &counts).expect("saved");
+    trainer.save(&saved).expect("saved");
     let before = std::fs::read(&saved).expect("read");
     for (_, v) in trainer.segmenter().variables().all().iter().filter(|(key, _)| key.starts_with("head.")) {
         update_in_place(&v.var, |values| values.fill(f32::NAN)).expect("changed");
     }
     let (events, cancel) = (nerve_core::run::Events::new(), nerve_core::run::Cancel::new());
-    let error = trainer.run(&saved, &counts, &events, &cancel).expect_err("no loss").to_string();
+    let error = trainer.run(&saved, &events, &cancel).expect_err("no loss").to_string();
     assert!(error.contains("last checkpoint"), "{error}");
     assert!(std::fs::read(&saved).expect("read") == before, "the checkpoint has changed");
 }
@@ -341,10 +341,10 @@ fn an_auxiliary_head_is_trained_and_only_if_asked_for() {
 
     // Resumed as it would have gone on.
     let saved = folder.path().join("checkpoint.safetensors");
-    trainer.save(&saved, &counts).expect("saved");
+    trainer.save(&saved).expect("saved");
     let mut resumed = Trainer::restored(with(0.4), set.clone(), &saved, CPU).expect("restored");
     assert_eq!(trainer.step().expect("a step").loss, resumed.step().expect("a step").loss);
-    assert!(state(&trainer, &counts, folder.path()) == state(&resumed, &counts, folder.path()));
+    assert!(state(&trainer, folder.path()) == state(&resumed, folder.path()));
     let error = Trainer::restored(with(0.0), set.clone(), &saved, CPU).err().expect("refused").to_string();
     assert!(error.contains("an auxiliary head (aux_weight above 0)"), "{error}");
     let segmenter = trained(&with(0.4), &set, &saved, CPU).expect("a segmenter");

@@ -4,7 +4,7 @@
 //! for itself is undone before it is published. Big payloads are shared, so that sinks need no copy.
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{Class, ImageRole, LabelRole, MapRole, View};
+use super::{Class, ImageRole, LabelRole, MapRole, Metric, Rate, View};
 
 /// One message of a run, for every sink alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,30 @@ pub enum Event {
         elapsed: Duration,
         /// Name and value; names are `/`-separated paths such as `eval/psnr`.
         values: Vec<(Cow<'static, str>, f64)>,
+    },
+    /// How far a training is, for people to follow; the numbers of the same step are in [`Event::Scalars`].
+    Progress {
+        /// The number of finished steps.
+        step: u64,
+        /// Training time so far.
+        elapsed: Duration,
+        /// The share of the run that is done, 0 to 1.
+        done: f64,
+        /// Training time that is left.
+        eta: Duration,
+        /// The mean loss of the last steps.
+        loss: f64,
+        /// What is done in a second of training, the most telling first.
+        rates: Vec<Rate>,
+        /// How good the model is on what it learns from.
+        metric: Option<Metric>,
+    },
+    /// How good the model is on held-out data; as numbers of the log they are in [`Event::Scalars`] too.
+    Scores {
+        /// The number of finished steps.
+        step: u64,
+        /// What was measured, the most telling first.
+        scores: Vec<Metric>,
     },
     /// A picture.
     Image {

@@ -69,8 +69,10 @@ impl Sink for MetricsLog {
                 let elapsed = elapsed.as_secs_f64();
                 self.write(&Bins { step: *step, elapsed, histogram: name, range: *range, counts })
             }
-            // Numbers of a step only.
-            Event::Image { .. }
+            // Said for people, or no numbers of a step.
+            Event::Progress { .. }
+            | Event::Scores { .. }
+            | Event::Image { .. }
             | Event::Map { .. }
             | Event::Classes { .. }
             | Event::Labels { .. }

@@ -18,6 +18,7 @@ impl Event {
     pub fn retention(&self) -> Retention {
         match self {
             Self::Scalars { .. }
+            | Self::Scores { .. }
             | Self::Histogram { .. }
             | Self::Text { .. }
             | Self::Done { .. }
@@ -26,7 +27,8 @@ impl Event {
             Self::Cameras { .. } | Self::Path { .. } | Self::Points { step: None, .. } => Retention::Once,
             Self::Image { role: ImageRole::Input | ImageRole::GroundTruth, .. }
             | Self::Labels { role: LabelRole::GroundTruth, .. } => Retention::Once,
-            Self::Image { .. }
+            Self::Progress { .. }
+            | Self::Image { .. }
             | Self::Map { .. }
             | Self::Labels { .. }
             | Self::Confusion { .. }
@@ -41,6 +43,8 @@ impl Event {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Scalars { values, .. } => size_of_val(&**values),
+            Self::Progress { rates, .. } => size_of_val(&**rates),
+            Self::Scores { scores, .. } => size_of_val(&**scores),
             Self::Image { data, .. } => data.len(),
             Self::Histogram { counts, .. } | Self::Confusion { counts, .. } => size_of_val(&**counts),
             Self::Map { values, .. } | Self::Voxels { values, .. } => size_of_val(&**values),
@@ -79,7 +83,9 @@ impl Event {
             Self::Voxels { name, .. } => (6, 0, name),
             Self::Cameras { .. } => (7, 0, ""),
             Self::Path { name, .. } => (8, 0, name),
+            Self::Progress { .. } => (9, 0, ""),
             Self::Scalars { .. }
+            | Self::Scores { .. }
             | Self::Histogram { .. }
             | Self::Text { .. }
             | Self::Done { .. }

@@ -12,6 +12,7 @@ use nerve_core::ops::hash_grid::GridLevel;
 use nerve_core::ops::march::Bitfield;
 use nerve_core::ops::{affine_color, rigid};
 use nerve_core::params::BlockSpec;
+use nerve_core::run::Clock;
 use rayon::prelude::*;
 use std::path::Path;
 use std::str::FromStr;
@@ -112,7 +113,7 @@ impl Source<'_> {
         bits.refill(|word| words[word]);
         let space = Space::occupied(&bits, model.volume.side);
         let step = self.number("step")?;
-        model.elapsed = Duration::from_nanos(self.number("elapsed_ns")?);
+        model.clock = Clock::at(Duration::from_nanos(self.number("elapsed_ns")?));
         if model.has_saliency() {
             model.gamma = self.number("gamma")?;
         }
@@ -129,7 +130,7 @@ impl Source<'_> {
         }
         model.read_cameras()?;
         model.occupancy.hold(bits, self.number(LEAST)?);
-        model.set_progress(model.config().train.progress(step, model.elapsed));
+        model.set_progress(model.config().train.run.progress(step, model.elapsed()));
         Ok(())
     }
 

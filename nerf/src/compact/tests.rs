@@ -27,7 +27,7 @@ fn trained_in(method: Method, box_side: u32, ema: Option<f32>) -> Trainer {
     };
     config.data.scene = "demo".into();
     config.train.ema = ema;
-    (config.train.steps, config.train.batch_samples) = (Some(300), 8192);
+    (config.train.run.steps, config.train.batch_samples) = (Some(300), 8192);
     let mut trainer = Trainer::new(config, Arc::new(scene), 2).unwrap();
     (0..300).for_each(|_| {
         trainer.step().unwrap();

@@ -6,10 +6,10 @@ use crate::hollow::HollowConfig;
 use nerve_core::engine;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;
+use nerve_core::run::RunConfig;
 use nerve_core::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The whole configuration of a run, as in its `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -214,13 +214,10 @@ pub enum Loss {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Train for so many steps; resuming such a run is bit-identical
-    #[arg(long, value_name = "N", conflicts_with = "time")]
-    pub steps: Option<u64>,
-    /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock [default without --steps: 5m, demo: 45s]
-    #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
-    #[serde(with = "nerve_core::run::seconds")]
-    pub time: Option<Duration>,
+    /// How long, and what happens on the way.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub run: RunConfig,
     /// Samples per step: the number of rays adapts to it
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub batch_samples: usize,
@@ -251,16 +248,6 @@ pub struct TrainConfig {
     /// Average the weights with this decay per step and evaluate with the average
     #[arg(long, value_name = "DECAY")]
     pub ema: Option<f32>,
-    /// Evaluate a few held-out views every so many steps
-    #[arg(long, value_name = "STEPS")]
-    pub eval_every: Option<u64>,
-    /// Seconds between two checkpoints
-    #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
-    pub save_every: f64,
-    /// Seed of everything random
-    // A signed 64-bit number is what the configuration file can hold.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
-    pub seed: u64,
 }
 
 impl TrainConfig {
@@ -272,23 +259,12 @@ impl TrainConfig {
     pub fn depth_weight(&self) -> f32 {
         self.depth.unwrap_or(0.0)
     }
-
-    /// The share of a run of this length that is done after so many steps and so much time of training.
-    pub(crate) fn progress(&self, step: u64, elapsed: Duration) -> f64 {
-        match (self.steps, self.time) {
-            (Some(steps), _) => step as f64 / steps as f64,
-            (None, Some(time)) => elapsed.as_secs_f64() / time.as_secs_f64(),
-            (None, None) => 0.0,
-        }
-        .min(1.0)
-    }
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            steps: None,
-            time: None,
+            run: RunConfig::default(),
             batch_samples: 65_536,
             lr: 1e-2,
             background: Background::default(),
@@ -298,9 +274,6 @@ impl Default for TrainConfig {
             dense_adam: false,
             precision: Precision::default(),
             ema: None,
-            eval_every: None,
-            save_every: 60.0,
-            seed: 0,
         }
     }
 }

@@ -3,9 +3,6 @@
 use super::{ColorSees, NerfConfig};
 use nerve_core::settings::{SettingError, check};
 
-/// Seconds of a year.
-const LONGEST_SAVE: f64 = 366.0 * 86400.0;
-
 impl NerfConfig {
     fn validate_hollow(&self) -> Result<(), SettingError> {
         let h = &self.hollow;
@@ -93,15 +90,6 @@ impl NerfConfig {
         check(t.precision.available(), "--precision", precision, "f32: this CPU has no AMX with bf16")?;
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
         check(ema, "--ema", format!("{:?}", t.ema), "0 to 1, such as 0.95")?;
-        check(t.steps != Some(0), "--steps", 0, "at least 1")?;
-        check(t.eval_every != Some(0), "--eval-every", 0, "at least 1")?;
-        let steps = t.steps.is_none_or(|steps| i64::try_from(steps).is_ok());
-        check(steps, "--steps", format!("{:?}", t.steps), "fewer than 2^63")?;
-        check(
-            t.save_every > 0.0 && t.save_every <= LONGEST_SAVE,
-            "--save-every",
-            t.save_every,
-            "a positive number of seconds, at most a year",
-        )
+        t.run.validate()
     }
 }

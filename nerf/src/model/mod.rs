@@ -25,6 +25,7 @@ use nerve_core::device::Device;
 use nerve_core::engine::{self, EngineError, Options, Pool, TrainEngine};
 use nerve_core::ops::march::{Steps, Volume};
 use nerve_core::ops::saliency;
+use nerve_core::run::Clock;
 use nerve_core::simd::Isa;
 use nerve_data::Camera;
 use nerve_data::scene::Split;
@@ -40,8 +41,8 @@ pub struct Model {
     pub(crate) learnt: LearntCameras,
     pub(crate) pool: Pool,
     pub(crate) occupancy: Occupancy,
-    /// Training time so far; of a model in training, when the clock was last stopped.
-    pub(crate) elapsed: Duration,
+    /// Training time so far.
+    pub(crate) clock: Clock,
     /// The share of its run that is done.
     pub(crate) progress: f64,
     /// What the pruner's multiplier has come to, for reports.
@@ -82,7 +83,7 @@ impl Model {
             pool,
             config,
             capture,
-            elapsed: Duration::ZERO,
+            clock: Clock::default(),
             progress: 0.0,
             gamma: 0.0,
         };
@@ -117,7 +118,7 @@ impl Model {
 
     /// Time spent in training.
     pub fn elapsed(&self) -> Duration {
-        self.elapsed
+        self.clock.elapsed()
     }
 
     /// The share of its run that was done, 0 to 1.

@@ -114,7 +114,7 @@ impl Model {
         }
         model.engine.restore_weights(file, step, average)?;
         model.read_cameras()?;
-        model.set_progress(model.config.train.progress(step, model.elapsed));
+        model.set_progress(model.config.train.run.progress(step, model.elapsed()));
         Ok(model)
     }
 

@@ -20,7 +20,7 @@ pub fn demo(resolution: usize, train: usize) -> Arc<Scene> {
 pub fn config(steps: u64) -> NerfConfig {
     let grid = HashGridConfig { levels: 10, log2_entries: 14, finest_resolution: 512, ..Default::default() };
     let mut config = NerfConfig { grid, ..NerfConfig::default() };
-    (config.train.steps, config.train.batch_samples) = (Some(steps), 16_384);
+    (config.train.run.steps, config.train.batch_samples) = (Some(steps), 16_384);
     config.march.steps_per_unit = 256;
     config
 }
@@ -45,7 +45,7 @@ pub fn evaluated(model: &mut Model, scene: &Scene, views: &[usize]) -> Report {
 
 /// Trains to the end and measures the held-out views.
 pub fn trained(config: NerfConfig, scene: &Arc<Scene>) -> (Report, Trainer) {
-    let steps = config.train.steps.unwrap();
+    let steps = config.train.run.steps.unwrap();
     // Tests run beside each other: one thread each.
     let mut trainer = Trainer::new(config, scene.clone(), 1).unwrap();
     train(&mut trainer, steps);

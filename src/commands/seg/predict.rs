@@ -1,7 +1,7 @@
 //! `nerve seg predict`.
 
-use crate::commands::Kind;
 use crate::context::Context;
+use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;

@@ -3,8 +3,8 @@
 use crate::commands::train::absolute;
 use crate::context::Context;
 use crate::outcome::{Outcome, usage};
-use crate::segmentation::{self, KIND, Session};
-use nerve_core::run::{Existing, RunFolder};
+use crate::segmentation;
+use crate::session::NewRun;
 use nerve_vision::segmentation::{SegConfig, Trainer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,8 @@ const TIME: Duration = Duration::from_secs(20 * 60);
 /// Flags of `nerve seg train`.
 #[derive(Debug, clap::Args)]
 pub struct SegTrainArgs {
-    /// Do not evaluate at the end
-    #[arg(long, help_heading = "Run")]
-    no_eval: bool,
-    /// Replace the run that is in --out
-    #[arg(long, help_heading = "Run", requires = "out")]
-    overwrite: bool,
+    #[command(flatten)]
+    new: NewRun,
     #[command(flatten)]
     config: SegConfig,
 }
@@ -29,8 +25,8 @@ pub struct SegTrainArgs {
 pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     let mut config = args.config;
     config.validate().map_err(usage)?;
-    if config.train.steps.is_none() {
-        config.train.time.get_or_insert(TIME);
+    if config.train.run.steps.is_none() {
+        config.train.run.time.get_or_insert(TIME);
     }
     let device = context.common.device.resolve()?;
     config.data.labels = absolute(&config.data.labels)?;
@@ -40,13 +36,5 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     let counts = segmentation::look(context, &set, &config)?;
     let name = set.name.clone();
     let trainer = Trainer::new(config.clone(), Arc::new(set), &counts, device)?;
-    context.interrupt.clean();
-    // This takes a name: nothing that can fail may follow but the run itself.
-    let folder = match &context.common.out {
-        Some(out) => out.clone(),
-        None => RunFolder::next_free("runs", &name)?,
-    };
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Keep };
-    let run = RunFolder::create(folder, KIND, &config, existing)?;
-    Session::new(context, run, trainer, counts).train(!args.no_eval)
+    args.new.train(context, &name, &config, trainer)
 }

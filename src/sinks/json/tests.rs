@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use nerve_core::run::{Class, Photo, View};
+use nerve_core::run::{Class, Photo, Rate, View};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +113,33 @@ fn large_payloads_are_told_by_their_sizes() {
     );
 }
 
+/// What is said for people, as numbers with units.
+fn figures() -> [Event; 2] {
+    let (elapsed, eta) = (Duration::from_secs(3), Duration::from_secs(9));
+    let rates = vec![Rate::new(80.0, "rays"), Rate::new(1e6, "samples")];
+    let metric = Some(Metric::decibels("PSNR", 20.0));
+    let scores = vec![Metric::share("mIoU", 0.5), Metric::number("SSIM", f64::NAN)];
+    [
+        Event::Progress { step: 40, elapsed, done: 0.25, eta, loss: 0.01, rates, metric },
+        Event::Scores { step: 40, scores },
+    ]
+}
+
+#[test]
+fn figures_have_their_units() {
+    assert_eq!(
+        lines(figures()),
+        [
+            json!({
+                "event": "progress", "step": 40, "elapsed": 3.0, "done": 0.25, "eta_s": 9.0, "loss": 0.01,
+                "rates": {"rays": 80.0, "samples": 1e6}, "metric": {"name": "PSNR", "value": 20.0, "unit": "dB"},
+            }),
+            json!({"event": "scores", "step": 40, "scores": [
+                {"name": "mIoU", "value": 0.5, "unit": "share"}, {"name": "SSIM", "value": null, "unit": null}]}),
+        ]
+    );
+}
+
 #[test]
 fn the_page_lists_every_line() {
     let page = include_str!("../../../docs/JSON_LINES.md");
@@ -120,8 +147,8 @@ fn the_page_lists_every_line() {
     let (table, _) = table.split_once("\n## ").unwrap();
     let listed: BTreeSet<&str> =
         table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let lines = lines(large());
-    let large = lines.iter().filter_map(|line| line["event"].as_str());
-    let written = large.chain(["scalars", "image", "histogram", "voxels", "text", "done"]).collect();
+    let lines = lines(large().into_iter().chain(figures()));
+    let told = lines.iter().filter_map(|line| line["event"].as_str());
+    let written = told.chain(["scalars", "image", "histogram", "voxels", "text", "done"]).collect();
     assert_eq!(listed, written);
 }

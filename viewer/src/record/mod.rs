@@ -131,8 +131,8 @@ impl Recorder {
                 self.at(*step);
                 cells::cells(&self.stream, name, *cells, *frame, values)
             }
-            // The end of the stream says it.
-            Event::Done { .. } => Ok(()),
+            // Their numbers are scalars too, and the end of the stream says that it ends.
+            Event::Progress { .. } | Event::Scores { .. } | Event::Done { .. } => Ok(()),
         }
     }
 

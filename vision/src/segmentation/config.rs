@@ -1,8 +1,8 @@
 //! Everything that a segmentation run is made of: command line and saved file at once.
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use nerve_core::run::RunConfig;
 use nerve_core::schedule::{Decay, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -145,13 +145,10 @@ impl Default for AugmentConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Train for so many steps
-    #[arg(long, value_name = "N", conflicts_with = "time")]
-    pub steps: Option<u64>,
-    /// Train for so long, as 90s, 10m, 1h [default: 20m]
-    #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
-    #[serde(with = "nerve_core::run::seconds")]
-    pub time: Option<Duration>,
+    /// How long, and what happens on the way.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub run: RunConfig,
     /// Pictures of a step
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch: usize,
@@ -179,23 +176,12 @@ pub struct TrainConfig {
     /// How much classes count
     #[arg(long, value_enum, default_value_t)]
     pub class_weights: ClassWeights,
-    /// Seed of everything random
-    // A signed 64-bit number is what the configuration file can hold.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
-    pub seed: u64,
-    /// Measure the held-out split every so many steps
-    #[arg(long, value_name = "N")]
-    pub eval_every: Option<u64>,
-    /// Seconds between checkpoints
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
-    pub save_every: f64,
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            steps: None,
-            time: None,
+            run: RunConfig::default(),
             batch: 4,
             accumulate: 1,
             lr: 3e-4,
@@ -205,9 +191,6 @@ impl Default for TrainConfig {
             warmup_steps: 30,
             ema: 0.0,
             class_weights: ClassWeights::default(),
-            seed: 0,
-            eval_every: None,
-            save_every: 60.0,
         }
     }
 }

@@ -30,9 +30,8 @@ pub use groups::groups;
 pub use inference::Inference;
 pub use predict::{Prediction, predict};
 pub use published::Published;
-pub use run::{REPORT_EVERY, publish_picture, publish_scores};
 pub use segmenter::Segmenter;
-pub use state::{class_pixels, step_of, trained, trained_alone};
+pub use state::{step_of, trained, trained_alone};
 pub use task::SegmentationTask;
 pub use trainer::{Step, Trainer};
 

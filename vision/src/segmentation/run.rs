@@ -1,88 +1,95 @@
-//! A whole run: steps, events, checkpoints, until the end or a cancellation.
+//! A run of a segmenter: what core's loop asks of it, what it reports, measures and shows.
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nerve_core::run::{Cancel, Class, DoneReason, Event, Events, ImageRole, LabelRole};
+use nerve_core::run::{
+    Cancel, Class, Clock, DoneReason, Event, Events, ImageRole, LabelRole, MapRole, Metric, Rate,
+    ReportWindow, RunConfig, Trainee, TrainingReport, drive,
+};
 use nerve_data::labels::Labelled;
 
 use super::trainer::Step;
 use super::{Evaluation, Inference, Prediction, SegmentationError, Trainer, evaluate};
 
-/// Steps between two reports.
-pub const REPORT_EVERY: u64 = 10;
-/// How long a checkpoint waits for the log to reach its step.
-const FLUSH: Duration = Duration::from_secs(5);
 /// Pictures of an evaluation that are shown.
 const SHOWN: usize = 4;
 
-struct Window {
-    since: Instant,
-    steps: u64,
-    loss: f64,
+/// A trainer in core's loop.
+struct Run<'a> {
+    trainer: &'a mut Trainer,
     last: Step,
 }
 
-impl Window {
-    fn new() -> Self {
-        Self { since: Instant::now(), steps: 0, loss: 0.0, last: Step::default() }
+impl Trainee for Run<'_> {
+    type Error = SegmentationError;
+    const REPORT_EVERY: u64 = 10;
+
+    fn run_config(&self) -> &RunConfig {
+        &self.trainer.config.train.run
+    }
+
+    fn step_count(&self) -> u64 {
+        self.trainer.step
+    }
+
+    fn clock(&mut self) -> &mut Clock {
+        &mut self.trainer.clock
+    }
+
+    fn begin(&mut self, events: &Events) {
+        events.publish(Event::Classes { classes: self.trainer.classes() });
+    }
+
+    fn step(&mut self) -> Result<f64, SegmentationError> {
+        self.last = self.trainer.step()?;
+        Ok(self.last.loss)
+    }
+
+    fn has_diverged(error: &SegmentationError) -> bool {
+        // The weights are there still, but the norms' running statistics have seen it.
+        matches!(error, SegmentationError::Diverged { .. })
+    }
+
+    fn report(&mut self, window: &ReportWindow, _: &Events) -> Result<TrainingReport, SegmentationError> {
+        let Trainer { config, .. } = &*self.trainer;
+        let images = window.steps as f64 * (config.train.batch * config.train.accumulate) as f64;
+        let images_per_s = images / window.seconds;
+        let mut values = vec![
+            ("lr".into(), f64::from(config.train.lr) * self.last.factor),
+            ("gradient_norm".into(), self.last.norm),
+            ("images_per_s".into(), images_per_s),
+            ("images".into(), self.trainer.images() as f64),
+        ];
+        if let [_, _, ..] = self.last.parts[..] {
+            let part = |(name, value): &(String, f64)| (format!("loss/{name}").into(), *value);
+            values.extend(self.last.parts.iter().map(part));
+        }
+        Ok(TrainingReport { rates: vec![Rate::new(images_per_s, "pictures")], metric: None, values })
+    }
+
+    fn evaluate(&mut self, events: &Events, cancel: &Cancel) -> Result<(), SegmentationError> {
+        self.trainer.measure(&Inference::default(), events, cancel).map(drop)
+    }
+
+    fn save(&mut self, checkpoint: &Path) -> Result<(), SegmentationError> {
+        self.trainer.save(checkpoint)
     }
 }
 
 impl Trainer {
-    /// Trains until the configured end or until `cancel`, publishing scalars every [`REPORT_EVERY`] steps, measuring and
-    /// saving as configured and at the end. `counts` are what the trainer was made with.
+    /// Trains until the configured end or until `cancel`; see [`drive`].
     ///
     /// # Errors
-    /// If a picture cannot be read (after saving), the loss stops being finite (the last checkpoint stays), or a checkpoint cannot be written.
+    /// If a picture cannot be read (after saving), the loss stops being finite (the last checkpoint stays), or a
+    /// checkpoint cannot be written.
     pub fn run(
         &mut self,
         checkpoint: &Path,
-        counts: &[u64],
         events: &Events,
         cancel: &Cancel,
     ) -> Result<DoneReason, SegmentationError> {
-        let save_every = Duration::from_secs_f64(self.config.train.save_every);
-        let mut saved = Instant::now();
-        let mut window = Window::new();
-        events.publish(Event::Classes { classes: self.classes() });
-        self.start_clock();
-        while self.progress() < 1.0 && !cancel.is_cancelled() {
-            let step = match self.step() {
-                Ok(step) => step,
-                Err(error) => {
-                    // What was learnt is kept, but not where it has run away: the weights are there, and the norms'
-                    // running statistics have seen it.
-                    if !matches!(error, SegmentationError::Diverged { .. }) {
-                        self.keep(checkpoint, counts, events)?;
-                    }
-                    return Err(error);
-                }
-            };
-            window.steps += 1;
-            window.loss += step.loss;
-            window.last = step;
-            if self.step.is_multiple_of(REPORT_EVERY) {
-                self.report(&window, events);
-                window = Window::new();
-            }
-            if self.config.train.eval_every.is_some_and(|every| self.step.is_multiple_of(every)) {
-                self.stop_clock();
-                self.measure(&Inference::default(), events, cancel)?;
-                self.start_clock();
-                window.since = Instant::now();
-            }
-            if saved.elapsed() >= save_every {
-                self.keep(checkpoint, counts, events)?;
-                saved = Instant::now();
-            }
-        }
-        if window.steps > 0 {
-            self.report(&window, events);
-        }
-        self.keep(checkpoint, counts, events)?;
-        self.stop_clock();
-        Ok(if self.progress() < 1.0 { DoneReason::Cancelled } else { DoneReason::Finished })
+        drive(&mut Run { trainer: self, last: Step::default() }, checkpoint, events, cancel)
     }
 
     /// The classes, as events name them.
@@ -90,15 +97,6 @@ impl Trainer {
     pub fn classes(&self) -> Arc<[Class]> {
         let class = |c: &nerve_data::labels::Class| Class { name: c.name.clone(), color: c.color };
         self.set.classes.iter().map(class).collect()
-    }
-
-    /// Saves with the clock stopped, after the log has caught up: it never ends before the checkpoint's step.
-    fn keep(&mut self, path: &Path, counts: &[u64], events: &Events) -> Result<(), SegmentationError> {
-        self.stop_clock();
-        events.flush(FLUSH);
-        self.save(path, counts)?;
-        self.start_clock();
-        Ok(())
     }
 
     /// Measures the held-out split, with averaged weights where they are kept, and shows a few pictures. None if there
@@ -128,31 +126,10 @@ impl Trainer {
         publish_scores(events, step, self.elapsed(), &evaluation);
         Ok(Some(evaluation))
     }
-
-    fn report(&self, window: &Window, events: &Events) {
-        let (n, seconds) = (window.steps as f64, window.since.elapsed().as_secs_f64().max(1e-9));
-        let progress = self.progress();
-        let eta = self.elapsed().as_secs_f64() * (1.0 - progress) / progress.max(1e-9);
-        let images = n * (self.config.train.batch * self.config.train.accumulate) as f64;
-        let mut values = vec![
-            ("loss".into(), window.loss / n),
-            ("lr".into(), f64::from(self.config.train.lr) * window.last.factor),
-            ("gradient_norm".into(), window.last.norm),
-            ("progress".into(), progress),
-            ("eta_s".into(), eta),
-            ("images_per_s".into(), images / seconds),
-            ("images".into(), self.images() as f64),
-        ];
-        if let [_, _, ..] = window.last.parts[..] {
-            let part = |(name, value): &(String, f64)| (format!("loss/{name}").into(), *value);
-            values.extend(window.last.parts.iter().map(part));
-        }
-        events.publish(Event::Scalars { step: self.step, elapsed: self.elapsed(), values });
-    }
 }
 
 /// Figures of an evaluation.
-pub fn publish_scores(events: &Events, step: u64, elapsed: Duration, evaluation: &Evaluation) {
+fn publish_scores(events: &Events, step: u64, elapsed: Duration, evaluation: &Evaluation) {
     let scores = &evaluation.scores;
     let named = [
         ("eval/mIoU", scores.mean_iou),
@@ -162,6 +139,10 @@ pub fn publish_scores(events: &Events, step: u64, elapsed: Duration, evaluation:
     ];
     let values = named.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect();
     events.publish(Event::Scalars { step, elapsed, values });
+    let told = [("mIoU", scores.mean_iou), ("pixel accuracy", scores.all_accuracy)];
+    let scores_told =
+        told.into_iter().filter_map(|(name, value)| Some(Metric::share(name, value?))).collect();
+    events.publish(Event::Scores { step, scores: scores_told });
     let ious = scores.classes.iter().map(|c| c.iou.unwrap_or(f64::NAN)).collect();
     events.publish(Event::PerClass { step, name: "iou".into(), values: ious });
     let (classes, counts) = (evaluation.confusion.classes(), evaluation.confusion.counts().into());
@@ -169,7 +150,7 @@ pub fn publish_scores(events: &Events, step: u64, elapsed: Duration, evaluation:
 }
 
 /// A picture, its labels, and what was found in it.
-pub fn publish_picture(events: &Events, step: u64, name: &str, labelled: &Labelled, found: &Prediction) {
+fn publish_picture(events: &Events, step: u64, name: &str, labelled: &Labelled, found: &Prediction) {
     let (height, width) = labelled.mask.dim();
     let data: Arc<[u8]> = labelled.image.iter().copied().collect();
     let (name, role) = (name.to_owned(), ImageRole::Input);
@@ -180,6 +161,6 @@ pub fn publish_picture(events: &Events, step: u64, name: &str, labelled: &Labell
         events.publish(Event::Labels { step, name: name.clone(), role, width, height, labels });
     }
     let values = found.confidence.iter().copied().collect();
-    let role = nerve_core::run::MapRole::Score;
+    let role = MapRole::Score;
     events.publish(Event::Map { step, name, role, width, height, values });
 }

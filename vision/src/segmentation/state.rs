@@ -9,6 +9,7 @@ use clap::ValueEnum as _;
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::device::Device;
 use nerve_core::graph::{to_vec, update_in_place};
+use nerve_core::run::Clock;
 use nerve_data::labels::{Class, LabelSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +21,7 @@ const MODEL: &str = "model";
 /// Names and colors of the classes, as JSON.
 const CLASSES: &str = "classes";
 /// Pixels of each class in the training split, as JSON.
-const COUNTS: &str = "class_pixels";
+const CLASS_PIXELS: &str = "class_pixels";
 
 /// What shapes a network.
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -53,18 +54,18 @@ impl fmt::Display for Shape {
 }
 
 impl Trainer {
-    /// Saves all that going on needs. `counts` are what the trainer was made with.
+    /// Saves all that going on needs.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn save(&self, path: &Path, counts: &[u64]) -> Result<(), SegmentationError> {
+    pub fn save(&self, path: &Path) -> Result<(), SegmentationError> {
         let meta = BTreeMap::from([
             ("kind".to_owned(), "segmentation".to_owned()),
             ("step".to_owned(), self.step.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
             (MODEL.to_owned(), json!(Shape::of(&self.config, self.set.classes.len())).to_string()),
             (CLASSES.to_owned(), json!(self.set.classes).to_string()),
-            (COUNTS.to_owned(), json!(counts).to_string()),
+            (CLASS_PIXELS.to_owned(), json!(self.class_pixels).to_string()),
         ]);
         let variables: Vec<_> = self
             .task
@@ -93,16 +94,16 @@ impl Trainer {
         device: Device,
     ) -> Result<Self, SegmentationError> {
         let (segmenter, checkpoint) = opened(&config, &set, path, device)?;
-        let counts: Vec<u64> = parsed(&checkpoint, path, COUNTS)?;
-        if counts.len() != set.classes.len() {
+        let class_pixels: Vec<u64> = parsed(&checkpoint, path, CLASS_PIXELS)?;
+        if class_pixels.len() != set.classes.len() {
             return Err(other(
                 path,
-                format!("it counts {} classes, not {}", counts.len(), set.classes.len()),
+                format!("it counts {} classes, not {}", class_pixels.len(), set.classes.len()),
             ));
         }
-        let mut trainer = Self::with(config, set, segmenter, &counts)?;
+        let mut trainer = Self::with(config, set, segmenter, &class_pixels)?;
         trainer.step = parsed(&checkpoint, path, "step")?;
-        trainer.elapsed = Duration::from_nanos(parsed(&checkpoint, path, "elapsed_ns")?);
+        trainer.clock = Clock::at(Duration::from_nanos(parsed(&checkpoint, path, "elapsed_ns")?));
         let step = trainer.step;
         trainer.stepper.optimizer_mut().restore(&checkpoint, step)?;
         Ok(trainer)
@@ -199,7 +200,7 @@ fn filled(
             ),
         ));
     }
-    let segmenter = Segmenter::new(&config.model, classes, config.train.seed, device)?;
+    let segmenter = Segmenter::new(&config.model, classes, config.train.run.seed, device)?;
     for (key, variable) in segmenter.variables().all() {
         let values = checkpoint.f32(&key, variable.var.dims())?;
         update_in_place(&variable.var, |v| v.copy_from_slice(&values))?;
@@ -227,12 +228,4 @@ fn parsed<T: serde::de::DeserializeOwned>(
 /// If the file is damaged or none of a segmenter.
 pub fn step_of(path: &Path) -> Result<u64, SegmentationError> {
     parsed(&Checkpoint::load(path)?, path, "step")
-}
-
-/// Pixels of each class in the training split, as a checkpoint keeps them.
-///
-/// # Errors
-/// If the file is damaged or none of a segmenter.
-pub fn class_pixels(path: &Path) -> Result<Vec<u64>, SegmentationError> {
-    parsed(&Checkpoint::load(path)?, path, COUNTS)
 }

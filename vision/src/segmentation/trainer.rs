@@ -1,9 +1,10 @@
 //! A segmenter in training: its steps, and what they depend on.
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nerve_core::device::Device;
 use nerve_core::graph::{GroupSummary, Mode, ParamGroup, Randomness};
+use nerve_core::run::Clock;
 use nerve_data::augment::{Augment, ColorJitter};
 use nerve_data::labels::{LabelSet, LabelSplit};
 
@@ -33,16 +34,17 @@ pub struct Trainer {
     pub(super) set: Arc<LabelSet>,
     pub(super) task: SegmentationTask,
     pub(super) stepper: Stepper,
+    /// Pixels of each class in the training split.
+    pub(super) class_pixels: Vec<u64>,
     loaded: Option<LoadReport>,
     recipe: Recipe,
     batches: Option<Batches>,
     pub(super) step: u64,
-    pub(super) elapsed: Duration,
-    clock: Option<Instant>,
+    pub(super) clock: Clock,
 }
 
 impl Trainer {
-    /// A trainer on `device` with new variables, those of the backbone from its weights if there are any. `counts` are the
+    /// A trainer on `device` with new variables, those of the backbone from its weights if there are any. `class_pixels` are the
     /// pixels of each class in the training split.
     ///
     /// # Errors
@@ -50,13 +52,13 @@ impl Trainer {
     pub fn new(
         config: SegConfig,
         set: Arc<LabelSet>,
-        counts: &[u64],
+        class_pixels: &[u64],
         device: Device,
     ) -> Result<Self, SegmentationError> {
-        let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.seed, device)?;
+        let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.run.seed, device)?;
         let weights = config.model.weights.as_deref();
         let loaded = weights.map(|path| segmenter.load_backbone(path, &config.model)).transpose()?;
-        Ok(Self { loaded, ..Self::with(config, set, segmenter, counts)? })
+        Ok(Self { loaded, ..Self::with(config, set, segmenter, class_pixels)? })
     }
 
     /// A trainer of this segmenter.
@@ -64,13 +66,13 @@ impl Trainer {
         config: SegConfig,
         set: Arc<LabelSet>,
         segmenter: Segmenter,
-        counts: &[u64],
+        class_pixels: &[u64],
     ) -> Result<Self, SegmentationError> {
         config.validate()?;
         let train = &config.train;
         let average = (train.ema > 0.0).then_some(train.ema);
         let device = segmenter.variables().device().clone();
-        let task = SegmentationTask::new(segmenter, &config, counts);
+        let task = SegmentationTask::new(segmenter, &config, class_pixels);
         let stepper = Stepper::new(&task, average)?;
         let pairs = config.data.limited(set.split(&config.data.train_split)?).pairs;
         let augment = &config.augment;
@@ -95,7 +97,7 @@ impl Trainer {
             pairs: pairs.into(),
             augment,
             batch: config.train.batch,
-            seed: config.train.seed,
+            seed: config.train.run.seed,
             device,
         };
         Ok(Self {
@@ -103,12 +105,12 @@ impl Trainer {
             set,
             task,
             stepper,
+            class_pixels: class_pixels.to_vec(),
             loaded: None,
             recipe,
             batches: None,
             step: 0,
-            elapsed: Duration::ZERO,
-            clock: None,
+            clock: Clock::default(),
         })
     }
 
@@ -157,19 +159,13 @@ impl Trainer {
     /// Training time so far.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.elapsed + self.clock.map_or(Duration::ZERO, |start| start.elapsed())
+        self.clock.elapsed()
     }
 
     /// How much of the run is done, 0 to 1.
     #[must_use]
     pub fn progress(&self) -> f64 {
-        let train = &self.config.train;
-        let share = match (train.steps, train.time) {
-            (Some(steps), _) => self.step as f64 / steps as f64,
-            (None, Some(time)) => self.elapsed().as_secs_f64() / time.as_secs_f64(),
-            (None, None) => 1.0,
-        };
-        share.min(1.0)
+        self.config.train.run.progress(self.step, self.elapsed())
     }
 
     /// The split to measure on, at most as many images as the configuration says; None if there is none.
@@ -182,22 +178,13 @@ impl Trainer {
         Some(self.config.data.limited(split))
     }
 
-    pub(super) fn start_clock(&mut self) {
-        self.clock = Some(Instant::now());
-    }
-
-    pub(super) fn stop_clock(&mut self) {
-        self.elapsed = self.elapsed();
-        self.clock = None;
-    }
-
     /// One step: its batches forward and backward, and the optimizer.
     ///
     /// # Errors
     /// If an image cannot be read, or the loss is not finite: the weights stay as they were then.
     pub fn step(&mut self) -> Result<Step, SegmentationError> {
         let train = &self.config.train;
-        let mode = Mode::Train(Randomness { seed: train.seed, step: self.step });
+        let mode = Mode::Train(Randomness { seed: train.run.seed, step: self.step });
         let first = self.step * train.accumulate as u64;
         let recipe = &self.recipe;
         let batches = self.batches.get_or_insert_with(|| Batches::from(recipe.clone(), first));

@@ -2,9 +2,6 @@
 use super::{HeadKind, SegConfig};
 use nerve_core::settings::{SettingError, check};
 
-/// Seconds between checkpoints that a clock can count.
-const LONGEST_SAVE: f64 = 1e9;
-
 impl SegConfig {
     /// Refuses what cannot be.
     ///
@@ -48,10 +45,7 @@ impl SegConfig {
             check((0.0..=1.0).contains(&value), setting, value, "0 to 1")?;
         }
         check(train.clip >= 0.0, "--clip", train.clip, "0 or more")?;
-        let seconds = train.save_every > 0.0 && train.save_every <= LONGEST_SAVE;
-        check(seconds, "--save-every", train.save_every, "a positive number of seconds, at most 1e9")?;
-        check(train.steps != Some(0), "--steps", 0, "at least 1")?;
-        check(train.eval_every != Some(0), "--eval-every", 0, "at least 1")?;
+        train.run.validate()?;
         self.schedule.by_progress().validate()
     }
 }

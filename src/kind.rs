@@ -1,0 +1,116 @@
+//! The kinds of runs. Commands on runs ask a run for its kind, and here it is decided who answers.
+//!
+//! A new kind is a variant, its trainer's [`Job`], and an arm wherever the compiler misses one.
+
+use crate::context::Context;
+use crate::outcome::{Outcome, usage};
+use crate::session::{self, Job};
+use crate::{nerf, segmentation};
+use nerve_core::run::RunFolder;
+use nerve_data::scene::Split;
+use nerve_vision::segmentation::Inference;
+use std::path::PathBuf;
+use std::time::Duration;
+
+type Field = nerve_nerf::Trainer;
+type Segmenter = nerve_vision::segmentation::Trainer;
+
+/// What a run is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A radiance field.
+    Nerf,
+    /// A segmenter.
+    Segmentation,
+}
+
+/// Flags of `nerve eval`; each kind refuses those that have no meaning for it.
+#[derive(Debug, clap::Args)]
+pub struct EvalFlags {
+    /// Which views [default: test, or val where there is no test]
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    /// Measure LPIPS too, with these weights: AlexNet or VGG16 and the heads, in one file, several or a folder
+    #[arg(long, value_name = "FILE")]
+    pub lpips: Vec<PathBuf>,
+    /// Measure from poses fitted to the photographs too, as is always done after --refine-poses
+    #[arg(long)]
+    pub fit_poses: bool,
+    /// How a segmenter looks at pictures.
+    #[command(flatten, next_help_heading = "Segmenters")]
+    pub inference: Inference,
+}
+
+/// A split on the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum SplitArg {
+    /// Views kept for the last measurement.
+    Test,
+    /// Views kept for measurements on the way.
+    Val,
+    /// Views learnt from.
+    Train,
+}
+
+impl From<SplitArg> for Split {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Test => Self::Test,
+            SplitArg::Val => Self::Val,
+            SplitArg::Train => Self::Train,
+        }
+    }
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Nerf, Self::Segmentation];
+
+    /// In `config.toml`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nerf => Field::KIND,
+            Self::Segmentation => Segmenter::KIND,
+        }
+    }
+
+    /// The kind of a run.
+    pub fn of(run: &RunFolder) -> anyhow::Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == run.kind()).ok_or_else(|| {
+            anyhow::anyhow!(
+                "{}: kind is '{}', and this nerve ({}) knows only {}: use the version that wrote it ({})",
+                run.config_path().display(),
+                run.kind(),
+                env!("CARGO_PKG_VERSION"),
+                Self::ALL.map(|kind| format!("'{}'", kind.name())).join(" and "),
+                run.version()
+            )
+        })
+    }
+
+    /// Goes on with a run, for as long as `length` says in all where one is given, and evaluates it if asked to.
+    pub fn resume(
+        self,
+        context: &Context,
+        run: RunFolder,
+        length: (Option<u64>, Option<Duration>),
+        evaluate: bool,
+    ) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Nerf => session::resume::<Field>(context, run, length, evaluate),
+            Self::Segmentation => session::resume::<Segmenter>(context, run, length, evaluate),
+        }
+    }
+
+    /// Measures a run on a split of its data.
+    pub fn eval(self, context: &Context, run: &RunFolder, flags: &EvalFlags) -> anyhow::Result<Outcome> {
+        let split = flags.split.map(Split::from);
+        match self {
+            Self::Nerf => nerf::eval(context, run, split, &flags.lpips, flags.fit_poses),
+            Self::Segmentation => {
+                anyhow::ensure!(flags.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
+                anyhow::ensure!(!flags.fit_poses, usage("--fit-poses has no meaning for a segmenter"));
+                segmentation::eval(context, run, split, &flags.inference)
+            }
+        }
+    }
+}

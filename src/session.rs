@@ -1,0 +1,263 @@
+//! A run from the command line, of whatever kind: begun or resumed, trained, measured, summed up.
+
+use crate::context::Context;
+use crate::format;
+use crate::outcome::Outcome;
+use crate::output::remark;
+use crate::sinks::Listeners;
+use nerve_core::run::{Cancel, DoneReason, Events, Existing, RunConfig, RunFolder};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// A kind of run, implemented by its trainer: what the command line needs of it. The loop is core's
+/// ([`nerve_core::run::drive`]); everything that is the same for all kinds is done here.
+pub trait Job: Sized {
+    /// The kind's name in `config.toml`.
+    const KIND: &'static str;
+    /// How viewers lay it out.
+    const LAYOUT: &'static str;
+    /// Everything that a run is made of, as in `config.toml`.
+    type Config: Clone + PartialEq + Serialize + DeserializeOwned;
+    /// What is found by measuring.
+    type Evaluation;
+
+    /// The settings that all kinds share.
+    fn run_config(config: &mut Self::Config) -> &mut RunConfig;
+
+    /// Refuses settings that cannot be, as a mistake on the command line.
+    fn check(config: &Self::Config) -> anyhow::Result<()>;
+
+    /// Loads the data and makes a trainer of fresh weights, or one that goes on where `checkpoint` ends.
+    fn open(context: &Context, config: &Self::Config, checkpoint: Option<&Path>) -> anyhow::Result<Self>;
+
+    /// Where the run is.
+    fn status(&self) -> Status<'_>;
+
+    /// Trains to the end, or until `cancel`.
+    fn train(&mut self, checkpoint: &Path, events: &Events, cancel: &Cancel) -> anyhow::Result<DoneReason>;
+
+    /// Measures held-out data and writes down what was found; `None` if there is none, which is said, or on Ctrl-C.
+    fn measure(
+        &mut self,
+        context: &Context,
+        run: &RunFolder,
+        events: &Events,
+    ) -> anyhow::Result<Option<Self::Evaluation>>;
+
+    /// What is trained: `12,207,504 parameters (grid 12,196,240, mlp 11,264)`.
+    fn description(&self) -> String;
+
+    /// The same for programs: fields of the line `start`, `parameters` among them.
+    fn sizes(&self) -> Map<String, Value>;
+
+    /// What else is to be known before the first step.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What was done so far: `step 40`.
+    fn taken(&self) -> String {
+        format!("step {}", self.status().step)
+    }
+
+    /// An evaluation for people, in lines.
+    fn results(run: &RunFolder, evaluation: &Self::Evaluation) -> String;
+
+    /// An evaluation, or that there is none, for programs: fields of the line `summary`.
+    fn scores(evaluation: Option<&Self::Evaluation>) -> Map<String, Value>;
+
+    /// The command that is likely to come after a finished run, and what it does.
+    fn next(run: &Path, evaluated: bool) -> String;
+}
+
+/// Where a run is.
+pub struct Status<'a> {
+    /// Its length and cadence.
+    pub run: &'a RunConfig,
+    /// Finished steps.
+    pub step: u64,
+    /// Time spent in training.
+    pub elapsed: Duration,
+}
+
+impl Status<'_> {
+    /// Whether the run is as long as it should be.
+    pub fn is_finished(&self) -> bool {
+        self.run.progress(self.step, self.elapsed) >= 1.0
+    }
+}
+
+/// Flags of commands that make a run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct NewRun {
+    /// Do not evaluate at the end
+    #[arg(long, help_heading = "Run")]
+    no_eval: bool,
+    /// Replace the run that is in --out
+    #[arg(long, help_heading = "Run", requires = "out")]
+    overwrite: bool,
+}
+
+impl NewRun {
+    /// What to do about a run that is there already.
+    pub fn existing(&self) -> Existing {
+        if self.overwrite { Existing::Overwrite } else { Existing::Keep }
+    }
+
+    /// Makes the run's folder, named after what it learns from unless `--out` says otherwise, and trains.
+    pub fn train<J: Job>(
+        &self,
+        context: &Context,
+        name: &str,
+        config: &J::Config,
+        job: J,
+    ) -> anyhow::Result<Outcome> {
+        context.interrupt.clean();
+        // This takes a name: nothing that can fail may follow but the run itself.
+        let folder = match &context.common.out {
+            Some(out) => out.clone(),
+            None => RunFolder::next_free("runs", name)?,
+        };
+        let run = RunFolder::create(folder, J::KIND, config, self.existing())?;
+        Session::new(context, run, job).train(!self.no_eval)
+    }
+}
+
+/// Goes on with a run, for as long as `steps` or `time` say in all where one is given.
+pub fn resume<J: Job>(
+    context: &Context,
+    mut folder: RunFolder,
+    (steps, time): (Option<u64>, Option<Duration>),
+    evaluate: bool,
+) -> anyhow::Result<Outcome> {
+    folder.lock()?;
+    let saved: J::Config = folder.config()?;
+    let mut config = saved.clone();
+    if steps.is_some() || time.is_some() {
+        let run = J::run_config(&mut config);
+        (run.steps, run.time) = (steps, time);
+        J::check(&config)?;
+    }
+    let checkpoint = Some(folder.checkpoint_path()).filter(|path| path.exists());
+    let job = J::open(context, &config, checkpoint.as_deref())?;
+    if checkpoint.is_none() {
+        // Killed before the first checkpoint: the same start gives the same run.
+        remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));
+    }
+    let Status { step, elapsed, .. } = job.status();
+    if job.status().is_finished() && (!evaluate || is_evaluated(&folder, step, None)) {
+        context.output.say(format_args!(
+            "nothing left to do: {} is at step {step} after {}; --steps or --time train it for longer",
+            folder.path().display(),
+            format::time(elapsed)
+        ));
+        context.output.line("nothing", &json!({"run": folder.path(), "step": step}));
+        return Ok(Outcome::Done);
+    }
+    context.interrupt.clean();
+    if config != saved {
+        folder.write_config(&config)?;
+    }
+    Session::new(context, folder, job).train(evaluate)
+}
+
+/// Whether `eval.json` is about this step, and about this split if it must be.
+pub fn is_evaluated(run: &RunFolder, step: u64, split: Option<&str>) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        step: u64,
+        split: String,
+    }
+    let text = std::fs::read_to_string(run.eval_path()).ok();
+    text.and_then(|text| serde_json::from_str::<Head>(&text).ok())
+        .is_some_and(|head| head.step == step && split.is_none_or(|split| split == head.split))
+}
+
+/// A trainer and the folder of its run.
+pub struct Session<'a, J> {
+    context: &'a Context,
+    run: RunFolder,
+    job: J,
+    /// Whether it is one of many runs, whose command says what comes next.
+    one_of_many: bool,
+}
+
+impl<'a, J: Job> Session<'a, J> {
+    /// Puts them together.
+    pub fn new(context: &'a Context, run: RunFolder, job: J) -> Self {
+        Self { context, run, job, one_of_many: false }
+    }
+
+    /// As one of many runs of a command that says itself what comes next.
+    pub fn one_of_many(self) -> Self {
+        Self { one_of_many: true, ..self }
+    }
+
+    /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
+    pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
+        let listeners = Listeners::new(self.context, &self.run, J::LAYOUT, self.job.status().step)?;
+        self.announce();
+        let cancel = self.context.interrupt.clean();
+        let trained = self.job.train(&self.run.checkpoint_path(), &listeners.events, cancel);
+        let (reason, evaluation) = listeners.end(trained, |events| {
+            if evaluate { self.job.measure(self.context, &self.run, events) } else { Ok(None) }
+        })?;
+        self.sum_up(&reason, evaluation.as_ref());
+        Ok(if cancel.is_cancelled() { Outcome::Interrupted } else { Outcome::Done })
+    }
+
+    fn announce(&self) {
+        let Status { run: config, step, .. } = self.job.status();
+        let length = match (config.steps, config.time) {
+            (Some(steps), _) => format!("to step {steps}"),
+            (None, time) => format!("for {}", format::time(time.unwrap_or_default())),
+        };
+        let from = if step > 0 { format!(" from step {step}") } else { String::new() };
+        self.job.remarks().iter().for_each(remark);
+        let run = self.run.path();
+        remark(format_args!(
+            "training {}{from} {length} in {}; Ctrl-C saves and stops",
+            self.job.description(),
+            run.display()
+        ));
+        let mut fields = self.job.sizes();
+        fields.extend([
+            ("run".to_owned(), json!(run)),
+            ("kind".to_owned(), json!(J::KIND)),
+            ("step".to_owned(), json!(step)),
+            ("steps".to_owned(), json!(config.steps)),
+            ("seconds".to_owned(), json!(config.time.map(|time| time.as_secs_f64()))),
+        ]);
+        self.context.output.line("start", &fields);
+    }
+
+    fn sum_up(&self, reason: &DoneReason, evaluation: Option<&J::Evaluation>) {
+        let (output, run) = (self.context.output, self.run.path());
+        let Status { step, elapsed, .. } = self.job.status();
+        let finished = *reason == DoneReason::Finished;
+        let verb = if finished { "trained" } else { "stopped" };
+        output.say(format_args!("{verb}   {} after {}", self.job.taken(), format::time(elapsed)));
+        if let Some(evaluation) = evaluation {
+            output.say(J::results(&self.run, evaluation));
+        }
+        output.say(format_args!("run       {}", run.display()));
+        if !self.one_of_many {
+            let next = match finished {
+                true => J::next(run, evaluation.is_some()),
+                false => format!("nerve resume {}    goes on", run.display()),
+            };
+            output.say(format_args!("next      {next}"));
+        }
+        let mut fields = J::scores(evaluation);
+        fields.extend([
+            ("run".to_owned(), json!(run)),
+            ("reason".to_owned(), json!(if finished { "finished" } else { "cancelled" })),
+            ("step".to_owned(), json!(step)),
+            ("seconds".to_owned(), json!(elapsed.as_secs_f64())),
+        ]);
+        output.line("summary", &fields);
+    }
+}
