@@ -101,6 +101,12 @@ pub struct NewRun {
     overwrite: bool,
 }
 
+/// The flag `--time` of a command, with how long it trains where nothing is said.
+pub fn length_help(time: clap::Arg, default: &str) -> clap::Arg {
+    let help = time.get_help().map(ToString::to_string).unwrap_or_default();
+    time.help(format!("{help} [default: {default}]"))
+}
+
 impl NewRun {
     /// What to do about a run that is there already.
     pub fn existing(&self) -> Existing {

@@ -5,7 +5,7 @@ use crate::evaluation::{self, Evaluation};
 use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
-use crate::session::{self, Job, Session};
+use crate::session::{self, Job, Session, length_help};
 use crate::{forecast, scene, viewers};
 use anyhow::Context as _;
 use nerve_core::run::{Existing, RunFolder, write_atomic};
@@ -24,6 +24,7 @@ const STEPS: u64 = 10_000;
 
 /// Flags of `nerve compare`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("time", |time| length_help(time, "10000 steps")))]
 pub struct CompareArgs {
     /// Fields to train
     #[arg(long, value_enum, value_delimiter = ',', default_value = "plain,hollow", help_heading = "Compare")]

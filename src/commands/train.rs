@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::nerf;
 use crate::outcome::{Outcome, Usage, usage};
 use crate::photos::{self, MatchingArg};
-use crate::session::NewRun;
+use crate::session::{NewRun, length_help};
 use crate::{forecast, scene};
 use anyhow::Context as _;
 use clap::parser::ValueSource;
@@ -23,6 +23,7 @@ const DEMO_TIME: Duration = Duration::from_secs(45);
 
 /// Flags of `nerve train`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("time", |time| length_help(time, "5m, of the demo 45s")))]
 pub struct TrainArgs {
     #[command(flatten)]
     new: NewRun,

@@ -104,13 +104,16 @@ pub fn event<'a>(events: &'a [Value], name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no event {name} in {events:?}"))
 }
 
-/// A checkpoint without its clock and what sums that up: the header, and all tensors' bytes.
+/// A checkpoint without its clock, what sums that up, and how often it was saved: the header, and all tensors' bytes.
 pub fn state(checkpoint: &Path) -> (Value, Vec<u8>) {
     let bytes = std::fs::read(checkpoint).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut json: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
     let meta = json["__metadata__"].as_object_mut().unwrap();
     let (clock, sum) = (meta.remove("elapsed_ns"), meta.remove("nerve_header_crc32"));
+    let mut config: Value = serde_json::from_str(meta["config"].as_str().unwrap()).unwrap();
+    assert!(config["train"].as_object_mut().unwrap().remove("save_every").is_some());
+    meta.insert("config".into(), config);
     assert!(clock.is_some() && sum.is_some() && json["__metadata__"]["rays"].is_string());
     (json, bytes[8 + header..].to_vec())
 }

@@ -4,7 +4,7 @@ use crate::commands::train::absolute;
 use crate::context::Context;
 use crate::outcome::{Outcome, usage};
 use crate::segmentation;
-use crate::session::NewRun;
+use crate::session::{NewRun, length_help};
 use nerve_vision::segmentation::{SegConfig, Trainer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ const TIME: Duration = Duration::from_secs(20 * 60);
 
 /// Flags of `nerve seg train`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("time", |time| length_help(time, "20m")))]
 pub struct SegTrainArgs {
     #[command(flatten)]
     new: NewRun,
