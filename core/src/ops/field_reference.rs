@@ -102,7 +102,7 @@ pub struct RayOutput {
     pub live_samples: usize,
 }
 
-/// FieldGradients of the mean loss, shaped as the field's parameters.
+/// Gradients of the mean loss, shaped as the field's parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldGradients {
     /// Per level, `[entries][F]`.

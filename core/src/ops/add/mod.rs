@@ -1,9 +1,8 @@
 //! The sum of two tensors of one shape, on all threads: residual connections. (candle's runs on one.)
 use candle_core::{Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 
 use crate::graph::{Input, InputGradients, Keeps, Op, apply, read};
-use crate::ops::uncleared::uncleared;
+use crate::ops::output::{by_chunks, each, written};
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 15;
@@ -25,14 +24,12 @@ pub(crate) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 fn added(a: &[f32], b: &[f32]) -> Vec<f32> {
-    let mut sum = uncleared(a.len());
-    let chunks = sum.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK));
-    chunks.for_each(|((sum, a), b)| {
-        for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
-            *sum = a + b;
-        }
-    });
-    sum
+    written(a.len(), |sum| {
+        by_chunks(sum, CHUNK, |chunk, sum| {
+            let (a, b) = (&a[chunk * CHUNK..], &b[chunk * CHUNK..]);
+            each(sum, a.iter().zip(b).map(|(a, b)| a + b))
+        })
+    })
 }
 
 struct Add;

@@ -1,46 +1,67 @@
 //! The backward pass: scores again, then all gradients of a head of a set.
 use rayon::prelude::*;
 
-use super::cpu::{Call, Desk};
+use super::cpu::{Call, Desk, Packed, Task};
 use super::gather::{Part, Source, Target};
 use super::plan::PAD;
 use super::rows::{Extent, softmax_backward};
+use crate::ops::output::written_with;
 use crate::ops::small_gemm::{Epilogue, Left, Shape, small_gemm};
 use crate::simd::Isa;
 
-/// Gradients that are sums over sets.
+/// Gradients of all that a call is given.
 #[derive(Debug, Default)]
 pub struct Gradients {
+    /// Of the tensor with the queries.
+    pub q: Vec<f32>,
+    /// Of the tensor with keys and values; empty where it is the same.
+    pub kv: Vec<f32>,
     /// Of the bias, `(heads, queries, keys)`; empty if there is none.
     pub bias: Vec<f32>,
     /// Of the padding's packed row; empty if there is none.
     pub pad: Vec<f32>,
 }
 
-/// Gradients for `d_out` `(rows of queries, heads * dim)`: `dq` and `dkv` are as the tensors of the call and overwritten;
-/// `dkv` is None where they are one tensor.
+/// Gradients for `d_out` `(rows of queries, heads * dim)`.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn backward(
-    isa: Isa,
-    call: &Call<'_>,
-    d_out: &[f32],
-    dq: &mut [f32],
-    dkv: Option<&mut [f32]>,
-) -> Gradients {
+#[must_use]
+pub fn backward(isa: Isa, call: &Call<'_>, d_out: &[f32]) -> Gradients {
     call.check();
     let c = call.heads * call.dim;
     assert_eq!(d_out.len(), call.plan.rows().0 * c, "attention: extents of the output's gradient");
-    assert_eq!(dq.len(), call.q.len(), "attention: extents of the gradient");
-    let first = Target::new(dq);
-    let second = dkv.map_or(first, Target::new);
-    let targets = [first, second, second];
-    let (n, m) = call.plan.extents();
     let tasks = call.tasks();
-    let parts: Vec<_> =
-        tasks.par_iter().map(|(head, sets)| run(isa, call, *head, sets.clone(), d_out, targets)).collect();
-    let mut sum = Gradients::default();
+    let all = |targets: [Target<'_>; 3]| -> Vec<Shared> {
+        tasks.par_iter().map(|(head, sets)| run(isa, call, *head, sets.clone(), d_out, targets)).collect()
+    };
+    // Every token that is on the map is in a set, as a query and as a key, and every head of every set in a task.
+    if call.packed != Packed::Apart {
+        let (q, parts) = written_with(call.q.len(), |q| {
+            let parts = all([Target::new(q); 3]);
+            // SAFETY: as said above; queries, keys and values are all that a row is made of.
+            (unsafe { q.assume_init_mut() }, parts)
+        });
+        return add(call, &tasks, &parts, q, Vec::new());
+    }
+    let (kv, (q, parts)) = written_with(call.kv.len(), |kv| {
+        let second = Target::new(kv);
+        let found = written_with(call.q.len(), |q| {
+            let parts = all([Target::new(q), second, second]);
+            // SAFETY: as said above.
+            (unsafe { q.assume_init_mut() }, parts)
+        });
+        // SAFETY: as said above; keys and values are all that a row is made of.
+        (unsafe { kv.assume_init_mut() }, found)
+    });
+    add(call, &tasks, &parts, q, kv)
+}
+
+/// Adds the tasks' shares of what sets have in common.
+fn add(call: &Call<'_>, tasks: &[Task], parts: &[Shared], q: Vec<f32>, kv: Vec<f32>) -> Gradients {
+    let (n, m) = call.plan.extents();
+    let c = call.heads * call.dim;
+    let mut sum = Gradients { q, kv, ..Gradients::default() };
     if call.bias.is_some() {
         sum.bias = vec![0.0; call.heads * n * m];
     }
@@ -48,7 +69,7 @@ pub fn backward(
         sum.pad = vec![0.0; 3 * c];
     }
     let places = call.parts();
-    for ((head, _), part) in tasks.iter().zip(&parts) {
+    for ((head, _), part) in tasks.iter().zip(parts) {
         let rows = part.bias.chunks_exact(crate::ops::small_gemm::padded(m).max(1));
         let to = sum.bias.chunks_exact_mut(m.max(1)).skip(head * n);
         to.zip(rows).for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, v)| *to += v));
@@ -60,7 +81,15 @@ pub fn backward(
     sum
 }
 
-/// One head of a run of sets; returns its share of the sums: bias `(queries, stride)`, padding `(3, dim)`.
+/// A task's share of the gradients of what sets have in common.
+struct Shared {
+    /// `(queries, stride)`.
+    bias: Vec<f32>,
+    /// `(3, dim)`.
+    pad: Vec<f32>,
+}
+
+/// One head of a run of sets.
 fn run(
     isa: Isa,
     call: &Call<'_>,
@@ -68,7 +97,7 @@ fn run(
     sets: std::ops::Range<usize>,
     d_out: &[f32],
     targets: [Target<'_>; 3],
-) -> Gradients {
+) -> Shared {
     let dim = call.dim;
     let mut desk = Desk::new(call, head);
     let Desk { n, m, stride, width, block, .. } = desk;
@@ -122,5 +151,5 @@ fn run(
             }
         }
     }
-    Gradients { bias, pad }
+    Shared { bias, pad }
 }

@@ -5,6 +5,7 @@ pub use super::backward::{Gradients, backward};
 use super::gather::{Part, Source, Target};
 use super::plan::{PAD, Plan};
 use super::rows::{Added, Extent, softmax};
+use crate::ops::output::written;
 use crate::ops::small_gemm::{Epilogue, Left, Shape, padded, small_gemm};
 use crate::simd::Isa;
 
@@ -42,6 +43,9 @@ pub struct Call<'a> {
     pub pad: Option<&'a [f32]>,
 }
 
+/// A head, and a run of sets.
+pub(super) type Task = (usize, std::ops::Range<usize>);
+
 /// Queries that are worked on at a time: up to the first number all of them, else the second.
 const ALL: usize = 64;
 const SOME: usize = 48;
@@ -66,7 +70,7 @@ impl Call<'_> {
     }
 
     /// Heads and runs of sets, in a fixed order: what threads take one by one.
-    pub(super) fn tasks(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+    pub(super) fn tasks(&self) -> Vec<Task> {
         let sets = self.plan.sets();
         let run = sets.div_ceil(RUNS).max(1);
         let runs = (0..sets).step_by(run).map(move |first| first..(first + run).min(sets));
@@ -190,15 +194,23 @@ impl Desk {
     }
 }
 
-/// The attention of every query: `out` is `(rows of queries, heads * dim)`, overwritten.
+/// The attention of every query: `(rows of queries, heads * dim)`.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn forward(isa: Isa, call: &Call<'_>, out: &mut [f32]) {
+#[must_use]
+pub fn forward(isa: Isa, call: &Call<'_>) -> Vec<f32> {
     call.check();
-    let c = call.heads * call.dim;
-    assert_eq!(out.len(), call.plan.rows().0 * c, "attention: extents of the output");
-    let (target, part) = (Target::new(out), Part { at: 0, row: c, head: call.dim });
+    written(call.plan.rows().0 * call.heads * call.dim, |out| {
+        attend(isa, call, Target::new(out));
+        // SAFETY: every query is in a set, and every head of every set in a task.
+        unsafe { out.assume_init_mut() }
+    })
+}
+
+/// All heads of all sets.
+fn attend(isa: Isa, call: &Call<'_>, target: Target<'_>) {
+    let part = Part { at: 0, row: call.heads * call.dim, head: call.dim };
     call.tasks().into_par_iter().for_each(|(head, sets)| {
         let mut desk = Desk::new(call, head);
         let mut o = vec![0.0; desk.block * desk.width];

@@ -2,6 +2,7 @@
 use std::marker::PhantomData;
 
 use super::plan::PAD;
+use crate::ops::output::Room;
 
 /// Where queries, keys or values lie in their tensor: value i of head h of row r at `at + r row + h head + i`.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,7 @@ pub(super) struct Source<'a> {
 pub(super) struct Target<'a> {
     values: *mut f32,
     len: usize,
-    lifetime: PhantomData<&'a mut [f32]>,
+    lifetime: PhantomData<&'a mut Room>,
 }
 
 // SAFETY: the pointer is an exclusive borrow's; `Target::put` leaves it to its callers that no value is written twice.
@@ -72,8 +73,8 @@ unsafe impl Send for Target<'_> {}
 unsafe impl Sync for Target<'_> {}
 
 impl<'a> Target<'a> {
-    pub(super) fn new(values: &'a mut [f32]) -> Self {
-        Self { values: values.as_mut_ptr(), len: values.len(), lifetime: PhantomData }
+    pub(super) fn new(values: &'a mut Room) -> Self {
+        Self { values: values.as_mut_ptr().cast(), len: values.len(), lifetime: PhantomData }
     }
 
     /// Writes `values`, scaled, as head `head` of row `row`.

@@ -1,12 +1,11 @@
 //! The graph ops.
 use candle_core::{Result, Shape, Tensor, bail};
 
-use super::cpu::{Call, Packed, backward, forward};
+use super::cpu::{Call, Gradients, Packed, backward, forward};
 use super::plan::Plan;
 use crate::graph::{
     Input, InputGradients, Op, add_cost, add_or_copy, apply, gradient_of, read, weight_gradient,
 };
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// How one tensor packs queries, keys and values in its last extent.
@@ -136,8 +135,7 @@ impl Attention {
     fn run(&self, dims: &[usize], slices: &Slices<'_>) -> (Vec<f32>, Shape) {
         let call = self.call(slices);
         let channels = self.heads * self.dim;
-        let mut out = uncleared(self.plan.rows().0 * channels);
-        forward(Isa::best(), &call, &mut out);
+        let out = forward(Isa::best(), &call);
         add_cost(call.macs(), out.len());
         let mut shape = dims.to_vec();
         if let Some(last) = shape.last_mut() {
@@ -175,13 +173,13 @@ impl Op for Own {
         let (x, bias, pad) = self.split(inputs);
         let (q, b, p) = (read(x)?, bias.map(read).transpose()?, pad.map(read).transpose()?);
         let slices = Slices { q: &q, kv: &q, bias: b.as_deref(), pad: p.as_deref() };
-        let mut dq = uncleared(x.elem_count());
-        let sums = backward(Isa::best(), &self.attention.call(&slices), &read(dy)?, &mut dq, None);
+        let Gradients { q: dq, bias: d_bias, pad: d_pad, .. } =
+            backward(Isa::best(), &self.attention.call(&slices), &read(dy)?);
         let small = |of: Option<&Tensor>, sum: &[f32]| match of {
             Some(of) => weight_gradient(of, |buffer, accumulate| add_or_copy(buffer, sum, accumulate)),
             None => Ok(None),
         };
-        let (dx, db, dp) = (gradient_of(x, || Ok(dq))?, small(bias, &sums.bias)?, small(pad, &sums.pad)?);
+        let (dx, db, dp) = (gradient_of(x, || Ok(dq))?, small(bias, &d_bias)?, small(pad, &d_pad)?);
         Ok(if self.bias { [dx, db, dp] } else { [dx, dp, None] })
     }
 }
@@ -201,10 +199,9 @@ impl Op for Cross {
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (q, kv) = (&inputs[0], &inputs[1]);
-        let (mut dq, mut dkv) = (uncleared(q.elem_count()), uncleared(kv.elem_count()));
         let (values_q, values_kv) = (read(q)?, read(kv)?);
         let slices = Slices { q: &values_q, kv: &values_kv, bias: None, pad: None };
-        backward(Isa::best(), &self.0.call(&slices), &read(dy)?, &mut dq, Some(&mut dkv));
-        Ok([gradient_of(q, || Ok(dq))?, gradient_of(kv, || Ok(dkv))?, None])
+        let gradients = backward(Isa::best(), &self.0.call(&slices), &read(dy)?);
+        Ok([gradient_of(q, || Ok(gradients.q))?, gradient_of(kv, || Ok(gradients.kv))?, None])
     }
 }

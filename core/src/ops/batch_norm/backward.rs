@@ -4,73 +4,73 @@ use rayon::prelude::*;
 use super::forward::{Affine, Apply, Normalization, split};
 use super::statistics::ROWS;
 use crate::ops::gelu::{self, Form};
+use crate::ops::output::{Room, by_chunks, by_chunks_with, by_rows, written, written_with};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// Gradients of x (if `dx` is there, overwritten), w and b for `dy`.
+/// Gradients of w and b for `dy`, and that of x, if it is wanted.
 ///
 /// # Panics
 /// If extents do not fit.
+#[must_use]
 pub fn backward(
     isa: Isa,
     x: &[f32],
     of: &Normalization<'_>,
     dy: &[f32],
-    mut dx: Option<&mut [f32]>,
-) -> [Vec<f32>; 2] {
+    wanted: bool,
+) -> ([Vec<f32>; 2], Option<Vec<f32>>) {
     assert_eq!(x.len(), dy.len(), "batch_norm: x and dy");
-    assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "batch_norm: x and dx");
     let (affine, chunk) = (&Affine::new(of), ROWS * of.w.len());
     let sums = || [vec![0.0; of.w.len()], vec![0.0; of.w.len()]];
-    let rows = x.par_chunks(chunk).zip(dy.par_chunks(chunk));
-    let parts: Vec<[Vec<f32>; 2]> = match of.activation {
-        None => rows
-            .map(|(x, dy)| {
-                let mut sums = sums();
-                isa.run(Products { x, dy, center: &affine.center, sums: &mut sums });
-                sums
-            })
-            .collect(),
-        Some(form) => {
-            // The gradient before the activation waits where that of x will be.
-            let mut own = Vec::new();
-            let d = match dx.as_deref_mut() {
-                Some(dx) => dx,
-                None => {
-                    own.resize(x.len(), 0.0);
-                    &mut own
-                }
-            };
-            rows.zip(d.par_chunks_mut(chunk))
-                .map(|((x, dy), d)| {
-                    let mut sums = sums();
-                    isa.run(Activation { x, affine, form, dy, d, sums: &mut sums });
-                    sums
-                })
-                .collect()
-        }
-    };
-    let (gradients, input) = combine(of, &parts);
-    if let Some(dx) = dx {
-        let rows = x.par_chunks(chunk).zip(dy.par_chunks(chunk)).zip(dx.par_chunks_mut(chunk));
-        rows.for_each(|((x, dy), d)| {
-            if of.activation.is_none() {
-                d.copy_from_slice(dy);
-            }
-            isa.run(Input { x, center: &affine.center, of: &input, d });
+    let Some(form) = of.activation else {
+        let rows = x.par_chunks(chunk).zip(dy.par_chunks(chunk));
+        let parts = rows.map(|(x, dy)| {
+            let mut sums = sums();
+            isa.run(Sums { x, dy, center: &affine.center, sums: &mut sums });
+            sums
         });
-    }
-    gradients
+        let (gradients, of) = &combine(of, &parts.collect::<Vec<_>>());
+        let dx = wanted.then(|| {
+            written(x.len(), |dx| {
+                by_chunks(dx, chunk, |at, dx| {
+                    let range = at * chunk..at * chunk + dx.len();
+                    let d = dx.write_copy_of_slice(&dy[range.clone()]);
+                    isa.run(ToInput { x: &x[range], center: &affine.center, of, d });
+                    d
+                })
+            })
+        });
+        return (gradients.clone(), dx);
+    };
+    // The gradient before the activation waits where that of x will be.
+    let (mut d, parts) = written_with(x.len(), |d| {
+        by_chunks_with(d, chunk, |at, d| {
+            let range = at * chunk..at * chunk + d.len();
+            let mut sums = sums();
+            let (x, dy) = (&x[range.clone()], &dy[range]);
+            let d = isa.run(ThroughActivation { x, affine, form, dy, d, sums: &mut sums });
+            (d, sums)
+        })
+    });
+    let (gradients, of) = combine(of, &parts);
+    let dx = wanted.then(|| {
+        d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(d, x)| {
+            isa.run(ToInput { x, center: &affine.center, of: &of, d });
+        });
+        d
+    });
+    (gradients, dx)
 }
 
 /// `dx = scale d + slope (x - center) + shift`, channel by channel.
-struct Map {
+struct InputMap {
     scale: Vec<f32>,
     slope: Vec<f32>,
     shift: Vec<f32>,
 }
 
 /// Gradients of w and b, and how that of x is had, from the sums of all chunks.
-fn combine(of: &Normalization<'_>, parts: &[[Vec<f32>; 2]]) -> ([Vec<f32>; 2], Map) {
+fn combine(of: &Normalization<'_>, parts: &[[Vec<f32>; 2]]) -> ([Vec<f32>; 2], InputMap) {
     let channels = of.w.len();
     let (mut sum, mut product) = (vec![0.0; channels], vec![0.0; channels]);
     for [first, second] in parts {
@@ -92,46 +92,48 @@ fn combine(of: &Normalization<'_>, parts: &[[Vec<f32>; 2]]) -> ([Vec<f32>; 2], M
             shift[c] = (-s * sum[c] / rows as f64 - k * low) as f32;
         }
     }
-    ([dw, db], Map { scale, slope, shift })
+    ([dw, db], InputMap { scale, slope, shift })
 }
 
-/// `d = dy gelu'(z)`, z computed again, and its [`Products`].
-struct Activation<'a> {
+/// `d = dy gelu'(z)`, z computed again, and its [`Sums`].
+struct ThroughActivation<'a, 'o> {
     x: &'a [f32],
     affine: &'a Affine,
     form: Form,
     dy: &'a [f32],
-    d: &'a mut [f32],
+    d: &'o mut Room,
     sums: &'a mut [Vec<f32>; 2],
 }
 
-impl Kernel for Activation<'_> {
-    type Output = ();
+impl<'o> Kernel for ThroughActivation<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, s: S) -> &'o mut [f32] {
         let Self { affine, form, sums, .. } = self;
         let block = affine.block();
-        let mut z = vec![0.0; block.min(self.x.len())];
-        let rows = self.x.chunks(block).zip(self.dy.chunks(block)).zip(self.d.chunks_mut(block));
-        for ((x, dy), d) in rows {
-            let z = &mut z[..x.len()];
-            Apply { x, affine, y: z }.run(s);
-            d.copy_from_slice(dy);
+        let mut z = Box::new_uninit_slice(block.min(self.x.len()));
+        by_rows(self.d, block, |at, d| {
+            let range = at * block..at * block + d.len();
+            let x = &self.x[range.clone()];
+            let z = Apply { x, affine, y: &mut z[..x.len()] }.run(s);
+            let d = d.write_copy_of_slice(&self.dy[range]);
             gelu::Backward { form, x: z, d }.run(s);
-            Products { x, dy: d, center: &affine.center, sums }.run(s);
-        }
+            Sums { x, dy: d, center: &affine.center, sums }.run(s);
+            d
+        })
     }
 }
 
-struct Products<'a> {
+/// Adds to the sums of dy and of `dy (x - center)`.
+struct Sums<'a> {
     x: &'a [f32],
     dy: &'a [f32],
     center: &'a [f32],
     sums: &'a mut [Vec<f32>; 2],
 }
 
-impl Kernel for Products<'_> {
+impl Kernel for Sums<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -147,19 +149,20 @@ impl Kernel for Products<'_> {
     }
 }
 
-struct Input<'a> {
+/// `d <- scale d + slope (x - center) + shift`.
+struct ToInput<'a> {
     x: &'a [f32],
     center: &'a [f32],
-    of: &'a Map,
+    of: &'a InputMap,
     d: &'a mut [f32],
 }
 
-impl Kernel for Input<'_> {
+impl Kernel for ToInput<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let (center, Map { scale, slope, shift }) = (self.center, self.of);
+        let (center, InputMap { scale, slope, shift }) = (self.center, self.of);
         let channels = center.len();
         for (d, x) in self.d.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
             let parameters = center.iter().zip(scale).zip(slope.iter().zip(shift));

@@ -1,8 +1,7 @@
 //! The affine map of each channel, and the activation after it.
-use rayon::prelude::*;
-
 use super::statistics::{ROWS, Statistics};
 use crate::ops::gelu::{self, Form};
+use crate::ops::output::{Room, by_chunks, by_rows, each, written};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// What is done to x.
@@ -20,17 +19,22 @@ pub struct Normalization<'a> {
     pub activation: Option<Form>,
 }
 
-/// `y` for `x`, overwritten.
+/// `y` for `x`.
 ///
 /// # Panics
-/// If extents do not fit.
-pub fn apply(isa: Isa, x: &[f32], of: &Normalization<'_>, y: &mut [f32]) {
-    assert_eq!(x.len(), y.len(), "batch_norm: x and y");
+/// If x does not hold whole rows.
+#[must_use]
+pub fn apply(isa: Isa, x: &[f32], of: &Normalization<'_>) -> Vec<f32> {
     let (affine, chunk) = (&Affine::new(of), ROWS * of.w.len());
-    y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| match of.activation {
-        None => isa.run(Apply { x, affine, y }),
-        Some(form) => isa.run(Activate { x, affine, form, y }),
-    });
+    written(x.len(), |y| {
+        by_chunks(y, chunk, |at, y| {
+            let x = &x[at * chunk..][..y.len()];
+            match of.activation {
+                None => isa.run(Apply { x, affine, y }),
+                Some(form) => isa.run(Activate { x, affine, form, y }),
+            }
+        })
+    })
 }
 
 /// `(x - center) scale + shift`, channel by channel.
@@ -66,47 +70,45 @@ pub(super) fn split(mean: f64) -> (f32, f64) {
     (high, mean - f64::from(high))
 }
 
-pub(super) struct Apply<'a> {
+pub(super) struct Apply<'a, 'o> {
     pub(super) x: &'a [f32],
     pub(super) affine: &'a Affine,
-    pub(super) y: &'a mut [f32],
+    pub(super) y: &'o mut Room,
 }
 
-impl Kernel for Apply<'_> {
-    type Output = ();
+impl<'o> Kernel for Apply<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, _: S) -> &'o mut [f32] {
         let Affine { center, scale, shift } = self.affine;
         let channels = center.len();
-        for (y, x) in self.y.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
+        by_rows(self.y, channels, |row, y| {
             let parameters = center.iter().zip(scale).zip(shift);
-            for ((y, x), ((center, scale), shift)) in y.iter_mut().zip(x).zip(parameters) {
-                *y = (x - center) * scale + shift;
-            }
-        }
+            let values = self.x[row * channels..].iter().zip(parameters);
+            each(y, values.map(|(x, ((center, scale), shift))| (x - center) * scale + shift))
+        })
     }
 }
 
-struct Activate<'a> {
+struct Activate<'a, 'o> {
     x: &'a [f32],
     affine: &'a Affine,
     form: Form,
-    y: &'a mut [f32],
+    y: &'o mut Room,
 }
 
-impl Kernel for Activate<'_> {
-    type Output = ();
+impl<'o> Kernel for Activate<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { affine, form, .. } = self;
+    fn run<S: Simd>(self, s: S) -> &'o mut [f32] {
+        let Self { x, affine, form, y } = self;
         let block = affine.block();
-        let mut z = vec![0.0; block.min(self.x.len())];
-        for (x, y) in self.x.chunks(block).zip(self.y.chunks_mut(block)) {
-            let z = &mut z[..x.len()];
-            Apply { x, affine, y: z }.run(s);
-            gelu::Forward { form, x: z, y }.run(s);
-        }
+        let mut z = Box::new_uninit_slice(block.min(x.len()));
+        by_rows(y, block, |at, y| {
+            let z = Apply { x: &x[at * block..][..y.len()], affine, y: &mut z[..y.len()] }.run(s);
+            gelu::Forward { form, x: z, y }.run(s)
+        })
     }
 }

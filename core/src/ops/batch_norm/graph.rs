@@ -6,7 +6,6 @@ use candle_core::{Result, Shape, Tensor, bail};
 use super::{Normalization, Statistics, apply, backward, statistics};
 use crate::graph::{Input, InputGradients, Op, add_cost, add_or_copy, apply as run, read, weight_gradient};
 use crate::ops::gelu::Form;
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// Normalises x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
@@ -82,18 +81,16 @@ impl Op for BatchNorm {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
-        let mut y = uncleared(x.len());
-        apply(Isa::best(), &x, &self.with(w.values, b.values), &mut y);
+        let y = apply(Isa::best(), &x, &self.with(w.values, b.values));
         add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (x, w, b) = (&inputs[0], &inputs[1], &inputs[2]);
-        let mut dx = x.track_op().then(|| uncleared(x.elem_count()));
         let (values, bias) = (read(w)?, read(b)?);
         let of = self.with(&values, &bias);
-        let [dw, db] = backward(Isa::best(), &read(x)?, &of, &read(dy)?, dx.as_deref_mut());
+        let ([dw, db], dx) = backward(Isa::best(), &read(x)?, &of, &read(dy)?, x.track_op());
         let dw = weight_gradient(w, |sum, accumulate| add_or_copy(sum, &dw, accumulate))?;
         let db = weight_gradient(b, |sum, accumulate| add_or_copy(sum, &db, accumulate))?;
         Ok([dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?, dw, db])

@@ -113,14 +113,16 @@ fn activated_on_every_path() {
     for isa in Isa::available() {
         let of = statistics(isa, &x, 19);
         let of = Normalization { statistics: &of, eps: EPS, w: &w, b: &b, activation: Some(Form::Exact) };
-        let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-        apply(isa, &x, &of, &mut y);
+        let y = apply(isa, &x, &of);
         close(&y, &want, PARITY_L2, PARITY_MAX).expect("y");
-        let [dw, db] = backward(isa, &x, &of, &dy, Some(&mut dx));
+        let ([dw, db], dx) = backward(isa, &x, &of, &dy, true);
+        let dx = dx.expect("dx");
         for (got, want) in [&dx, &dw, &db].into_iter().zip(&gradients) {
             close(got, want, PARITY_L2, PARITY_MAX).expect("a gradient");
         }
-        for (got, with) in backward(isa, &x, &of, &dy, None).iter().zip([&dw, &db]) {
+        let (without, none) = backward(isa, &x, &of, &dy, false);
+        assert!(none.is_none());
+        for (got, with) in without.iter().zip([&dw, &db]) {
             bit_equal(got, with).expect("the same without dx");
         }
     }
@@ -141,12 +143,11 @@ fn a_large_mean_costs_no_digits() {
         close(&of.mean, &mean, 1e-8, 1e-8).expect("mean");
         close(&of.variance, &variance, 1e-6, 1e-6).expect("variance");
         let of = Normalization { statistics: &of, eps: EPS, w: &w, b: &b, activation: None };
-        let mut y = vec![0.0; x.len()];
-        apply(isa, &x, &of, &mut y);
+        let y = apply(isa, &x, &of);
         let want = reference::forward(&wx, &ww, &wb, None, EPS);
         close(&y, &want, PARITY_L2, PARITY_MAX).expect("y");
-        let mut dx = vec![0.0; x.len()];
-        let [dw, db] = backward(isa, &x, &of, &dy, Some(&mut dx));
+        let ([dw, db], dx) = backward(isa, &x, &of, &dy, true);
+        let dx = dx.expect("dx");
         let want = reference::backward(&wx, &ww, &wdy, None, EPS);
         for (got, want) in [&dx, &dw, &db].into_iter().zip(&want) {
             close(got, want, PARITY_L2, PARITY_MAX).expect("a gradient");
@@ -162,10 +163,8 @@ fn threads_do_not_change_a_bit() {
         pool.install(|| {
             let of = statistics(Isa::best(), &x, 40);
             let of = Normalization { statistics: &of, eps: EPS, w: &w, b: &b, activation };
-            let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-            apply(Isa::best(), &x, &of, &mut y);
-            let [dw, db] = backward(Isa::best(), &x, &of, &dy, Some(&mut dx));
-            [y, dx, dw, db]
+            let ([dw, db], dx) = backward(Isa::best(), &x, &of, &dy, true);
+            [apply(Isa::best(), &x, &of), dx.expect("dx"), dw, db]
         })
     };
     for activation in [None, Some(Form::Exact)] {

@@ -175,7 +175,7 @@ mod tests {
         let n = kept.weights.len();
         assert!(0 < n && n < 12);
         assert_eq!(kept.weights, whole.weights[..n]);
-        // It stops after the first sample that leaves less than the least transmittance.
+        // It stops after the first sample that leaves less than the minimum.
         let left = |n: usize| 1.0 - whole.weights[..n].iter().sum::<f64>();
         assert!(left(n) < 0.2 && left(n - 1) >= 0.2);
         let (d_sigma, d_color) = backward(&data.ray(3, 0.2), &[1.0, 1.0, 1.0], 1.0, 1.0);

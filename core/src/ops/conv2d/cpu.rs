@@ -4,9 +4,9 @@ use rayon::prelude::*;
 use super::Window;
 use super::im2col::Im2col;
 use super::weights::{taps_first, taps_last};
-use crate::ops::gemm::{MatRef, gemm, gemm_here, transpose};
+use crate::ops::gemm::{MatRef, gemm, gemm_here, transpose, write_here};
 use crate::ops::linear;
-use crate::ops::uncleared::uncleared;
+use crate::ops::output::{by_chunks_init, by_rows, written};
 
 /// Extents of a convolution whose window fits.
 #[derive(Clone, Copy, Debug)]
@@ -63,24 +63,26 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32
     if g.window.pointwise() {
         return linear::forward(x, w, b, g.inputs);
     }
-    let mut y = uncleared(x.len() / g.image() * g.places[0] * g.places[1] * g.outputs);
     let (depth, columns, outputs) = (g.im2col().len(), g.places[1], g.outputs);
     let mut packed = vec![0.0; w.len()];
     transpose(&taps_first(w, g.inputs, g.window.area()), depth, &mut packed);
     let rows = band(columns, depth, VALUES);
-    y.par_chunks_mut(rows * columns * outputs).enumerate().for_each_init(Vec::new, |seen, (band, y)| {
-        let places = y.len() / outputs;
-        seen.resize(rows * columns * depth, 0.0);
-        for (row, seen) in seen[..places * depth].chunks_exact_mut(columns * depth).enumerate() {
-            g.see(x, band * rows + row, seen);
-        }
-        if let Some(b) = b {
-            y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(b));
-        }
-        let (a, w) = (MatRef::rows(seen, depth), MatRef::rows(&packed, outputs));
-        gemm_here([places, outputs, depth], a, w, y, outputs, b.is_some());
-    });
-    y
+    let len = x.len() / g.image() * g.places[0] * g.places[1] * outputs;
+    written(len, |y| {
+        by_chunks_init(y, rows * columns * outputs, Vec::new, |seen, band, y| {
+            let places = y.len() / outputs;
+            seen.resize(rows * columns * depth, 0.0);
+            for (row, seen) in seen[..places * depth].chunks_exact_mut(columns * depth).enumerate() {
+                g.see(x, band * rows + row, seen);
+            }
+            let product = [places, outputs, depth];
+            let (a, w) = (MatRef::rows(seen, depth), MatRef::rows(&packed, outputs));
+            let Some(b) = b else { return write_here(product, a, w, y) };
+            let y = by_rows(y, outputs, |_, y| y.write_copy_of_slice(b));
+            gemm_here(product, a, w, y, outputs, true);
+            y
+        })
+    })
 }
 
 /// Gradients of at most this many weights are summed by each thread for itself.

@@ -1,6 +1,7 @@
 //! A register of rows at a time, transposed: a lane is a row.
 use rayon::prelude::*;
 
+use crate::ops::output::{Room, by_chunks, each, written};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// Rows that a thread takes at a time; sums are made per group and added in order of the groups.
@@ -16,7 +17,7 @@ pub fn forward(isa: Isa, x: &[f32], labels: &[u8], weights: &[f32]) -> (f32, f64
     let parts: Vec<(f64, f64)> = x
         .par_chunks(ROWS * classes.max(1))
         .zip(labels.par_chunks(ROWS))
-        .map(|(x, labels)| isa.run(Rows { x, labels, weights, gradient: None }))
+        .map(|(x, labels)| isa.run(Rows { x, labels, weights, gradient: None }).0)
         .collect();
     let (loss, total) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
     (if total > 0.0 { (loss / total) as f32 } else { 0.0 }, total)
@@ -26,31 +27,39 @@ pub fn forward(isa: Isa, x: &[f32], labels: &[u8], weights: &[f32]) -> (f32, f64
 ///
 /// # Panics
 /// If lengths do not fit.
-pub fn backward(isa: Isa, x: &[f32], labels: &[u8], weights: &[f32], total: f64, scale: f32, dx: &mut [f32]) {
+#[must_use]
+pub fn backward(isa: Isa, x: &[f32], labels: &[u8], weights: &[f32], total: f64, scale: f32) -> Vec<f32> {
     let classes = weights.len();
-    assert!(x.len() == labels.len() * classes && dx.len() == x.len(), "cross_entropy: extents");
+    assert_eq!(x.len(), labels.len() * classes, "cross_entropy: extents");
     let scale = if total > 0.0 { (f64::from(scale) / total) as f32 } else { 0.0 };
-    let groups = x.par_chunks(ROWS * classes.max(1)).zip(dx.par_chunks_mut(ROWS * classes.max(1)));
-    groups.zip(labels.par_chunks(ROWS)).for_each(|((x, dx), labels)| {
-        isa.run(Rows { x, labels, weights, gradient: Some((dx, scale)) });
-    });
+    written(x.len(), |dx| {
+        by_chunks(dx, ROWS * classes.max(1), |group, dx| {
+            let (x, labels) = (&x[group * ROWS * classes..][..dx.len()], &labels[group * ROWS..]);
+            let labels = &labels[..labels.len().min(ROWS)];
+            isa.run(Rows { x, labels, weights, gradient: Some((dx, scale)) }).1
+        })
+    })
 }
 
-struct Rows<'a> {
+struct Rows<'a, 'o> {
     x: &'a [f32],
     labels: &'a [u8],
     weights: &'a [f32],
     /// Where the gradient goes, and its scale.
-    gradient: Option<(&'a mut [f32], f32)>,
+    gradient: Option<(&'o mut Room, f32)>,
 }
 
-impl Kernel for Rows<'_> {
-    /// Weighted loss and weights, summed.
-    type Output = (f64, f64);
+impl<'o> Kernel for Rows<'_, 'o> {
+    /// Weighted loss and weights, summed; the gradient, empty if none is asked for.
+    type Output = ((f64, f64), &'o mut [f32]);
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) -> (f64, f64) {
+    fn run<S: Simd>(mut self, s: S) -> Self::Output {
         let classes = self.weights.len();
+        assert!(
+            self.gradient.as_ref().is_none_or(|(dx, _)| dx.len() == self.labels.len() * classes),
+            "cross_entropy: extents"
+        );
         let (mut loss, mut total) = (0.0, 0.0);
         let mut lanes = vec![0.0; classes * S::LANES];
         for (block, labels) in self.labels.chunks(S::LANES).enumerate() {
@@ -90,15 +99,16 @@ impl Kernel for Rows<'_> {
                 if let Some((dx, scale)) = &mut self.gradient {
                     let dx = &mut dx[first + lane * classes..][..classes];
                     let weight = if known { self.weights[y] * *scale } else { 0.0 };
-                    for (k, dx) in dx.iter_mut().enumerate() {
-                        *dx = weight * lanes[k * S::LANES + lane] / sums[lane];
-                    }
+                    let share = |k: usize| weight * lanes[k * S::LANES + lane] / sums[lane];
+                    let dx = each(dx, (0..classes).map(share));
                     if known {
                         dx[y] -= weight;
                     }
                 }
             }
         }
-        (loss, total)
+        // SAFETY: a row was written for every label, and there are no others.
+        let gradient = self.gradient.map_or(Default::default(), |(dx, _)| unsafe { dx.assume_init_mut() });
+        ((loss, total), gradient)
     }
 }

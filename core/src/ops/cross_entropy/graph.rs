@@ -5,7 +5,6 @@ use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu;
 use crate::graph::{Input, InputGradients, Op, apply, gradient_of, read};
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// The mean loss of `labels`, one per row of `x` `(..., classes)`, weighted by class; a scalar.
@@ -43,9 +42,7 @@ impl Op for CrossEntropy {
         let total: f64 = self.labels.iter().map(weight).sum();
         let (x, scale) = (&inputs[0], dy.to_scalar::<f32>()?);
         let dx = gradient_of(x, || {
-            let mut dx = uncleared(x.elem_count());
-            cpu::backward(Isa::best(), &read(x)?, &self.labels, &self.weights, total, scale, &mut dx);
-            Ok(dx)
+            Ok(cpu::backward(Isa::best(), &read(x)?, &self.labels, &self.weights, total, scale))
         })?;
         Ok([dx, None, None])
     }

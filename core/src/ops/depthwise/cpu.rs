@@ -3,6 +3,7 @@ use rayon::prelude::*;
 
 use super::{Plan, gradient, sum};
 use crate::ops::conv2d::Window;
+use crate::ops::output::{by_chunks, written};
 use crate::simd::Isa;
 
 /// Extents of a depthwise convolution whose window fits.
@@ -27,36 +28,42 @@ fn taps_first(w: &[f32], channels: usize) -> Vec<f32> {
     (0..w.len()).map(|at| w[at % channels * taps + at / channels]).collect()
 }
 
-/// `y = conv(x, w) + b`; y is overwritten.
+/// `conv(x, w) + b` for a batch of maps.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn forward(isa: Isa, g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, y: &mut [f32]) {
-    rows(isa, &Plan::outputs(&g.window, g.size, g.places), g.channels, x, w, b, y);
+#[must_use]
+pub fn forward(isa: Isa, g: &Geometry, batch: usize, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
+    rows(isa, &Plan::outputs(&g.window, g.size, g.places), [batch, g.channels], x, w, b)
 }
 
-/// `dx` for `dy`, overwritten.
+/// `dx` for `dy`, of a batch of maps.
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn backward_input(isa: Isa, g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    rows(isa, &Plan::inputs(&g.window, g.size, g.places), g.channels, dy, w, None, dx);
+#[must_use]
+pub fn backward_input(isa: Isa, g: &Geometry, batch: usize, dy: &[f32], w: &[f32]) -> Vec<f32> {
+    rows(isa, &Plan::inputs(&g.window, g.size, g.places), [batch, g.channels], dy, w, None)
 }
 
+/// The sums of all maps.
 fn rows(
     isa: Isa,
     plan: &Plan,
-    channels: usize,
+    [batch, channels]: [usize; 2],
     source: &[f32],
     w: &[f32],
     b: Option<&[f32]>,
-    to: &mut [f32],
-) {
+) -> Vec<f32> {
     let (weights, image) = (taps_first(w, channels), plan.source[0] * plan.source[1] * channels);
-    to.par_chunks_exact_mut(plan.width * channels).enumerate().for_each(|(row, to)| {
-        let source = &source[row / plan.rows.len() * image..][..image];
-        sum::sum(isa, plan, row % plan.rows.len(), source, &weights, b, to);
-    });
+    let (rows, pitch) = (plan.rows.len(), plan.width * channels);
+    assert_eq!(source.len(), batch * image, "depthwise: extents");
+    written(batch * rows * pitch, |to| {
+        by_chunks(to, pitch.max(1), |row, to| {
+            let source = &source[row / rows * image..][..image];
+            sum::sum(isa, plan, row % rows, source, &weights, b, to)
+        })
+    })
 }
 
 /// The gradient of the weights for `dy`, added or overwritten: parts of a fixed number of rows, summed in order.

@@ -5,7 +5,6 @@ use super::{Geometry, cpu};
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::conv2d::Window;
 use crate::ops::linear;
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// A depthwise convolution: x is `(batch, height, width, channels)`, `w` is `(channels, 1, kernel rows, kernel
@@ -48,19 +47,15 @@ impl Op for Depthwise {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (g, x, w) = (&self.0, inputs[0], inputs[1]);
-        let mut y = uncleared(x.dims[0] * g.places[0] * g.places[1] * g.channels);
-        cpu::forward(Isa::best(), g, &x, &w, inputs.get(2).map(|b| b.values), &mut y);
+        let y = cpu::forward(Isa::best(), g, x.dims[0], &x, &w, inputs.get(2).map(|b| b.values));
         add_cost(y.len() * g.window.area(), y.len());
         Ok((y, (x.dims[0], g.places[0], g.places[1], g.channels).into()))
     }
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (isa, x, w, dy) = (Isa::best(), &inputs[0], &inputs[1], read(dy)?);
-        let dx = gradient_of(x, || {
-            let mut dx = uncleared(x.elem_count());
-            cpu::backward_input(isa, &self.0, &dy, &read(w)?, &mut dx);
-            Ok(dx)
-        })?;
+        let batch = x.dim(0)?;
+        let dx = gradient_of(x, || Ok(cpu::backward_input(isa, &self.0, batch, &dy, &read(w)?)))?;
         let values = read(x)?;
         let dw = weight_gradient(w, |dw, accumulate| {
             cpu::backward_weight(isa, &self.0, &values, &dy, dw, accumulate);

@@ -1,6 +1,7 @@
 //! One row of sums.
 use super::Plan;
 use super::plan::{Block, Tap};
+use crate::ops::output::Room;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Writes row `row` of the map of sums: `to` is `(plan.width, channels)`, `source` the map that is summed, `weights`
@@ -8,38 +9,38 @@ use crate::simd::{Isa, Kernel, Simd};
 ///
 /// # Panics
 /// If a slice has another length than the plan says.
-pub(super) fn sum(
+pub(super) fn sum<'o>(
     isa: Isa,
     plan: &Plan,
     row: usize,
     source: &[f32],
     weights: &[f32],
     bias: Option<&[f32]>,
-    to: &mut [f32],
-) {
+    to: &'o mut Room,
+) -> &'o mut [f32] {
     let channels = to.len() / plan.width;
     assert!(to.len() == plan.width * channels && source.len() == plan.source[0] * plan.source[1] * channels);
     assert!(bias.is_none_or(|b| b.len() == channels));
     let rows = &plan.rows[row];
     assert!(rows.iter().all(|t| (t.tap + 1) * plan.kernel * channels <= weights.len()));
-    isa.run(Sum { plan, rows, source, weights, bias, to, channels });
+    isa.run(Sum { plan, rows, source, weights, bias, to, channels })
 }
 
-struct Sum<'a> {
+struct Sum<'a, 'o> {
     plan: &'a Plan,
     rows: &'a [Tap],
     source: &'a [f32],
     weights: &'a [f32],
     bias: Option<&'a [f32]>,
-    to: &'a mut [f32],
+    to: &'o mut Room,
     channels: usize,
 }
 
-impl Kernel for Sum<'_> {
-    type Output = ();
+impl<'o> Kernel for Sum<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(mut self, s: S) -> &'o mut [f32] {
         for block in &self.plan.blocks {
             match (block.many, block.run, block.taps.len()) {
                 (8, true, 3) => self.run_of::<S, 8, 3>(s, block),
@@ -51,16 +52,18 @@ impl Kernel for Sum<'_> {
                 _ => self.block::<S, 1>(s, block, 0),
             }
         }
+        // SAFETY: a plan's blocks cover its columns, and all channels of a block's columns were written.
+        unsafe { self.to.assume_init_mut() }
     }
 }
 
-impl Sum<'_> {
+impl Sum<'_, '_> {
     /// `P` pixels of a run of `K` taps: what two pixels meet is loaded once.
     #[inline(always)]
     fn run_of<S: Simd, const P: usize, const K: usize>(&mut self, s: S, block: &Block) {
         let (channels, plan) = (self.channels, self.plan);
         let whole = channels - channels % S::LANES;
-        let (source, to) = (self.source.as_ptr(), self.to.as_mut_ptr());
+        let (source, to) = (self.source.as_ptr(), self.to.as_mut_ptr().cast::<f32>());
         for c in (0..whole).step_by(S::LANES) {
             // SAFETY: as in `block`.
             unsafe {
@@ -118,7 +121,7 @@ impl Sum<'_> {
                     }
                 }
                 for (p, sum) in sums.into_iter().enumerate() {
-                    s.store(self.to.as_mut_ptr().add(pixel(p) + c), sum);
+                    s.store(self.to.as_mut_ptr().cast::<f32>().add(pixel(p) + c), sum);
                 }
             }
         }
@@ -131,7 +134,7 @@ impl Sum<'_> {
                         sum += self.weights[weight + c] * self.source[source + p * source_step + c];
                     }
                 }
-                self.to[pixel(p) + c] = sum;
+                self.to[pixel(p) + c].write(sum);
             }
         }
     }

@@ -4,10 +4,9 @@
 //! zeroed with it (dropout); what stays is divided by `1 - rate`. In evaluation both do nothing. What is dropped depends
 //! on seed, step, layer and index alone: the backward pass draws it again, and a resumed run drops the same.
 use candle_core::{Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 
 use crate::graph::{Input, InputGradients, Keeps, Mode, Op, Randomness, apply, read};
-use crate::ops::uncleared::uncleared;
+use crate::ops::output::{by_chunks, by_rows, each, written};
 use crate::rng::{Rng, Stream};
 
 /// Drops whole samples (the first extent) of x, the output of a residual branch. `layer` tells branches apart.
@@ -57,20 +56,21 @@ impl Drop {
     }
 
     fn scale(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = uncleared(x.len());
-        let four = 4 * self.run.max(1);
+        let run = self.run.max(1);
         // Groups that a thread takes at a time.
-        let groups = CHUNK.div_ceil(four);
-        let chunks = y.par_chunks_mut(groups * four).zip(x.par_chunks(groups * four));
-        chunks.enumerate().for_each(|(chunk, (y, x))| {
-            for (group, (y, x)) in y.chunks_mut(four).zip(x.chunks(four)).enumerate() {
-                let runs = y.chunks_mut(four / 4).zip(x.chunks(four / 4));
-                for (factor, (y, x)) in self.factors(chunk * groups + group).into_iter().zip(runs) {
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y = x * factor);
-                }
-            }
-        });
-        y
+        let groups = CHUNK.div_ceil(4 * run);
+        written(x.len(), |y| {
+            by_chunks(y, groups * 4 * run, |chunk, y| {
+                let x = &x[chunk * groups * 4 * run..];
+                by_rows(y, 4 * run, |group, y| {
+                    let (x, factors) = (&x[group * 4 * run..], self.factors(chunk * groups + group));
+                    if run == 1 {
+                        return each(y, x.iter().zip(factors).map(|(x, factor)| x * factor));
+                    }
+                    by_rows(y, run, |at, y| each(y, x[at * run..].iter().map(|x| x * factors[at])))
+                })
+            })
+        })
     }
 }
 

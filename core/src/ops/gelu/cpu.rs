@@ -2,26 +2,35 @@
 use rayon::prelude::*;
 
 use super::Form;
+use crate::ops::output::{Room, by_chunks, written};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// `y = gelu(x)`.
-pub fn forward(isa: Isa, form: Form, x: &[f32], y: &mut [f32]) {
-    assert_eq!(x.len(), y.len(), "gelu: extents");
-    let chunks = x.par_chunks(CHUNK).zip(y.par_chunks_mut(CHUNK));
-    chunks.for_each(|(x, y)| isa.run(Forward { form, x, y }));
+/// `gelu(x)`.
+#[must_use]
+pub fn forward(isa: Isa, form: Form, x: &[f32]) -> Vec<f32> {
+    written(x.len(), |y| {
+        by_chunks(y, CHUNK, |chunk, y| isa.run(Forward { form, x: &x[chunk * CHUNK..][..y.len()], y }))
+    })
 }
 
 /// `dx = dy gelu'(x)`.
-pub fn backward(isa: Isa, form: Form, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    assert!(x.len() == dy.len() && x.len() == dx.len(), "gelu: extents");
-    let chunks = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK)).zip(dx.par_chunks_mut(CHUNK));
-    chunks.for_each(|((x, dy), dx)| {
-        dx.copy_from_slice(dy);
-        isa.run(Backward { form, x, d: dx });
-    });
+///
+/// # Panics
+/// If lengths differ.
+#[must_use]
+pub fn backward(isa: Isa, form: Form, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), dy.len(), "gelu: extents");
+    written(x.len(), |dx| {
+        by_chunks(dx, CHUNK, |chunk, dx| {
+            let range = chunk * CHUNK..chunk * CHUNK + dx.len();
+            let d = dx.write_copy_of_slice(&dy[range.clone()]);
+            isa.run(Backward { form, x: &x[range], d });
+            d
+        })
+    })
 }
 
 /// `d <- d gelu'(x)`.
@@ -80,30 +89,32 @@ fn derivative<S: Simd>(s: S, form: Form, x: S::F) -> S::F {
     }
 }
 
-pub(crate) struct Forward<'a> {
+pub(crate) struct Forward<'a, 'o> {
     pub(crate) form: Form,
     pub(crate) x: &'a [f32],
-    pub(crate) y: &'a mut [f32],
+    pub(crate) y: &'o mut Room,
 }
 
-impl Kernel for Forward<'_> {
-    type Output = ();
+impl<'o> Kernel for Forward<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, s: S) -> &'o mut [f32] {
+        assert_eq!(self.x.len(), self.y.len(), "gelu: extents");
         let whole = self.x.len() - self.x.len() % S::LANES;
+        let y = self.y.as_mut_ptr().cast::<f32>();
         for i in (0..whole).step_by(S::LANES) {
             // SAFETY: i + LANES <= len of both.
-            unsafe {
-                s.store(self.y.as_mut_ptr().add(i), value(s, self.form, s.load(self.x.as_ptr().add(i))))
-            };
+            unsafe { s.store(y.add(i), value(s, self.form, s.load(self.x.as_ptr().add(i)))) };
         }
         let mut last = [0.0; 16];
         let rest = self.x.len() - whole;
         last[..rest].copy_from_slice(&self.x[whole..]);
         // SAFETY: a register is at most 16 values.
         unsafe { s.store(last.as_mut_ptr(), value(s, self.form, s.load(last.as_ptr()))) };
-        self.y[whole..].copy_from_slice(&last[..rest]);
+        self.y[whole..].write_copy_of_slice(&last[..rest]);
+        // SAFETY: whole registers and the rest were written.
+        unsafe { self.y.assume_init_mut() }
     }
 }
 
@@ -118,6 +129,7 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        assert_eq!(self.x.len(), self.d.len(), "gelu: extents");
         let whole = self.x.len() - self.x.len() % S::LANES;
         for i in (0..whole).step_by(S::LANES) {
             // SAFETY: i + LANES <= len of both.

@@ -3,7 +3,6 @@ use candle_core::{Result, Shape, Tensor};
 
 use super::{Form, cpu};
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read};
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// The exact form, by the error function.
@@ -39,19 +38,14 @@ impl Op for Gelu {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let x = inputs[0];
-        let mut y = uncleared(x.len());
-        cpu::forward(Isa::best(), self.0, &x, &mut y);
+        let y = cpu::forward(Isa::best(), self.0, &x);
         add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let x = &inputs[0];
-        let dx = gradient_of(x, || {
-            let mut dx = uncleared(x.elem_count());
-            cpu::backward(Isa::best(), self.0, &read(x)?, &read(dy)?, &mut dx);
-            Ok(dx)
-        })?;
+        let dx = gradient_of(x, || Ok(cpu::backward(Isa::best(), self.0, &read(x)?, &read(dy)?)))?;
         Ok([dx, None, None])
     }
 }

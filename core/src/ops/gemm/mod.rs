@@ -6,6 +6,8 @@
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::output::{Room, each, written};
+
 /// A matrix in memory: element (i, j) at `i * row + j * col`.
 #[derive(Clone, Copy)]
 pub struct MatRef<'a> {
@@ -75,17 +77,38 @@ pub fn gemm_here(
 /// See [`gemm`].
 #[must_use]
 pub fn product([m, n, k]: [usize; 3], a: MatRef<'_>, b: MatRef<'_>) -> Vec<f32> {
-    let mut c: Vec<f32> = Vec::with_capacity(m * n);
-    if k == 0 {
-        c.resize(m * n, 0.0);
-        return c;
-    }
+    written(m * n, |c| write([m, n, k], a, b, c, parallelism([m, n, k])))
+}
+
+/// `A B`, row-major without gaps, written to `c` on the calling thread.
+///
+/// # Panics
+/// See [`gemm`].
+pub(crate) fn write_here<'a>(
+    mnk: [usize; 3],
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    c: &'a mut Room,
+) -> &'a mut [f32] {
+    write(mnk, a, b, c, Parallelism::None)
+}
+
+fn write<'a>(
+    [m, n, k]: [usize; 3],
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    c: &'a mut Room,
+    parallelism: Parallelism,
+) -> &'a mut [f32] {
     assert!(a.covers(m, k) && b.covers(k, n), "gemm: operands are too short for {m} x {n} x {k}");
+    assert_eq!(c.len(), m * n, "gemm: C for {m} x {n}");
+    if k == 0 || c.is_empty() {
+        return each(c, std::iter::repeat(0.0));
+    }
     // SAFETY: the operands cover their extents, and C has room for m x n; the product does not read it.
-    unsafe { run_at([m, n, k], a, b, c.as_mut_ptr(), n, false, parallelism([m, n, k])) };
+    unsafe { run_at([m, n, k], a, b, c.as_mut_ptr().cast(), n, false, parallelism) };
     // SAFETY: every element of C was written.
-    unsafe { c.set_len(m * n) };
-    c
+    unsafe { c.assume_init_mut() }
 }
 
 /// [`product`] with B transposed: see [`gemm_by_rows`].

@@ -1,6 +1,6 @@
 //! Multiresolution hash encoding (Müller et al. 2022, Instant-NGP), with torch-ngp's indexing.
 //!
-//! GridLevel l has `scale_l = base * b^l - 1` with growth `b = (finest / base)^(1 / (L - 1))` and a grid of
+//! Level l has `scale_l = base * b^l - 1` with growth `b = (finest / base)^(1 / (L - 1))` and a grid of
 //! `resolution_l + 1` points a side, `resolution_l = ceil(base * b^l)`. A position x in [0, 1]^3 lies at
 //! `pos = x * scale_l + 0.5`; its features are the trilinear mean of the eight corners of `floor(pos)`.
 //! A level whose grid fits in `2^log2_entries` is stored densely (x fastest), the others by the spatial hash

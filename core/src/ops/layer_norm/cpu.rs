@@ -1,53 +1,48 @@
 //! A row at a time, in lanes over its channels.
-use rayon::prelude::*;
-
+use crate::ops::output::{Room, by_chunks, by_chunks_with, written, written_with};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows that a thread takes at a time; sums over rows are made per group and added in order of the groups.
 const ROWS: usize = 128;
 
-/// Normalises the rows of x, which are as long as `w` and `b`; y is overwritten.
+/// The normalised rows of x, which are as long as `w` and `b`.
 ///
 /// # Panics
 /// If lengths do not fit.
-pub fn forward(isa: Isa, x: &[f32], w: &[f32], b: &[f32], eps: f32, y: &mut [f32]) {
+#[must_use]
+pub fn forward(isa: Isa, x: &[f32], w: &[f32], b: &[f32], eps: f32) -> Vec<f32> {
     let c = w.len();
-    assert!(b.len() == c && x.len() == y.len() && x.len().is_multiple_of(c.max(1)), "layer_norm: extents");
-    let groups = x.par_chunks(ROWS * c).zip(y.par_chunks_mut(ROWS * c));
-    groups.for_each(|(x, y)| isa.run(Forward { x, w, b, eps, y }));
+    assert!(c > 0 && b.len() == c && x.len().is_multiple_of(c), "layer_norm: extents");
+    written(x.len(), |y| {
+        by_chunks(y, ROWS * c, |group, y| {
+            isa.run(Forward { x: &x[group * ROWS * c..][..y.len()], w, b, eps, y })
+        })
+    })
 }
 
-/// Gradients for `dy`: `dx` is overwritten; `dw` and `db`, where wanted, are returned as sums over all rows.
+/// Gradients of x, `w` and `b` for `dy`, those of `w` and `b` as sums over all rows.
 ///
 /// # Panics
 /// If lengths do not fit.
-pub fn backward(
-    isa: Isa,
-    x: &[f32],
-    w: &[f32],
-    dy: &[f32],
-    eps: f32,
-    dx: &mut [f32],
-) -> (Vec<f32>, Vec<f32>) {
+#[must_use]
+pub fn backward(isa: Isa, x: &[f32], w: &[f32], dy: &[f32], eps: f32) -> [Vec<f32>; 3] {
     let c = w.len();
-    assert!(
-        x.len() == dy.len() && x.len() == dx.len() && x.len().is_multiple_of(c.max(1)),
-        "layer_norm: extents"
-    );
-    let groups = x.par_chunks(ROWS * c).zip(dy.par_chunks(ROWS * c)).zip(dx.par_chunks_mut(ROWS * c));
-    let parts: Vec<_> = groups
-        .map(|((x, dy), dx)| {
+    assert!(c > 0 && x.len() == dy.len() && x.len().is_multiple_of(c), "layer_norm: extents");
+    let (dx, parts) = written_with(x.len(), |dx| {
+        by_chunks_with(dx, ROWS * c, |group, dx| {
+            let range = group * ROWS * c..group * ROWS * c + dx.len();
+            let (x, dy) = (&x[range.clone()], &dy[range]);
             let (mut dw, mut db) = (vec![0.0; c], vec![0.0; c]);
-            isa.run(Backward { x, w, dy, eps, dx, dw: &mut dw, db: &mut db });
-            (dw, db)
+            let dx = isa.run(Backward { x, w, dy, eps, dx, dw: &mut dw, db: &mut db });
+            (dx, (dw, db))
         })
-        .collect();
+    });
     let (mut dw, mut db) = (vec![0.0; c], vec![0.0; c]);
     for (part_w, part_b) in parts {
         dw.iter_mut().zip(part_w).for_each(|(s, p)| *s += p);
         db.iter_mut().zip(part_b).for_each(|(s, p)| *s += p);
     }
-    (dw, db)
+    [dx, dw, db]
 }
 
 /// Mean and `1 / sqrt(var + eps)` of a row.
@@ -71,20 +66,21 @@ fn statistics<S: Simd>(s: S, x: &[f32], eps: f32) -> (f32, f32) {
     (mean, 1.0 / ((s.reduce_add(square) + rest) / n + eps).sqrt())
 }
 
-struct Forward<'a> {
+struct Forward<'a, 'o> {
     x: &'a [f32],
     w: &'a [f32],
     b: &'a [f32],
     eps: f32,
-    y: &'a mut [f32],
+    y: &'o mut Room,
 }
 
-impl Kernel for Forward<'_> {
-    type Output = ();
+impl<'o> Kernel for Forward<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, s: S) -> &'o mut [f32] {
         let c = self.w.len();
+        assert!(self.y.len() == self.x.len() && self.x.len().is_multiple_of(c), "layer_norm: extents");
         let whole = c - c % S::LANES;
         for (x, y) in self.x.chunks_exact(c).zip(self.y.chunks_exact_mut(c)) {
             let (mean, scale) = statistics(s, x, self.eps);
@@ -93,33 +89,36 @@ impl Kernel for Forward<'_> {
                 // SAFETY: i + LANES <= c, and all four rows hold c values (`forward` has checked).
                 unsafe {
                     let n = s.mul(s.sub(s.load(x.as_ptr().add(i)), m), k);
-                    let y = y.as_mut_ptr().add(i);
+                    let y = y.as_mut_ptr().cast::<f32>().add(i);
                     s.store(y, s.fma(n, s.load(self.w.as_ptr().add(i)), s.load(self.b.as_ptr().add(i))));
                 }
             }
             for i in whole..c {
-                y[i] = (x[i] - mean) * scale * self.w[i] + self.b[i];
+                y[i].write((x[i] - mean) * scale * self.w[i] + self.b[i]);
             }
         }
+        // SAFETY: y is whole rows, and every value of a row was written: whole registers, then the rest.
+        unsafe { self.y.assume_init_mut() }
     }
 }
 
-struct Backward<'a> {
+struct Backward<'a, 'o> {
     x: &'a [f32],
     w: &'a [f32],
     dy: &'a [f32],
     eps: f32,
-    dx: &'a mut [f32],
+    dx: &'o mut Room,
     dw: &'a mut [f32],
     db: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
-    type Output = ();
+impl<'o> Kernel for Backward<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, s: S) -> &'o mut [f32] {
         let c = self.w.len();
+        assert!(self.dx.len() == self.x.len() && self.x.len().is_multiple_of(c), "layer_norm: extents");
         let whole = c - c % S::LANES;
         let rows = self.x.chunks_exact(c).zip(self.dy.chunks_exact(c)).zip(self.dx.chunks_exact_mut(c));
         for ((x, dy), dx) in rows {
@@ -156,13 +155,15 @@ impl Kernel for Backward<'_> {
                     let n = s.mul(s.sub(s.load(x.as_ptr().add(i)), m), k);
                     let g = s.mul(s.load(dy.as_ptr().add(i)), s.load(self.w.as_ptr().add(i)));
                     let d = s.sub(s.sub(g, g_lanes), s.mul(n, gn_lanes));
-                    s.store(dx.as_mut_ptr().add(i), s.mul(d, k));
+                    s.store(dx.as_mut_ptr().cast::<f32>().add(i), s.mul(d, k));
                 }
             }
             for i in whole..c {
                 let n = (x[i] - mean) * scale;
-                dx[i] = (dy[i] * self.w[i] - g_mean - n * gn_mean) * scale;
+                dx[i].write((dy[i] * self.w[i] - g_mean - n * gn_mean) * scale);
             }
         }
+        // SAFETY: as in the forward pass.
+        unsafe { self.dx.assume_init_mut() }
     }
 }

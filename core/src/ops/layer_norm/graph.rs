@@ -5,7 +5,6 @@ use super::cpu;
 use crate::graph::{
     Input, InputGradients, Op, add_cost, add_or_copy, apply, gradient_of, read, weight_gradient,
 };
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// Layer normalisation over the last extent of x, which `w` and `b` are as long as.
@@ -31,16 +30,14 @@ impl Op for LayerNorm {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let (x, w, b) = (inputs[0], inputs[1], inputs[2]);
-        let mut y = uncleared(x.len());
-        cpu::forward(Isa::best(), &x, &w, &b, self.eps, &mut y);
+        let y = cpu::forward(Isa::best(), &x, &w, &b, self.eps);
         add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 
     fn backward(&self, inputs: &[Tensor], _: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let (x, w, b) = (&inputs[0], &inputs[1], &inputs[2]);
-        let mut dx = uncleared(x.elem_count());
-        let (dw, db) = cpu::backward(Isa::best(), &read(x)?, &read(w)?, &read(dy)?, self.eps, &mut dx);
+        let [dx, dw, db] = cpu::backward(Isa::best(), &read(x)?, &read(w)?, &read(dy)?, self.eps);
         let dw = weight_gradient(w, |sum, accumulate| add_or_copy(sum, &dw, accumulate))?;
         let db = weight_gradient(b, |sum, accumulate| add_or_copy(sum, &db, accumulate))?;
         Ok([gradient_of(x, || Ok(dx))?, dw, db])

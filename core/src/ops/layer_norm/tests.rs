@@ -43,10 +43,9 @@ fn every_instruction_set_agrees() {
     let want = reference::forward(&widen(&x), &widen(&w), &widen(&b), EPS);
     let [want_dx, want_dw, _] = reference::backward(&widen(&x), &widen(&w), &widen(&x), EPS);
     for isa in Isa::available() {
-        let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-        forward(isa, &x, &w, &b, EPS as f32, &mut y);
+        let y = forward(isa, &x, &w, &b, EPS as f32);
         close(&y, &want, PARITY_L2, PARITY_MAX).expect("forward");
-        let (dw, _) = backward(isa, &x, &w, &x, EPS as f32, &mut dx);
+        let [dx, dw, _] = backward(isa, &x, &w, &x, EPS as f32);
         close(&dx, &want_dx, 1e-4, 1e-3).expect("dx: small beside what cancels");
         close(&dw, &want_dw, PARITY_L2, PARITY_MAX).expect("dw");
     }

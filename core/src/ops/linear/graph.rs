@@ -6,7 +6,6 @@ use candle_core::{Result, Shape, Tensor, bail};
 use super::cpu;
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::gelu::{self, Form};
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// `y = x W^T + b`: x is `(..., inputs)`, `w` is `(outputs, inputs)`, `b` is `(outputs)`; y is `(..., outputs)`.
@@ -51,11 +50,7 @@ impl Linear {
     fn input<'a>(&self, x: &'a [f32]) -> Cow<'a, [f32]> {
         match self.0 {
             None => Cow::Borrowed(x),
-            Some(form) => {
-                let mut activated = uncleared(x.len());
-                gelu::forward(Isa::best(), form, x, &mut activated);
-                Cow::Owned(activated)
-            }
+            Some(form) => Cow::Owned(gelu::forward(Isa::best(), form, x)),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The rectified linear unit, `max(x, 0)`, on all threads. (candle's runs on one.)
 use candle_core::{Result, Shape, Tensor};
-use rayon::prelude::*;
 
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read};
-use crate::ops::uncleared::uncleared;
+use crate::ops::output::{by_chunks, each, written};
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 15;
@@ -25,9 +24,8 @@ impl Op for Relu {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let x = inputs[0];
-        let mut y = uncleared(x.len());
-        y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = x.max(0.0));
+        let y = written(x.len(), |y| {
+            by_chunks(y, CHUNK, |chunk, y| each(y, x[chunk * CHUNK..].iter().map(|x| x.max(0.0))))
         });
         add_cost(0, y.len());
         Ok((y, x.dims.into()))
@@ -37,14 +35,13 @@ impl Op for Relu {
         let x = &inputs[0];
         let dx = gradient_of(x, || {
             let (x, dy) = (read(x)?, read(dy)?);
-            let mut dx = uncleared(x.len());
-            let chunks = dx.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK));
-            chunks.for_each(|((dx, x), dy)| {
-                for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-                    *dx = if *x > 0.0 { *dy } else { 0.0 };
-                }
-            });
-            Ok(dx)
+            let (x, dy): (&[f32], &[f32]) = (&x, &dy);
+            Ok(written(x.len(), |dx| {
+                by_chunks(dx, CHUNK, |chunk, dx| {
+                    let (x, dy) = (&x[chunk * CHUNK..], &dy[chunk * CHUNK..]);
+                    each(dx, x.iter().zip(dy).map(|(x, dy)| if *x > 0.0 { *dy } else { 0.0 }))
+                })
+            }))
         })?;
         Ok([dx, None, None])
     }

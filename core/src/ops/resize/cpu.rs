@@ -1,42 +1,44 @@
 //! Weighted sums of pixels, on all threads.
-use rayon::prelude::*;
-
 use super::Axis;
+use crate::ops::output::{Room, by_chunks, written};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// Images `(axes[0].size(), axes[1].size(), channels)` to `(axes[0].outputs(), axes[1].outputs(), channels)`; y is
-/// overwritten.
+/// `batch` images `(axes[0].size(), axes[1].size(), channels)` as images `(axes[0].outputs(), axes[1].outputs(),
+/// channels)`.
 ///
 /// # Panics
-/// If lengths do not fit.
-pub fn resample(isa: Isa, axes: [&Axis; 2], channels: usize, x: &[f32], y: &mut [f32]) {
+/// If x is shorter.
+#[must_use]
+pub fn resample(isa: Isa, axes: [&Axis; 2], batch: usize, channels: usize, x: &[f32]) -> Vec<f32> {
     let [rows, columns] = axes;
     let image = rows.size() * columns.size() * channels;
     let pitch = columns.outputs() * channels;
-    if y.is_empty() {
-        return;
-    }
-    y.par_chunks_exact_mut(pitch).enumerate().for_each(|(row, y)| {
-        let x = &x[row / rows.outputs() * image..][..image];
-        isa.run(Row { rows: rows.taps(row % rows.outputs()), columns, channels, x, y });
-    });
+    written(batch * rows.outputs() * pitch, |y| {
+        by_chunks(y, pitch.max(1), |row, y| {
+            let x = &x[row / rows.outputs() * image..][..image];
+            isa.run(Row { rows: rows.taps(row % rows.outputs()), columns, channels, x, y })
+        })
+    })
 }
 
 /// One row of y: as many taps as there are of the row, each a sum over the taps of the column.
-struct Row<'a> {
+struct Row<'a, 'o> {
     rows: &'a [(usize, f32)],
     columns: &'a Axis,
     channels: usize,
     /// The image, as large as the axes say.
     x: &'a [f32],
-    y: &'a mut [f32],
+    y: &'o mut Room,
 }
 
-impl Kernel for Row<'_> {
-    type Output = ();
+impl<'o> Kernel for Row<'_, 'o> {
+    type Output = &'o mut [f32];
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(mut self, s: S) -> &'o mut [f32] {
+        let (size, outputs) = (self.columns.size(), self.columns.outputs());
+        let rows = self.rows.iter().map(|(row, _)| row + 1).max().unwrap_or(0);
+        assert!(self.x.len() >= rows * size * self.channels && self.y.len() == outputs * self.channels);
         let wide = self.channels - self.channels % (4 * S::LANES);
         let whole = self.channels - self.channels % S::LANES;
         for column in 0..self.columns.outputs() {
@@ -48,10 +50,12 @@ impl Kernel for Row<'_> {
             }
             self.rest(column, whole);
         }
+        // SAFETY: every channel of every column was written.
+        unsafe { self.y.assume_init_mut() }
     }
 }
 
-impl Row<'_> {
+impl Row<'_, '_> {
     /// `N` registers of channels from `c` on.
     #[inline(always)]
     fn registers<S: Simd, const N: usize>(&mut self, s: S, column: usize, c: usize) {
@@ -74,7 +78,9 @@ impl Row<'_> {
         }
         for (n, sum) in sums.into_iter().enumerate() {
             // SAFETY: y is a whole row, and c leaves room for N registers.
-            unsafe { s.store(self.y.as_mut_ptr().add(column * channels + c + n * S::LANES), sum) };
+            unsafe {
+                s.store(self.y.as_mut_ptr().cast::<f32>().add(column * channels + c + n * S::LANES), sum)
+            };
         }
     }
 
@@ -89,7 +95,7 @@ impl Row<'_> {
                 let across: f32 = taps.map(|(at, w)| w * self.x[row * pitch + at * self.channels + c]).sum();
                 sum += weight * across;
             }
-            self.y[column * self.channels + c] = sum;
+            self.y[column * self.channels + c].write(sum);
         }
     }
 }

@@ -3,7 +3,6 @@ use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Axis, resample};
 use crate::graph::{Input, InputGradients, Keeps, Op, add_cost, apply, read};
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// x `(batch, height, width, channels)` interpolated to `size`, height before width.
@@ -72,7 +71,6 @@ impl Op for Weighted {
 /// x of the extents `dims`, `(batch, height, width, channels)`, by the weights of rows and columns.
 fn resampled([rows, columns]: &[Axis; 2], dims: &[usize], x: &[f32]) -> (Vec<f32>, Shape) {
     let (batch, channels) = (dims[0], dims[3]);
-    let mut y = uncleared(batch * rows.outputs() * columns.outputs() * channels);
-    resample(Isa::best(), [rows, columns], channels, x, &mut y);
+    let y = resample(Isa::best(), [rows, columns], batch, channels, x);
     (y, (batch, rows.outputs(), columns.outputs(), channels).into())
 }

@@ -1,37 +1,47 @@
 //! A row at a time.
-use rayon::prelude::*;
-
+use crate::ops::output::{by_chunks, by_rows, each, written};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// Values that a thread takes at a time, about.
 const CHUNK: usize = 1 << 13;
 
-/// Softmax of rows of `n` values; y is overwritten.
-pub fn forward(isa: Isa, x: &[f32], n: usize, y: &mut [f32]) {
-    assert!(x.len() == y.len() && x.len().is_multiple_of(n.max(1)), "softmax: extents");
-    let rows = CHUNK.div_ceil(n.max(1)) * n.max(1);
-    let chunks = x.par_chunks(rows).zip(y.par_chunks_mut(rows));
-    chunks.for_each(|(x, y)| {
-        for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {
-            y.copy_from_slice(x);
-            isa.run(Row(y));
-        }
-    });
+/// Softmax of rows of `n` values.
+///
+/// # Panics
+/// If x does not hold whole rows.
+#[must_use]
+pub fn forward(isa: Isa, x: &[f32], n: usize) -> Vec<f32> {
+    let n = n.max(1);
+    assert!(x.len().is_multiple_of(n), "softmax: extents");
+    let chunk = CHUNK.div_ceil(n) * n;
+    written(x.len(), |y| {
+        by_chunks(y, chunk, |at, y| {
+            let y = y.write_copy_of_slice(&x[at * chunk..][..y.len()]);
+            y.chunks_exact_mut(n).for_each(|y| isa.run(Row(y)));
+            y
+        })
+    })
 }
 
 /// `dx = y (dy - sum dy y)` by rows of `n` values.
-pub fn backward(y: &[f32], dy: &[f32], n: usize, dx: &mut [f32]) {
-    assert!(y.len() == dy.len() && y.len() == dx.len(), "softmax: extents");
-    let rows = CHUNK.div_ceil(n.max(1)) * n.max(1);
-    let chunks = y.par_chunks(rows).zip(dy.par_chunks(rows)).zip(dx.par_chunks_mut(rows));
-    chunks.for_each(|((y, dy), dx)| {
-        for ((y, dy), dx) in y.chunks_exact(n).zip(dy.chunks_exact(n)).zip(dx.chunks_exact_mut(n)) {
-            let dot: f32 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
-            for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
-                *dx = y * (dy - dot);
-            }
-        }
-    });
+///
+/// # Panics
+/// If lengths differ, or they are not whole rows.
+#[must_use]
+pub fn backward(y: &[f32], dy: &[f32], n: usize) -> Vec<f32> {
+    let n = n.max(1);
+    assert!(y.len() == dy.len() && y.len().is_multiple_of(n), "softmax: extents");
+    let rows = CHUNK.div_ceil(n);
+    written(y.len(), |dx| {
+        by_chunks(dx, rows * n, |chunk, dx| {
+            by_rows(dx, n, |row, dx| {
+                let range = (chunk * rows + row) * n..(chunk * rows + row + 1) * n;
+                let (y, dy) = (&y[range.clone()], &dy[range]);
+                let dot: f32 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
+                each(dx, y.iter().zip(dy).map(|(y, dy)| y * (dy - dot)))
+            })
+        })
+    })
 }
 
 /// Softmax of one row in place.

@@ -3,7 +3,6 @@ use candle_core::{Error, Result, Shape, Tensor, bail};
 
 use super::cpu;
 use crate::graph::{Input, InputGradients, Keeps, Op, add_cost, apply, gradient_of, read};
-use crate::ops::uncleared::uncleared;
 use crate::simd::Isa;
 
 /// Softmax over the last extent.
@@ -34,19 +33,14 @@ impl Op for Softmax {
 
     fn forward(&self, inputs: &[Input<'_>]) -> Result<(Vec<f32>, Shape)> {
         let x = inputs[0];
-        let mut y = uncleared(x.len());
-        cpu::forward(Isa::best(), &x, last(x.dims), &mut y);
+        let y = cpu::forward(Isa::best(), &x, last(x.dims));
         add_cost(0, y.len());
         Ok((y, x.dims.into()))
     }
 
     fn backward(&self, inputs: &[Tensor], y: Option<&Tensor>, dy: &Tensor) -> Result<InputGradients> {
         let y = y.ok_or_else(|| Error::Msg("softmax: its output was not kept".into()))?;
-        let dx = gradient_of(&inputs[0], || {
-            let mut dx = uncleared(y.elem_count());
-            cpu::backward(&read(y)?, &read(dy)?, last(y.dims()), &mut dx);
-            Ok(dx)
-        })?;
+        let dx = gradient_of(&inputs[0], || Ok(cpu::backward(&read(y)?, &read(dy)?, last(y.dims()))))?;
         Ok([dx, None, None])
     }
 }
