@@ -1,7 +1,7 @@
 //! Pictures of cubes of cells: slices of the saliency, and the live cells as a solid.
 
 use crate::live::LiveCells;
-use nerve_core::ops::saliency::reference::sigmoid;
+use nerve_core::ops::saliency::sigmoid;
 
 /// An RGB picture.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -92,10 +92,22 @@ mod tests {
     use super::*;
     use crate::hollow::{HollowConfig, Method, Switch};
     use crate::{NerfConfig, Trainer};
-    use nerve_core::ops::saliency::reference;
     use nerve_data::demo::{self, DemoConfig};
     use nerve_data::scene::LoadOptions;
     use std::sync::Arc;
+
+    /// The logit at `position` in the unit cube, in f64: a logit lies at the centre of its cell.
+    fn trilinear(side: usize, grid: &[f64], position: [f64; 3]) -> f64 {
+        let at = position.map(|x| (x * side as f64 - 0.5).clamp(0.0, (side - 1) as f64));
+        let low = at.map(|x| (x as usize).min(side - 2));
+        let corner = |k: usize| {
+            let upper = [k & 1, k >> 1 & 1, k >> 2 & 1];
+            let weight = |a: usize| (1.0 - upper[a] as f64 - (at[a] - low[a] as f64)).abs();
+            let [x, y, z] = [0, 1, 2].map(|a| low[a] + upper[a]);
+            weight(0) * weight(1) * weight(2) * grid[(z * side + y) * side + x]
+        };
+        (0..8).map(corner).sum()
+    }
 
     /// One open logit in a closed grid: the cells around it that it reaches are open, and no others.
     #[test]
@@ -116,7 +128,7 @@ mod tests {
                             let c = corner[a] + f64::from(k >> a & 1) - SIDE as f64 / 2.0;
                             c * size / f64::from(box_side) + 0.5
                         });
-                        reference::logit(side, &wide, unit)
+                        trilinear(side, &wide, unit)
                     })
                     .fold(f64::NEG_INFINITY, f64::max);
                 if (highest - f64::from(logit(CLOSED))).abs() > 1e-3 {

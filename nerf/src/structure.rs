@@ -6,7 +6,7 @@ use crate::model::Model;
 use crate::reach::{Collisions, Space, collisions};
 use crate::steering::closed_share;
 use crate::{cells_picture, live::LiveCells};
-use nerve_core::ops::saliency::{mean, reference::sigmoid};
+use nerve_core::ops::saliency::{mean, sigmoid};
 use nerve_core::run::write_atomic;
 use nerve_core::simd::Isa;
 use nerve_data::write::{PixelFormat, write_png};

@@ -1,4 +1,4 @@
-//! Reading a checkpoint.
+//! Opening a checkpoint: its header is checked at once, each tensor when it is read.
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},

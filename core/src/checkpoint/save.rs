@@ -1,4 +1,4 @@
-//! Writing a checkpoint.
+//! Writing a checkpoint beside the old one, which it then replaces.
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter, ErrorKind, Write},

@@ -9,7 +9,8 @@ pub mod segmentation;
 mod ssim;
 
 pub use psnr::{psnr_from_mse, psnr_u8, psnr_where};
-pub use ssim::{SSIM_WINDOW, ssim_u8, ssim_where};
+pub(crate) use ssim::SSIM_WINDOW;
+pub use ssim::{ssim_u8, ssim_where};
 
 /// Two images that cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Peak signal-to-noise ratio.
+//! Peak signal-to-noise ratio of 8-bit images.
 use super::MetricError;
 
 /// PSNR in dB of two 8-bit images, `10 log10(255^2 / MSE)` with the mean over all pixels and channels.

@@ -9,25 +9,15 @@ mod data;
 pub use data::{TestRng, narrow, widen};
 use thiserror::Error;
 
-/// Parity in f32: `||a - b|| / ||b||` stays below this.
-pub const PARITY_L2: f64 = 1e-5;
-/// Parity in f32: `max|a - b|` stays below this times `max|b|`.
-pub const PARITY_MAX: f64 = 1e-4;
+use super::parity::{self, Mismatch};
+pub use super::parity::{PARITY_L2, PARITY_MAX, close};
 
 /// Why a check failed, with the worst place and both values.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub enum Mismatch {
-    /// The two sides do not have the same number of values.
-    #[error("lengths differ: {left} values on the left, {right} on the right")]
-    Length {
-        /// Values on the left (the function's input, or the values under test).
-        left: usize,
-        /// Values on the right (the analytic gradient, or the expected values).
-        right: usize,
-    },
-    /// Nothing to compare: such a check would pass whatever the code does.
-    #[error("nothing to compare: both sides are empty")]
-    Empty,
+pub enum Failure {
+    /// There is nothing to compare, or not as much on one side.
+    #[error(transparent)]
+    Extents(#[from] Mismatch),
     /// An analytic derivative disagrees with the numerical one.
     #[error("gradient at {index}: analytic {analytic:e}, numeric {numeric:e}, relative error {error:e}")]
     Gradient {
@@ -39,16 +29,6 @@ pub enum Mismatch {
         numeric: f64,
         /// `|analytic - numeric| / max(|analytic|, scale)`.
         error: f64,
-    },
-    /// Two arrays differ by more than the tolerance.
-    #[error("values differ: {report}; worst at {}: got {got:e}, expected {expected:e}", report.worst)]
-    Values {
-        /// Both distances.
-        report: Distance,
-        /// The value under test at the worst index.
-        got: f64,
-        /// The expected value there.
-        expected: f64,
     },
     /// Two arrays differ in a bit.
     #[error("bits differ first at {index} ({count} places in all): {left:e} and {right:e}")]
@@ -91,15 +71,15 @@ impl Default for FdOptions {
 /// keep inputs away from kinks and cell boundaries.
 ///
 /// # Errors
-/// [`Mismatch::Gradient`] with the worst coordinate when one is out of tolerance or not finite,
+/// [`Failure::Gradient`] with the worst coordinate when one is out of tolerance or not finite,
 /// [`Mismatch::Length`] or [`Mismatch::Empty`] when `x` and `analytic` cannot be compared.
 pub fn finite_difference(
     mut f: impl FnMut(&[f64]) -> f64,
     x: &[f64],
     analytic: &[f64],
     options: FdOptions,
-) -> Result<(), Mismatch> {
-    same_length(x.len(), analytic.len())?;
+) -> Result<(), Failure> {
+    parity::same_length(x.len(), analytic.len())?;
     let rms = (analytic.iter().map(|g| g * g).sum::<f64>() / analytic.len() as f64).sqrt();
     let scale = options.scale.unwrap_or(rms);
     let mut point = x.to_vec();
@@ -124,10 +104,10 @@ pub fn finite_difference(
         }
     }
     match worst {
-        None => Err(Mismatch::Empty),
+        None => Err(Mismatch::Empty.into()),
         Some((_, _, error)) if error <= options.tolerance => Ok(()),
         Some((index, numeric, error)) => {
-            Err(Mismatch::Gradient { index, analytic: analytic[index], numeric, error })
+            Err(Failure::Gradient { index, analytic: analytic[index], numeric, error })
         }
     }
 }
@@ -145,89 +125,19 @@ fn choose(n: usize, count: usize) -> Vec<usize> {
     all
 }
 
-/// The distances that [`close`] measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Distance {
-    /// `||a - b|| / ||b||`; 0 when a = b.
-    pub l2: f64,
-    /// `max|a - b| / max|b|`; 0 when a = b.
-    pub max: f64,
-    /// Index of the largest `|a - b|`.
-    pub worst: usize,
-}
-
-impl std::fmt::Display for Distance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "relative L2 {:e}, relative max {:e}", self.l2, self.max)
-    }
-}
-
-/// The project's definition of agreement: `||a - b|| < rel_l2 ||b||` and `max|a - b| < rel_max max|b|`.
-///
-/// Equal arrays always agree; against an expected array of zeros only zeros do. A value that is not finite,
-/// on either side, never agrees.
-///
-/// # Errors
-/// [`Mismatch::Values`] with the worst index, [`Mismatch::Length`], or [`Mismatch::Empty`].
-pub fn close<T: Copy + Into<f64>>(
-    a: &[T],
-    b: &[f64],
-    rel_l2: f64,
-    rel_max: f64,
-) -> Result<Distance, Mismatch> {
-    same_length(a.len(), b.len())?;
-    let (mut square_error, mut square_norm, mut max_norm) = (0.0, 0.0, 0.0f64);
-    let (mut worst, mut max_error) = (0, 0.0);
-    for (index, (&got, &expected)) in a.iter().zip(b).enumerate() {
-        let error = (got.into() - expected).abs();
-        let error = if error.is_nan() { f64::INFINITY } else { error };
-        square_error += error * error;
-        square_norm += expected * expected;
-        max_norm = max_norm.max(expected.abs());
-        if error > max_error {
-            (worst, max_error) = (index, error);
-        }
-    }
-    let relative = |error: f64, norm: f64| match error {
-        0.0 => 0.0,
-        // An infinite expected value would make any finite error look small.
-        _ if !norm.is_finite() => f64::INFINITY,
-        _ => error / norm,
-    };
-    let report = Distance {
-        l2: relative(f64::sqrt(square_error), square_norm.sqrt()),
-        max: relative(max_error, max_norm),
-        worst,
-    };
-    let agree = max_error == 0.0 || (report.l2 < rel_l2 && report.max < rel_max);
-    if agree {
-        Ok(report)
-    } else {
-        Err(Mismatch::Values { report, got: a[worst].into(), expected: b[worst] })
-    }
-}
-
 /// Checks that two arrays hold the same bits (so 0 and -0 differ, and a NaN equals itself).
 ///
 /// # Errors
-/// [`Mismatch::Bits`] with the first index that differs, [`Mismatch::Length`], or [`Mismatch::Empty`].
-pub fn bit_equal(a: &[f32], b: &[f32]) -> Result<(), Mismatch> {
-    same_length(a.len(), b.len())?;
+/// [`Failure::Bits`] with the first index that differs, [`Mismatch::Length`], or [`Mismatch::Empty`].
+pub fn bit_equal(a: &[f32], b: &[f32]) -> Result<(), Failure> {
+    parity::same_length(a.len(), b.len())?;
     let differs = |i: &usize| a[*i].to_bits() != b[*i].to_bits();
     match (0..a.len()).find(differs) {
         None => Ok(()),
         Some(index) => {
             let count = (index..a.len()).filter(differs).count();
-            Err(Mismatch::Bits { index, count, left: a[index], right: b[index] })
+            Err(Failure::Bits { index, count, left: a[index], right: b[index] })
         }
-    }
-}
-
-fn same_length(left: usize, right: usize) -> Result<(), Mismatch> {
-    match (left, right) {
-        (0, 0) => Err(Mismatch::Empty),
-        _ if left != right => Err(Mismatch::Length { left, right }),
-        _ => Ok(()),
     }
 }
 

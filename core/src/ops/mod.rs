@@ -1,33 +1,38 @@
-//! Numerical ops: one folder each, with an f64 reference beside the fast path.
+//! Numerical ops, a folder each: what it computes with which shapes, and where that comes from (`mod.rs`), the fast path
+//! as functions of slices (`cpu.rs`), an op of graphs where models use it (`graph.rs`).
 //!
-//! The reference (`<op>/reference.rs`) is the specification: slow, obvious, in f64, its gradients checked
-//! by finite differences. Fast paths are checked against it with [`check`].
+//! The specification is `reference.rs`: slow, obvious, in f64, its gradients checked by finite differences, and compiled
+//! for tests only. Fast paths are checked against it (`check.rs`) to the tolerances of [`parity`].
 pub mod activation;
 pub mod adam;
 pub mod add;
 pub mod affine_color;
 pub mod attention;
-pub mod batch_norm;
+pub(crate) mod batch_norm;
 pub mod cast;
-pub mod check;
+#[cfg(test)]
+pub(crate) mod check;
 pub mod composite;
-pub mod conv2d;
+pub(crate) mod conv2d;
 pub mod cross_entropy;
-pub mod depthwise;
+pub(crate) mod depthwise;
 pub mod distortion;
 pub mod drop_path;
-pub mod field_reference;
+#[cfg(test)]
+pub(crate) mod field_reference;
 pub mod frequency;
-pub mod gate;
+pub(crate) mod gate;
 pub mod gelu;
-pub mod gemm;
+pub(crate) mod gemm;
 pub mod hash_grid;
-pub mod layer_norm;
+pub(crate) mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod march;
-pub mod mlp;
+#[cfg(test)]
+pub(crate) mod mlp;
 mod output;
+pub mod parity;
 pub mod pool;
 pub mod relu;
 pub mod resize;

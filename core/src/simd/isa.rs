@@ -1,4 +1,4 @@
-//! Detection and dispatch.
+//! Which instruction sets the processor has, and kernels run on one of them.
 
 use super::Simd;
 use std::sync::OnceLock;

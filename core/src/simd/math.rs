@@ -1,4 +1,4 @@
-//! Functions built from lanes.
+//! Exponential, sigmoid and error function of a register of values.
 
 use super::Simd;
 

@@ -11,15 +11,11 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod isa;
-pub mod math;
+pub(crate) mod math;
 mod portable;
 
-#[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
-#[cfg(target_arch = "x86_64")]
-pub use avx512::Avx512;
 pub use isa::{Isa, Kernel, flush_denormals, prefetch};
-pub use portable::Portable;
+use portable::Portable;
 
 /// The lanes of one instruction set: `LANES` f32 values or u32 values at a time.
 ///

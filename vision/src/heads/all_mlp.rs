@@ -115,7 +115,7 @@ impl Head for AllMlp {
 mod tests {
     use super::*;
     use nerve_core::graph::{Device, Randomness, Variables, read};
-    use nerve_core::ops::check::{PARITY_L2, PARITY_MAX, close};
+    use nerve_core::ops::parity::{PARITY_L2, PARITY_MAX, close};
 
     fn values(seed: usize, shape: &[usize]) -> Tensor {
         let n: usize = shape.iter().product();

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use nerve_core::graph::{Device, Tensor, Variables, read};
-use nerve_core::ops::check::{PARITY_L2, PARITY_MAX, close};
+use nerve_core::ops::parity::{PARITY_L2, PARITY_MAX, close};
 use nerve_vision::load::{Destination, Keys, LoadReport, WeightSource, load};
 
 /// Values in `[-2, 2)` that depend on their index alone, exact in single precision.

@@ -1,4 +1,4 @@
-//! Two maps compared, pixel by pixel.
+//! The distance of two maps of features: squared differences of normalised pixels, weighted by channel.
 use rayon::prelude::*;
 
 use super::convolution::Map;

@@ -1,4 +1,4 @@
-//! Which arrays are what, in torchvision's files and the package's.
+//! LPIPS' weights in published files: which array is which, under torchvision's names and the package's.
 use std::{
     collections::BTreeMap,
     fs,

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use crate::weights::WeightsError;
 
-pub use keys::{HEADS, REMEDY};
+use keys::{HEADS, REMEDY};
 pub use network::Network;
 
 use convolution::{Convolution, Map, pool};

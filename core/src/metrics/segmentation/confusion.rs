@@ -1,4 +1,4 @@
-//! The confusion matrix of a set of images.
+//! The confusion matrix of a set of label maps.
 
 use super::{IGNORE, SegmentationError, check_classes, check_labels};
 

@@ -4,7 +4,8 @@
 //! (torch-ngp's truncated exponential). **Color**: `1 / (1 + exp(-x))`.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::{density, density_slope, raw_density, sigmoid};
 

@@ -11,7 +11,8 @@
 
 mod cpu;
 mod packed;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::update;
 pub use packed::{pack, unpack, update_packed};

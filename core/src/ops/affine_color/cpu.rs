@@ -1,4 +1,4 @@
-//! A few products a ray.
+//! The map and its gradients, ray by ray: twelve multiplications each, too few to vectorise.
 
 use super::VALUES;
 

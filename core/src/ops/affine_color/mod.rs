@@ -13,9 +13,10 @@
 //! `d_M = d_c' c^T`, `d_b = d_c' a`.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
-pub use cpu::{backward, forward};
+pub(crate) use cpu::{backward, forward};
 
 /// Values of a photograph's code.
 pub const VALUES: usize = 12;

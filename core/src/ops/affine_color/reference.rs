@@ -1,4 +1,4 @@
-//! The specification, in f64.
+//! What the op computes, in f64, as its formulas say; tests only.
 
 /// What the photograph shows of a ray.
 pub fn forward(code: &[f64; 12], color: [f64; 3], opacity: f64) -> [f64; 3] {

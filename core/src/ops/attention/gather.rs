@@ -1,4 +1,4 @@
-//! Taking a head's rows out of packed tensors, and putting them back.
+//! A head's rows, taken out of tensors that pack all heads, and put back.
 use std::marker::PhantomData;
 
 use super::plan::PAD;

@@ -1,4 +1,4 @@
-//! The graph ops.
+//! Attention as ops of graphs: of a sequence to itself, to another sequence, and inside the windows of a map.
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu::{Call, Gradients, Packed, backward, forward};

@@ -19,12 +19,11 @@ mod cpu;
 mod gather;
 mod graph;
 mod plan;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 mod rows;
 
-pub use cpu::{Call, Gradients, Packed, backward, forward};
 pub use graph::{Packing, WindowConfig, cross_attention, self_attention, window_attention};
-pub use plan::Plan;
 
 #[cfg(test)]
 mod tests;

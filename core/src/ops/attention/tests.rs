@@ -1,3 +1,5 @@
+use super::cpu::{Call, Packed, backward, forward};
+use super::plan::Plan;
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::ops::check::{FdOptions, PARITY_L2, PARITY_MAX, TestRng, close, finite_difference, narrow, widen};

@@ -1,4 +1,4 @@
-//! The graph op.
+//! The normalisation as an op of graphs: by the batch's own statistics, and by given ones.
 use std::sync::Arc;
 
 use candle_core::{Result, Shape, Tensor, bail};

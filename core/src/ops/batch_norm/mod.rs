@@ -16,13 +16,14 @@
 mod backward;
 mod forward;
 mod graph;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 mod statistics;
 
-pub use backward::backward;
-pub use forward::{Normalization, apply};
+use backward::backward;
+use forward::{Normalization, apply};
 pub use graph::{batch_norm, normalize};
-pub use statistics::{Statistics, statistics};
+use statistics::{Statistics, statistics};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! In f64, as the formulas say.
+//! What the op computes, in f64, as its formulas say; tests only.
 use crate::ops::gelu::{self, Form};
 
 /// Mean and variance of every channel.

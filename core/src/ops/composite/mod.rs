@@ -10,7 +10,8 @@
 //! `d_c_i = w_i d_value` and `d_sigma_i = dt_i (T_{i+1} g_i - sum_{j>i} w_j g_j)`.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::{
     Carry, RaySamples, RaySamplesGrad, absorb, backward, backward_values, backward_weights, forward,

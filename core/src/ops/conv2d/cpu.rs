@@ -1,4 +1,4 @@
-//! Forward, and the gradient of the weights.
+//! The forward pass and the gradient of the weights, band by band of rows.
 use rayon::prelude::*;
 
 use super::Window;
@@ -10,7 +10,7 @@ use crate::ops::output::{by_chunks_init, by_rows, written};
 
 /// Extents of a convolution whose window fits.
 #[derive(Clone, Copy, Debug)]
-pub struct Geometry {
+pub struct ConvGeometry {
     /// Height and width of x.
     pub size: [usize; 2],
     /// Height and width of y.
@@ -23,7 +23,7 @@ pub struct Geometry {
     pub window: Window,
 }
 
-impl Geometry {
+impl ConvGeometry {
     pub(super) fn im2col(&self) -> Im2col {
         Im2col {
             size: self.size,
@@ -59,7 +59,7 @@ pub(super) const VALUES: usize = 1 << 18;
 /// # Panics
 /// If extents do not fit.
 #[must_use]
-pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
+pub fn forward(g: &ConvGeometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
     if g.window.pointwise() {
         return linear::forward(x, w, b, g.inputs);
     }
@@ -95,7 +95,7 @@ const PARTS: usize = 16;
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn backward_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32], accumulate: bool) {
+pub fn backward_weight(g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32], accumulate: bool) {
     if g.window.pointwise() {
         return linear::backward_weight(dy, x, g.inputs, dw, accumulate);
     }
@@ -107,7 +107,7 @@ pub fn backward_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32], accu
 }
 
 /// Each thread sees and sums for itself; parts are added in order.
-fn in_parts(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
+fn in_parts(g: &ConvGeometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (depth, columns, outputs) = (g.im2col().len(), g.places[1], g.outputs);
     let rows = band(columns, depth, VALUES);
     let one = rows * columns * outputs;
@@ -138,7 +138,7 @@ fn in_parts(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
 }
 
 /// All threads work on one product, split over weights: no two of them add to the same one.
-fn together(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
+fn together(g: &ConvGeometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (depth, columns, outputs) = (g.im2col().len(), g.places[1], g.outputs);
     let rows = band(columns, depth, 4 * VALUES);
     let mut seen = vec![0.0; rows * columns * depth];

@@ -1,7 +1,7 @@
-//! The graph op.
+//! The convolution as an op of graphs, with gradients of map, weights and bias.
 use candle_core::{Result, Shape, Tensor, bail};
 
-use super::{Geometry, Window, cpu, input};
+use super::{ConvGeometry, Window, cpu, input};
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::linear;
 
@@ -29,14 +29,14 @@ pub fn conv2d(
     }
     let window = Window { kernel: [tall, wide], stride, padding };
     let size = [height, width];
-    let op = Conv2d(Geometry { size, places: window.places(size, "conv2d")?, inputs, outputs, window });
+    let op = Conv2d(ConvGeometry { size, places: window.places(size, "conv2d")?, inputs, outputs, window });
     match b {
         Some(b) => apply(op, &[x, w, b]),
         None => apply(op, &[x, w]),
     }
 }
 
-struct Conv2d(Geometry);
+struct Conv2d(ConvGeometry);
 
 impl Op for Conv2d {
     fn name(&self) -> &'static str {

@@ -1,4 +1,4 @@
-//! What a kernel sees, as rows of a matrix.
+//! What a kernel sees at each of its places, as rows of a matrix ("im2col"), and back.
 
 /// A kernel's places over a map with interleaved channels. Place a of an axis sees the map from `a * stride + origin`
 /// on; beyond the map it sees zeros.

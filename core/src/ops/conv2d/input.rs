@@ -5,7 +5,7 @@
 //! convolution of dy with stride 1, by the phase's taps in reverse order.
 use rayon::prelude::*;
 
-use super::Geometry;
+use super::ConvGeometry;
 use super::cpu::{VALUES, band};
 use super::im2col::Im2col;
 use super::weights::{choose_taps, taps_first};
@@ -17,7 +17,7 @@ use crate::ops::linear;
 /// # Panics
 /// If extents do not fit.
 #[must_use]
-pub fn backward_input(g: &Geometry, dy: &[f32], w: &[f32], len: usize) -> Vec<f32> {
+pub fn backward_input(g: &ConvGeometry, dy: &[f32], w: &[f32], len: usize) -> Vec<f32> {
     if g.window.pointwise() {
         return linear::backward_input(dy, w, g.inputs);
     }
@@ -33,7 +33,7 @@ pub fn backward_input(g: &Geometry, dy: &[f32], w: &[f32], len: usize) -> Vec<f3
 /// Rows of one image of dx in bands of `rows`: calls `f` with a thread's scratch, the image's number, the first row and
 /// the values.
 fn bands(
-    g: &Geometry,
+    g: &ConvGeometry,
     rows: usize,
     dx: &mut [f32],
     f: impl Fn(&mut [Vec<f32>; 2], usize, usize, &mut [f32]) + Sync,
@@ -49,7 +49,7 @@ fn bands(
 }
 
 /// Where no two places overlap, a place's gradient is a row of a product.
-fn disjoint(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+fn disjoint(g: &ConvGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     let (depth, [height, columns], outputs) = (g.im2col().len(), g.places, g.outputs);
     let packed = taps_first(w, g.inputs, g.window.area());
     let rows = band(columns, depth, VALUES);
@@ -83,7 +83,7 @@ fn phase(kernel: usize, stride: usize, padding: usize, phase: usize) -> Phase {
     Phase { taps, origin: first.div_euclid(stride as isize) }
 }
 
-fn phases(g: &Geometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+fn phases(g: &ConvGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     let (window, inputs, width) = (g.window, g.inputs, g.size[1]);
     let [tall, wide] = window.stride;
     let of_axis = |axis: usize| -> Vec<Phase> {

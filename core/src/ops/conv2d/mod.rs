@@ -12,14 +12,14 @@ mod cpu;
 mod graph;
 mod im2col;
 mod input;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 mod weights;
 mod window;
 
-pub use cpu::{Geometry, backward_weight, forward};
+use cpu::ConvGeometry;
 pub use graph::conv2d;
-pub use input::backward_input;
-pub use window::Window;
+pub(crate) use window::Window;
 
 #[cfg(test)]
 mod tests;

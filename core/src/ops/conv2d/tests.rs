@@ -1,14 +1,16 @@
+use super::cpu::{backward_weight, forward};
+use super::input::backward_input;
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::graph::{Device, Tensor};
 use crate::ops::check::{FdOptions, TestRng, bit_equal, finite_difference, narrow};
 
-fn geometry(size: [usize; 2], channels: [usize; 2], window: Window) -> Geometry {
+fn geometry(size: [usize; 2], channels: [usize; 2], window: Window) -> ConvGeometry {
     let places = window.places(size, "conv2d").expect("a place");
-    Geometry { size, places, inputs: channels[0], outputs: channels[1], window }
+    ConvGeometry { size, places, inputs: channels[0], outputs: channels[1], window }
 }
 
-fn data(g: &Geometry, batch: usize) -> [Vec<f64>; 4] {
+fn data(g: &ConvGeometry, batch: usize) -> [Vec<f64>; 4] {
     let mut rng = TestRng::new((g.inputs * 100 + g.outputs) as u64);
     [
         rng.normals(batch * g.size[0] * g.size[1] * g.inputs, 1.0),

@@ -1,4 +1,4 @@
-//! The orders of weights that products want.
+//! A convolution's weights, stored by output, input and tap, in the orders in which they are multiplied.
 use rayon::prelude::*;
 
 /// From `(outputs, inputs, taps)` to `(outputs, taps, inputs)`.

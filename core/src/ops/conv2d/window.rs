@@ -1,4 +1,4 @@
-//! What slides over a map.
+//! The window that convolutions and pooling slide over a map: its extents, stride and padding.
 use crate::graph::{Result, bail};
 
 /// A kernel's extents, the steps between its places and the zeros around the map; rows first.
@@ -40,5 +40,27 @@ impl Window {
     #[must_use]
     pub fn pointwise(&self) -> bool {
         *self == Self { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }
+    }
+
+    /// Calls `f` with the place, the pixel and the tap of every multiplication that a batch of maps takes: what the
+    /// references sum over.
+    #[cfg(test)]
+    pub(crate) fn each_tap(
+        &self,
+        [height, width]: [usize; 2],
+        [rows, columns]: [usize; 2],
+        batch: usize,
+        mut f: impl FnMut(usize, usize, usize),
+    ) {
+        let ([tall, wide], [down, across], [top, left]) = (self.kernel, self.stride, self.padding);
+        for at in 0..batch * rows * columns {
+            let (n, r, c) = (at / (rows * columns), at / columns % rows, at % columns);
+            for tap in 0..tall * wide {
+                let (y, x) = (r * down + tap / wide, c * across + tap % wide);
+                if y >= top && x >= left && y - top < height && x - left < width {
+                    f(at, (n * height + y - top) * width + x - left, tap);
+                }
+            }
+        }
     }
 }

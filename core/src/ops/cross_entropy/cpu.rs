@@ -1,4 +1,4 @@
-//! A register of rows at a time, transposed: a lane is a row.
+//! The loss and its gradient, as many rows at a time as a register has lanes, transposed so that a lane is a row.
 use rayon::prelude::*;
 
 use crate::ops::output::{Room, by_chunks, each, written};

@@ -1,4 +1,4 @@
-//! The graph op.
+//! The loss as an op of graphs.
 use std::sync::Arc;
 
 use candle_core::{Result, Shape, Tensor, bail};

@@ -1,4 +1,4 @@
-//! In f64, as the formula says.
+//! What the op computes, in f64, as its formula says; tests only.
 
 /// The loss and its gradient: rows of x are as long as `weights`.
 pub fn loss(x: &[f64], labels: &[u8], weights: &[f64]) -> (f64, Vec<f64>) {

@@ -1,4 +1,4 @@
-//! All rows of a batch, on all threads.
+//! Forward pass and gradients of a batch of maps, row by row on all threads.
 use rayon::prelude::*;
 
 use super::{Plan, gradient, sum};
@@ -6,9 +6,9 @@ use crate::ops::conv2d::Window;
 use crate::ops::output::{by_chunks, written};
 use crate::simd::Isa;
 
-/// Extents of a depthwise convolution whose window fits.
+/// Extents of an op that slides a window over every channel of a map by itself, where the window fits.
 #[derive(Clone, Copy, Debug)]
-pub struct Geometry {
+pub struct ChannelGeometry {
     /// Height and width of x.
     pub size: [usize; 2],
     /// Height and width of y.
@@ -33,7 +33,14 @@ fn taps_first(w: &[f32], channels: usize) -> Vec<f32> {
 /// # Panics
 /// If extents do not fit.
 #[must_use]
-pub fn forward(isa: Isa, g: &Geometry, batch: usize, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
+pub fn forward(
+    isa: Isa,
+    g: &ChannelGeometry,
+    batch: usize,
+    x: &[f32],
+    w: &[f32],
+    b: Option<&[f32]>,
+) -> Vec<f32> {
     rows(isa, &Plan::outputs(&g.window, g.size, g.places), [batch, g.channels], x, w, b)
 }
 
@@ -42,7 +49,7 @@ pub fn forward(isa: Isa, g: &Geometry, batch: usize, x: &[f32], w: &[f32], b: Op
 /// # Panics
 /// If extents do not fit.
 #[must_use]
-pub fn backward_input(isa: Isa, g: &Geometry, batch: usize, dy: &[f32], w: &[f32]) -> Vec<f32> {
+pub fn backward_input(isa: Isa, g: &ChannelGeometry, batch: usize, dy: &[f32], w: &[f32]) -> Vec<f32> {
     rows(isa, &Plan::inputs(&g.window, g.size, g.places), [batch, g.channels], dy, w, None)
 }
 
@@ -70,7 +77,14 @@ fn rows(
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn backward_weight(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32], accumulate: bool) {
+pub fn backward_weight(
+    isa: Isa,
+    g: &ChannelGeometry,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+    accumulate: bool,
+) {
     let plan = Plan::outputs(&g.window, g.size, g.places);
     let (pitch, image) = (g.places[1] * g.channels, g.size[0] * g.size[1] * g.channels);
     let rows = PART.div_ceil(g.places[1]);

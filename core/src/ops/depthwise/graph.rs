@@ -1,7 +1,7 @@
-//! The graph op.
+//! The convolution as an op of graphs, with gradients of map, weights and bias.
 use candle_core::{Result, Shape, Tensor, bail};
 
-use super::{Geometry, cpu};
+use super::{ChannelGeometry, cpu};
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
 use crate::ops::conv2d::Window;
 use crate::ops::linear;
@@ -31,14 +31,14 @@ pub fn depthwise(
     }
     let window = Window { kernel: [tall, wide], stride, padding };
     let size = [height, width];
-    let op = Depthwise(Geometry { size, places: window.places(size, "depthwise")?, channels, window });
+    let op = Depthwise(ChannelGeometry { size, places: window.places(size, "depthwise")?, channels, window });
     match b {
         Some(b) => apply(op, &[x, w, b]),
         None => apply(op, &[x, w]),
     }
 }
 
-struct Depthwise(Geometry);
+struct Depthwise(ChannelGeometry);
 
 impl Op for Depthwise {
     fn name(&self) -> &'static str {

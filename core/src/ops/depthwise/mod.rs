@@ -11,10 +11,11 @@ mod cpu;
 mod gradient;
 mod graph;
 mod plan;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 mod sum;
 
-pub use cpu::{Geometry, backward_input, backward_weight, forward};
+pub(crate) use cpu::ChannelGeometry;
 pub use graph::depthwise;
 use plan::Plan;
 

@@ -1,4 +1,4 @@
-//! Which pixels meet which taps of the kernel.
+//! Which pixels meet which taps of the kernel, worked out once a call for all rows and columns.
 use crate::ops::conv2d::Window;
 
 /// A tap of one axis of the kernel and the row or column that it meets.

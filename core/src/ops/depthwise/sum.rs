@@ -1,4 +1,4 @@
-//! One row of sums.
+//! One row of a map, each pixel the weighted sum of the pixels that its taps meet: the kernel of both directions.
 use super::Plan;
 use super::plan::{Block, Tap};
 use crate::ops::output::Room;

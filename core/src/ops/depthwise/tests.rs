@@ -1,3 +1,4 @@
+use super::cpu::{backward_input, backward_weight, forward};
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::graph::{DType, Device, Tensor};
@@ -7,11 +8,11 @@ use crate::ops::check::{
 use crate::ops::conv2d::Window;
 use crate::simd::Isa;
 
-fn geometry(size: [usize; 2], channels: usize, window: Window) -> Geometry {
-    Geometry { size, places: window.places(size, "depthwise").expect("a place"), channels, window }
+fn geometry(size: [usize; 2], channels: usize, window: Window) -> ChannelGeometry {
+    ChannelGeometry { size, places: window.places(size, "depthwise").expect("a place"), channels, window }
 }
 
-fn data(g: &Geometry, batch: usize) -> [Vec<f64>; 4] {
+fn data(g: &ChannelGeometry, batch: usize) -> [Vec<f64>; 4] {
     let mut rng = TestRng::new((g.channels * 100 + g.size[0]) as u64);
     [
         rng.normals(batch * g.size[0] * g.size[1] * g.channels, 1.0),

@@ -1,4 +1,4 @@
-//! Plain loops over the ten or twenty samples of a ray.
+//! Both losses and their gradients: plain loops over the ten or twenty samples of a ray.
 
 /// The distortion of a ray with ascending places; adds `scale` times its gradient to `d_w`.
 ///

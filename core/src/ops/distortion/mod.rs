@@ -19,10 +19,11 @@
 //! samples it; 1 is as far as a ray can be in the render box.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 mod scale;
 
-pub use cpu::{deviation, distortion};
+pub(crate) use cpu::{deviation, distortion};
 pub use scale::Scale;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Distances as marching sees them.
+//! The scale on which distances along a ray are compared, spread as marching spreads its steps.
 
 /// A monotone map of distances to 0..1: linear up to `knee`, logarithmic beyond.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

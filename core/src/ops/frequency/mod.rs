@@ -11,7 +11,8 @@
 //! gradient is that of the positions, `d_x = 2 d_p + sum_k 2^(k+1) pi (cos_k d_sin_k - sin_k d_cos_k)`.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::{backward_positions, forward};
 

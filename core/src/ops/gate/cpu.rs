@@ -1,4 +1,4 @@
-//! Rows first, for their norms; then registers of samples.
+//! The gate and its gradient: the norms of rows of features, then registers of samples.
 
 use super::TINY;
 use crate::simd::{Isa, Kernel, Simd, math};

@@ -8,9 +8,10 @@
 //! `d_v += d_gate (1 - gate^2) alpha v / n`.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
-pub use cpu::{backward, forward};
+pub(crate) use cpu::{backward, forward};
 
 /// Added to the squared norm: far below the square of any feature that counts, and a normal f32.
 pub const TINY: f32 = 1e-30;

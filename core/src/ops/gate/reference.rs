@@ -1,4 +1,4 @@
-//! The specification, in f64.
+//! What the op computes, in f64, as its formulas say; tests only.
 
 use super::TINY;
 

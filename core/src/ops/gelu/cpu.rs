@@ -1,4 +1,4 @@
-//! In lanes; values beyond whole registers go through a padded one.
+//! Values and derivatives, a register at a time; what is left beyond whole registers goes through a padded one.
 use rayon::prelude::*;
 
 use super::Form;

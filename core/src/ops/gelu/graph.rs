@@ -1,4 +1,4 @@
-//! The graph op.
+//! The three forms as ops of graphs.
 use candle_core::{Result, Shape, Tensor};
 
 use super::{Form, cpu};

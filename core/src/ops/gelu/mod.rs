@@ -10,10 +10,11 @@
 //! derivative is `s + x s (1 - s) v'(x)`. Of the exact form it is `Phi(x) + x exp(-x^2 / 2) / sqrt(2 pi)`.
 mod cpu;
 mod graph;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub(crate) use cpu::{Backward, Forward};
-pub use cpu::{backward, backward_in_place, forward};
+pub(crate) use cpu::{backward_in_place, forward};
 pub use graph::{gelu, gelu_tanh, quick_gelu};
 
 /// Which formula.

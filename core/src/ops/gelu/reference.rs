@@ -1,4 +1,4 @@
-//! In f64, as the formulas say.
+//! What the op computes, in f64, as its formulas say; tests only.
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::Form;

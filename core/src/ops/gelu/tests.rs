@@ -1,3 +1,4 @@
+use super::cpu::backward;
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::ops::check::{FdOptions, TestRng, finite_difference};

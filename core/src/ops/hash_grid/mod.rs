@@ -13,11 +13,12 @@ mod block;
 mod config;
 mod cpu;
 mod positions;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use config::{GridLevel, HashGridConfig};
 pub use cpu::{BLOCK, Points, backward_level, forward_level};
-pub use positions::backward_positions;
+pub(crate) use positions::backward_positions;
 
 /// The hash's prime of the y axis (x has 1).
 pub const HASH_Y: u32 = 2_654_435_761;

@@ -1,4 +1,4 @@
-//! The gradient of positions: for poses that are learnt, and computed only then.
+//! The gradient of positions, computed only where camera poses are learnt.
 
 use super::block::Block;
 use super::cpu::check;

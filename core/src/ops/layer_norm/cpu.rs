@@ -1,4 +1,4 @@
-//! A row at a time, in lanes over its channels.
+//! Forward pass and gradients, a row at a time, vectorised over its channels.
 use crate::ops::output::{Room, by_chunks, by_chunks_with, written, written_with};
 use crate::simd::{Isa, Kernel, Simd};
 

@@ -1,4 +1,4 @@
-//! The graph op.
+//! The normalisation as an op of graphs, with gradients of rows, weight and bias.
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu;

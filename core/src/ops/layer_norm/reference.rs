@@ -1,4 +1,4 @@
-//! In f64, as the formula says.
+//! What the op computes, in f64, as its formula says; tests only.
 
 fn statistics(x: &[f64], eps: f64) -> (f64, f64) {
     let n = x.len() as f64;

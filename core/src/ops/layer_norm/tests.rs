@@ -1,3 +1,4 @@
+use super::cpu::{backward, forward};
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::ops::check::{FdOptions, PARITY_L2, PARITY_MAX, TestRng, close, finite_difference, narrow, widen};

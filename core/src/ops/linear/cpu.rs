@@ -1,4 +1,4 @@
-//! On large products.
+//! Forward pass and gradients of a batch of rows, as products by [`crate::ops::gemm`].
 use rayon::prelude::*;
 
 use crate::ops::gemm::{MatRef, gemm, product, product_by_rows};

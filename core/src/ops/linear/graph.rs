@@ -1,4 +1,4 @@
-//! The graph op.
+//! The affine map as an op of graphs, alone and with a GELU of its input.
 use std::borrow::Cow;
 
 use candle_core::{Result, Shape, Tensor, bail};

@@ -3,9 +3,10 @@
 //! Gradients, for `dy`: `dx = dy W`, `dW = dy^T x`, `db = sum of dy's rows`.
 mod cpu;
 mod graph;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
-pub use cpu::{backward_bias, backward_input, backward_weight, forward};
+pub(crate) use cpu::{backward_bias, backward_input, backward_weight, forward};
 pub use graph::{linear, linear_of_gelu};
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! In f64, as the formula says.
+//! What the op computes, in f64, as its formula says; tests only.
 
 /// `y = x W^T + b`; x is `(rows, inputs)`, `w` is `(outputs, inputs)`.
 pub fn forward(x: &[f64], w: &[f64], b: Option<&[f64]>, inputs: usize) -> Vec<f64> {

@@ -7,7 +7,8 @@
 //! **Channels**: the mean over the channels of a penalty of `value_c - target_c`.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::{HUBER_DELTA, PIXEL, Penalty, channels, photometric};
 

@@ -12,7 +12,8 @@ mod cpu;
 mod lanes;
 pub mod morton;
 mod ray;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::march;
 pub use ray::{Live, Ray, Samples, Staged, Volume};

@@ -1,3 +1,4 @@
 //! Small bias-free ReLU networks. On the processor they are made of [products](super::small_gemm) over tiles, a stage of
 //! the engine (`engine/cpu/stages/mlp.rs`).
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;

@@ -1,4 +1,4 @@
-//! Averages, as sums with weights of rows and columns.
+//! Averages of windows and of bins, as sums of pixels weighted by row and column.
 use crate::graph::{Result, Tensor, bail};
 use crate::ops::conv2d::Window;
 use crate::ops::resize::{Axis, positive, weighted};

@@ -1,10 +1,11 @@
-//! The graph op of largest values.
+//! The largest value of windows as an op of graphs.
 use candle_core::{Result, Shape, Tensor};
 
 use super::average::sees;
-use super::max::{self, Geometry};
+use super::max;
 use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read};
 use crate::ops::conv2d::Window;
+use crate::ops::depthwise::ChannelGeometry;
 use crate::simd::Isa;
 
 /// The largest value of every place of a window on x `(batch, height, width, channels)`.
@@ -16,10 +17,10 @@ pub fn max_pool2d(x: &Tensor, kernel: [usize; 2], stride: [usize; 2], padding: [
     let (size, window) = ([height, width], Window { kernel, stride, padding });
     let places = window.places(size, "max_pool2d")?;
     sees(&window, "max_pool2d")?;
-    apply(MaxPool(Geometry { size, places, channels, window }), &[x])
+    apply(MaxPool(ChannelGeometry { size, places, channels, window }), &[x])
 }
 
-struct MaxPool(Geometry);
+struct MaxPool(ChannelGeometry);
 
 impl Op for MaxPool {
     fn name(&self) -> &'static str {

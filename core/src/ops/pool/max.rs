@@ -1,23 +1,10 @@
-//! Largest values. The loops over channels are plain; each instruction set compiles them for itself.
+//! The largest value of every window, and its gradient. The loops over channels are plain; each instruction set compiles them for itself.
 use rayon::prelude::*;
 
-use crate::ops::conv2d::Window;
+use crate::ops::depthwise::ChannelGeometry;
 use crate::simd::{Isa, Kernel, Simd};
 
-/// Extents of a pooling whose window sees a pixel at every place.
-#[derive(Clone, Copy, Debug)]
-pub struct Geometry {
-    /// Height and width of x.
-    pub size: [usize; 2],
-    /// Height and width of y.
-    pub places: [usize; 2],
-    /// Channels of both.
-    pub channels: usize,
-    /// The window.
-    pub window: Window,
-}
-
-impl Geometry {
+impl ChannelGeometry {
     /// Rows or columns that a place of an axis sees.
     fn seen(&self, axis: usize, place: usize) -> std::ops::Range<usize> {
         let (first, padding) = (place * self.window.stride[axis], self.window.padding[axis]);
@@ -36,7 +23,7 @@ impl Geometry {
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn forward(isa: Isa, g: &Geometry, x: &[f32], y: &mut [f32]) {
+pub fn forward(isa: Isa, g: &ChannelGeometry, x: &[f32], y: &mut [f32]) {
     let image = g.size[0] * g.size[1] * g.channels;
     y.par_chunks_exact_mut(g.places[1] * g.channels).enumerate().for_each(|(row, y)| {
         let x = &x[row / g.places[0] * image..][..image];
@@ -51,7 +38,7 @@ fn larger(value: f32, best: f32) -> bool {
 }
 
 struct Largest<'a> {
-    g: &'a Geometry,
+    g: &'a ChannelGeometry,
     row: usize,
     x: &'a [f32],
     y: &'a mut [f32],
@@ -80,7 +67,7 @@ const BAND: usize = 16;
 ///
 /// # Panics
 /// If extents do not fit.
-pub fn backward(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+pub fn backward(isa: Isa, g: &ChannelGeometry, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     let (image, pitch) = (g.size[0] * g.size[1] * g.channels, g.size[1] * g.channels);
     let image_dy = g.places[0] * g.places[1] * g.channels;
     dx.par_chunks_exact_mut(image)
@@ -97,7 +84,7 @@ pub fn backward(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32], dx: &mut [f32]) {
 }
 
 struct Spread<'a> {
-    g: &'a Geometry,
+    g: &'a ChannelGeometry,
     /// The first row of dx.
     first: usize,
     x: &'a [f32],

@@ -7,11 +7,11 @@
 mod average;
 mod graph;
 mod max;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use average::{adaptive_avg_pool2d, avg_pool2d};
 pub use graph::max_pool2d;
-pub use max::{Geometry, backward, forward};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! In f64, place by place.
-use super::Geometry;
+//! What the op computes, in f64, place by place; tests only.
+use crate::ops::depthwise::ChannelGeometry;
 
 /// For every place of a batch the pixels that it sees, counted over the batch.
-fn seen(g: &Geometry, batch: usize) -> Vec<Vec<usize>> {
+fn seen(g: &ChannelGeometry, batch: usize) -> Vec<Vec<usize>> {
     let [height, width] = g.size;
     let mut all = Vec::new();
     for at in 0..batch * g.places[0] * g.places[1] {
@@ -22,12 +22,12 @@ fn seen(g: &Geometry, batch: usize) -> Vec<Vec<usize>> {
     all
 }
 
-fn batch(g: &Geometry, x: &[f64]) -> usize {
+fn batch(g: &ChannelGeometry, x: &[f64]) -> usize {
     x.len() / (g.size[0] * g.size[1] * g.channels)
 }
 
 /// Largest values: `y`, or with `dy` the gradient of x.
-pub fn max(g: &Geometry, x: &[f64], dy: Option<&[f64]>) -> Vec<f64> {
+pub fn max(g: &ChannelGeometry, x: &[f64], dy: Option<&[f64]>) -> Vec<f64> {
     let (mut y, mut dx) = (Vec::new(), vec![0.0; x.len()]);
     for pixels in seen(g, batch(g, x)) {
         for c in 0..g.channels {
@@ -64,7 +64,7 @@ fn average(channels: usize, x: &[f64], places: &[(Vec<usize>, usize)], dy: Optio
 }
 
 /// Averages of windows: `y`, or with `dy` the gradient of x.
-pub fn avg(g: &Geometry, count_include_pad: bool, x: &[f64], dy: Option<&[f64]>) -> Vec<f64> {
+pub fn avg(g: &ChannelGeometry, count_include_pad: bool, x: &[f64], dy: Option<&[f64]>) -> Vec<f64> {
     let divisor = |pixels: &Vec<usize>| if count_include_pad { g.window.area() } else { pixels.len() };
     let places: Vec<_> = seen(g, batch(g, x)).into_iter().map(|p| (p.clone(), divisor(&p))).collect();
     average(g.channels, x, &places, dy)

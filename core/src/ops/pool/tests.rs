@@ -1,8 +1,10 @@
+use super::max::{backward, forward};
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::graph::{DType, Device, Tensor};
 use crate::ops::check::{FdOptions, TestRng, bit_equal, finite_difference, narrow, widen};
 use crate::ops::conv2d::Window;
+use crate::ops::depthwise::ChannelGeometry;
 use crate::simd::Isa;
 
 const BATCH: usize = 2;
@@ -13,12 +15,12 @@ fn geometry(
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
-) -> Geometry {
+) -> ChannelGeometry {
     let window = Window { kernel, stride, padding };
-    Geometry { size, places: window.places(size, "pool").expect("a place"), channels, window }
+    ChannelGeometry { size, places: window.places(size, "pool").expect("a place"), channels, window }
 }
 
-fn cases() -> [Geometry; 6] {
+fn cases() -> [ChannelGeometry; 6] {
     [
         geometry([6, 8], 3, [2, 2], [2, 2], [0, 0]),
         geometry([7, 9], 17, [3, 3], [2, 2], [1, 1]),
@@ -29,7 +31,7 @@ fn cases() -> [Geometry; 6] {
     ]
 }
 
-fn data(g: &Geometry) -> [Vec<f64>; 2] {
+fn data(g: &ChannelGeometry) -> [Vec<f64>; 2] {
     let mut rng = TestRng::new((g.size[0] * 100 + g.channels) as u64);
     let n = |size: [usize; 2]| BATCH * size[0] * size[1] * g.channels;
     [rng.normals(n(g.size), 1.0), rng.normals(n(g.places), 1.0)]

@@ -1,4 +1,4 @@
-//! Weights of one axis.
+//! Which rows (or columns) an output is made of, and with which weights.
 
 /// Every output of an axis as a weighted sum of inputs.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! Weighted sums of pixels, on all threads.
+//! Maps of pixels that are weighted sums of another map's, on all threads.
 use super::Axis;
 use crate::ops::output::{Room, by_chunks, written};
 use crate::simd::{Isa, Kernel, Simd};

@@ -1,4 +1,4 @@
-//! The graph op.
+//! Bilinear and nearest interpolation as ops of graphs; weighted sums of pixels for [`crate::ops::pool`].
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{Axis, resample};

@@ -9,10 +9,11 @@
 mod axis;
 mod cpu;
 mod graph;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
-pub use axis::Axis;
-pub use cpu::resample;
+pub(crate) use axis::Axis;
+use cpu::resample;
 pub use graph::{bilinear, nearest};
 pub(crate) use graph::{positive, weighted};
 

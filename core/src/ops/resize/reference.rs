@@ -1,4 +1,4 @@
-//! In f64, pixel by pixel.
+//! What the op computes, in f64, pixel by pixel; tests only.
 
 /// Sizes of an interpolation; heights before widths.
 #[derive(Clone, Copy, Debug)]

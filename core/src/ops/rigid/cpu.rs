@@ -1,4 +1,4 @@
-//! Closed forms. The matrix is made once a camera and step, in f64; a ray costs nine products.
+//! Corrections in closed form: the matrix is made once a camera and step, in f64; a ray costs nine multiplications.
 
 /// A correction, ready to be applied to rays.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,7 +12,8 @@
 //! `J = I + (1 - cos(a))/a^2 [omega]x + (a - sin(a))/a^3 [omega]x^2` (Sola et al. 2018, equation 145).
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 pub use cpu::{Correction, cross, turn_gradient};
 

@@ -1,4 +1,4 @@
-//! Registers of samples: the grid has one value a cell, so eight gathers are all there is to a lookup.
+//! Lookup, its gradient and the push to close, a register of samples at a time: the grid has one value a cell, so eight gathers are all there is to a lookup.
 
 use crate::ops::hash_grid::{BLOCK, Points};
 use crate::simd::{Isa, Kernel, Simd, math};

@@ -13,11 +13,18 @@
 //! The paper prints neither where logits lie nor what happens at the border; both are our choice.
 
 mod cpu;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 mod rows;
 
-pub use cpu::{backward, clamp, forward, mean, penalize};
-pub use rows::{scale, scale_backward};
+pub(crate) use cpu::{backward, clamp, penalize};
+pub use cpu::{forward, mean};
+pub(crate) use rows::{scale, scale_backward};
+
+/// The sigmoid: how much of the features a logit lets through.
+pub fn sigmoid(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The specification, in f64.
+//! What the op computes, in f64, as its formulas say; tests only.
 
 /// The eight logits around `position` (in the unit cube) and their weights.
 pub fn corners(side: usize, position: [f64; 3]) -> [(usize, f64); 8] {
@@ -27,10 +27,7 @@ pub fn backward(side: usize, position: [f64; 3], d_logit: f64, grad: &mut [f64])
     corners(side, position).iter().for_each(|(i, w)| grad[*i] += w * d_logit);
 }
 
-/// The sigmoid.
-pub fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
+pub use super::sigmoid;
 
 /// `v = p f`.
 pub fn scale(logit: f64, features: &[f64]) -> Vec<f64> {

@@ -1,7 +1,8 @@
 //! Real spherical harmonics of the viewing direction, degree 1 to 4 (1, 4, 9 or 16 coefficients), in the order
 //! and with the signs of Instant-NGP and torch-ngp.
 
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
 /// Coefficients of degree 4.
 pub const COEFFICIENTS: usize = 16;

@@ -1,4 +1,4 @@
-//! A row at a time.
+//! Softmax of rows and its gradient, on all threads, each row by one of them.
 use crate::ops::output::{by_chunks, by_rows, each, written};
 use crate::simd::{Isa, Kernel, Simd, math};
 

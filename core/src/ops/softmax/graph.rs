@@ -1,4 +1,4 @@
-//! The graph op.
+//! Softmax as an op of graphs.
 use candle_core::{Error, Result, Shape, Tensor, bail};
 
 use super::cpu;

@@ -3,9 +3,9 @@
 //! Attention has its own, inside its op; this is for everything else.
 mod cpu;
 mod graph;
-pub mod reference;
+#[cfg(test)]
+pub(crate) mod reference;
 
-pub use cpu::{backward, forward};
 pub use graph::softmax;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! In f64, as the formula says.
+//! What the op computes, in f64, as its formula says; tests only.
 
 /// Rows of x hold `n` values.
 pub fn forward(x: &[f64], n: usize) -> Vec<f64> {

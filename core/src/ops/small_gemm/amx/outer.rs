@@ -1,4 +1,4 @@
-//! A weight's gradient: products summed over samples.
+//! A weight's gradient on AMX tiles: the product of transposed activations and gradients, summed over samples.
 
 use super::{CONFIG, DEEP, MOST, SIDE, available};
 use std::arch::asm;

@@ -1,4 +1,4 @@
-//! Activations times weights.
+//! Activations times weights on AMX tiles.
 
 use super::{CONFIG, DEEP, MOST, Packed, SIDE, available};
 use crate::ops::small_gemm::Epilogue;
