@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use nerve_core::checkpoint::CheckpointError;
-use nerve_core::metrics::segmentation::SegmentationError as MetricsError;
+use nerve_core::metrics::segmentation::LabelMetricError;
 use nerve_core::settings::SettingError;
 use nerve_data::labels::LabelError;
 
@@ -64,7 +64,7 @@ pub enum SegmentationError {
     Graph(#[from] nerve_core::graph::Error),
     /// Labels that cannot be compared.
     #[error(transparent)]
-    Metrics(#[from] MetricsError),
+    Metrics(#[from] LabelMetricError),
     /// The thread that reads images is gone.
     #[error("the thread that reads pictures ended too early")]
     Reader,

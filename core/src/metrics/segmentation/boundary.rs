@@ -22,7 +22,7 @@
 //!   that have one. (The paper also takes the mean over classes of an image, then over images.)
 
 use super::bits::PixelSet;
-use super::{IGNORE, SegmentationError, check_classes, check_labels};
+use super::{IGNORE, LabelMetricError, check_classes, check_labels};
 
 /// The usual tolerance as a part of the diagonal.
 pub const TOLERANCE: f64 = 0.0075;
@@ -43,7 +43,7 @@ pub fn boundary_f(
     width: usize,
     classes: usize,
     tolerance: f64,
-) -> Result<Vec<Option<f64>>, SegmentationError> {
+) -> Result<Vec<Option<f64>>, LabelMetricError> {
     check_classes(classes)?;
     check_tolerance(tolerance)?;
     let height = truth.len().checked_div(width).unwrap_or(0);
@@ -56,9 +56,9 @@ pub fn boundary_f(
     Ok(predicted.iter().zip(&real).map(|(p, r)| f_of(p.as_ref(), r.as_ref(), theta)).collect())
 }
 
-fn check_tolerance(tolerance: f64) -> Result<(), SegmentationError> {
+fn check_tolerance(tolerance: f64) -> Result<(), LabelMetricError> {
     // Not a number is neither.
-    if tolerance > 0.0 && tolerance <= 1.0 { Ok(()) } else { Err(SegmentationError::Tolerance(tolerance)) }
+    if tolerance > 0.0 && tolerance <= 1.0 { Ok(()) } else { Err(LabelMetricError::Tolerance(tolerance)) }
 }
 
 /// The boundary pixels of each class that has any.
@@ -116,7 +116,7 @@ impl Boundaries {
     ///
     /// # Errors
     /// If there are no classes or more than 255, or the tolerance is not above 0 and at most 1.
-    pub fn new(classes: usize, tolerance: f64) -> Result<Self, SegmentationError> {
+    pub fn new(classes: usize, tolerance: f64) -> Result<Self, LabelMetricError> {
         check_classes(classes)?;
         check_tolerance(tolerance)?;
         Ok(Self { tolerance, sums: vec![(0, 0); classes] })
@@ -126,7 +126,7 @@ impl Boundaries {
     ///
     /// # Errors
     /// Those of [`boundary_f`]. Nothing is added then.
-    pub fn add(&mut self, prediction: &[u8], truth: &[u8], width: usize) -> Result<(), SegmentationError> {
+    pub fn add(&mut self, prediction: &[u8], truth: &[u8], width: usize) -> Result<(), LabelMetricError> {
         let scores = boundary_f(prediction, truth, width, self.sums.len(), self.tolerance)?;
         for ((sum, images), score) in self.sums.iter_mut().zip(scores) {
             if let Some(score) = score {
@@ -140,9 +140,9 @@ impl Boundaries {
     /// Adds all that others have summed.
     ///
     /// # Errors
-    /// [`SegmentationError::Differ`] if they are of another number of classes, or another tolerance.
-    pub fn merge(&mut self, other: &Self) -> Result<(), SegmentationError> {
-        let differ = |what, a, b| Err(SegmentationError::Differ { what, a, b });
+    /// [`LabelMetricError::Differ`] if they are of another number of classes, or another tolerance.
+    pub fn merge(&mut self, other: &Self) -> Result<(), LabelMetricError> {
+        let differ = |what, a, b| Err(LabelMetricError::Differ { what, a, b });
         if self.sums.len() != other.sums.len() {
             return differ("numbers of classes", self.sums.len() as f64, other.sums.len() as f64);
         }

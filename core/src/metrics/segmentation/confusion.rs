@@ -1,6 +1,6 @@
 //! The confusion matrix of a set of label maps.
 
-use super::{IGNORE, SegmentationError, check_classes, check_labels};
+use super::{IGNORE, LabelMetricError, check_classes, check_labels};
 
 /// How many pixels of each true class were given each class, over any number of images. Sums are integers: images may
 /// be added and matrices merged in any order, with the same result.
@@ -14,8 +14,8 @@ impl Confusion {
     /// An empty matrix of `classes` x `classes`.
     ///
     /// # Errors
-    /// [`SegmentationError::Classes`] if there are none or more than 255.
-    pub fn new(classes: usize) -> Result<Self, SegmentationError> {
+    /// [`LabelMetricError::Classes`] if there are none or more than 255.
+    pub fn new(classes: usize) -> Result<Self, LabelMetricError> {
         check_classes(classes)?;
         Ok(Self { classes, counts: vec![0; classes * classes] })
     }
@@ -24,7 +24,7 @@ impl Confusion {
     ///
     /// # Errors
     /// If the numbers of labels differ, or a pixel that counts has a label that is no class. Nothing is added then.
-    pub fn add(&mut self, prediction: &[u8], truth: &[u8]) -> Result<(), SegmentationError> {
+    pub fn add(&mut self, prediction: &[u8], truth: &[u8]) -> Result<(), LabelMetricError> {
         check_labels(prediction, truth, truth.len(), self.classes)?;
         for (&p, &t) in prediction.iter().zip(truth) {
             if t != IGNORE {
@@ -37,11 +37,11 @@ impl Confusion {
     /// Adds all that another matrix has counted.
     ///
     /// # Errors
-    /// [`SegmentationError::Differ`] if it is of another number of classes.
-    pub fn merge(&mut self, other: &Self) -> Result<(), SegmentationError> {
+    /// [`LabelMetricError::Differ`] if it is of another number of classes.
+    pub fn merge(&mut self, other: &Self) -> Result<(), LabelMetricError> {
         if self.classes != other.classes {
             let (a, b) = (self.classes as f64, other.classes as f64);
-            return Err(SegmentationError::Differ { what: "numbers of classes", a, b });
+            return Err(LabelMetricError::Differ { what: "numbers of classes", a, b });
         }
         for (sum, &count) in self.counts.iter_mut().zip(&other.counts) {
             *sum += count;

@@ -26,7 +26,7 @@ pub const MAX_CLASSES: usize = 255;
 
 /// Label maps that cannot be compared.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SegmentationError {
+pub enum LabelMetricError {
     /// No classes, or more than labels can name.
     #[error("segmentation metrics: {0} classes; give 1 to {MAX_CLASSES}")]
     Classes(usize),
@@ -73,8 +73,8 @@ pub enum SegmentationError {
     Tolerance(f64),
 }
 
-fn check_classes(classes: usize) -> Result<(), SegmentationError> {
-    if classes == 0 || classes > MAX_CLASSES { Err(SegmentationError::Classes(classes)) } else { Ok(()) }
+fn check_classes(classes: usize) -> Result<(), LabelMetricError> {
+    if classes == 0 || classes > MAX_CLASSES { Err(LabelMetricError::Classes(classes)) } else { Ok(()) }
 }
 
 /// Checks that both maps have `expected` labels, and that every pixel that counts has two classes.
@@ -83,10 +83,10 @@ fn check_labels(
     truth: &[u8],
     expected: usize,
     classes: usize,
-) -> Result<(), SegmentationError> {
+) -> Result<(), LabelMetricError> {
     if prediction.len() != expected || truth.len() != expected {
         let (prediction, truth) = (prediction.len(), truth.len());
-        return Err(SegmentationError::Length { prediction, truth, expected });
+        return Err(LabelMetricError::Length { prediction, truth, expected });
     }
     // In u8, so that the search for a wrong label runs in SIMD: there are at most 255 classes.
     let count = classes as u8;
@@ -98,5 +98,5 @@ fn check_labels(
     let pixel = prediction.iter().zip(truth).position(wrong).unwrap_or(0);
     let (map, label) =
         if truth[pixel] >= count { ("truth", truth[pixel]) } else { ("prediction", prediction[pixel]) };
-    Err(SegmentationError::Label { map, label, pixel, classes })
+    Err(LabelMetricError::Label { map, label, pixel, classes })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Boundaries, Confusion, SegmentationError};
+use super::{Boundaries, Confusion, LabelMetricError};
 
 /// What a confusion matrix and boundaries come to. Figures are parts of 1; `None` (`null` in JSON) is a figure that
 /// would be 0/0, and such are left out of the means. Names of the means are those of the field's tools.
@@ -56,16 +56,16 @@ impl Scores {
     /// Draws up the figures; a class without a name is named by its number.
     ///
     /// # Errors
-    /// [`SegmentationError::Differ`] if the boundaries are of another number of classes, or there are more names.
+    /// [`LabelMetricError::Differ`] if the boundaries are of another number of classes, or there are more names.
     pub fn new(
         names: &[String],
         confusion: &Confusion,
         boundaries: Option<&Boundaries>,
-    ) -> Result<Self, SegmentationError> {
+    ) -> Result<Self, LabelMetricError> {
         let count = confusion.classes();
         let boundary_f = boundaries.map_or_else(|| vec![None; count], Boundaries::scores);
         let differ =
-            |what, other: usize| Err(SegmentationError::Differ { what, a: count as f64, b: other as f64 });
+            |what, other: usize| Err(LabelMetricError::Differ { what, a: count as f64, b: other as f64 });
         if boundary_f.len() != count {
             return differ("numbers of classes", boundary_f.len());
         }

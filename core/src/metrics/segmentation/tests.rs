@@ -146,21 +146,18 @@ fn maps_that_cannot_be_compared() {
         assert!(error.to_string().contains(part), "{error}");
         assert_eq!(boundaries.add(&prediction, &truth, 3).unwrap_err(), error);
     }
-    assert!(matches!(
-        boundaries.add(&[0; 5], &[0; 5], 3),
-        Err(SegmentationError::Length { expected: 3, .. })
-    ));
+    assert!(matches!(boundaries.add(&[0; 5], &[0; 5], 3), Err(LabelMetricError::Length { expected: 3, .. })));
     assert_eq!((&confusion, &boundaries), (&before.0, &before.1), "nothing was added");
     for classes in [0, 256] {
-        assert_eq!(Confusion::new(classes), Err(SegmentationError::Classes(classes)));
-        assert_eq!(Boundaries::new(classes, 0.1), Err(SegmentationError::Classes(classes)));
+        assert_eq!(Confusion::new(classes), Err(LabelMetricError::Classes(classes)));
+        assert_eq!(Boundaries::new(classes, 0.1), Err(LabelMetricError::Classes(classes)));
     }
     for tolerance in [0.0, -0.1, 1.01, f64::NAN] {
-        assert!(matches!(Boundaries::new(2, tolerance), Err(SegmentationError::Tolerance(_))));
+        assert!(matches!(Boundaries::new(2, tolerance), Err(LabelMetricError::Tolerance(_))));
         assert!(boundary_f(&[0], &[0], 1, 2, tolerance).is_err());
     }
-    let differs = |result: Result<(), SegmentationError>| {
-        assert!(matches!(result, Err(SegmentationError::Differ { .. })), "{result:?}");
+    let differs = |result: Result<(), LabelMetricError>| {
+        assert!(matches!(result, Err(LabelMetricError::Differ { .. })), "{result:?}");
     };
     differs(confusion.merge(&Confusion::new(3).unwrap()));
     differs(boundaries.merge(&Boundaries::new(3, TOLERANCE).unwrap()));

@@ -1,6 +1,6 @@
 //! One pass over weight, gradient and moments; the gradient is zeroed for the next step.
 
-use super::{Adam, Folded};
+use super::{Adam, Folded, Lanes};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Updates `w`, `m` and `v` by the gradient `g` at step `t` (the first is 1) and sets `g` to zero.
@@ -27,10 +27,7 @@ impl Kernel for Update<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let [b1, b2] = self.adam.betas;
-        let (b1v, c1) = (s.splat(b1), s.splat(1.0 - b1));
-        let (b2v, c2) = (s.splat(b2), s.splat(1.0 - b2));
-        let (rate, eps, keep) =
-            (s.splat(-self.folded.rate), s.splat(self.folded.eps), s.splat(self.folded.keep));
+        let lanes = Lanes::new(s, self.adam, &self.folded);
         let zero = s.splat(0.0);
         let whole = self.w.len() / S::LANES * S::LANES;
         let (w, g) = (self.w.as_mut_ptr(), self.g.as_mut_ptr());
@@ -43,10 +40,7 @@ impl Kernel for Update<'_> {
                 let live = s.ne(gi, zero);
                 if !self.adam.sparse || s.any(live) {
                     let (m0, v0, w0) = (s.load(m.add(i)), s.load(v.add(i)), s.load(w.add(i)));
-                    let m1 = s.fma(b1v, m0, s.mul(c1, gi));
-                    let v1 = s.fma(b2v, v0, s.mul(s.mul(c2, gi), gi));
-                    let step = s.div(m1, s.add(s.sqrt(v1), eps));
-                    let w1 = s.fma(rate, step, s.mul(keep, w0));
+                    let [w1, m1, v1] = lanes.step(s, gi, [w0, m0, v0]);
                     let keep = |new, old| if self.adam.sparse { s.select(live, new, old) } else { new };
                     s.store(m.add(i), keep(m1, m0));
                     s.store(v.add(i), keep(v1, v0));

@@ -15,7 +15,9 @@ mod packed;
 pub(crate) mod reference;
 
 pub use cpu::update;
-pub use packed::{pack, unpack, update_packed};
+pub(crate) use packed::{pack, unpack, update_packed};
+
+use crate::simd::Simd;
 
 /// What one update needs to know, for one group of parameters at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +52,39 @@ impl Adam {
             eps: (f64::from(self.eps) * c2) as f32,
             keep: 1.0 - self.rate * self.decay,
         }
+    }
+}
+
+/// A register's worth of the rule.
+struct Lanes<S: Simd> {
+    /// The decay of each moment, and one minus it.
+    first: [S::F; 2],
+    second: [S::F; 2],
+    minus_rate: S::F,
+    eps: S::F,
+    keep: S::F,
+}
+
+impl<S: Simd> Lanes<S> {
+    #[inline(always)]
+    fn new(s: S, adam: &Adam, folded: &Folded) -> Self {
+        let [b1, b2] = adam.betas;
+        Self {
+            first: [s.splat(b1), s.splat(1.0 - b1)],
+            second: [s.splat(b2), s.splat(1.0 - b2)],
+            minus_rate: s.splat(-folded.rate),
+            eps: s.splat(folded.eps),
+            keep: s.splat(folded.keep),
+        }
+    }
+
+    /// Weight, first and second moment after a step along `g`.
+    #[inline(always)]
+    fn step(&self, s: S, g: S::F, [w, m, v]: [S::F; 3]) -> [S::F; 3] {
+        let m = s.fma(self.first[0], m, s.mul(self.first[1], g));
+        let v = s.fma(self.second[0], v, s.mul(s.mul(self.second[1], g), g));
+        let step = s.div(m, s.add(s.sqrt(v), self.eps));
+        [s.fma(self.minus_rate, step, s.mul(self.keep, w)), m, v]
     }
 }
 

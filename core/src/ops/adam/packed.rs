@@ -5,7 +5,7 @@
 //! rounded. Both moments still decay: a touch takes a tenth of m and a hundredth of v, several units of their last
 //! place.
 
-use super::{Adam, Folded};
+use super::{Adam, Folded, Lanes};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// `m` and `v >= 0` in one word.
@@ -41,10 +41,7 @@ impl Kernel for Update<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let [b1, b2] = self.adam.betas;
-        let (b1v, c1) = (s.splat(b1), s.splat(1.0 - b1));
-        let (b2v, c2) = (s.splat(b2), s.splat(1.0 - b2));
-        let (rate, eps, keep) =
-            (s.splat(-self.folded.rate), s.splat(self.folded.eps), s.splat(self.folded.keep));
+        let lanes = Lanes::new(s, self.adam, &self.folded);
         let zero = s.splat(0.0);
         let (upper, half_m, half_v) = (s.splat_i(0xffff_0000), s.splat_i(0x8000), s.splat_i(0x4000));
         let (one, fifteen, sixteen) = (s.splat_i(1), s.splat_i(15), s.splat_i(16));
@@ -60,10 +57,7 @@ impl Kernel for Update<'_> {
                     let (word, w0) = (s.load_i(moments.add(i)), s.load(w.add(i)));
                     let m0 = s.floats(s.and_i(word, upper));
                     let v0 = s.floats(s.shr_i(s.shl_i(word, sixteen), one));
-                    let m1 = s.fma(b1v, m0, s.mul(c1, gi));
-                    let v1 = s.fma(b2v, v0, s.mul(s.mul(c2, gi), gi));
-                    let step = s.div(m1, s.add(s.sqrt(v1), eps));
-                    let w1 = s.fma(rate, step, s.mul(keep, w0));
+                    let [w1, m1, v1] = lanes.step(s, gi, [w0, m0, v0]);
                     let m1 = s.and_i(s.add_i(s.bits(m1), half_m), upper);
                     let v1 = s.shr_i(s.add_i(s.bits(v1), half_v), fifteen);
                     let word1 = s.or_i(m1, v1);

@@ -25,7 +25,7 @@ pub struct Gradients {
 /// Gradients for `d_out` `(rows of queries, heads * dim)`.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn backward(isa: Isa, call: &Call<'_>, d_out: &[f32]) -> Gradients {
     call.check();

@@ -9,7 +9,7 @@ use crate::ops::output::written;
 use crate::ops::small_gemm::{Epilogue, Left, Shape, padded, small_gemm};
 use crate::simd::Isa;
 
-/// How queries, keys and values are packed in the last extent of their tensors.
+/// How queries, keys and values are packed in the last dimension of their tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packed {
     /// One tensor, `(3, heads, dim)`.
@@ -197,7 +197,7 @@ impl Desk {
 /// The attention of every query: `(rows of queries, heads * dim)`.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn forward(isa: Isa, call: &Call<'_>) -> Vec<f32> {
     call.check();

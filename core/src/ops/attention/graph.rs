@@ -8,7 +8,7 @@ use crate::graph::{
 };
 use crate::simd::Isa;
 
-/// How one tensor packs queries, keys and values in its last extent.
+/// How one tensor packs queries, keys and values in its last dimension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Packing {
     /// `(3, heads, dim)`, as nearly everywhere.

@@ -7,9 +7,9 @@ pub enum Plan {
     Sequences {
         /// Number of sequences.
         batch: usize,
-        /// Rows of each that ask.
+        /// Rows of each sequence of queries.
         queries: usize,
-        /// Rows of each that answer.
+        /// Rows of each sequence of keys.
         keys: usize,
     },
     /// The windows of maps whose rows are pixels, row-major.

@@ -10,7 +10,7 @@ use crate::simd::{Isa, Kernel, Simd};
 /// Gradients of w and b for `dy`, and that of x, if it is wanted.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn backward(
     isa: Isa,
@@ -69,7 +69,7 @@ struct InputMap {
     shift: Vec<f32>,
 }
 
-/// Gradients of w and b, and how that of x is had, from the sums of all chunks.
+/// Gradients of w and b, and the map that gives that of x, from the sums of all chunks.
 fn combine(of: &Normalization<'_>, parts: &[[Vec<f32>; 2]]) -> ([Vec<f32>; 2], InputMap) {
     let channels = of.w.len();
     let (mut sum, mut product) = (vec![0.0; channels], vec![0.0; channels]);

@@ -64,7 +64,7 @@ impl Affine {
     }
 }
 
-/// What is subtracted from x in f32, and what of the mean that leaves.
+/// What is subtracted from x in f32, and what is then left of the mean.
 pub(super) fn split(mean: f64) -> (f32, f64) {
     let high = mean as f32;
     (high, mean - f64::from(high))

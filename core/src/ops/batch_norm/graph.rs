@@ -9,11 +9,11 @@ use crate::ops::gelu::Form;
 use crate::simd::Isa;
 
 /// Normalises x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
-/// `(channels)`. An activation after it costs no op of its own: the backward pass computes what goes into it again, so that
+/// `(channels)`. An activation after it costs no op of its own: the backward pass computes its input again, so that
 /// only x is kept.
 ///
 /// # Errors
-/// If shapes do not fit, or x has less than two rows.
+/// If shapes do not fit, or x has fewer than two rows.
 pub fn batch_norm(
     x: &Tensor,
     w: &Tensor,

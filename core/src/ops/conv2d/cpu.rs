@@ -57,7 +57,7 @@ pub(super) const VALUES: usize = 1 << 18;
 /// `y = conv(x, w) + b`.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn forward(g: &ConvGeometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
     if g.window.pointwise() {
@@ -94,7 +94,7 @@ const PARTS: usize = 16;
 /// The gradient of the weights for `dy`, added or overwritten.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 pub fn backward_weight(g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32], accumulate: bool) {
     if g.window.pointwise() {
         return linear::backward_weight(dy, x, g.inputs, dw, accumulate);

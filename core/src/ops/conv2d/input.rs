@@ -15,7 +15,7 @@ use crate::ops::linear;
 /// `dx`, as many values as x has, for `dy`.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn backward_input(g: &ConvGeometry, dy: &[f32], w: &[f32], len: usize) -> Vec<f32> {
     if g.window.pointwise() {

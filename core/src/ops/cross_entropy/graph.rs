@@ -10,7 +10,7 @@ use crate::simd::Isa;
 /// The mean loss of `labels`, one per row of `x` `(..., classes)`, weighted by class; a scalar.
 ///
 /// # Errors
-/// If extents do not fit, or there are more than 255 classes.
+/// If shapes do not fit, or there are more than 255 classes.
 pub fn cross_entropy(x: &Tensor, labels: Arc<[u8]>, weights: Arc<[f32]>) -> Result<Tensor> {
     let classes = weights.len();
     if classes == 0 || classes > 255 || x.dims().last() != Some(&classes) {

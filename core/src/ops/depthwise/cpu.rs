@@ -31,7 +31,7 @@ fn taps_first(w: &[f32], channels: usize) -> Vec<f32> {
 /// `conv(x, w) + b` for a batch of maps.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn forward(
     isa: Isa,
@@ -47,7 +47,7 @@ pub fn forward(
 /// `dx` for `dy`, of a batch of maps.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn backward_input(isa: Isa, g: &ChannelGeometry, batch: usize, dy: &[f32], w: &[f32]) -> Vec<f32> {
     rows(isa, &Plan::inputs(&g.window, g.size, g.places), [batch, g.channels], dy, w, None)
@@ -76,7 +76,7 @@ fn rows(
 /// The gradient of the weights for `dy`, added or overwritten: parts of a fixed number of rows, summed in order.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 pub fn backward_weight(
     isa: Isa,
     g: &ChannelGeometry,

@@ -9,7 +9,7 @@ use crate::graph::{Input, InputGradients, Keeps, Mode, Op, Randomness, apply, re
 use crate::ops::output::{by_chunks, by_rows, each, written};
 use crate::rng::{Rng, Stream};
 
-/// Drops whole samples (the first extent) of x, the output of a residual branch. `layer` tells branches apart.
+/// Drops whole samples (along the first dimension) of x, the output of a residual branch. `layer` tells branches apart.
 ///
 /// # Errors
 /// If the rate is not in `[0, 1)`, or x is not f32 on the CPU.

@@ -7,7 +7,7 @@ use crate::graph::{
 };
 use crate::simd::Isa;
 
-/// Layer normalisation over the last extent of x, which `w` and `b` are as long as.
+/// Layer normalisation over the last dimension of x, which `w` and `b` are as long as.
 ///
 /// # Errors
 /// If shapes do not fit.

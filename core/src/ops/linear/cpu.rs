@@ -6,7 +6,7 @@ use crate::ops::gemm::{MatRef, gemm, product, product_by_rows};
 /// `y = x W^T + b`.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 #[must_use]
 pub fn forward(x: &[f32], w: &[f32], b: Option<&[f32]>, inputs: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / inputs, w.len() / inputs);

@@ -15,7 +15,7 @@ pub(super) fn sees(window: &Window, op: &'static str) -> Result<()> {
 /// divided by the kernel's area, else by the number of pixels that it sees.
 ///
 /// # Errors
-/// If x has not four extents, the kernel is larger than the padded map, or the padding more than half of the kernel.
+/// If x does not have four dimensions, the kernel is larger than the padded map, or the padding more than half of the kernel.
 pub fn avg_pool2d(
     x: &Tensor,
     kernel: [usize; 2],
@@ -43,7 +43,7 @@ pub fn avg_pool2d(
 /// Averages of as many bins as `size` says, rows before columns, of x `(batch, height, width, channels)`.
 ///
 /// # Errors
-/// If x has not four extents, or one of the extents is zero.
+/// If x does not have four dimensions, or one of them is zero.
 pub fn adaptive_avg_pool2d(x: &Tensor, size: [usize; 2]) -> Result<Tensor> {
     let from = positive(x, size, "adaptive_avg_pool2d")?;
     let axis = |axis: usize| {

@@ -11,7 +11,7 @@ use crate::simd::Isa;
 /// The largest value of every place of a window on x `(batch, height, width, channels)`.
 ///
 /// # Errors
-/// If x has not four extents, the kernel is larger than the padded map, or the padding more than half of the kernel.
+/// If x does not have four dimensions, the kernel is larger than the padded map, or the padding more than half of the kernel.
 pub fn max_pool2d(x: &Tensor, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Tensor> {
     let (_, height, width, channels) = x.dims4()?;
     let (size, window) = ([height, width], Window { kernel, stride, padding });

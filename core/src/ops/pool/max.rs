@@ -22,7 +22,7 @@ impl ChannelGeometry {
 /// `y`, overwritten.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 pub fn forward(isa: Isa, g: &ChannelGeometry, x: &[f32], y: &mut [f32]) {
     let image = g.size[0] * g.size[1] * g.channels;
     y.par_chunks_exact_mut(g.places[1] * g.channels).enumerate().for_each(|(row, y)| {
@@ -66,7 +66,7 @@ const BAND: usize = 16;
 /// `dx` for `dy`, overwritten.
 ///
 /// # Panics
-/// If extents do not fit.
+/// If shapes do not fit.
 pub fn backward(isa: Isa, g: &ChannelGeometry, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     let (image, pitch) = (g.size[0] * g.size[1] * g.channels, g.size[1] * g.channels);
     let image_dy = g.places[0] * g.places[1] * g.channels;

@@ -8,7 +8,7 @@ use crate::simd::Isa;
 /// x `(batch, height, width, channels)` interpolated to `size`, height before width.
 ///
 /// # Errors
-/// If x has not four extents, or an extent is zero.
+/// If x does not have four dimensions, or one of them is zero.
 pub fn bilinear(x: &Tensor, size: [usize; 2], align_corners: bool) -> Result<Tensor> {
     let [height, width] = positive(x, size, "bilinear")?;
     weighted(

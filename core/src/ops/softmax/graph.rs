@@ -5,7 +5,7 @@ use super::cpu;
 use crate::graph::{Input, InputGradients, Keeps, Op, add_cost, apply, gradient_of, read};
 use crate::simd::Isa;
 
-/// Softmax over the last extent.
+/// Softmax over the last dimension.
 ///
 /// # Errors
 /// If x has no extents, or its last is empty.

@@ -1,4 +1,4 @@
-//! Softmax over the last extent: `y_i = exp(x_i - max x) / sum_j exp(x_j - max x)`; `dx = y (dy - sum_j dy_j y_j)`.
+//! Softmax over the last dimension: `y_i = exp(x_i - max x) / sum_j exp(x_j - max x)`; `dx = y (dy - sum_j dy_j y_j)`.
 //!
 //! Attention has its own, inside its op; this is for everything else.
 mod cpu;
