@@ -6,11 +6,11 @@
 
 mod data;
 
-pub use data::{TestRng, narrow, widen};
+pub use data::{TestRng, narrow};
 use thiserror::Error;
 
 use super::parity::{self, Mismatch};
-pub use super::parity::{PARITY_L2, PARITY_MAX, close};
+pub use super::parity::{PARITY_L2, PARITY_MAX, close, widen};
 
 /// Why a check failed, with the worst place and both values.
 #[derive(Debug, Clone, PartialEq, Error)]

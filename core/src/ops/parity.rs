@@ -96,6 +96,11 @@ pub fn close<T: Copy + Into<f64>>(
     }
 }
 
+/// The values in f64, for the expected side of a comparison: what the reference makes of them saw the same input.
+pub fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
 pub(super) fn same_length(left: usize, right: usize) -> Result<(), Mismatch> {
     match (left, right) {
         (0, 0) => Err(Mismatch::Empty),

@@ -15,7 +15,7 @@ mod packed;
 pub(crate) mod reference;
 
 pub use cpu::update;
-pub(crate) use packed::{pack, unpack, update_packed};
+pub(crate) use packed::update_packed;
 
 use crate::simd::Simd;
 

@@ -5,11 +5,6 @@ pub fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
 }
 
-/// The values in f64, for the reference's side: narrow first, then widen, and both sides see the same input.
-pub fn widen(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| f64::from(v)).collect()
-}
-
 /// A small deterministic generator for test data: SplitMix64 (Steele, Lea and Flood 2014).
 ///
 /// Not for training: there, randomness is counter-based.

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 
 use nerve_core::graph::{Device, Gradients, Scope, Variables, bail, differentiate, read};
 use nerve_core::layers::Linear;
-use nerve_core::ops::check::{PARITY_L2, PARITY_MAX, close, widen};
+use nerve_core::ops::parity::{PARITY_L2, PARITY_MAX, close, widen};
 
 use super::*;
 use crate::backbones::BackboneConfig;
