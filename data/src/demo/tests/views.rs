@@ -13,7 +13,7 @@ use crate::scene::Split;
 
 /// The default scene's bytes. Published figures are measured on it: a change of the picture makes them
 /// incomparable, so it has to come with every such figure measured anew.
-const FROZEN: u32 = 0;
+const FROZEN: u32 = 0x55bc_473d;
 
 fn held_out() -> impl Iterator<Item = &'static DemoView> {
     default_scene().views.iter().filter(|view| view.split == Split::Test)
