@@ -19,7 +19,7 @@ use nerve::core::simd::Isa;
 use nerve::data::demo::{self, DemoConfig};
 use nerve::data::scene::{self, LoadOptions, Scene};
 use nerve::nerf::NerfConfig;
-use nerve::nerf::occupancy::Occupancy;
+use nerve::nerf::occupancy::{Occupancy, Refresh};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::ffi::OsStr;
@@ -144,7 +144,7 @@ fn train(
     let steps = Steps::new(config.march.steps_per_unit, side);
     let volume = Volume { side: side as f32, steps, near: config.march.near(scene.near) };
     let rng = Rng::new(config.train.run.seed);
-    let mut occupancy = Occupancy::new(side, steps, None);
+    let (mut occupancy, mut refresh) = (Occupancy::new(side, steps), Refresh::default());
     let mut rays = (settings.samples / config.march.steps_per_unit as usize).max(1);
     let mut recorded = Vec::new();
     for step in 0..settings.steps {
@@ -159,8 +159,8 @@ fn train(
         recorded.push((batch, rate));
         let wanted = rays as f64 * settings.samples as f64 / stats.samples.max(1) as f64;
         rays = (wanted as usize).clamp(1, 2 * rays);
-        if Occupancy::is_due(step + 1, false) {
-            pool.run(|| occupancy.refresh(engine, rng, step + 1, None))?;
+        if Refresh::is_due(step + 1, false) {
+            pool.run(|| refresh.run(&mut occupancy, engine, rng, step + 1, None))?;
         }
     }
     let test = |view: &usize| -> Result<Batch> {

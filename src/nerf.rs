@@ -37,13 +37,21 @@ pub fn looking(context: &Context, fit_poses: bool) -> anyhow::Result<OpenOptions
     Ok(OpenOptions { device, threads: context.common.threads, fit_poses })
 }
 
-/// The scene that a model was trained on, to be compared with; `file` is what the model was opened from.
-pub fn scene_of(context: &Context, model: &mut Model, file: &Path) -> anyhow::Result<Scene> {
+/// The scene that a model was trained on. The model was opened from a file of `run`, or from `file` itself.
+pub fn scene_of(
+    context: &Context,
+    model: &mut Model,
+    run: Option<&RunFolder>,
+    file: &Path,
+) -> anyhow::Result<Scene> {
     let data = model.config().data.clone();
     let scene = scene::load(context, &data).with_context(|| {
+        let remedy = match run {
+            Some(run) => format!(", or set `scene` in {} to where it is now", run.config_path().display()),
+            None => String::new(),
+        };
         format!(
-            "{}: its scene, {}, cannot be read, whose photographs this compares with: put it back there, or change \
-             `scene` in the run's config.toml",
+            "{}: the photographs that it was trained on cannot be read: put the scene back at {}{remedy}",
             file.display(),
             data.scene.display()
         )
@@ -63,7 +71,7 @@ pub fn eval(
     // Before the scene, which takes longer to read.
     let lpips = read_lpips(lpips)?;
     let mut model = Model::open_run(run, &looking(context, fit_poses)?)?;
-    let scene = scene_of(context, &mut model, &run.checkpoint_path())?;
+    let scene = scene_of(context, &mut model, Some(run), &run.checkpoint_path())?;
     evaluation::run(context, &mut model, &scene, &Target::of(run), split, lpips.as_ref())
 }
 
@@ -80,7 +88,7 @@ pub fn eval_file(
     // Of files, only these stand for themselves.
     compact::configuration(file)?;
     let mut model = Model::open(file, &options)?;
-    let scene = scene_of(context, &mut model, file)?;
+    let scene = scene_of(context, &mut model, None, file)?;
     evaluation::run(context, &mut model, &scene, &Target::beside(file), split, lpips.as_ref())
 }
 

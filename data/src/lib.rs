@@ -76,4 +76,5 @@ pub mod write;
 pub use camera::{Camera, Distortion, Intrinsics, Ray, RayCaster};
 pub use image::Image8;
 pub use inspect::inspect;
+pub use nalgebra;
 pub use scene::{LoadOptions, Scene, SceneError, View};

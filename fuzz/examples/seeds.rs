@@ -14,7 +14,7 @@ use nerve_core::checkpoint::{self, TensorData};
 use nerve_core::run::{Cancel, Events, Existing, RunFolder};
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::LoadOptions;
-use nerve_nerf::compact::CompactOptions;
+use nerve_nerf::compact::{self, CompactOptions};
 use nerve_nerf::{NerfConfig, Trainer};
 
 fn root() -> PathBuf {
@@ -192,7 +192,8 @@ fn runs() {
     let scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();
     let mut trainer = Trainer::new(config, Arc::new(scene), 1).unwrap();
     trainer.run(&run.checkpoint_path(), &Events::new(), &Cancel::new()).unwrap();
-    trainer.write_compact(&path("c"), &CompactOptions::default(), &mut |_, _| {}).unwrap();
+    let options = CompactOptions::default();
+    compact::write(trainer.model_mut(), None, &path("c"), &options, &mut |_, _| {}).unwrap();
     seed("compact", "field.compact", &fs::read(path("c")).unwrap());
 
     let log =

@@ -161,14 +161,14 @@ fn one(
     let start = Instant::now();
     let picture = render_view(model, scene, view)?;
     let render_seconds = start.elapsed().as_secs_f64();
-    let (truth, rendered) = (flatten(image, 1.0), picture.on(1.0));
+    let (truth, rendered) = (flatten(image, 1.0), picture.rgb(1.0));
     let name = scene.views[view].name.clone();
     let keep = scene.views[view].mask.as_ref().map(Mask::data);
     let colors = model.colors().is_some();
     let aligned = |rendered: &[u8]| psnr_where(&truth, &align(rendered, &truth, keep), keep, 3);
     let pose = fit_pose(model, scene, view)?;
     let fitted = pose.map(|pose| model.render_corrected(camera, Some(pose))).transpose()?;
-    let fitted = fitted.map(|fitted| fitted.on(1.0));
+    let fitted = fitted.map(|fitted| fitted.rgb(1.0));
     let fitted = fitted.map(|f| if colors { aligned(&f) } else { psnr_where(&truth, &f, keep, 3) });
     let report = ViewReport {
         psnr: psnr_where(&truth, &rendered, keep, 3)?,

@@ -26,6 +26,8 @@ const CAPTURE: &str = "capture";
 const VIEWS: &str = "training_views";
 /// Of their names and sizes, in order.
 const DIGEST: &str = "training_views_fnv64";
+/// The mean loss of the last steps.
+const LOSS: &str = "loss";
 /// The run's whole configuration, as JSON.
 const CONFIG: &str = "config";
 
@@ -48,6 +50,10 @@ pub(crate) fn of(model: &Model, path: &Path) -> Result<BTreeMap<String, String>,
         let text = toml::to_string(capture)
             .map_err(|e| other(format!("the cameras cannot be written into it: {e}")))?;
         all.insert(CAPTURE.to_owned(), text);
+    }
+    if let Some(loss) = model.loss {
+        // The shortest text that reads back to the same number.
+        all.insert(LOSS.to_owned(), loss.to_string());
     }
     Ok(all)
 }
@@ -85,6 +91,11 @@ pub(crate) fn capture(file: &Checkpoint, path: &Path) -> Result<Capture, NerfErr
         return Err(unreadable(FRAME, "no scene lies so".into()));
     }
     Ok(Capture { training, ..capture })
+}
+
+/// The mean loss of the last steps, where a file keeps it.
+pub(crate) fn loss(file: &Checkpoint) -> Option<f64> {
+    file.meta(LOSS).ok()?.parse().ok().filter(|loss: &f64| loss.is_finite() && *loss >= 0.0)
 }
 
 fn frame(file: &Checkpoint, path: &Path) -> Result<UnitFrame, NerfError> {

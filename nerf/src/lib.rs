@@ -4,7 +4,7 @@
 //! photographs, and renders what a camera sees. A [`Trainer`] makes one of a scene: it samples pixels, keeps the
 //! occupancy grid and the run folder, and tells what happens as events; [`evaluate`](eval::evaluate) measures held-out views.
 
-pub mod cameras;
+mod cameras;
 mod capture;
 mod cells_picture;
 pub mod compact;
@@ -18,19 +18,19 @@ mod frustum;
 mod gauge;
 pub mod hollow;
 mod identity;
-pub mod live;
+mod live;
 pub mod memory;
 mod model;
 pub mod occupancy;
 mod pruner;
 mod publish;
-pub mod reach;
+mod reach;
 mod refine;
 pub mod rendering;
 mod run;
 mod show;
 mod state;
-pub mod steering;
+mod steering;
 pub mod structure;
 mod trainer;
 pub mod views;
@@ -38,6 +38,7 @@ pub mod views;
 pub use capture::{Capture, CapturedView};
 pub use config::NerfConfig;
 pub use error::NerfError;
+pub use live::LiveCells;
 pub use model::{Model, OpenOptions, PoseChange};
 pub use publish::{publish_cameras, publish_cells, publish_held_out, publish_surface};
 pub use trainer::Trainer;

@@ -9,7 +9,8 @@ use crate::model::Model;
 /// Cells probed for an estimate.
 const SAMPLED: usize = 2048;
 
-/// The cells of a cube, x fastest.
+/// The cells of a cube, x fastest: where a field can show anything. A cell is live when at one of 8 probe points in it,
+/// the centres of its octants, the field's density exceeds what makes an occupancy cell worth a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCells {
     /// Cells per axis.

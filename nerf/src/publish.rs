@@ -116,7 +116,7 @@ pub fn publish_held_out(
             return Ok(());
         }
         let picture = model.render(camera)?;
-        let compared = Compared { rendered: picture.on(1.0), truth: Vec::new(), error: Vec::new() };
+        let compared = Compared { rendered: picture.rgb(1.0), truth: Vec::new(), error: Vec::new() };
         publish_pictures(model, events, name, camera, &picture, compared);
     }
     seen(views.len(), views.len());
@@ -126,7 +126,7 @@ pub fn publish_held_out(
 /// Where the rays of a small camera end, in the colors that they see.
 pub(crate) fn publish_points(model: &mut Model, events: &Events, camera: &Camera, number: usize) {
     let Ok(picture) = model.render(camera) else { return };
-    let colors = picture.on(1.0);
+    let colors = picture.rgb(1.0);
     let (mut positions, mut seen, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     let (_, rays) = model.rays(camera);
     let to_unit = model.capture().to_unit();

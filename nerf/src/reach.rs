@@ -46,11 +46,13 @@ impl Space {
     }
 
     /// All of space.
+    #[cfg(test)]
     pub fn everything() -> Self {
         Self { rows: vec![u128::MAX; SIDE * SIDE] }
     }
 
     /// Cells in it.
+    #[cfg(test)]
     pub fn cells(&self) -> usize {
         self.rows.iter().map(|row| row.count_ones() as usize).sum()
     }

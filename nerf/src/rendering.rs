@@ -1,4 +1,4 @@
-//! Whole pictures of a field.
+//! What a camera sees of a field.
 
 use nerve_core::engine::{EngineError, SampleSource, Space, TrainEngine};
 use nerve_core::metrics::quantize;
@@ -20,7 +20,7 @@ struct Columns {
 
 /// A camera to look from.
 #[derive(Clone, Debug)]
-pub struct ViewCamera {
+pub(crate) struct ViewCamera {
     /// The camera as it was given.
     pub caster: RayCaster,
     /// What was learnt about its pose.
@@ -92,13 +92,8 @@ impl Rendering {
     }
 
     /// 8-bit RGB on a background of this grey, 0 to 1.
-    pub fn on(&self, background: f32) -> Vec<u8> {
+    pub fn rgb(&self, background: f32) -> Vec<u8> {
         quantize(&self.colors(background))
-    }
-
-    /// Expected distances along the rays, in unit-frame lengths; 0 where next to nothing is met.
-    pub fn distances(&self) -> Vec<f32> {
-        self.pixels().map(|(_, depth, opacity)| if opacity > 1e-3 { depth / opacity } else { 0.0 }).collect()
     }
 
     /// Expected distances from the camera in unit-frame lengths; NaN where more light gets through than not.

@@ -65,7 +65,7 @@ impl Show {
         if let Some(preview) = &self.preview {
             // What fails here fails in the next step, too.
             let Ok(picture) = model.render(&preview.camera) else { return };
-            let (rendered, truth) = (picture.on(1.0), preview.photo.clone());
+            let (rendered, truth) = (picture.rgb(1.0), preview.photo.clone());
             let error = differences(&truth, &rendered);
             let compared = Compared { rendered, truth, error };
             publish_pictures(model, events, &preview.name, &preview.camera, &picture, compared);

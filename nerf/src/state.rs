@@ -7,6 +7,7 @@ use crate::{KIND, identity};
 use nerve_core::checkpoint::{self, Checkpoint, TensorData};
 use nerve_core::params::StateTensor;
 use nerve_core::run::Clock;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,6 +21,11 @@ impl Trainer {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), NerfError> {
+        self.save_with(path, self.meta(path)?)
+    }
+
+    /// What is to be said beside the tensors.
+    fn meta(&self, path: &Path) -> Result<BTreeMap<String, String>, NerfError> {
         let mut meta = identity::of(&self.model, path)?;
         meta.extend([
             ("kind".to_owned(), KIND.to_owned()),
@@ -31,6 +37,10 @@ impl Trainer {
             // The shortest text that reads back to the same number.
             meta.insert("gamma".to_owned(), pruner.gamma.to_string());
         }
+        Ok(meta)
+    }
+
+    fn save_with(&self, path: &Path, meta: BTreeMap<String, String>) -> Result<(), NerfError> {
         let state = self.model.engine.state()?;
         let mut tensors: Vec<_> = state.iter().map(StateTensor::tensor).collect();
         let density = self.model.occupancy.density();
@@ -78,6 +88,7 @@ impl Model {
         }
         let step = parse(file, path, "step")?;
         self.clock = Clock::at(Duration::from_nanos(parse(file, path, "elapsed_ns")?));
+        self.loss = identity::loss(file);
         let cells = self.occupancy.density().len();
         self.occupancy.restore(file.f32(OCCUPANCY, &[cells])?, step);
         self.engine.set_step_count(step);
@@ -89,4 +100,70 @@ impl Model {
 pub(crate) fn parse<T: FromStr>(file: &Checkpoint, path: &Path, key: &'static str) -> Result<T, NerfError> {
     let text = file.meta(key)?;
     text.parse().map_err(|_| NerfError::Meta { path: path.to_owned(), key, value: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::compact::{self, CompactOptions, Values};
+    use crate::{NerfConfig, OpenOptions};
+    use nerve_core::ops::hash_grid::HashGridConfig;
+    use nerve_core::run::{Existing, RunFolder};
+    use nerve_data::demo::{self, DemoConfig};
+    use std::sync::Arc;
+
+    /// Checkpoints of before they kept cameras, configuration and loss: the run's folder opens, the scene gives the rest.
+    #[test]
+    fn checkpoints_of_earlier_versions_open() {
+        let demo = DemoConfig { train: 4, test: 1, resolution: 24, ..DemoConfig::default() };
+        let scene = Arc::new(demo::scene(&demo).unwrap());
+        let grid = HashGridConfig { levels: 4, log2_entries: 10, ..HashGridConfig::default() };
+        let mut config = NerfConfig { grid, ..NerfConfig::default() };
+        (config.train.run.steps, config.train.batch_samples) = (Some(40), 4096);
+        config.cameras.refine_poses = true;
+        let place = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(place.path().join("run"), KIND, &config, Existing::Keep).unwrap();
+        let mut trainer = Trainer::new(config, scene.clone(), 1).unwrap();
+        (0..40).for_each(|_| assert!(trainer.step().unwrap().loss.is_finite()));
+        let path = run.checkpoint_path();
+        let mut meta = trainer.meta(&path).unwrap();
+        for kept in ["capture", "config", "loss"] {
+            assert!(meta.remove(kept).is_some(), "{kept}");
+        }
+        trainer.save_with(&path, meta).unwrap();
+        let options = OpenOptions { threads: 1, ..OpenOptions::default() };
+        let camera = &scene.views[0].camera;
+        let want = trainer.model_mut().render(camera).unwrap().colors(1.0);
+        for path in [run.path(), &path] {
+            let mut model = Model::open(path, &options).unwrap();
+            assert_eq!(model.render(camera).unwrap().colors(1.0), want);
+            assert!(model.capture().views.is_empty() && !model.is_whole() && model.pose_change().is_none());
+        }
+        let mut model = Model::open(&path, &options).unwrap();
+        let file = place.path().join("a.compact");
+        let write = |model: &mut Model, scene, values| {
+            let options = CompactOptions { values, ..CompactOptions::default() };
+            compact::write(model, scene, &file, &options, &mut |_, _| {}).map_err(|e| e.to_string())
+        };
+        let error = write(&mut model, None, Values::U8).unwrap_err();
+        assert!(error.contains("--values f16") && error.contains("a.compact"), "{error}");
+        write(&mut model, None, Values::F16).unwrap();
+        model.attach(&scene, &path).unwrap();
+        assert_eq!(model.capture(), trainer.model().capture());
+        assert_eq!(model.pose_change(), trainer.model().pose_change());
+        write(&mut model, Some(&*scene), Values::U8).unwrap();
+        // Measured on white instead of on backgrounds of all kinds, the loss is another, of the same order.
+        let (found, kept) = (model.loss.unwrap(), trainer.model().loss.unwrap());
+        assert!((0.2..5.0).contains(&(found / kept)), "{found} {kept}");
+        // Away from its run's folder, nothing says what it is.
+        let alone = place.path().join("alone");
+        std::fs::rename(&path, &alone).unwrap();
+        let error = Model::open(&alone, &options).err().unwrap().to_string();
+        assert!(error.contains("alone") && error.contains("its run's folder"), "{error}");
+        // Training goes on with it.
+        std::fs::rename(&alone, &path).unwrap();
+        trainer.resume(&path).unwrap();
+        assert!(trainer.step().unwrap().loss.is_finite());
+    }
 }

@@ -3,7 +3,8 @@
 use crate::comparison::plot_collisions;
 use crate::error::NerfError;
 use crate::model::Model;
-use crate::reach::{Collisions, Space, collisions};
+pub use crate::reach::Collisions;
+use crate::reach::{Space, collisions};
 use crate::steering::closed_share;
 use crate::{cells_picture, live::LiveCells};
 use nerve_core::ops::saliency::{mean, sigmoid};
@@ -23,7 +24,7 @@ pub struct Structure {
     pub parameters: usize,
     /// Share of the occupancy cells that rays are sampled in.
     pub occupied_share: f64,
-    /// Share of live cells (see [`crate::live`]), of as many as a saliency grid has.
+    /// Share of live cells (see [`LiveCells`]), of as many as a saliency grid has.
     pub live_share: f64,
     /// Of a field with a saliency grid.
     pub saliency: Option<Saliency>,

@@ -5,7 +5,7 @@ use crate::config::{NerfConfig, TrainConfig};
 use crate::error::NerfError;
 use crate::gauge::Gauge;
 use crate::model::{Model, Purpose};
-use crate::occupancy::Occupancy;
+use crate::occupancy::Refresh;
 use crate::pruner::Pruner;
 use crate::steering;
 use crate::views::TrainingViews;
@@ -17,6 +17,9 @@ use nerve_core::rng::Rng;
 use nerve_data::Scene;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The loss that is kept is about the mean of so many steps.
+const RECENT: u64 = 100;
 
 /// The largest share of a run given in time that one step counts for: the machine may have slept.
 const LONGEST_STRIDE: f64 = 0.01;
@@ -32,6 +35,8 @@ pub struct Trainer {
     views: ViewsId,
     pub(crate) gauge: Gauge,
     rng: Rng,
+    /// Keeps the model's occupancy grid true.
+    refresh: Refresh,
     /// Of a field with a saliency grid.
     pub(crate) pruner: Option<Pruner>,
     /// Rays of the next step.
@@ -81,11 +86,12 @@ impl Trainer {
         let (rng, hollow) = (Rng::new(config.train.run.seed), config.hollow.clone());
         let capture = Capture::of(&scene, &views);
         let mut model = Model::new(config, capture, views.len(), (device, threads), Purpose::Training)?;
-        model.limit_to_seen();
+        let refresh = Refresh::new(model.limit_to_seen());
         let held = model.engine.add_views(views.for_engine(&scene))?;
         Ok(Self {
             gauge: Gauge::new(&views.gazes()),
             rng,
+            refresh,
             pruner: model.mean_saliency()?.map(|mean| Pruner::new(&hollow, mean)),
             model,
             views: held,
@@ -165,11 +171,14 @@ impl Trainer {
             pruner.follow(stats.saliency, progress);
             self.model.gamma = pruner.gamma;
         }
+        let share = 1.0 / (step + 1).min(RECENT) as f64;
+        let loss = self.model.loss.unwrap_or(stats.loss);
+        self.model.loss = Some(loss + share * (stats.loss - loss));
         // As many rays as fill the batch at this step's samples per ray; at most doubled at a time.
         let wanted = self.rays as f64 * batch_samples as f64 / stats.samples.max(1) as f64;
         self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
-        let steered = steers && Occupancy::is_known(step + 1);
-        if Occupancy::is_due(step + 1, steered) {
+        let steered = steers && Refresh::is_known(step + 1);
+        if Refresh::is_due(step + 1, steered) {
             let pool = self.model.pool.clone();
             pool.run(|| self.refresh_occupancy(step + 1, steered))?;
         }
@@ -179,7 +188,7 @@ impl Trainer {
     fn refresh_occupancy(&mut self, step: u64, steered: bool) -> Result<(), NerfError> {
         let open = if steered { self.open_cells()? } else { None };
         let model = &mut self.model;
-        Ok(model.occupancy.refresh(&mut *model.engine, self.rng, step, open)?)
+        Ok(self.refresh.run(&mut model.occupancy, &mut *model.engine, self.rng, step, open)?)
     }
 
     /// Sets the saliency grid's learning rate and rho so that they add up to what is given for the run.

@@ -10,7 +10,7 @@ use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::LoadOptions;
 use nerve_nerf::config::{ColorSees, FieldConfig};
 use nerve_nerf::hollow::{HollowConfig, Method, Pruning, Switch};
-use nerve_nerf::{NerfConfig, Trainer, field, steering};
+use nerve_nerf::{NerfConfig, Trainer, field};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -70,6 +70,11 @@ fn tensors(file: &[u8]) -> &[u8] {
     &file[8 + header..]
 }
 
+/// The share of cells with a saliency below 0.01.
+fn closed_share(grid: &[f32]) -> f64 {
+    grid.iter().filter(|g| 1.0 / (1.0 + (-f64::from(**g)).exp()) < 0.01).count() as f64 / grid.len() as f64
+}
+
 #[test]
 fn the_pruner_closes_empty_space_and_keeps_the_scene() {
     let scene = scene();
@@ -77,17 +82,17 @@ fn the_pruner_closes_empty_space_and_keeps_the_scene() {
         let mut trainer = Trainer::new(config(hollow), scene.clone(), 2).unwrap();
         train(&mut trainer, STEPS);
         let truth = &scene.views[0].image;
-        let view = trainer.model_mut().render(&scene.views[0].camera).unwrap().on(1.0);
+        let view = trainer.model_mut().render(&scene.views[0].camera).unwrap().rgb(1.0);
         let truth = nerve_nerf::rendering::flatten(truth, 1.0);
         (nerve_core::metrics::psnr_u8(&truth, &view).unwrap(), trainer)
     };
     // A run this short needs more pressure.
     let (pruned, trainer) = psnr(HollowConfig { rho: 1.0, ..HollowConfig::default() });
     let grid = &trainer.model().saliency().unwrap().unwrap();
-    let (closed, mean) = (steering::closed_share(grid), trainer.pruner().unwrap().mean);
+    let (closed, mean) = (closed_share(grid), trainer.pruner().unwrap().mean);
     assert!(closed > 0.7 && mean < 0.3, "{closed} {mean}");
     let (open, left) = psnr(HollowConfig { pruner: Pruning::Off, ..HollowConfig::default() });
-    assert!(steering::closed_share(&left.model().saliency().unwrap().unwrap()) < 0.5 * closed);
+    assert!(closed_share(&left.model().saliency().unwrap().unwrap()) < 0.5 * closed);
     assert!(pruned > 20.0 && pruned > open - 1.0, "{pruned} {open}");
 }
 

@@ -7,7 +7,7 @@ use crate::progress::Counter;
 use crate::{format, nerf};
 use nerve_core::run::RunFolder;
 use nerve_nerf::Model;
-use nerve_nerf::compact::{CompactOptions, write};
+use nerve_nerf::compact::{CompactOptions, Values, write};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -64,9 +64,13 @@ fn compact(
     options: &CompactOptions,
 ) -> anyhow::Result<Outcome> {
     let mut model = Model::open_run(folder, &nerf::looking(context, false)?)?;
-    let scene = nerf::scene_of(context, &mut model, &folder.checkpoint_path())?;
+    let scene = if model.is_whole() || options.values == Values::F16 {
+        None
+    } else {
+        Some(nerf::scene_of(context, &mut model, Some(folder), &folder.checkpoint_path())?)
+    };
     let counter = Counter::new("calibrating levels");
-    let report = write(&mut model, &scene, file, options, &mut |done, all| counter.set(done, all))?;
+    let report = write(&mut model, scene.as_ref(), file, options, &mut |done, all| counter.set(done, all))?;
     drop(counter);
     let line = |what: &str, bytes: u64| format!("{what:<42} {:>10}", format::megabytes(bytes));
     context.output.say(format_args!(

@@ -148,15 +148,12 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
 /// Makes the recording of a run that has none: what its log, its checkpoint and its scene still tell.
 fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
     let mut model = Model::open_run(folder, &nerf::looking(context, false)?)?;
-    let scene = match nerf::scene_of(context, &mut model, &folder.checkpoint_path()) {
-        Ok(scene) => Some(scene),
-        Err(error) => {
-            remark(format_args!("shown without photographs and points of its scene: {error:#}"));
-            None
-        }
-    };
+    let scene = nerf::scene_of(context, &mut model, Some(folder), &folder.checkpoint_path());
+    let scene = scene.map_err(|error| remark(format_args!("shown without photographs: {error:#}"))).ok();
     if model.capture().views.is_empty() {
-        remark("shown without cameras: an earlier nerve trained this run and did not keep them");
+        remark(
+            "shown without cameras too: an earlier nerve saved this run, and kept them in the scene alone",
+        );
     }
     let log = folder.metrics_path();
     let numbers = recorded(&log).with_context(|| log.display().to_string())?;

@@ -15,6 +15,7 @@ mod interrupt;
 #[cfg(unix)]
 mod kill;
 mod lpips;
+mod no_scene;
 #[cfg(unix)]
 mod photos;
 mod program;

@@ -236,6 +236,29 @@ fn a_finished_run_without_a_recording_gets_one_to_be_viewed() {
     assert!(said.contains("0.35.0") && said.contains("0.36.3"), "{said}");
 }
 
+/// A run whose scene is gone is viewed by its checkpoint: all but the photographs.
+#[cfg(unix)]
+#[test]
+fn a_run_without_its_scene_is_viewed() {
+    let place = Place::with_scene(2);
+    train(&place, "run", &[]);
+    std::fs::remove_dir_all(place.path("scene")).unwrap();
+    fake_rerun(&place, "0.36.3");
+    let viewed = with_path(&place, &place.path("bin"), &["view", "run"]).success();
+    let said = stderr(&viewed);
+    for part in ["shown without photographs", "no such file or folder", "run/config.toml"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let found = contents(&place.path("run/recording.rrd")).unwrap();
+    assert_eq!(found.entities["/numbers/loss"].rows, 6);
+    for entity in ["/views/r_0/rendering", "/views/r_1/depth", "/world/cells/occupancy/0"] {
+        assert!(found.entities.contains_key(entity), "{entity}: {:#?}", found.entities.keys());
+    }
+    let cameras = found.entities.keys().filter(|e| e.starts_with("/world/cameras/training/")).count();
+    assert_eq!(cameras, 6, "cameras without their photographs");
+    assert!(!found.entities.keys().any(|e| e.ends_with("/photo")), "{:#?}", found.entities.keys());
+}
+
 #[cfg(unix)]
 #[test]
 fn doctor_tells_whether_runs_can_be_watched() {

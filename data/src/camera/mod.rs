@@ -46,6 +46,20 @@ pub struct Camera {
 }
 
 impl Camera {
+    /// A camera at `from` that looks at `target`, with `up` (which need not be level) above it in the picture. Where it
+    /// looks along `up`, any direction is above.
+    pub fn looking_at(
+        intrinsics: Intrinsics,
+        from: Point3<f64>,
+        target: Point3<f64>,
+        up: Vector3<f64>,
+    ) -> Self {
+        let ahead = target - from;
+        let level = ahead.cross(&up).norm() > 1e-9 * ahead.norm() * up.norm();
+        let up = if level { up } else { Vector3::ith(ahead.iamin(), 1.0) };
+        Self { intrinsics, pose: Isometry3::look_at_rh(&from, &target, &up).inverse() }
+    }
+
     /// The ray through the image point `(px, py)`, in pixels; a pixel's centre is at `+ 0.5`.
     ///
     /// Distortion is undone by inverting the model to 1e-12. A point that lies beyond the radius up to which the model
@@ -152,6 +166,21 @@ mod tests {
         close(camera.ray(4.0, 1.0).direction, Vector3::new(1.0, 0.0, -1.0));
         // The top edge of the image is up in the world.
         close(camera.ray(2.0, 0.0).direction, Vector3::new(0.0, 0.5, -1.0));
+    }
+
+    #[test]
+    fn a_camera_looks_where_it_is_told_to() {
+        let (from, target) = (Point3::new(1.0, -2.0, 3.0), Point3::new(0.5, 4.0, -1.0));
+        for up in [Vector3::z(), Vector3::new(0.3, -1.0, 0.2), target - from, from - target] {
+            let camera = Camera::looking_at(Intrinsics::pinhole(8, 8, 9.0, 9.0), from, target, up);
+            assert!((camera.centre() - from).norm() < 1e-12);
+            assert!((camera.forward() - (target - from).normalize()).norm() < 1e-12);
+            let above = camera.pose.rotation * Vector3::y();
+            let leans = above.dot(&up.normalize());
+            let along = up.cross(&(target - from)).norm() < 1e-9;
+            assert!(along || leans > 0.0, "{up}: {leans}");
+            assert!((camera.project(&target).unwrap().0 - 4.0).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Three things make it small, and [`Report`] tells them apart:
 //!
 //! 1. **Removal**: samples lie in occupied cells only, so a table entry that no such sample can touch is dropped (see
-//!    [`crate::reach`]). Which ones follows from the occupied cells, which the file holds anyway.
+//!    `reach.rs`). Which ones follows from the occupied cells, which the file holds anyway.
 //! 2. **Quantisation**: table values and saliency logits become multiples of a step, one byte each; the few beyond
 //!    127 steps are kept as they are. Every level
 //!    has its own, as coarse as a loss in dB allows (`calibrate.rs`). Networks, which are small,

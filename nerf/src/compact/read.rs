@@ -117,6 +117,7 @@ impl Source<'_> {
         if model.has_saliency() {
             model.gamma = self.number("gamma")?;
         }
+        model.loss = identity::loss(&self.file);
         model.engine.set_step_count(step);
         let layout = model.engine.layout().clone();
         let values = layout.params.ids().collect::<Vec<_>>().into_par_iter().with_max_len(1).map(|id| {

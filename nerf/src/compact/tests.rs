@@ -40,7 +40,7 @@ fn again(path: &Path) -> Result<Model, NerfError> {
 }
 
 fn export(trainer: &mut Trainer, path: &Path, options: &CompactOptions) -> Result<Report, NerfError> {
-    trainer.averaged(|model, scene| write(model, scene, path, options, &mut |_, _| {}))
+    trainer.averaged(|model, _| write(model, None, path, options, &mut |_, _| {}))
 }
 
 /// Over the training views.
@@ -48,7 +48,7 @@ fn psnr(model: &mut Model, scene: &Scene) -> Result<f64, NerfError> {
     let mut sum = 0.0;
     for view in &scene.splits.train {
         let truth = crate::rendering::flatten(&scene.views[*view].image, 1.0);
-        let seen = model.render(&scene.views[*view].camera)?.on(1.0);
+        let seen = model.render(&scene.views[*view].camera)?.rgb(1.0);
         sum += nerve_core::metrics::psnr_u8(&truth, &seen)?;
     }
     Ok(sum / scene.splits.train.len() as f64)
@@ -96,7 +96,7 @@ fn nothing_that_is_removed_is_ever_read() {
         export(&mut trainer, &path, &options).unwrap();
         let mut read = again(&path).unwrap();
         let camera = trainer.scene().views[0].camera.clone();
-        let before = read.render(&camera).unwrap().on(1.0);
+        let before = read.render(&camera).unwrap().rgb(1.0);
         let mut removed = 0;
         for table in read.engine.layout().handles.tables.clone() {
             let mut values = read.engine.read(table).unwrap();
@@ -107,7 +107,7 @@ fn nothing_that_is_removed_is_ever_read() {
             read.engine.write(table, &values).unwrap();
         }
         assert!(removed > 500, "{method:?} {box_side}: {removed}");
-        assert_eq!(read.render(&camera).unwrap().on(1.0), before, "{method:?} {box_side}");
+        assert_eq!(read.render(&camera).unwrap().rgb(1.0), before, "{method:?} {box_side}");
     }
 }
 

@@ -21,22 +21,27 @@ struct Frame {
     data: Vec<u8>,
 }
 
-/// Writes a field; `seen` hears how many of its blocks have been calibrated, on the scene's training views. The file is
+/// Writes a field; `seen` hears how many of its blocks have been calibrated, by what its training cameras see. The file is
 /// complete or not there at all. A field in training is written through
 /// [`Trainer::averaged`](crate::Trainer::averaged).
 ///
+/// Only a model that is not [whole](Model::is_whole) needs its `scene`, which it is [attached](Model::attach) to first.
+///
 /// # Errors
-/// If the loss is no small number of decibels, or the file cannot be written.
+/// If the loss is no small number of decibels, or the file cannot be written; or without a scene that is needed.
 pub fn write(
     model: &mut Model,
-    scene: &Scene,
+    scene: Option<&Scene>,
     path: &Path,
     options: &CompactOptions,
     seen: &mut dyn FnMut(usize, usize),
 ) -> Result<Report, NerfError> {
     options.validate()?;
+    if let Some(scene) = scene.filter(|_| model.loss.is_none()) {
+        calibrate::measure(model, scene)?;
+    }
     let mut meta = identity::of(model, path)?;
-    let mut frames = frames(model, scene, options, seen)?;
+    let mut frames = frames(model, path, options, seen)?;
     let bits: &[u64] = model.occupancy.bits().words();
     let raw: Vec<u8> = bits.iter().flat_map(|w| w.to_le_bytes()).collect();
     let data = codec::squeeze(&raw).map_err(NerfError::Codec)?;
@@ -69,7 +74,7 @@ pub fn write(
 /// All blocks, coded; of tables what is left of them.
 fn frames(
     model: &mut Model,
-    scene: &Scene,
+    path: &Path,
     options: &CompactOptions,
     seen: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Frame>, NerfError> {
@@ -89,7 +94,13 @@ fn frames(
     if options.values == Values::U8 {
         let coarse: Vec<_> = layout.handles.tables.iter().copied().chain(layout.handles.saliency).collect();
         let found: Vec<_> = coarse.iter().map(|id| (*id, &*values[id.index()])).collect();
-        let found = calibrate::steps(model, scene, &found, options.loss, seen)?;
+        let found =
+            calibrate::steps(model, &found, options.loss, seen)?.ok_or_else(|| NerfError::Compact {
+                path: path.to_owned(),
+                reason: "cannot be calibrated: an earlier nerve trained this field, and kept neither cameras nor the \
+                         loss; its scene is needed, or half-precision values: --values f16"
+                    .into(),
+            })?;
         coarse.into_iter().zip(found).for_each(|(id, step)| steps[id.index()] = Some(step));
     }
     let parts = layout.params.blocks().par_iter().zip(values).zip(steps).with_max_len(1);

@@ -140,7 +140,7 @@ impl MarchConfig {
     }
 }
 
-/// What is learnt about the training cameras; see [`crate::cameras`].
+/// What is learnt about the training cameras; `cameras.rs` says how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {

@@ -23,7 +23,7 @@ use crate::occupancy::Occupancy;
 use nalgebra::{Matrix4, Point3, Vector3};
 use nerve_core::device::Device;
 use nerve_core::engine::{self, EngineError, Options, Pool, TrainEngine};
-use nerve_core::ops::march::{Steps, Volume};
+use nerve_core::ops::march::{Bitfield, Steps, Volume};
 use nerve_core::ops::saliency;
 use nerve_core::run::Clock;
 use nerve_core::simd::Isa;
@@ -47,6 +47,8 @@ pub struct Model {
     pub(crate) progress: f64,
     /// What the pruner's multiplier has come to, for reports.
     pub(crate) gamma: f64,
+    /// The mean photometric loss of the last steps, about; of files of earlier versions nothing is known.
+    pub(crate) loss: Option<f64>,
 }
 
 /// What a field is built for.
@@ -79,26 +81,31 @@ impl Model {
             engine: engine::open(device, &spec, &Options { pool: pool.clone() })?,
             learnt: LearntCameras::default(),
             volume: Volume { side: side as f32, steps, near: config.march.near(capture.frame.near) },
-            occupancy: Occupancy::new(side, steps, None),
+            occupancy: Occupancy::new(side, steps),
             pool,
             config,
             capture,
             clock: Clock::default(),
             progress: 0.0,
             gamma: 0.0,
+            loss: None,
         };
         model.read_cameras()?;
         Ok(model)
     }
 
-    /// Takes out of the occupied cells, which are all, those that no training camera can see.
-    pub(crate) fn limit_to_seen(&mut self) {
+    /// Takes out of the occupied cells, which are all, those that no training camera can see; the others, if some are
+    /// left out.
+    pub(crate) fn limit_to_seen(&mut self) -> Option<Bitfield> {
         let (capture, near, side) = (&self.capture, self.volume.near, self.capture.frame.aabb_scale);
         let trained = capture.views.iter().filter(|view| view.split == Split::Train);
         let cameras: Vec<&Camera> = trained.map(|view| &view.camera).collect();
         let cascades = Occupancy::cascades(side);
         let seen = self.pool.run(|| frustum::seen(&cameras, &capture.to_unit(), cascades, near));
-        self.occupancy = Occupancy::new(side, self.volume.steps, seen);
+        if let Some(seen) = &seen {
+            self.occupancy.limit(seen.clone());
+        }
+        seen
     }
 
     /// The configuration of its run.

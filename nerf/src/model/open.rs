@@ -4,7 +4,7 @@ use super::{Model, Purpose};
 use crate::capture::Capture;
 use crate::config::NerfConfig;
 use crate::error::NerfError;
-use crate::occupancy::Occupancy;
+use crate::occupancy::Refresh;
 use crate::views::TrainingViews;
 use crate::{KIND, compact, identity};
 use nerve_core::checkpoint::Checkpoint;
@@ -109,7 +109,7 @@ impl Model {
             Self::new(config, capture, cameras, (options.device, options.threads), Purpose::Looking)?;
         model.restore_state(file, path)?;
         let step = model.step_count();
-        if !Occupancy::is_refreshed(step) && !model.capture.views.is_empty() {
+        if !Refresh::has_happened(step) && !model.capture.views.is_empty() {
             model.limit_to_seen();
         }
         model.engine.restore_weights(file, step, average)?;
@@ -118,8 +118,14 @@ impl Model {
         Ok(model)
     }
 
+    /// Whether the file that this was opened from keeps all that can be known without its scene; those of earlier
+    /// versions do not.
+    pub fn is_whole(&self) -> bool {
+        !self.capture.views.is_empty() && self.loss.is_some()
+    }
+
     /// Checks that a scene lies where the one that this was trained on did, to measure on its views. Where the file at
-    /// `path`, which this was opened from, is of an earlier version, which did not keep cameras, the scene's are taken.
+    /// `path`, which this was opened from, is of an earlier version, what it did not keep is taken from the scene.
     ///
     /// # Errors
     /// If it lies elsewhere in the unit frame.

@@ -1,10 +1,9 @@
-//! The occupancy grid (Instant-NGP, appendix E.2): which cells are worth a sample.
+//! Keeping the occupancy grid true while a field is trained: `d <- max(decay d, sigma(random point))` for the cells that
+//! are visited; only these decay.
 //!
-//! Each cell holds a running maximum of densities seen in it, `d <- max(decay d, sigma(random point))`, and is
-//! occupied while the optical thickness of one shortest step through it exceeds `min(0.01, mean)`. A full refresh
-//! costs as much as ten training steps, so all cells are visited only at steps 16, 32, 64, 128 and 256; every 16
-//! steps in between and later, 2^16 cells of each cascade are, half of them uniform and half of them occupied ones.
-//! Only visited cells decay.
+//! A full refresh costs as much as ten training steps, so all cells are visited only at steps 16, 32, 64, 128 and 256;
+//! every 16 steps in between and later, 2^16 cells of each cascade are, half of them uniform and half of them occupied
+//! ones.
 //!
 //! Where more than an eighth of the cells are occupied after the last full refresh, as photographs of a room have it,
 //! more of them are visited: as many as it takes for each to be visited every 64 steps. Otherwise the fog of the first
@@ -22,14 +21,15 @@
 //! cells are not occupied whatever their density, and because what is left is a few per cent of space, visits every
 //! [`EVERY_STEERED`] steps find more of it than those of all space every [`EVERY`].
 
+use super::Occupancy;
 use nerve_core::engine::{EngineError, TrainEngine};
-use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
+use nerve_core::ops::march::{Bitfield, CELLS, SIDE, morton};
 use nerve_core::rng::{Rng, Stream, below, uniform};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Decay per visit up to the first of these steps, and from the second on; linear in between.
 const DECAY: [(u64, f32); 2] = [(256, 0.6), (1024, 0.95)];
-const THICKNESS: f32 = 0.01;
 /// Steps between refreshes.
 pub const EVERY: u64 = 16;
 /// Steps between refreshes where closed cells steer.
@@ -45,78 +45,24 @@ const OCCUPIED_WITHIN: u64 = 64;
 /// Cells whose densities are computed together.
 const BATCH: usize = 1 << 17;
 
-/// Densities of all cells and the bits that rays are marched through.
-#[derive(Debug)]
-pub struct Occupancy {
-    /// Cascade after cascade, Morton order.
-    density: Vec<f32>,
-    bits: Bitfield,
+/// What refreshes need.
+#[derive(Debug, Default)]
+pub struct Refresh {
     /// The cells that training cameras can see; `None` for all.
     seen: Option<Bitfield>,
-    /// What [`Self::least`] is where the densities are not known.
-    held: Option<f32>,
-    steps: Steps,
-    /// Side of the render box.
-    side: f32,
     cells: Vec<u32>,
     points: [Vec<f32>; 3],
     sigma: Vec<f32>,
 }
 
-impl Occupancy {
-    /// Everything occupied that is among the `seen` cells, all by default, for a render box of side `box_side` (a power
-    /// of two).
-    pub fn new(box_side: u32, steps: Steps, seen: Option<Bitfield>) -> Self {
-        let cascades = Self::cascades(box_side);
-        Self {
-            density: vec![0.0; cascades * CELLS],
-            bits: seen.clone().unwrap_or_else(|| Bitfield::new(cascades, true)),
-            seen,
-            held: None,
-            steps,
-            side: box_side as f32,
-            cells: Vec::new(),
-            points: Default::default(),
-            sigma: Vec::new(),
-        }
+impl Refresh {
+    /// Of a grid of which training cameras can see these cells, all by default.
+    pub fn new(seen: Option<Bitfield>) -> Self {
+        Self { seen, ..Self::default() }
     }
 
-    /// Cascades that a render box of side `box_side` needs.
-    pub fn cascades(box_side: u32) -> usize {
-        box_side.max(1).ilog2() as usize + 1
-    }
-
-    /// The occupied cells.
-    pub fn bits(&self) -> &Bitfield {
-        &self.bits
-    }
-
-    /// Densities of all cells, for a checkpoint.
-    pub fn density(&self) -> &[f32] {
-        &self.density
-    }
-
-    /// Takes over densities from a checkpoint. `step` tells whether any refresh had happened.
-    pub fn restore(&mut self, density: Vec<f32>, step: u64) {
-        self.density = density;
-        if Self::is_refreshed(step) {
-            self.threshold();
-        }
-    }
-
-    /// Takes over the occupied cells themselves, and the density that made them so, of a field that is not trained
-    /// further.
-    pub fn hold(&mut self, bits: Bitfield, least: f32) {
-        (self.bits, self.held) = (bits, Some(least));
-    }
-
-    /// The share of occupied cells.
-    pub fn share(&self) -> f64 {
-        self.bits.count() as f64 / self.density.len() as f64
-    }
-
-    /// Whether it has been refreshed by this step; before, it says where training cameras look.
-    pub fn is_refreshed(step: u64) -> bool {
+    /// Whether there was any by this step; before, the grid says where training cameras look.
+    pub fn has_happened(step: u64) -> bool {
         step >= FULL[0]
     }
 
@@ -125,17 +71,18 @@ impl Occupancy {
         step > FULL[FULL.len() - 1]
     }
 
-    /// Whether the grid is refreshed after this step.
+    /// Whether there is one after this step.
     pub fn is_due(step: u64, steered: bool) -> bool {
         step > 0 && step.is_multiple_of(if steered { EVERY_STEERED } else { EVERY })
     }
 
-    /// Refreshes the grid after `step`. Of cells that are not among the `open` ones nothing is kept.
+    /// Refreshes a grid after `step`. Of cells that are not among the `open` ones nothing is kept.
     ///
     /// # Errors
     /// If the engine's device fails.
-    pub fn refresh(
+    pub fn run(
         &mut self,
+        grid: &mut Occupancy,
         engine: &mut dyn TrainEngine,
         rng: Rng,
         step: u64,
@@ -150,13 +97,14 @@ impl Occupancy {
             open
         });
         let steered = both.is_some();
-        let refreshed = self.refresh_among(engine, rng, step, both.as_ref().or(seen.as_ref()), steered);
+        let refreshed = self.run_among(grid, engine, rng, step, both.as_ref().or(seen.as_ref()), steered);
         self.seen = seen;
         refreshed
     }
 
-    fn refresh_among(
+    fn run_among(
         &mut self,
+        grid: &mut Occupancy,
         engine: &mut dyn TrainEngine,
         rng: Rng,
         step: u64,
@@ -164,36 +112,37 @@ impl Occupancy {
         steered: bool,
     ) -> Result<(), EngineError> {
         let full = FULL.contains(&step);
-        let partial = PARTIAL * self.bits.cascades();
-        let (rounds, occupied) = ((OCCUPIED_WITHIN / EVERY) as usize, self.bits.count());
-        let crowded = Self::is_known(step) && occupied > self.density.len() / CROWDED;
+        let partial = PARTIAL * grid.bits.cascades();
+        let (rounds, occupied) = ((OCCUPIED_WITHIN / EVERY) as usize, grid.bits.count());
+        let crowded = Self::is_known(step) && occupied > grid.density.len() / CROWDED;
         let more = if crowded && !steered { (occupied / rounds).saturating_sub(partial / 2) } else { 0 };
-        let total = if full { self.density.len() } else { partial + more };
-        let candidates = if full { None } else { Some(Candidates::new(&self.bits, open, partial as u32)) };
+        let total = if full { grid.density.len() } else { partial + more };
+        let candidates = if full { None } else { Some(Candidates::new(&grid.bits, open, partial as u32)) };
         let mut at = 0;
         while at < total {
-            let n = BATCH.min(total - at);
-            self.visit(engine, rng, step, at, n, candidates.as_ref())?;
-            at += n;
+            let end = total.min(at + BATCH);
+            self.visit(grid, engine, rng, step, at..end, candidates.as_ref())?;
+            at = end;
         }
-        for (word, cells) in open.iter().flat_map(|o| o.words()).zip(self.density.chunks_exact_mut(64)) {
+        for (word, cells) in open.iter().flat_map(|o| o.words()).zip(grid.density.chunks_exact_mut(64)) {
             cells.iter_mut().enumerate().filter(|(i, _)| word >> i & 1 == 0).for_each(|(_, d)| *d = 0.0);
         }
-        self.threshold();
+        grid.threshold();
         Ok(())
     }
 
-    /// Visits cells `at .. at + n` of this refresh.
+    /// Makes these visits of a refresh.
     fn visit(
         &mut self,
+        grid: &mut Occupancy,
         engine: &mut dyn TrainEngine,
         rng: Rng,
         step: u64,
-        at: usize,
-        n: usize,
+        visits: Range<usize>,
         candidates: Option<&Candidates<'_>>,
     ) -> Result<(), EngineError> {
-        let (side, bits, all) = (self.side, &self.bits, self.density.len() as u32);
+        let (at, n) = (visits.start, visits.len());
+        let (side, bits, all) = (grid.side, &grid.bits, grid.density.len() as u32);
         self.cells.resize(n, 0);
         self.sigma.resize(n, 0.0);
         self.points.iter_mut().for_each(|p| p.resize(n, 0.0));
@@ -218,31 +167,10 @@ impl Occupancy {
         engine.density([x, y, z], &mut self.sigma)?;
         let decay = decay(step);
         for (cell, sigma) in self.cells.iter().zip(&self.sigma) {
-            let d = &mut self.density[*cell as usize];
+            let d = &mut grid.density[*cell as usize];
             *d = (*d * decay).max(*sigma);
         }
         Ok(())
-    }
-
-    /// The density above which a cell is occupied.
-    pub fn least(&self) -> f32 {
-        if let Some(least) = self.held {
-            return least;
-        }
-        // The mean by fixed chunks, so that it does not depend on the number of threads.
-        let sums: Vec<f64> =
-            self.density.par_chunks(1 << 15).map(|c| c.iter().map(|d| f64::from(*d)).sum()).collect();
-        let mean = (sums.iter().sum::<f64>() / self.density.len() as f64) as f32;
-        (THICKNESS / self.steps.min).min(mean)
-    }
-
-    /// Sets the bits from the densities.
-    fn threshold(&mut self) {
-        let (least, density) = (self.least(), &self.density);
-        self.bits.refill(|word| {
-            let cells = density[64 * word..64 * (word + 1)].iter();
-            cells.enumerate().fold(0, |bits, (i, d)| bits | u64::from(*d > least) << i)
-        });
     }
 }
 

@@ -1,0 +1,96 @@
+//! The occupancy grid (Instant-NGP, appendix E.2): which cells are worth a sample.
+//!
+//! Each cell holds a running maximum of densities seen in it, and is occupied while the optical thickness of one shortest
+//! step through it exceeds `min(0.01, mean)`. What is rendered needs the occupied cells alone; in training a [`Refresh`]
+//! keeps them true.
+
+mod refresh;
+
+pub use refresh::{EVERY, EVERY_STEERED, Refresh};
+
+use nerve_core::ops::march::{Bitfield, CELLS, Steps};
+use rayon::prelude::*;
+
+const THICKNESS: f32 = 0.01;
+
+/// Densities of all cells and the bits that rays are marched through.
+#[derive(Debug)]
+pub struct Occupancy {
+    /// Cascade after cascade, Morton order.
+    density: Vec<f32>,
+    bits: Bitfield,
+    /// What [`Self::least`] is where the densities are not known.
+    held: Option<f32>,
+    steps: Steps,
+    /// Side of the render box.
+    side: f32,
+}
+
+impl Occupancy {
+    /// Everything occupied, for a render box of side `box_side` (a power of two).
+    pub fn new(box_side: u32, steps: Steps) -> Self {
+        let cascades = Self::cascades(box_side);
+        let (density, bits) = (vec![0.0; cascades * CELLS], Bitfield::new(cascades, true));
+        Self { density, bits, held: None, steps, side: box_side as f32 }
+    }
+
+    /// Cascades that a render box of side `box_side` needs.
+    pub fn cascades(box_side: u32) -> usize {
+        box_side.max(1).ilog2() as usize + 1
+    }
+
+    /// The occupied cells.
+    pub fn bits(&self) -> &Bitfield {
+        &self.bits
+    }
+
+    /// Densities of all cells, for a checkpoint.
+    pub fn density(&self) -> &[f32] {
+        &self.density
+    }
+
+    /// Leaves only these cells occupied, before anything is known of densities.
+    pub fn limit(&mut self, bits: Bitfield) {
+        self.bits = bits;
+    }
+
+    /// Takes over densities from a checkpoint. `step` tells whether any refresh had happened.
+    pub fn restore(&mut self, density: Vec<f32>, step: u64) {
+        self.density = density;
+        if Refresh::has_happened(step) {
+            self.threshold();
+        }
+    }
+
+    /// Takes over the occupied cells themselves, and the density that made them so, of a field that is not trained
+    /// further.
+    pub fn hold(&mut self, bits: Bitfield, least: f32) {
+        (self.bits, self.held) = (bits, Some(least));
+    }
+
+    /// The share of occupied cells.
+    pub fn share(&self) -> f64 {
+        self.bits.count() as f64 / self.density.len() as f64
+    }
+
+    /// The density above which a cell is occupied.
+    pub fn least(&self) -> f32 {
+        if let Some(least) = self.held {
+            return least;
+        }
+        // The mean by fixed chunks, so that it does not depend on the number of threads.
+        let sums: Vec<f64> =
+            self.density.par_chunks(1 << 15).map(|c| c.iter().map(|d| f64::from(*d)).sum()).collect();
+        let mean = (sums.iter().sum::<f64>() / self.density.len() as f64) as f32;
+        (THICKNESS / self.steps.min).min(mean)
+    }
+
+    /// Sets the bits from the densities.
+    fn threshold(&mut self) {
+        let (least, density) = (self.least(), &self.density);
+        self.bits.refill(|word| {
+            let cells = density[64 * word..64 * (word + 1)].iter();
+            cells.enumerate().fold(0, |bits, (i, d)| bits | u64::from(*d > least) << i)
+        });
+    }
+}
