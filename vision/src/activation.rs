@@ -11,7 +11,7 @@ pub enum Activation {
     #[default]
     #[serde(rename = "gelu")]
     Gelu,
-    /// The same by a hyperbolic tangent.
+    /// Its approximation by a hyperbolic tangent.
     #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh", alias = "gelu_fast")]
     GeluTanh,
     /// `x sigmoid(1.702 x)`.
@@ -23,7 +23,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Of every value of x.
+    /// Applies it to every value of x.
     ///
     /// # Errors
     /// If x is not f32 on the CPU.
@@ -36,7 +36,7 @@ impl Activation {
         }
     }
 
-    /// Which GELU it is, if it is one.
+    /// The form of GELU, if it is one.
     #[must_use]
     pub fn gelu(self) -> Option<Form> {
         match self {

@@ -66,10 +66,10 @@ pub struct Segformer {
 }
 
 impl Segformer {
-    /// Takes or makes its variables at `segformer.` and `decode_head.` of the scope.
+    /// Finds or makes its variables at `segformer.` and `decode_head.` of the scope.
     ///
     /// # Errors
-    /// If the configuration is contradictory, or variables are there with other shapes.
+    /// If the configuration is contradictory, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &SegformerConfig) -> Result<Self> {
         let encoder = Mit::new(&scope.at("segformer"), &config.encoder)?;
         Ok(Self { encoder, head: AllMlp::new(&scope.at("decode_head"), &config.head())? })

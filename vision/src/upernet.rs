@@ -39,7 +39,7 @@ pub struct UperNetConfig {
     pub auxiliary_loss_weight: f32,
     /// Channels of its map, if stated.
     pub auxiliary_in_channels: Option<usize>,
-    /// Its own channels.
+    /// Channels inside the head.
     pub auxiliary_channels: usize,
     /// Its convolutions.
     pub auxiliary_num_convs: usize,
@@ -87,11 +87,11 @@ pub struct UperNet {
 }
 
 impl UperNet {
-    /// Takes or makes its variables at `backbone.`, `decode_head.` and `auxiliary_head.` of the scope. The auxiliary head
+    /// Finds or makes its variables at `backbone.`, `decode_head.` and `auxiliary_head.` of the scope. The auxiliary head
     /// is only needed to learn: without `auxiliary` it is not built.
     ///
     /// # Errors
-    /// If the configuration is contradictory, or variables are there with other shapes.
+    /// If the configuration is contradictory, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &UperNetConfig, auxiliary: bool) -> Result<Self> {
         if config.backbone_config.model_type != "swin" {
             bail!("UPerNet: a backbone of `model_type` '{}', not swin", config.backbone_config.model_type);

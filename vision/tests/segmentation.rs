@@ -352,6 +352,48 @@ fn an_auxiliary_head_is_trained_and_only_if_asked_for() {
     assert!(predict(&segmenter, image.view(), &Inference::default()).is_ok());
 }
 
+/// A frozen backbone stays as it was, with its statistics; it is saved and loaded, and nothing is kept for its training.
+#[test]
+fn a_frozen_backbone_stays_and_the_head_is_trained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = set(&folder.path().join("labels"));
+    let counts = counts(&set);
+    let mut config = chosen("tinyvit-5m", HeadKind::AllMlp, 4);
+    (config.model.freeze_backbone, config.train.ema) = (true, 0.9);
+    let mut trainer = Trainer::new(config.clone(), set.clone(), &counts, CPU).expect("a trainer");
+    let variables = trainer.segmenter().variables().clone();
+    let values = || -> BTreeMap<String, Vec<f32>> {
+        variables.all().into_iter().map(|(key, v)| (key, to_vec(&v.var))).collect()
+    };
+    let before = values();
+    (0..2).for_each(|_| assert!(trainer.step().expect("a step").loss.is_finite()));
+    let (mut kept, mut moved) = (0, 0);
+    for (key, after) in values() {
+        let same = before[&key] == after;
+        assert_eq!(same, key.starts_with("backbone."), "{key}");
+        if same { kept += 1 } else { moved += 1 }
+    }
+    assert!(kept > 100 && moved > 10, "{kept} kept, {moved} moved");
+    let (all, trainable) = (variables.parameters(), variables.trainable_parameters());
+    let groups = trainer.groups();
+    let frozen: Vec<usize> = groups.iter().filter(|g| g.frozen).map(|g| g.parameters).collect();
+    assert_eq!(frozen, [5_071_124], "TinyViT's size");
+    assert_eq!((trainable, all), (all - frozen[0], groups.iter().map(|g| g.parameters).sum()));
+
+    let saved = folder.path().join("checkpoint.safetensors");
+    trainer.save(&saved, &counts).expect("saved");
+    let checkpoint = checkpoint::Checkpoint::load(&saved).expect("a checkpoint");
+    for (key, variable) in variables.all() {
+        assert!(checkpoint.contains(&key), "{key}");
+        for kept in ["adam.m", "adam.v", "ema"].map(|prefix| format!("{prefix}/{key}")) {
+            assert_eq!(checkpoint.contains(&kept), variable.is_trainable(), "{kept}");
+        }
+    }
+    let mut resumed = Trainer::restored(config, set, &saved, CPU).expect("restored");
+    assert_eq!(trainer.step().expect("a step").loss, resumed.step().expect("a step").loss);
+    assert!(state(&trainer, &counts, folder.path()) == state(&resumed, &counts, folder.path()));
+}
+
 /// A run can be made on one thread and trained on another.
 #[test]
 fn runs_can_move_to_another_thread() {

@@ -1,4 +1,4 @@
-//! How an op of the graph is shown to be right: against its f64 reference, through both ways gradients can go.
+//! How an op of the graph is verified: against its f64 reference, through both ways gradients can go.
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::{Gradients, differentiate, read};

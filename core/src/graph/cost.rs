@@ -1,4 +1,4 @@
-//! What a forward pass costs, counted as it runs.
+//! The cost of a forward pass, counted as it runs.
 use std::cell::Cell;
 
 /// Work and memory of a forward pass.
@@ -6,7 +6,7 @@ use std::cell::Cell;
 pub struct Cost {
     /// Multiply-accumulates of products, convolutions and attention, as such figures are usually given.
     pub macs: u64,
-    /// Values that layers put out.
+    /// Values in the outputs of layers.
     pub activations: u64,
 }
 

@@ -43,7 +43,7 @@ impl Matcher {
 /// What the optimizer does with some of the variables. Of a list of groups the first that matches takes a variable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ParamGroup {
-    /// For messages.
+    /// Named in messages.
     pub name: String,
     /// Which variables it takes.
     pub matcher: Matcher,

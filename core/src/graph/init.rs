@@ -1,14 +1,14 @@
-//! How variables begin.
+//! Initial values of variables.
 use rayon::prelude::*;
 
 use crate::rng::{Rng, Stream};
 
-/// The distribution a new variable is drawn from.
+/// The distribution of a new variable's values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// One value everywhere.
     Constant(f32),
-    /// Normal with this standard deviation, redrawn beyond two of them (as vision transformers begin).
+    /// Normal with this standard deviation, truncated at two of them (as vision transformers begin).
     Normal(f32),
     /// Uniform within `1 / sqrt(fan in)`: PyTorch's default of linear and convolution layers.
     FanIn,

@@ -25,8 +25,8 @@
 //! ```
 //!
 //! Vision models are graphs of [`Tensor`]s. What candle computes with a correct gradient is used as it is; everything
-//! else, and everything that must be fast on a CPU, is an op of [`crate::ops`] with an [`Op`] on top (`graph.rs` in
-//! its folder). [`differentiate`] is the backward pass; candle's own works too, slower. Maps of features are `(batch,
+//! else, and everything that must be fast on a CPU, is an op of [`crate::ops`] with an `Op` of the graph on top (`graph.rs`
+//! in its folder). [`differentiate`] is the backward pass; candle's own works too, slower. Maps of features are `(batch,
 //! height, width, channels)` throughout, so that a token is a row and a 1x1 convolution a product; sequences are `(batch,
 //! tokens, channels)`.
 mod buffer;
@@ -44,15 +44,18 @@ mod tape;
 mod variables;
 mod views;
 
-pub use buffer::{Reader, add_or_copy, read, to_vec, update_in_place, values};
+pub use buffer::{Reader, read, to_vec, update_in_place};
+pub(crate) use buffer::{add_or_copy, values};
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
-pub use cost::{Cost, add_cost, count_macs};
+pub(crate) use cost::add_cost;
+pub use cost::{Cost, count_macs};
 pub use device::graph_device;
-pub use gradients::{Gradients, weight_gradient};
+pub use gradients::Gradients;
+pub(crate) use gradients::weight_gradient;
 pub use groups::{GroupSummary, Matcher, ParamGroup};
 pub use init::Init;
 pub use mode::{Mode, Randomness};
-pub use op::{Input, InputGradients, Keeps, Op, apply, gradient_of};
+pub(crate) use op::{Input, InputGradients, Keeps, Op, apply, gradient_of};
 pub use optimizer::Optimizer;
 pub use tape::differentiate;
 pub use variables::{Scope, Variable, VariableKind, Variables};

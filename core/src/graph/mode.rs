@@ -1,6 +1,6 @@
-//! Whether a model learns or answers.
+//! Training or evaluation.
 
-/// What randomness in a training step depends on, beside the place that draws it.
+/// The key of a training step's randomness, together with the layer that draws it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Randomness {
     /// The run's seed.
@@ -14,7 +14,7 @@ pub struct Randomness {
 pub enum Mode {
     /// Nothing is dropped, normalisation uses running statistics.
     Eval,
-    /// Layers drop, normalisation uses the batch's statistics and updates the running ones.
+    /// Layers drop values, normalisation uses the batch's statistics and updates the running ones.
     Train(Randomness),
 }
 

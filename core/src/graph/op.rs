@@ -40,7 +40,7 @@ pub enum Keeps {
 
 /// An op on contiguous f32 tensors in main memory.
 pub trait Op: Send + Sync + 'static {
-    /// For messages.
+    /// Named in messages.
     fn name(&self) -> &'static str;
 
     /// What [`Self::backward`] looks at.

@@ -21,7 +21,7 @@ impl BatchNorm2d {
     /// `momentum` is the weight of a batch in the running statistics (PyTorch's default: 0.1, with `eps` 1e-5).
     ///
     /// # Errors
-    /// If the variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, channels: usize, eps: f64, momentum: f64) -> Result<Self> {
         Ok(Self {
             weight: scope.weight("weight", &[channels], Init::Constant(1.0))?,

@@ -35,7 +35,7 @@ impl Conv2d {
     /// Begins as PyTorch does, uniform within `1 / sqrt(fan in)`, but with a bias of zero.
     ///
     /// # Errors
-    /// If the variables are there with other shapes, or a depthwise one has not as many outputs as inputs.
+    /// If variables exist with other shapes, or a depthwise one has not as many outputs as inputs.
     pub fn new(scope: &Scope, config: ConvConfig) -> Result<Self> {
         let ConvConfig { inputs, outputs, kernel: [rows, columns], .. } = config;
         if config.depthwise && inputs != outputs {

@@ -14,7 +14,7 @@ impl LayerNorm {
     /// Begins as the plain normalisation.
     ///
     /// # Errors
-    /// If the variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, channels: usize, eps: f64) -> Result<Self> {
         let weight = scope.weight("weight", &[channels], Init::Constant(1.0))?;
         let bias = scope.weight("bias", &[channels], Init::Constant(0.0))?;
@@ -36,7 +36,7 @@ impl LayerNorm {
     /// x is `(..., channels)`.
     ///
     /// # Errors
-    /// If its last extent is another.
+    /// If its last dimension has another size.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         layer_norm(x, &self.weight, &self.bias, self.eps)
     }

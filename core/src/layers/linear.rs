@@ -14,7 +14,7 @@ impl Linear {
     /// With a bias; begins as vision transformers do: normal with deviation 0.02, bias zero.
     ///
     /// # Errors
-    /// If the variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, inputs: usize, outputs: usize) -> Result<Self> {
         let bias = scope.weight("bias", &[outputs], Init::Constant(0.0))?;
         Ok(Self { bias: Some(bias), ..Self::without_bias(scope, inputs, outputs)? })

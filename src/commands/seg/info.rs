@@ -13,7 +13,7 @@ pub struct InfoArgs {
     /// A name of `nerve models`, or the folder (or hub name) of a published model
     model: String,
     /// Height and width of the image [default: what its weights were trained on]
-    #[arg(long, value_name = "HxW", value_parser = nerve_vision::segmentation::size)]
+    #[arg(long, value_name = "HxW", value_parser = nerve_vision::segmentation::parse_size)]
     size: Option<[usize; 2]>,
 }
 

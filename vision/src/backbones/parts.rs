@@ -1,4 +1,4 @@
-//! What transformer backbones are made of.
+//! Parts that several backbones use: the MLP, patches, drop path rates.
 use nerve_core::graph::{Init, Result, Scope, Tensor, bail};
 use nerve_core::layers::Linear;
 use nerve_core::ops::linear::linear;
@@ -18,7 +18,7 @@ impl Mlp {
     /// From and to `channels`, `hidden` between.
     ///
     /// # Errors
-    /// If the variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, channels: usize, hidden: usize, activation: Activation) -> Result<Self> {
         let fc1 = Linear::new(&scope.at("fc1"), channels, hidden)?;
         let fc2 = Linear::new(&scope.at("fc2"), hidden, channels)?;
@@ -28,7 +28,7 @@ impl Mlp {
     /// x is `(..., channels)`, as is the result. `branch` is where it stands, for what listens to the pass.
     ///
     /// # Errors
-    /// If its last extent is another.
+    /// If its last dimension has another size.
     pub fn forward(&self, x: &Tensor, branch: &Branch, pass: Pass<'_>) -> Result<Tensor> {
         let hidden = self.fc1.forward(x)?;
         second_layer(&self.fc2, self.activation, x, &hidden, branch, pass)
@@ -78,7 +78,7 @@ impl Patches {
     /// Patches of `side` x `side` pixels with `inputs` channels.
     ///
     /// # Errors
-    /// If the variables are there with other shapes, or a patch has no pixels.
+    /// If variables exist with other shapes, or a patch has no pixels.
     pub fn new(
         scope: &Scope,
         inputs: usize,

@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Head;
 
-/// What the head is made of.
+/// The head's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AllMlpConfig {
     /// Channels of the maps it is given.
     pub inputs: Vec<usize>,
-    /// Its own channels.
+    /// Channels inside the head.
     pub channels: usize,
-    /// Classes it tells apart.
+    /// The number of classes.
     pub classes: usize,
     /// Dropout before the classifier, in training.
     pub dropout: f32,
@@ -40,10 +40,10 @@ pub struct AllMlp {
 }
 
 impl AllMlp {
-    /// Takes or makes its variables in the scope.
+    /// Finds or makes its variables in the scope.
     ///
     /// # Errors
-    /// If there is no input, or variables are there with other shapes.
+    /// If there is no input, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &AllMlpConfig) -> Result<Self> {
         let AllMlpConfig { inputs, channels, classes, dropout } = config;
         let (channels, classes) = (*channels, *classes);
@@ -76,7 +76,7 @@ impl AllMlp {
         })
     }
 
-    /// What the fusion puts out.
+    /// The output of the fusion.
     fn fused(&self, maps: &[Tensor]) -> Result<Tensor> {
         let (n, channels) = (maps.len(), self.channels);
         if n != self.projections.len() {

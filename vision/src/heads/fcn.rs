@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::{ConvNorm, conv};
 
-/// What the head is made of.
+/// The head's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FcnHeadConfig {
     /// Channels of the map it is given.
     pub inputs: usize,
-    /// Its own channels.
+    /// Channels inside the head.
     pub channels: usize,
     /// Number of 3x3 convolutions, at least one.
     pub convs: usize,
-    /// Whether the map and what became of it are fused by one more.
+    /// Whether one more convolution fuses the map and the last one's output.
     pub concat_input: bool,
-    /// Classes it tells apart.
+    /// The number of classes.
     pub classes: usize,
 }
 
@@ -31,10 +31,10 @@ pub struct FcnHead {
 }
 
 impl FcnHead {
-    /// Takes or makes its variables in the scope.
+    /// Finds or makes its variables in the scope.
     ///
     /// # Errors
-    /// If variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, config: &FcnHeadConfig) -> Result<Self> {
         let FcnHeadConfig { inputs, channels, convs, concat_input, classes } = *config;
         let step = |i: usize| {

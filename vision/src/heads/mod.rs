@@ -1,9 +1,9 @@
 //! Heads: from a backbone's maps to scores of classes, `(batch, height, width, classes)` at the finest map's size.
 pub mod all_mlp;
-pub mod fcn;
+pub(crate) mod fcn;
 mod parts;
 pub mod semantic_fpn;
-pub mod uper_net;
+pub(crate) mod uper_net;
 
 use std::fmt::Debug;
 
@@ -29,7 +29,7 @@ pub struct Scores {
 }
 
 /// The map that an auxiliary head is given, as published: the third.
-pub const AUXILIARY_MAP: usize = 2;
+pub(crate) const AUXILIARY_MAP: usize = 2;
 
 #[cfg(test)]
 mod tests;

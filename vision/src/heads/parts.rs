@@ -1,4 +1,4 @@
-//! What convolutional heads are made of.
+//! Convolutions that several heads use.
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use nerve_core::layers::{BatchNorm2d, Conv2d, ConvConfig};
 use nerve_core::ops::relu::relu;
@@ -6,7 +6,7 @@ use nerve_core::ops::relu::relu;
 /// A convolution of stride one that keeps the size of a map, with a square kernel of an odd side.
 ///
 /// # Errors
-/// If the variables are there with other shapes.
+/// If variables exist with other shapes.
 pub fn conv(scope: &Scope, inputs: usize, outputs: usize, kernel: usize, bias: bool) -> Result<Conv2d> {
     let config = ConvConfig {
         inputs,
@@ -31,7 +31,7 @@ impl ConvNorm {
     /// From `inputs` to `outputs` channels.
     ///
     /// # Errors
-    /// If the variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, inputs: usize, outputs: usize, kernel: usize) -> Result<Self> {
         Ok(Self {
             conv: conv(&scope.at("conv"), inputs, outputs, kernel, false)?,

@@ -18,7 +18,7 @@ use super::Head;
 use super::parts::{ConvNorm, conv, size};
 use crate::backbones::Level;
 
-/// What the head is made of.
+/// The head's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SemanticFpnConfig {
     /// Channels and strides of the maps it is given, finest first; each stride is a power of two times the first.
@@ -27,7 +27,7 @@ pub struct SemanticFpnConfig {
     pub pyramid: usize,
     /// Channels of the levels that are added.
     pub channels: usize,
-    /// Classes it tells apart.
+    /// The number of classes.
     pub classes: usize,
     /// Dropout before the classifier, in training.
     pub dropout: f32,
@@ -53,10 +53,10 @@ pub struct SemanticFpn {
 }
 
 impl SemanticFpn {
-    /// Takes or makes its variables in the scope.
+    /// Finds or makes its variables in the scope.
     ///
     /// # Errors
-    /// If strides are not as they must be, or variables are there with other shapes.
+    /// If strides are not as they must be, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &SemanticFpnConfig) -> Result<Self> {
         let SemanticFpnConfig { inputs, pyramid, channels, classes, dropout } = config;
         let (pyramid, channels) = (*pyramid, *channels);
@@ -71,7 +71,11 @@ impl SemanticFpn {
         for (i, level) in inputs.iter().enumerate() {
             let ratio = level.stride / first.stride.max(1);
             if !ratio.is_power_of_two() || ratio * first.stride != level.stride {
-                bail!("Semantic FPN: strides {} and {} cannot be", first.stride, level.stride);
+                bail!(
+                    "Semantic FPN: strides {} and {}; each must be the first times a power of two",
+                    first.stride,
+                    level.stride
+                );
             }
             let doublings = ratio.trailing_zeros() as usize;
             head.laterals.push(conv(&scope.at("lateral_convs").at(i), level.channels, pyramid, 1, true)?);

@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use super::Head;
 use super::parts::{ConvNorm, conv, size};
 
-/// What the head is made of.
+/// The head's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UperNetHeadConfig {
     /// Channels of the maps it is given, finest first.
     pub inputs: Vec<usize>,
-    /// Its own channels.
+    /// Channels inside the head.
     pub channels: usize,
     /// Sides of the grids that the coarsest map is pooled to.
     pub pool_scales: Vec<usize>,
-    /// Classes it tells apart.
+    /// The number of classes.
     pub classes: usize,
 }
 
@@ -37,16 +37,18 @@ pub struct UperNetHead {
 }
 
 impl UperNetHead {
-    /// Takes or makes its variables in the scope.
+    /// Finds or makes its variables in the scope.
     ///
     /// # Errors
-    /// If there is no input, or variables are there with other shapes.
+    /// If there is no input, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &UperNetHeadConfig) -> Result<Self> {
         let UperNetHeadConfig { inputs, channels, pool_scales, classes } = config;
         let channels = *channels;
         let Some((coarsest, finer)) = inputs.split_last() else { bail!("UPerNet: no maps") };
         if channels == 0 || *classes == 0 || pool_scales.contains(&0) {
-            bail!("UPerNet: {channels} channels, pools of {pool_scales:?} and {classes} classes cannot be");
+            bail!(
+                "UPerNet: {channels} channels, pools of {pool_scales:?} and {classes} classes are not possible"
+            );
         }
         let psp = scope.at("psp_modules");
         let pools = pool_scales.iter().enumerate();

@@ -1,4 +1,4 @@
-//! What can go wrong with published weights.
+//! Errors of published weights.
 use std::path::PathBuf;
 
 use nerve_core::weights::WeightsError;
@@ -33,7 +33,7 @@ pub enum LoadError {
         /// What is wrong.
         problem: String,
     },
-    /// A name that is neither a path nor a model on the hub, or a model that could not be had.
+    /// A name that is neither a path nor a model on the hub, or a model that could not be fetched.
     #[error("{name}: {problem}")]
     Hub {
         /// The name.

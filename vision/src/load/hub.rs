@@ -1,6 +1,6 @@
 //! Models on the Hugging Face hub, by name.
 //!
-//! The cache that its own programs use is looked into first: `hub/models--OWNER--NAME/snapshots/COMMIT/`, with the
+//! The cache of Hugging Face's own programs is searched first: `hub/models--OWNER--NAME/snapshots/COMMIT/`, with the
 //! commit of the branch in `refs/main`. Fetching what is not there needs the feature `hub`.
 use std::{
     env, fs,
@@ -10,7 +10,7 @@ use std::{
 use super::LoadError;
 use super::source::weight_files;
 
-/// Whether the hub may be asked for what the cache does not hold.
+/// Whether models that are not cached may be fetched from the hub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
     /// Unless the environment says `HF_HUB_OFFLINE=1`.
@@ -23,8 +23,8 @@ pub enum Access {
 /// The folder that holds the model `owner/name`.
 ///
 /// # Errors
-/// If the name is no such name, or the model is not in the cache and cannot be fetched; says how it can be had.
-pub fn hub_folder(name: &str, access: Access) -> Result<PathBuf, LoadError> {
+/// If the name is not of that form, or the model is neither cached nor can be fetched; the message has the remedy.
+pub(super) fn hub_folder(name: &str, access: Access) -> Result<PathBuf, LoadError> {
     let offline = |v: String| matches!(v.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on");
     let offline = access == Access::Offline || env::var("HF_HUB_OFFLINE").is_ok_and(offline);
     find(name, cache().as_deref(), offline)
@@ -33,7 +33,7 @@ pub fn hub_folder(name: &str, access: Access) -> Result<PathBuf, LoadError> {
 fn find(name: &str, cache: Option<&Path>, offline: bool) -> Result<PathBuf, LoadError> {
     let failed = |problem: String| LoadError::Hub { name: name.to_owned(), problem };
     if !is_name(name) {
-        return Err(failed("no such file or folder, and not the name of a model (owner/name)".into()));
+        return Err(failed("no such file or folder, and not a model's name (owner/name)".into()));
     }
     if let Some(cache) = cache
         && let Some(folder) = cached(cache, name)?
@@ -43,7 +43,7 @@ fn find(name: &str, cache: Option<&Path>, offline: bool) -> Result<PathBuf, Load
     let place = cache.map_or_else(|| "no folder for a cache".into(), |cache| cache.display().to_string());
     if offline {
         return Err(failed(format!(
-            "not in the cache ({place}), and the hub must not be asked (offline); give a folder"
+            "not in the cache ({place}), and fetching is off (offline); give a folder"
         )));
     }
     fetch(name, cache).map_err(|problem| failed(format!("not in the cache ({place}): {problem}")))

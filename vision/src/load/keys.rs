@@ -14,9 +14,9 @@ pub enum Destination {
         /// How many there are.
         parts: usize,
     },
-    /// Known, and not needed: tables that are computed, counters, heads of another task.
+    /// Known, but not needed: computed tables, counters, heads of other tasks.
     Ignored,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Weights that others have published, into a model's variables.
+//! Published weights, loaded into a model's variables.
 //!
 //! A [`WeightSource`] is a file, or a folder as Hugging Face lays them out, or a model's name on the hub. [`load`] asks a
 //! model's [`Keys`] where each array of the source belongs, and writes values in place; the [`LoadReport`] lists what did not
@@ -16,14 +16,15 @@ use std::collections::BTreeMap;
 use nerve_core::graph::{Tensor, Variables};
 
 pub use error::LoadError;
-pub use hub::{Access, hub_folder};
+pub use hub::Access;
+use hub::hub_folder;
 pub use keys::{Destination, Keys, renamed};
 pub use report::{LoadReport, Mismatch};
 pub use source::WeightSource;
 
 /// Loads what `source` holds into the variables whose keys begin with `prefix` (which `keys` does not know of).
 ///
-/// Variables that nothing is found for, or whose parts are not all there, keep their values and are reported as missing.
+/// Variables that are not found, or only in part, keep their values and are reported as missing.
 ///
 /// # Errors
 /// If the source cannot be read. What does not fit is in the report.

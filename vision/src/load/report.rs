@@ -21,17 +21,17 @@ pub struct LoadReport {
     pub source: String,
     /// How many variables have new values.
     pub loaded: usize,
-    /// Variables that nothing, or not all parts, was found for.
+    /// Variables that were not found, or only in part.
     pub missing: Vec<String>,
-    /// Arrays that the model has no place for.
+    /// Arrays that the model does not have.
     pub unexpected: Vec<String>,
     /// Arrays of another shape.
     pub mismatched: Vec<Mismatch>,
     /// Arrays that were resized to fit.
     pub resized: Vec<String>,
-    /// Arrays that are known and not needed.
+    /// Arrays that are known, but not needed.
     pub ignored: Vec<String>,
-    /// Variables that files of this kind do not have, and that begin anew.
+    /// Variables that such files do not have, which keep their initial values.
     pub fresh: Vec<String>,
 }
 

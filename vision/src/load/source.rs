@@ -1,4 +1,4 @@
-//! Where weights come from.
+//! Sources of weights: files, folders and models on the hub.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Access, LoadError, hub_folder};
 
-/// Names of a single file of weights, the better first.
+/// Names of a single file of weights, the preferred one first.
 pub(super) const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// Names of an index of several.
 pub(super) const INDEX: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
@@ -29,7 +29,7 @@ impl WeightSource {
     /// A file or folder, or a model on the hub by the name `owner/name`.
     ///
     /// # Errors
-    /// If there is nothing at the path, nothing in the hub's cache and it cannot be asked, or a file is broken.
+    /// If nothing is found there, or a file is broken.
     pub fn find(name: &str, access: Access) -> Result<Self, LoadError> {
         let path = Path::new(name);
         if path.exists() {
@@ -129,7 +129,7 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>, LoadError> {
     for name in &names {
         // They lie beside the index.
         if Path::new(name).components().count() != 1 || name.contains(['/', '\\']) || name.starts_with('.') {
-            let problem = format!("'{name}' is no plain name of a file");
+            let problem = format!("'{name}' is not a plain file name");
             return Err(LoadError::Json { path: index.to_owned(), problem });
         }
     }

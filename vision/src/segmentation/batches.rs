@@ -18,11 +18,11 @@ const KEEP: usize = 2 << 30;
 
 /// Images and their labels, ready for a step.
 #[derive(Debug)]
-pub struct Batch {
+pub(super) struct Batch {
     /// `(batch, height, width, 3)`, normalised.
-    pub images: Tensor,
+    pub(super) images: Tensor,
     /// A class per pixel, row-major as the images.
-    pub labels: Arc<[u8]>,
+    pub(super) labels: Arc<[u8]>,
 }
 
 /// What batches are made of.

@@ -10,7 +10,7 @@ use crate::backbones::BackboneConfig;
 use crate::backbones::tiny_vit::TinyVitConfig;
 use crate::zoo::ENTRIES;
 
-/// What a run is given if nothing is said.
+/// The default backbone.
 const DEFAULT: &str = "tinyvit-5m";
 /// Another name of it.
 const ALIAS: &str = "tiny-vit";
@@ -29,13 +29,13 @@ impl BackboneName {
         self.name
     }
 
-    /// What it is made of.
+    /// Its configuration.
     #[must_use]
     pub fn config(self) -> Box<dyn BackboneConfig> {
         (self.config)()
     }
 
-    /// All that there are.
+    /// All backbones.
     pub fn all() -> impl Iterator<Item = Self> {
         ENTRIES.iter().filter_map(|entry| Some(Self { name: entry.name, config: entry.backbone()? }))
     }
@@ -109,20 +109,19 @@ impl<'de> Deserialize<'de> for BackboneName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadKind {
-    /// SegFormer's: projections, resized and fused; the quickest.
+    /// SegFormer's: projections, resized and fused; the fastest
     #[default]
     AllMlp,
-    /// A feature pyramid whose levels are added (Kirillov et al. 2019).
+    /// A feature pyramid whose levels are summed (Kirillov et al. 2019)
     SemanticFpn,
-    /// Pooled context and a feature pyramid (Xiao et al. 2018); the slowest.
+    /// Pooled context and a feature pyramid (Xiao et al. 2018); the slowest
     #[value(name = "upernet")]
     #[serde(rename = "upernet")]
     UperNet,
 }
 
 impl HeadKind {
-    /// Its channels where nothing is said: 128 but for UPerNet, which has 256, half of the published width at a quarter
-    /// of the work.
+    /// Its default channels: 128, and 256 for UPerNet, which is half the published width for a quarter of the work.
     #[must_use]
     pub fn width(self) -> usize {
         match self {

@@ -1,4 +1,4 @@
-//! Everything that a segmentation run is made of: command line and saved file at once.
+//! The configuration of a segmentation run: flags of the command line and keys of its `config.toml`.
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -12,16 +12,16 @@ use super::{BackboneName, HeadKind};
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, Args)]
 #[serde(default)]
 pub struct SegConfig {
-    /// What to learn from.
+    /// What to train on.
     #[command(flatten, next_help_heading = "Data")]
     pub data: DataConfig,
-    /// What learns.
+    /// The network.
     #[command(flatten, next_help_heading = "Model")]
     pub model: ModelConfig,
-    /// How pictures are varied.
+    /// How images are augmented.
     #[command(flatten, next_help_heading = "Augmentation")]
     pub augment: AugmentConfig,
-    /// How it learns.
+    /// How it is trained.
     #[command(flatten, next_help_heading = "Training")]
     pub train: TrainConfig,
     /// Learning rate over the run.
@@ -29,20 +29,20 @@ pub struct SegConfig {
     pub schedule: SegSchedule,
 }
 
-/// Which pictures.
+/// Which images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// A folder of labelled pictures: CamVid, ADE20K, PASCAL VOC, Cityscapes, or images/ and masks/ with classes.txt
+    /// A folder of labelled images: CamVid, ADE20K, PASCAL VOC, Cityscapes, or images/ and masks/ with classes.txt
     #[arg(help_heading = None::<&str>)]
     pub labels: PathBuf,
-    /// The split to learn from
+    /// The split to train on
     #[arg(long, value_name = "NAME", default_value = "train")]
     pub train_split: String,
-    /// The split to measure on [default: val, or test]
+    /// The split to evaluate on [default: val, or test]
     #[arg(long, value_name = "NAME")]
     pub val_split: Option<String>,
-    /// Use at most so many pictures of each split
+    /// Use at most this many images of each split
     #[arg(long, value_name = "N")]
     pub max_images: Option<usize>,
 }
@@ -53,33 +53,36 @@ impl Default for DataConfig {
     }
 }
 
-/// What learns.
+/// The network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
-    /// What turns pictures into maps of features
+    /// The network that turns images into feature maps
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub backbone: BackboneName,
-    /// What turns maps into scores of classes
+    /// The network that turns feature maps into scores of classes
     #[arg(long, value_enum, default_value_t)]
     pub head: HeadKind,
-    /// Weights of the backbone to begin with, in timm's, Hugging Face's or the authors' form: a file, or a folder;
-    /// without, from random ones
+    /// Pretrained weights of the backbone in timm's, Hugging Face's or the authors' form: a file or a folder
+    /// [default: random weights]
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
-    /// Channels of the head [default: 128, of upernet 256]
+    /// Channels of the head [default: 128, or 256 for upernet]
     #[arg(long, value_name = "N")]
     pub head_width: Option<usize>,
-    /// Share of values that the head drops before it classifies; upernet drops none
+    /// Dropout before the classifier; upernet has none
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub dropout: f32,
-    /// Rate of drop path of the last block
+    /// Drop path (stochastic depth) of the backbone's last block; earlier ones have proportionally less
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub drop_path: f32,
-    /// Weight of the loss of an auxiliary head on the backbone's third map, which is trained along and left out of
-    /// inference; 0 has no such head, 0.4 is as published with upernet
+    /// Weight of the loss of an auxiliary head on the third feature map, used in training only; 0 for none, 0.4 as
+    /// published with upernet
     #[arg(long, value_name = "FACTOR", default_value_t = 0.0)]
     pub aux_weight: f32,
+    /// Keep the backbone as its weights are, batch statistics included, and train the head alone
+    #[arg(long)]
+    pub freeze_backbone: bool,
 }
 
 impl Default for ModelConfig {
@@ -92,6 +95,7 @@ impl Default for ModelConfig {
             dropout: 0.1,
             drop_path: 0.0,
             aux_weight: 0.0,
+            freeze_backbone: false,
         }
     }
 }
@@ -104,23 +108,23 @@ impl ModelConfig {
     }
 }
 
-/// How pictures are varied in training.
+/// How images are augmented in training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
-    /// Height and width of what is cut out of a picture
-    #[arg(long, value_name = "HxW", default_value = "224x448", value_parser = size)]
+    /// Height and width of the crops
+    #[arg(long, value_name = "HxW", default_value = "224x448", value_parser = parse_size)]
     pub crop: [usize; 2],
-    /// Smallest factor a picture is scaled by first
+    /// Smallest factor by which an image is scaled before cropping
     #[arg(long, value_name = "FACTOR", default_value_t = 0.7)]
     pub scale_min: f64,
     /// Largest factor
     #[arg(long, value_name = "FACTOR", default_value_t = 1.3)]
     pub scale_max: f64,
-    /// Largest share of one class in a crop, where another try can help; 1 takes any crop
+    /// Largest share of one class in a crop, if a few tries find one; 1 takes any crop
     #[arg(long, value_name = "SHARE", default_value_t = 0.75)]
     pub max_class_share: f64,
-    /// Do not flip pictures
+    /// Do not flip images
     #[arg(long)]
     pub no_flip: bool,
     /// Strength of changes of brightness, contrast, saturation and hue; 0 for none, 1 is as in MMSegmentation
@@ -141,7 +145,7 @@ impl Default for AugmentConfig {
     }
 }
 
-/// How it learns.
+/// How it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -149,10 +153,10 @@ pub struct TrainConfig {
     #[command(flatten)]
     #[serde(flatten)]
     pub run: RunConfig,
-    /// Pictures of a step
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch: usize,
-    /// Batches whose gradients are added up for a step
+    /// Batches whose gradients are accumulated in a step
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub accumulate: usize,
     /// Learning rate of the backbone
@@ -164,16 +168,16 @@ pub struct TrainConfig {
     /// Decoupled weight decay of matrices and kernels (biases and norms have none)
     #[arg(long, value_name = "RATE", default_value_t = 0.02)]
     pub weight_decay: f32,
-    /// Largest norm of all gradients together; 0 does not limit it
+    /// Gradients are clipped to this global norm; 0 does not clip
     #[arg(long, value_name = "NORM", default_value_t = 5.0)]
     pub clip: f64,
-    /// Steps over which the learning rate rises at first
+    /// Steps over which the learning rate warms up
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub warmup_steps: u64,
-    /// Decay per step of an average of the weights, which is what is measured and saved; 0 keeps none
+    /// Decay per step of an exponential moving average of the weights, which is then evaluated and used; 0 keeps none
     #[arg(long, value_name = "FACTOR", default_value_t = 0.0)]
     pub ema: f32,
-    /// How much classes count
+    /// How the loss weights classes
     #[arg(long, value_enum, default_value_t)]
     pub class_weights: ClassWeights,
 }
@@ -195,19 +199,19 @@ impl Default for TrainConfig {
     }
 }
 
-/// How much classes count in the loss.
+/// How the loss weights classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassWeights {
-    /// `1 / ln(1.1 + share)`, by the class's share of labelled pixels: rare ones more (ENet, Paszke et al. 2016).
+    /// `1 / ln(1.1 + share)`, by the class's share of labelled pixels: rare ones more (ENet, Paszke et al. 2016)
     #[default]
     Log,
-    /// All the same.
+    /// All equally
     Equal,
 }
 
 impl ClassWeights {
-    /// The weights of classes with these pixel counts. A class that does not occur counts as much as the rarest can.
+    /// The weights of classes with these pixel counts. A class that does not occur has the largest weight.
     #[must_use]
     pub fn of(self, counts: &[u64]) -> Vec<f32> {
         let total = counts.iter().sum::<u64>().max(1) as f64;
@@ -252,7 +256,7 @@ impl SegSchedule {
 ///
 /// # Errors
 /// If it is neither; the message shows how to write one.
-pub fn size(text: &str) -> Result<[usize; 2], String> {
+pub fn parse_size(text: &str) -> Result<[usize; 2], String> {
     let (h, w) = text.split_once(['x', 'X']).unwrap_or((text, text));
     match (h.trim().parse(), w.trim().parse()) {
         (Ok(h), Ok(w)) => Ok([h, w]),

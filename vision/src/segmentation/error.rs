@@ -1,4 +1,4 @@
-//! What can go wrong in segmentation.
+//! Errors of segmentation.
 use std::path::PathBuf;
 
 use nerve_core::checkpoint::CheckpointError;
@@ -9,20 +9,20 @@ use nerve_data::labels::LabelError;
 use super::BackboneName;
 use crate::load::{LoadError, LoadReport};
 
-/// What can go wrong; every message names the file or the setting, and the remedy.
+/// An error of segmentation; its message names the file or the setting, and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentationError {
     /// A setting that is out of range.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// Pictures or labels that cannot be used.
+    /// Images or labels that cannot be used.
     #[error(transparent)]
     Labels(#[from] LabelError),
-    /// A picture that cannot be read.
+    /// An image that cannot be read.
     #[error(transparent)]
     Image(#[from] nerve_data::image::ImageError),
-    /// Pictures that cannot be varied.
+    /// Images that cannot be augmented.
     #[error(transparent)]
     Augment(#[from] nerve_data::augment::AugmentError),
     /// Weights that cannot be used.
@@ -33,23 +33,23 @@ pub enum SegmentationError {
         "{report}\nare these the weights of {backbone}? --backbone says which it is; `nerve models` lists them"
     )]
     Weights {
-        /// What was to be filled.
+        /// The backbone that was to be loaded.
         backbone: BackboneName,
-        /// What was found and what was not.
+        /// What was found in the file, and what was not.
         report: Box<LoadReport>,
     },
     /// A checkpoint that cannot be written or used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A checkpoint of something else.
+    /// A file that holds something else.
     #[error("{}: {reason}", path.display())]
     Other {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be taken.
+        /// Why it cannot be used.
         reason: String,
     },
-    /// The loss is no number any more.
+    /// The loss is not finite.
     #[error(
         "the loss is not finite after step {step}: a lower --lr (now {rate}) or --clip usually helps; the last checkpoint stays"
     )]
@@ -66,6 +66,6 @@ pub enum SegmentationError {
     #[error(transparent)]
     Metrics(#[from] LabelMetricError),
     /// The thread that reads images is gone.
-    #[error("the thread that reads pictures ended too early")]
+    #[error("the thread that reads images ended early; this is a bug, please report it")]
     Reader,
 }

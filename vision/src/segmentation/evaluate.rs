@@ -1,4 +1,4 @@
-//! Measuring a segmenter on a split: one confusion matrix over the set, at the pictures' own size.
+//! Evaluation of a segmenter on a split: one confusion matrix over the set, at the images' own size.
 use std::time::{Duration, Instant};
 
 use nerve_core::metrics::segmentation::{Boundaries, Confusion, Scores, TOLERANCE};
@@ -7,24 +7,24 @@ use nerve_data::labels::{LabelSet, LabelSplit, Labelled};
 
 use super::{Inference, Prediction, SegmentationError, SemanticSegmenter, predict};
 
-/// What was measured.
+/// The result of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The figures.
+    /// The metrics.
     pub scores: Scores,
-    /// Which class was taken for which.
+    /// The confusion matrix.
     pub confusion: Confusion,
-    /// Pictures measured.
+    /// The number of images.
     pub images: usize,
     /// How long it took.
     pub elapsed: Duration,
 }
 
-/// Measures `segmenter` on all pictures of `split`, or until `cancel`: None then. `boundaries` are measured too if asked
-/// for. `seen` is given every picture with what was found in it, by its place in the split.
+/// Evaluates `segmenter` on all images of `split`; None if it was cancelled. With `boundaries`, their F score is computed
+/// too. `seen` is called with every image and its prediction, by its position in the split.
 ///
 /// # Errors
-/// If a picture cannot be read, or is too small for the model.
+/// If an image cannot be read, or is too small for the model.
 pub fn evaluate(
     segmenter: &dyn SemanticSegmenter,
     set: &LabelSet,

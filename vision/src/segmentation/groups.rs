@@ -1,16 +1,15 @@
 //! The parameter groups of a segmenter: backbone and head have their own rates, and small variables no decay.
 use nerve_core::graph::{Matcher, ParamGroup};
 
-use super::TrainConfig;
+use super::SegConfig;
 use super::network::BACKBONE;
 
 /// Tables of positions, and tokens.
 const UNDECAYED: [&str; 5] =
     ["attention_biases", "relative_position_bias_table", "pos_embed", "cls_token", "reg_token"];
 
-/// The groups of a run with these settings; every variable belongs to one.
-#[must_use]
-pub fn groups(train: &TrainConfig) -> Vec<ParamGroup> {
+/// The groups of a run; every variable belongs to one.
+pub(super) fn groups(config: &SegConfig) -> Vec<ParamGroup> {
     // Biases, norms, tokens and tables of positions are not pulled to zero.
     let undecayed = || {
         let ends = UNDECAYED.iter().map(|end| Matcher::Suffix((*end).into()));
@@ -19,12 +18,18 @@ pub fn groups(train: &TrainConfig) -> Vec<ParamGroup> {
     let backbone = || Matcher::Prefix(format!("{BACKBONE}."));
     let group =
         |name: &str, matcher, lr, decay| ParamGroup { name: name.into(), matcher, lr, decay, frozen: false };
-    vec![
-        group("backbone, no decay", Matcher::Every(vec![backbone(), undecayed()]), train.lr, 0.0),
-        group("backbone", backbone(), train.lr, train.weight_decay),
-        group("head, no decay", undecayed(), train.head_lr, 0.0),
-        group("head", Matcher::All, train.head_lr, train.weight_decay),
-    ]
+    let train = &config.train;
+    let mut groups = if config.model.freeze_backbone {
+        vec![ParamGroup { frozen: true, ..group("backbone", backbone(), 0.0, 0.0) }]
+    } else {
+        vec![
+            group("backbone, no decay", Matcher::Every(vec![backbone(), undecayed()]), train.lr, 0.0),
+            group("backbone", backbone(), train.lr, train.weight_decay),
+        ]
+    };
+    groups.push(group("head, no decay", undecayed(), train.head_lr, 0.0));
+    groups.push(group("head", Matcher::All, train.head_lr, train.weight_decay));
+    groups
 }
 
 #[cfg(test)]
@@ -33,8 +38,9 @@ mod tests {
 
     #[test]
     fn backbone_and_head_have_their_rates_and_small_variables_no_decay() {
-        let groups =
-            groups(&TrainConfig { lr: 1.0, head_lr: 2.0, weight_decay: 3.0, ..TrainConfig::default() });
+        let mut config = SegConfig::default();
+        (config.train.lr, config.train.head_lr, config.train.weight_decay) = (1.0, 2.0, 3.0);
+        let groups = groups(&config);
         for (key, shape, lr, decay) in [
             ("backbone.blocks.0.attn.qkv.weight", &[9, 3][..], 1.0, 3.0),
             ("backbone.blocks.0.attn.qkv.bias", &[9], 1.0, 0.0),

@@ -28,10 +28,10 @@ impl Default for Inference {
 }
 
 impl Inference {
-    /// Refuses settings that are out of range.
+    /// Checks that all settings are in range.
     ///
     /// # Errors
-    /// The first setting that is out of range, and what it must be.
+    /// The first setting that is out of range, and its range.
     pub fn validate(&self) -> Result<(), SettingError> {
         let window = self.window.unwrap_or(32);
         check((32..=8192).contains(&window), "--window", window, "32 to 8192")?;

@@ -19,20 +19,17 @@ mod validate;
 
 use nerve_core::graph::{Device, Tensor};
 
-pub use batches::Batch;
 pub use choice::{BackboneName, HeadKind};
 pub use config::{
-    AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, size,
+    AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, parse_size,
 };
 pub use error::SegmentationError;
 pub use evaluate::{Evaluation, evaluate};
-pub use groups::groups;
 pub use inference::Inference;
 pub use predict::{Prediction, predict};
 pub use published::Published;
 pub use segmenter::Segmenter;
 pub use state::{step_of, trained, trained_alone};
-pub use task::SegmentationTask;
 pub use trainer::{Step, Trainer};
 
 /// What gives every pixel scores of classes: a trained segmenter, or a published one.

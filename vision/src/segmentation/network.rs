@@ -35,7 +35,9 @@ impl Network {
     /// # Errors
     /// If the configuration is contradictory, or variables exist with other shapes.
     pub(super) fn new(scope: &Scope, config: &ModelConfig, classes: usize, auxiliary: bool) -> Result<Self> {
-        let backbone = config.backbone.config().dense(config.drop_path).build(&scope.at(BACKBONE))?;
+        let at = scope.at(BACKBONE);
+        let at = if config.freeze_backbone { at.frozen() } else { at };
+        let backbone = config.backbone.config().dense(config.drop_path).build(&at)?;
         let head = scope.at(HEAD);
         let mut levels = backbone.levels();
         // A plain transformer's maps are all of one stride.
@@ -53,7 +55,7 @@ impl Network {
         })
     }
 
-    /// Of images `(batch, height, width, 3)`.
+    /// The features of images `(batch, height, width, 3)`.
     ///
     /// # Errors
     /// If they are too small.

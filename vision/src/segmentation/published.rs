@@ -1,4 +1,4 @@
-//! Segmenters that others have trained, to label with as they are.
+//! Published segmenters, used as they are.
 use std::collections::BTreeMap;
 
 use nerve_core::device;

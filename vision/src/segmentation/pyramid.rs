@@ -49,7 +49,7 @@ impl Pyramid {
     /// For the maps of a transformer with this patch.
     ///
     /// # Errors
-    /// If there are not four, or variables are there with other shapes.
+    /// If there are not four, or variables exist with other shapes.
     pub(super) fn new(scope: &Scope, maps: &[Level]) -> Result<Self> {
         let [Level { channels, stride: patch }, _, _, _] = *maps else {
             bail!("a pyramid is made of {MAPS} maps, not {}", maps.len());

@@ -58,7 +58,7 @@ impl Segmenter {
         })
     }
 
-    /// Takes over a backbone's published weights: timm's, Hugging Face's or the authors', of a classifier or of a
+    /// Loads a backbone's published weights: timm's, Hugging Face's or the authors', of a classifier or of a
     /// segmenter; the head keeps what it has. The report says what was found, what was not needed, and what such files
     /// do not have.
     ///

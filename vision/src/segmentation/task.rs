@@ -6,11 +6,12 @@ use nerve_core::ops::cross_entropy::cross_entropy;
 use nerve_core::ops::resize::bilinear;
 
 use super::batches::Batch;
-use super::{SegConfig, Segmenter, groups};
+use super::groups::groups;
+use super::{SegConfig, Segmenter};
 use crate::task::{Loss, Task};
 
 /// A segmenter, how much its classes count, and its parameter groups.
-pub struct SegmentationTask {
+pub(super) struct SegmentationTask {
     pub(super) segmenter: Segmenter,
     class_weights: Arc<[f32]>,
     aux_weight: f32,
@@ -19,13 +20,12 @@ pub struct SegmentationTask {
 
 impl SegmentationTask {
     /// As the configuration says; `counts` are the pixels of each class in the training split.
-    #[must_use]
-    pub fn new(segmenter: Segmenter, config: &SegConfig, counts: &[u64]) -> Self {
+    pub(super) fn new(segmenter: Segmenter, config: &SegConfig, counts: &[u64]) -> Self {
         Self {
             segmenter,
             class_weights: config.train.class_weights.of(counts).into(),
             aux_weight: config.model.aux_weight,
-            groups: groups(&config.train),
+            groups: groups(config),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! What settings of a run can be.
+//! The ranges of a run's settings.
 use super::{HeadKind, SegConfig};
 use nerve_core::settings::{SettingError, check};
 
 impl SegConfig {
-    /// Refuses what cannot be.
+    /// Checks that all settings are in range.
     ///
     /// # Errors
-    /// The first setting that is out of range, and what it must be.
+    /// The first setting that is out of range, and its range.
     pub fn validate(&self) -> Result<(), SettingError> {
         let Self { augment, train, model, .. } = self;
         let [height, width] = augment.crop;

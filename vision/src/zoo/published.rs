@@ -11,7 +11,7 @@ use crate::load::{LoadError, LoadReport, WeightSource, load};
 use crate::segformer::SegformerConfig;
 use crate::upernet::UperNetConfig;
 
-/// What of a `config.json` tells models apart.
+/// The fields of a `config.json` that tell models apart.
 #[derive(Clone, Deserialize)]
 struct Header {
     /// Hugging Face's.
@@ -75,10 +75,10 @@ impl Architecture {
     pub fn published(source: &WeightSource) -> Result<Self, LoadError> {
         let failed = |problem: String| LoadError::Json { path: source.origin().into(), problem };
         let Some(value) = source.config::<Value>()? else {
-            return Err(failed("no config.json beside the weights says what model they are of".into()));
+            return Err(failed("no config.json beside the weights says which model they belong to".into()));
         };
         if let Some((field, number)) = absurd(&value, "") {
-            return Err(failed(format!("`{field}` is {number}; no model has such a number")));
+            return Err(failed(format!("`{field}` is {number}; no model has a number this large")));
         }
         let header: Header = read(value.clone()).map_err(failed)?;
         let found = match (header.model_type.as_deref(), header.architecture.as_deref()) {
@@ -88,7 +88,7 @@ impl Architecture {
             (model_type, _) => {
                 let known = |reader: &&Reader| model_type.is_some_and(|t| reader.model_types.contains(&t));
                 let unknown = || {
-                    format!("`model_type` is {}, which cannot be built", model_type.unwrap_or("not stated"))
+                    format!("`model_type` is {}, which is not supported", model_type.unwrap_or("not stated"))
                 };
                 READERS.iter().find(known).ok_or_else(unknown).and_then(|r| (r.read)(value, &header))
             }
@@ -100,7 +100,7 @@ impl Architecture {
 /// Larger than any number of a model.
 const LARGEST: f64 = 65536.0;
 
-/// The first number that is absurdly large, and its field.
+/// The first absurdly large number, and its field.
 fn absurd(value: &Value, field: &str) -> Option<(String, serde_json::Number)> {
     let inside = |name: &str| if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") };
     match value {

@@ -59,7 +59,7 @@ fn configurations_say_what_is_built() {
         published(r#"{"model_type": "segformer", "architectures": ["SegformerForSemanticSegmentation"]}"#);
     assert!(config.is_ok_and(|config| config.config::<SegformerConfig>().is_some()));
     for (text, part) in [
-        (r#"{"model_type": "bert"}"#, "bert, which cannot be built"),
+        (r#"{"model_type": "bert"}"#, "bert, which is not supported"),
         (r#"{"architecture": "resnet50"}"#, "'resnet50' is not in the list"),
         (r#"{"model_type": "swin", "depths": 3}"#, "depths"),
         ("{}", "not stated"),

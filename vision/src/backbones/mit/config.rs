@@ -1,4 +1,4 @@
-//! What a Mix Transformer is made of: the part of Hugging Face's `config.json` that concerns it.
+//! The configuration of a Mix Transformer: the part of Hugging Face's `config.json` that concerns it.
 use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +74,10 @@ impl MitConfig {
         Some(Self::sized([64, 128, 320, 512], depths))
     }
 
-    /// Whether it can be built.
+    /// Checks whether it can be built.
     ///
     /// # Errors
-    /// Says which field is wrong, and how.
+    /// Names the field that is wrong, and how.
     pub fn check(&self) -> Result<()> {
         let lists = [
             ("sr_ratios", &self.sr_ratios),
@@ -113,7 +113,7 @@ impl MitConfig {
         drop_path_rates(self.drop_path_rate, self.depths.iter().sum())
     }
 
-    /// The maps that it puts out.
+    /// The maps that it returns.
     pub(super) fn levels(&self) -> Vec<Level> {
         let mut stride = 1;
         let stages = self.hidden_sizes.iter().zip(&self.strides);

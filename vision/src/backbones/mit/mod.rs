@@ -37,10 +37,10 @@ struct Stage {
 }
 
 impl Mit {
-    /// Takes or makes its variables at `encoder.` of the scope.
+    /// Finds or makes its variables at `encoder.` of the scope.
     ///
     /// # Errors
-    /// If the configuration is contradictory ([`MitConfig::check`]), or variables are there with other shapes.
+    /// If the configuration is contradictory ([`MitConfig::check`]), or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &MitConfig) -> Result<Self> {
         config.check()?;
         let scope = scope.at("encoder");
@@ -88,7 +88,7 @@ impl Backbone for Mit {
         self.stages.iter().flat_map(|stage| &stage.blocks).flat_map(|block| block.branches).collect()
     }
 
-    /// Sizes are rounded up. The least image has 29 pixels a side with the published configurations: the reduction of
+    /// Sizes are rounded up. The smallest image has 29 pixels a side with the published configurations: the reduction of
     /// keys needs as many cells as its kernel has.
     fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
         let mut maps: Vec<Tensor> = Vec::new();

@@ -1,4 +1,4 @@
-//! What a Swin transformer is made of.
+//! The configuration of a Swin transformer.
 use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::activation::Activation;
 #[serde(rename_all = "snake_case")]
 pub enum SwinForm {
     /// For dense prediction (the authors' code, mmsegmentation, Hugging Face's `SwinBackbone`): windows are always
-    /// shifted, also in maps no larger than one, and each stage that is put out has its own norm.
+    /// shifted, also in maps no larger than one, and each stage whose output is a map has its own norm.
     #[default]
     Dense,
     /// Hugging Face's `SwinModel`: maps no larger than a window on one of their sides are not shifted; one norm, after
@@ -48,7 +48,7 @@ pub struct SwinConfig {
     pub layer_norm_eps: f64,
     /// Positions added to the patches; no published model has them, and they are not supported.
     pub use_absolute_embeddings: bool,
-    /// The stages that are put out, from 1 (0 would be the patches); all of them if none is given.
+    /// The stages whose outputs become maps, from 1 (0 would be the patches); all of them if none is given.
     pub out_indices: Option<Vec<usize>>,
     /// Where published programs differ.
     pub form: SwinForm,
@@ -122,7 +122,7 @@ impl SwinConfig {
         self.embed_dim << stage
     }
 
-    /// The stages that are put out, from 0.
+    /// The stages whose outputs become maps, from 0.
     pub(super) fn outputs(&self) -> Result<Vec<usize>> {
         let stages = self.depths.len();
         match &self.out_indices {
@@ -132,7 +132,7 @@ impl SwinConfig {
                 Ok(stated.iter().map(|s| s - 1).collect())
             }
             Some(stated) => {
-                bail!("Swin: `out_indices` is {stated:?}, it must rise from 1 to {stages} at most")
+                bail!("Swin: `out_indices` is {stated:?}, it must be ascending, from 1 to at most {stages}")
             }
         }
     }

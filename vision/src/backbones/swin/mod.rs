@@ -7,7 +7,7 @@
 //!
 //! Keys are timm's: `patch_embed.{proj,norm}`, `layers.I.downsample.{norm,reduction}` (of the stage that it leads to),
 //! `layers.I.blocks.J.{norm1,attn,norm2,mlp}`, and `norm` of the last stage or, in the dense form, `normI` of each stage
-//! that is put out. [`SwinKeys`] reads timm's, Hugging Face's and the authors' files.
+//! whose output is a map. [`SwinKeys`] reads timm's, Hugging Face's and the authors' files.
 mod attention;
 mod config;
 mod keys;
@@ -84,16 +84,16 @@ pub struct Swin {
     patches: Patches,
     patch_norm: LayerNorm,
     stages: Vec<Stage>,
-    /// The stages that are put out, and their norms in the dense form.
+    /// The stages whose outputs become maps, and their norms in the dense form.
     outputs: Vec<(usize, Option<LayerNorm>)>,
     /// After the last stage, in the other forms.
     norm: Option<LayerNorm>,
 }
 
-/// What a Swin transformer puts out.
+/// The output of a Swin transformer.
 #[derive(Clone, Debug)]
 pub struct SwinFeatures {
-    /// Of each stage that is put out, `(batch, height, width, channels)`: normed in the dense form, else plain.
+    /// Of each stage that has one, `(batch, height, width, channels)`: normed in the dense form, else plain.
     pub maps: Vec<Tensor>,
     /// The last stage's after the norm, in the other forms.
     pub last: Option<Tensor>,
@@ -103,7 +103,7 @@ impl Swin {
     /// Builds it over the variables of `scope`.
     ///
     /// # Errors
-    /// If the configuration is not consistent, or variables are there with other shapes.
+    /// If the configuration is not consistent, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &SwinConfig) -> Result<Self> {
         config.check()?;
         let embed = scope.at("patch_embed");
@@ -152,7 +152,7 @@ impl Swin {
         Ok(Self { config: config.clone(), patches, patch_norm, stages, outputs, norm })
     }
 
-    /// Of images `(batch, height, width, 3)`. A stage's map has the sides of the one before, halved and rounded up; the
+    /// The features of images `(batch, height, width, 3)`. A stage's map has the sides of the one before, halved and rounded up; the
     /// first's are those of the image over the patch's, rounded up.
     ///
     /// # Errors
@@ -181,7 +181,7 @@ impl Swin {
         self.outputs.last().map_or(0, |(stage, _)| *stage)
     }
 
-    /// What it was built from.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &SwinConfig {
         &self.config

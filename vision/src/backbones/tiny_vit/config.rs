@@ -1,4 +1,4 @@
-//! What a TinyViT is made of.
+//! The configuration of a TinyViT.
 use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -51,10 +51,10 @@ impl TinyVitConfig {
         Self { last_stride: 2, ..Self::default() }
     }
 
-    /// Whether it can be built.
+    /// Checks whether it can be built.
     ///
     /// # Errors
-    /// Says which field is wrong, and how.
+    /// Names the field that is wrong, and how.
     pub fn check(&self) -> Result<()> {
         for stage in 1..4 {
             let (channels, heads) = (self.embed_dims[stage], self.num_heads[stage]);
@@ -79,7 +79,7 @@ impl TinyVitConfig {
         drop_path_rates(self.drop_path_rate, self.depths.iter().sum())
     }
 
-    /// The maps that it puts out.
+    /// The maps that it returns.
     pub(super) fn levels(&self) -> Vec<Level> {
         let strides = [4, 8, 16, 16 * self.last_stride];
         self.embed_dims.iter().zip(strides).map(|(&channels, stride)| Level { channels, stride }).collect()

@@ -29,10 +29,10 @@ pub struct TinyVit {
 }
 
 impl TinyVit {
-    /// Takes or makes its variables in the scope.
+    /// Finds or makes its variables in the scope.
     ///
     /// # Errors
-    /// If the configuration is contradictory ([`TinyVitConfig::check`]), or variables are there with other shapes.
+    /// If the configuration is contradictory ([`TinyVitConfig::check`]), or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &TinyVitConfig) -> Result<Self> {
         config.check()?;
         let widths = config.embed_dims;
@@ -124,11 +124,11 @@ impl Neck {
     /// Channels of the embedding that SAM's decoder takes.
     pub const MOBILE_SAM: usize = 256;
 
-    /// Takes or makes its variables at `neck.` of the scope; `inputs` are the channels of the last map, `outputs` those
+    /// Finds or makes its variables at `neck.` of the scope; `inputs` are the channels of the last map, `outputs` those
     /// of the embedding.
     ///
     /// # Errors
-    /// If variables are there with other shapes.
+    /// If variables exist with other shapes.
     pub fn new(scope: &Scope, inputs: usize, outputs: usize) -> Result<Self> {
         let scope = scope.at("neck");
         let conv = |place, inputs, kernel: usize| {

@@ -1,4 +1,4 @@
-//! What a vision transformer is made of.
+//! The configuration of a vision transformer.
 use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,7 @@ pub struct VitConfig {
     pub drop_path: f32,
     /// Added to variances.
     pub eps: f64,
-    /// The blocks whose outputs are put out as maps, from 0; the last alone if none is given.
+    /// The blocks whose outputs become maps, from 0; only the last if none is given.
     pub out: Option<Vec<usize>>,
     /// Whether maps go through the last norm: as DINOv2's do, and not those of timm and of Hugging Face's ViT.
     pub norm_maps: bool,
@@ -154,7 +154,7 @@ impl VitConfig {
         }
     }
 
-    /// The blocks that are put out.
+    /// The blocks whose outputs become maps.
     pub(super) fn outputs(&self) -> Vec<usize> {
         self.out.clone().unwrap_or_else(|| vec![self.depth.saturating_sub(1)])
     }
@@ -162,14 +162,14 @@ impl VitConfig {
     pub(super) fn check(&self) -> Result<()> {
         let Self { dim, depth, heads, patch, .. } = *self;
         if depth == 0 || heads == 0 || dim == 0 || !dim.is_multiple_of(heads) {
-            bail!("ViT: {depth} blocks with {heads} heads of {dim} channels cannot be");
+            bail!("ViT: {depth} blocks with {heads} heads and {dim} channels are not possible");
         }
         if patch == 0 || self.grid().contains(&0) {
             bail!("ViT: images of {:?} have no patches of {patch} pixels", self.image);
         }
         let out = self.outputs();
         if out.is_empty() || !out.is_sorted() || out.iter().any(|i| *i >= depth) {
-            bail!("ViT: the blocks to put out, {out:?}, must rise and be below {depth}");
+            bail!("ViT: the blocks to output, {out:?}, must be ascending and below {depth}");
         }
         Ok(())
     }

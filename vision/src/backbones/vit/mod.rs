@@ -91,7 +91,7 @@ pub struct Vit {
     outputs: Vec<usize>,
 }
 
-/// What a vision transformer puts out.
+/// The output of a vision transformer.
 #[derive(Clone, Debug)]
 pub struct VitFeatures {
     /// The patches after the chosen blocks, `(batch, rows, columns, channels)`.
@@ -104,7 +104,7 @@ impl Vit {
     /// Builds it over the variables of `scope`.
     ///
     /// # Errors
-    /// If the configuration is not consistent, or variables are there with other shapes.
+    /// If the configuration is not consistent, or variables exist with other shapes.
     pub fn new(scope: &Scope, config: &VitConfig) -> Result<Self> {
         config.check()?;
         let dim = config.dim;
@@ -157,7 +157,7 @@ impl Vit {
         cat(&[&prefix, &patches], 1)
     }
 
-    /// Of images `(batch, height, width, 3)`.
+    /// The features of images `(batch, height, width, 3)`.
     ///
     /// # Errors
     /// If the images have another number of channels, or not a single patch.
@@ -188,7 +188,7 @@ impl Vit {
         Ok(VitFeatures { maps, tokens })
     }
 
-    /// What it was built from.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &VitConfig {
         &self.config

@@ -65,7 +65,7 @@ fn what_cannot_be_is_said() {
     for (config, field) in [
         (VitConfig { heads: 5, ..small() }, "5 heads"),
         (VitConfig { image: [7, 32], ..small() }, "no patches"),
-        (VitConfig { out: Some(vec![2]), ..small() }, "to put out"),
+        (VitConfig { out: Some(vec![2]), ..small() }, "to output"),
     ] {
         let error = Vit::new(&scope, &config).expect_err("it cannot be").to_string();
         assert!(error.contains(field), "{error}");
