@@ -25,7 +25,7 @@ pub enum StageSpec {
         /// As wide as that.
         output: SlotId,
     },
-    /// A factor on the density (see [`crate::ops::gate`]).
+    /// A factor on the density (see `crate::ops::gate`).
     Gate(GateSpec),
     /// A small fully connected network.
     Mlp(MlpSpec),
@@ -66,7 +66,7 @@ pub struct GateSpec {
     pub start: f64,
 }
 
-/// A network with ReLU between its layers and no biases (see [`crate::ops::mlp`]). Its blocks are `NAME.LAYER.weight`,
+/// A network with ReLU between its layers and no biases (see `crate::ops::mlp`). Its blocks are `NAME.LAYER.weight`,
 /// `[out][in]`, and start uniform in +-sqrt(6 / in) (He et al. 2015).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlpSpec {

@@ -17,7 +17,7 @@ pub struct Block {
     pub m: Values,
     /// Second moment; empty if packed.
     pub v: Values,
-    /// Both moments as [`adam::update_packed`] packs them; empty if they are not packed.
+    /// Both moments as `adam::update_packed` packs them; empty if they are not packed.
     pub packed: Values<u32>,
     /// Exponential average of the values.
     pub average: Option<Average>,

@@ -37,7 +37,7 @@ pub struct Group {
     pub eps: f32,
     /// Update only values whose gradient is not zero, fused with the gradient's computation where possible.
     pub sparse: bool,
-    /// Keep both moments in 32 bits (see [`crate::ops::adam::update_packed`]).
+    /// Keep both moments in 32 bits (see `crate::ops::adam::update_packed`).
     pub packed: bool,
     /// What may change from step to step.
     pub settings: GroupSettings,

@@ -31,7 +31,7 @@ use nerve_data::Camera;
 use nerve_data::scene::Split;
 use std::time::Duration;
 
-/// A field with all that rendering needs; see the [module](self).
+/// A field with all that rendering needs; see the module.
 pub struct Model {
     config: NerfConfig,
     pub(crate) capture: Capture,

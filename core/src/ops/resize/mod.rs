@@ -5,7 +5,7 @@
 //! against aliasing. *Nearest*: output i is input `floor(i in / n)`, computed in f32 as PyTorch does.
 //!
 //! Both, and averages over windows ([`crate::ops::pool`]), are weighted sums whose weights are products of one of the
-//! row and one of the column ([`Axis`]); the gradient is the transposed sum.
+//! row and one of the column (`Axis`); the gradient is the transposed sum.
 mod axis;
 mod cpu;
 mod graph;

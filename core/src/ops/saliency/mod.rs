@@ -8,7 +8,7 @@
 //!
 //! What pushes cells to close is a function of `S(G) = mean(sigmoid(G))` (the paper's constraint is S < C) or of the
 //! sum (its L1 baseline). Either way the gradient of a logit is `slope * p (1 - p)` with one slope for all of them,
-//! which [`penalize`] adds. Positions get no gradient: nothing trainable lies behind them.
+//! which `penalize` adds. Positions get no gradient: nothing trainable lies behind them.
 //!
 //! The paper prints neither where logits lie nor what happens at the border; both are our choice.
 

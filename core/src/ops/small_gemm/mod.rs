@@ -1,6 +1,6 @@
 //! Small dense products on the calling thread, `C = A B` or `C += A B`, with an epilogue: the whole of a small MLP,
 //! forward and backward, and attention's products. Operands lie in the thread's cache and are not packed. Large products,
-//! which are packed and split over all threads, are [`crate::ops::gemm`]'s.
+//! which are packed and split over all threads, are `crate::ops::gemm`'s.
 //!
 //! A is addressed as `a[i * a_row + k * a_col]`, so that one kernel serves `Y = X W` (a_col = 1) and
 //! `dW = X^T dY` (a_row = 1). B and C are row-major with strides `ldb` and `ldc`; the number of columns is a
