@@ -1,0 +1,8 @@
+//! Training on the procedural label set.
+#[path = "../support/check.rs"]
+mod check;
+mod parts;
+mod runs;
+mod settings;
+mod support;
+mod weights;
