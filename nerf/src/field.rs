@@ -15,7 +15,7 @@ use nerve_core::field::{
     Activation, CameraSpec, Encoding, FieldSpec, GateSpec, Head, HeadLoss, MlpSpec, OptimizerSpec,
     SaliencySpec, SlotId, Spread, StageSpec,
 };
-use nerve_core::ops::distortion::Scale;
+use nerve_core::ops::distortion::DistanceScale;
 use nerve_core::ops::loss::Penalty;
 use nerve_core::ops::march::Steps;
 use nerve_core::ops::sh;
@@ -111,6 +111,6 @@ pub fn spec(config: &NerfConfig, box_side: u32, cameras: usize) -> FieldSpec {
 fn spread(config: &NerfConfig, box_side: u32) -> Spread {
     let steps = Steps::new(config.march.steps_per_unit, box_side);
     let (knee, longest) = (steps.min / steps.cone, 3f32.sqrt() * box_side as f32);
-    let scale = Scale::new(knee, longest);
+    let scale = DistanceScale::new(knee, longest);
     Spread { distortion: config.train.distortion, depth: config.train.depth_weight(), scale }
 }

@@ -15,3 +15,4 @@ pub mod view;
 #[cfg(not(feature = "viewer"))]
 #[path = "no_view.rs"]
 pub mod view;
+mod view_args;

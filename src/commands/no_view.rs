@@ -3,18 +3,8 @@
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::viewers::ABSENT;
-use std::path::PathBuf;
 
-/// Flags of `nerve view`.
-#[derive(Debug, clap::Args)]
-pub struct ViewArgs {
-    /// The run's folder, or a recording (.rrd)
-    #[arg(value_name = "RUN|FILE")]
-    what: PathBuf,
-    /// Make a run's recording anew, even if it has one
-    #[arg(long)]
-    rebuild: bool,
-}
+pub use super::view_args::ViewArgs;
 
 /// Says what else shows a run.
 pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {

@@ -16,25 +16,16 @@ use nerve_nerf::{Model, publish_cameras, publish_cells, publish_held_out, publis
 use nerve_viewer::{Destination, Program, Viewer, contents, replay};
 use nerve_vision::segmentation::{Inference, Trainer};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use super::view_args::ViewArgs;
 
 /// Between two looks at whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a rebuilt recording may take to be written.
 const WRITING: Duration = Duration::from_secs(600);
-
-/// Flags of `nerve view`.
-#[derive(Debug, clap::Args)]
-pub struct ViewArgs {
-    /// The run's folder, or a recording (.rrd)
-    #[arg(value_name = "RUN|FILE")]
-    what: PathBuf,
-    /// Make a run's recording anew, even if it has one
-    #[arg(long)]
-    rebuild: bool,
-}
 
 /// Shows a recording, or what a run has left.
 pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
@@ -121,28 +112,12 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
     let numbers = recorded(&log).with_context(|| log.display().to_string())?;
     let device = context.common.device.resolve()?;
     let mut trainer = Trainer::restored(config, Arc::new(set), &folder.checkpoint_path(), device)?;
-    if file.exists() {
-        std::fs::remove_file(file).with_context(|| file.display().to_string())?;
-    }
-    let (events, flags) = (Events::new(), &context.common.viewer);
-    events.request_previews(flags.preview_request());
-    let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let destination = Destination::Save(file.to_owned());
-    let viewer = Viewer::new(destination, LABELS, &name, flags.viewer_size as usize, |text| remark(text));
-    events.attach("recording", Delivery::Lossless, viewer)?;
+    let events = begin(context, folder, file, LABELS)?;
     events.publish(Event::Classes { classes: trainer.classes() });
     numbers.into_iter().for_each(|event| events.publish(event));
     let cancel: &Cancel = context.interrupt.clean();
     trainer.measure(&Inference::default(), &events, cancel)?;
-    events.publish(Event::Done { reason: DoneReason::Finished });
-    let report = events.close(WRITING);
-    if cancel.is_cancelled() {
-        return Ok(Outcome::Interrupted);
-    }
-    match report.into_iter().find_map(|sink| sink.failure) {
-        Some(failure) => anyhow::bail!("{failure}"),
-        None => Ok(Outcome::Done),
-    }
+    finish(&events, cancel)
 }
 
 /// Makes the recording of a run that has none: what its log, its checkpoint and its scene still tell.
@@ -157,16 +132,7 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
     }
     let log = folder.metrics_path();
     let numbers = recorded(&log).with_context(|| log.display().to_string())?;
-    if file.exists() {
-        std::fs::remove_file(file).with_context(|| file.display().to_string())?;
-    }
-    let (events, flags) = (Events::new(), &context.common.viewer);
-    events.request_previews(flags.preview_request());
-    let destination = Destination::Save(file.to_owned());
-    let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let viewer = Viewer::new(destination, SCENES, &name, flags.viewer_size as usize, |text| remark(text));
-    // Nothing waits for it, so nothing need be dropped.
-    events.attach("recording", Delivery::Lossless, viewer)?;
+    let events = begin(context, folder, file, SCENES)?;
     publish_cameras(model.capture(), scene.as_ref(), &events);
     numbers.into_iter().for_each(|event| events.publish(event));
     publish_cells(&model, &events);
@@ -188,6 +154,27 @@ fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result
         })?,
     }
     drop(counter);
+    finish(&events, cancel)
+}
+
+/// Begins a run's recording anew; what is published goes into it.
+fn begin(context: &Context, folder: &RunFolder, file: &Path, application: &str) -> anyhow::Result<Events> {
+    if file.exists() {
+        std::fs::remove_file(file).with_context(|| file.display().to_string())?;
+    }
+    let (events, flags) = (Events::new(), &context.common.viewer);
+    events.request_previews(flags.preview_request());
+    let destination = Destination::Save(file.to_owned());
+    let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let viewer =
+        Viewer::new(destination, application, &name, flags.viewer_size as usize, |text| remark(text));
+    // Nothing waits for it, so nothing need be dropped.
+    events.attach("recording", Delivery::Lossless, viewer)?;
+    Ok(events)
+}
+
+/// Waits until a recording is written.
+fn finish(events: &Events, cancel: &Cancel) -> anyhow::Result<Outcome> {
     events.publish(Event::Done { reason: DoneReason::Finished });
     let report = events.close(WRITING);
     if cancel.is_cancelled() {

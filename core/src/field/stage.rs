@@ -1,6 +1,6 @@
 //! The steps from an encoded position to what is composited.
 
-use crate::ops::distortion::Scale;
+use crate::ops::distortion::DistanceScale;
 use serde::{Deserialize, Serialize};
 
 /// A matrix between stages, with one row per sample or per ray: an index into [`FieldSpec::slots`](super::FieldSpec).
@@ -106,7 +106,7 @@ pub struct Spread {
     /// Weight of the deviation from the known distance, of rays that have one.
     pub depth: f32,
     /// The scale of distances.
-    pub scale: Scale,
+    pub scale: DistanceScale,
 }
 
 impl StageSpec {

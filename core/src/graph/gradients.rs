@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, TensorId, Var};
 
-use super::{Variables, add_or_copy, read, tape};
+use super::{Variables, add_or_copy, read};
 
 struct Buffer {
     values: Vec<f32>,
@@ -62,13 +62,6 @@ impl Gradients {
         self.buffers.values_mut().for_each(|b| b.filled = false);
     }
 
-    /// Gives `add` the buffer of tensor `id` and whether it must add to it rather than overwrite it.
-    fn with(&mut self, id: TensorId, len: usize, add: impl FnOnce(&mut [f32], bool)) {
-        let mut buffer = self.take(id, len);
-        add(&mut buffer.values, buffer.filled);
-        self.put(id, buffer);
-    }
-
     fn take(&mut self, id: TensorId, len: usize) -> Buffer {
         self.buffers.remove(&id).unwrap_or_else(|| Buffer { values: vec![0.0; len], filled: false })
     }
@@ -92,43 +85,28 @@ pub(super) fn collect<T>(gradients: &mut Gradients, pass: impl FnOnce() -> T) ->
     result
 }
 
+/// Whether [`collect`] runs on this thread.
+pub(super) fn collects() -> bool {
+    SINK.with_borrow(Option::is_some)
+}
+
+/// Adds to the gradient of the variable `id`, inside [`collect`]: `add(buffer, accumulate)` adds to the buffer if
+/// `accumulate`, else it overwrites it.
+pub(super) fn add_with(id: TensorId, len: usize, add: impl FnOnce(&mut [f32], bool)) {
+    // The buffer is taken out meanwhile: `add` may wait for other threads and work for them.
+    let Some(mut buffer) = SINK.with_borrow_mut(|sink| sink.as_mut().map(|sink| sink.take(id, len))) else {
+        return;
+    };
+    add(&mut buffer.values, buffer.filled);
+    SINK.with_borrow_mut(|sink| sink.as_mut().map(|sink| sink.put(id, buffer)));
+}
+
 /// Adds a gradient that an op returned for the variable `id`, inside [`collect`].
 pub(super) fn add_to_variable(id: TensorId, gradient: &Tensor) -> Result<()> {
     let gradient = gradient.contiguous()?;
     let values = read(&gradient)?;
-    SINK.with_borrow_mut(|sink| {
-        if let Some(sink) = sink {
-            sink.with(id, values.len(), |buffer, accumulate| add_or_copy(buffer, &values, accumulate));
-        }
-    });
+    add_with(id, values.len(), |buffer, accumulate| add_or_copy(buffer, &values, accumulate));
     Ok(())
-}
-
-/// The gradient of a weight, from an op's backward pass. `add(buffer, accumulate)` computes it: it adds to the buffer
-/// if `accumulate`, else it overwrites it.
-///
-/// None if nothing depends on it, or if it is a variable and went where [`super::differentiate`] collects; else the
-/// gradient, to be handed on.
-///
-/// # Errors
-/// If the gradient cannot become a tensor.
-pub fn weight_gradient(weight: &Tensor, add: impl FnOnce(&mut [f32], bool)) -> Result<Option<Tensor>> {
-    if !weight.track_op() {
-        return Ok(None);
-    }
-    let len = weight.elem_count();
-    // The buffer is taken out meanwhile: `add` may wait for other threads and work for them.
-    let take = |sink: &mut Option<Gradients>| sink.as_mut().map(|sink| sink.take(weight.id(), len));
-    let variable = weight.is_variable() && !tape::knows(weight.id());
-    let buffer = if variable { SINK.with_borrow_mut(take) } else { None };
-    if let Some(mut buffer) = buffer {
-        add(&mut buffer.values, buffer.filled);
-        SINK.with_borrow_mut(|sink| sink.as_mut().map(|sink| sink.put(weight.id(), buffer)));
-        return Ok(None);
-    }
-    let mut values = vec![0.0; len];
-    add(&mut values, false);
-    Tensor::from_vec(values, weight.shape(), weight.device()).map(Some)
 }
 
 #[cfg(test)]

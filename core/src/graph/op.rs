@@ -119,6 +119,24 @@ impl<O: Op> Candle<O> {
     }
 }
 
+/// Runs an op of x, weights and, where there is one, a bias of `outputs` values.
+///
+/// # Errors
+/// If the bias has another shape, or as for [`apply`].
+pub fn apply_with_bias(
+    op: impl Op,
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    outputs: usize,
+) -> Result<Tensor> {
+    match b {
+        None => apply(op, &[x, w]),
+        Some(b) if b.dims() == [outputs] => apply(op, &[x, w, b]),
+        Some(b) => bail!("{}: b has the shape {:?}, not [{outputs}]", op.name(), b.dims()),
+    }
+}
+
 impl<O: Op> CustomOp1 for Candle<O> {
     fn name(&self) -> &'static str {
         self.0.name()

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_core::{Device, Result, Var, bail};
 
 use super::{Init, ParamGroup};
 
@@ -50,7 +50,7 @@ struct Entry {
 
 /// All variables of a model, by key, on one device. Clones share them.
 ///
-/// A model is built from a [`Scope`] over them: it takes variables that exist under its keys as they are (so that two
+/// A model is built from a [`Scope`](super::Scope) over them: it takes variables that exist under its keys as they are (so that two
 /// models can share them, one tracked and one detached) and makes the others. A key's values depend on the seed and the
 /// key alone, not on the order of construction.
 #[derive(Clone, Debug)]
@@ -92,18 +92,6 @@ impl Variables {
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
-    }
-
-    /// The root scope of a model that is trained: gradients reach its trainable variables.
-    #[must_use]
-    pub fn tracked(&self) -> Scope {
-        Scope { variables: self.clone(), prefix: String::new(), tracked: true, frozen: false }
-    }
-
-    /// The root scope of a model that only infers: nothing is kept for a backward pass.
-    #[must_use]
-    pub fn detached(&self) -> Scope {
-        Scope { tracked: false, ..self.tracked() }
     }
 
     /// All variables in the order of their keys.
@@ -165,197 +153,49 @@ impl Variables {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change is a single insertion or assignment: a panic elsewhere leaves nothing half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A prefix of keys under which a part of a model makes its variables.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    variables: Variables,
-    prefix: String,
-    tracked: bool,
-    frozen: bool,
-}
-
-impl Scope {
-    /// The part `name` of this part.
-    #[must_use]
-    pub fn at(&self, name: impl std::fmt::Display) -> Self {
-        let prefix = format!("{}{name}.", self.prefix);
-        Self { prefix, ..self.clone() }
-    }
-
-    /// The same place for a part that is not trained: weights made here are [`VariableKind::Frozen`], and no gradient
-    /// reaches those that exist already. Gradients still flow through the part to what is before it, and its batch
-    /// norms use their running statistics.
-    #[must_use]
-    pub fn frozen(&self) -> Self {
-        Self { frozen: true, ..self.clone() }
-    }
-
-    /// The device of the variables.
-    #[must_use]
-    pub fn device(&self) -> &Device {
-        &self.variables.device
-    }
-
-    /// The weight `name` of this shape, drawn as `init` says if it does not exist yet.
-    ///
-    /// # Errors
-    /// If it exists with another shape, or is a buffer.
-    pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let new = if self.frozen { VariableKind::Frozen } else { VariableKind::Trainable };
-        let Variable { var, kind } = self.variable(name, shape, init, new)?;
-        if kind == VariableKind::Buffer {
-            bail!("{}{name} is a buffer, not a weight", self.prefix);
-        }
-        let tracked = self.tracked && !self.frozen && kind == VariableKind::Trainable;
-        if tracked && let Some(entry) = self.variables.lock().variables.get_mut(&self.key(name)) {
+    /// Notes that a model sends gradients to the variable `key`.
+    pub(super) fn track(&self, key: &str) {
+        if let Some(entry) = self.lock().variables.get_mut(key) {
             entry.tracked = true;
         }
-        Ok(if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() })
     }
 
-    /// The buffer `name`, filled with `value` if it does not exist yet.
+    /// The variable `key`: as it is, or made of this kind.
     ///
     /// # Errors
-    /// If it exists with another shape, or is a weight.
-    pub fn buffer(&self, name: &str, shape: &[usize], value: f32) -> Result<Var> {
-        let Variable { var, kind } =
-            self.variable(name, shape, Init::Constant(value), VariableKind::Buffer)?;
-        if kind != VariableKind::Buffer {
-            bail!("{}{name} is a weight, not a buffer", self.prefix);
-        }
-        Ok(var)
-    }
-
-    /// Whether the weight `name` stays as it is where this scope's model is trained.
-    #[must_use]
-    pub fn is_frozen(&self, name: &str) -> bool {
-        let known = self.variables.get(&self.key(name));
-        self.frozen || known.is_some_and(|variable| variable.kind == VariableKind::Frozen)
-    }
-
-    fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    fn variable(&self, name: &str, shape: &[usize], init: Init, kind: VariableKind) -> Result<Variable> {
-        let key = self.key(name);
-        if let Some(known) = self.variables.get(&key) {
+    /// If it exists with another shape, or there would be more values than these may have.
+    pub(super) fn variable(
+        &self,
+        key: &str,
+        shape: &[usize],
+        init: Init,
+        kind: VariableKind,
+    ) -> Result<Variable> {
+        if let Some(known) = self.get(key) {
             if known.var.dims() != shape {
                 bail!("{key} has the shape {:?}, not {shape:?}", known.var.dims());
             }
             return Ok(known);
         }
-        let most = self.variables.most;
+        let most = self.most;
         let need = shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
-        let total = self.variables.lock().total;
+        let total = self.lock().total;
         let Some(total) = need.and_then(|n| n.checked_add(total)).filter(|total| *total <= most) else {
             bail!("with {key} {shape:?} the model has more than {most} values");
         };
-        let values = match (self.variables.seed, init) {
+        let values = match (self.seed, init) {
             (None, init) if !matches!(init, Init::Constant(_)) => vec![0.0; shape.iter().product()],
-            (seed, init) => init.values(seed.unwrap_or(0), &key, shape),
+            (seed, init) => init.values(seed.unwrap_or(0), key, shape),
         };
-        let variable = Variable { var: Var::from_vec(values, shape, &self.variables.device)?, kind };
-        let mut inner = self.variables.lock();
+        let variable = Variable { var: Var::from_vec(values, shape, &self.device)?, kind };
+        let mut inner = self.lock();
         inner.total = total;
-        inner.variables.insert(key, Entry { variable: variable.clone(), tracked: false });
+        inner.variables.insert(key.to_owned(), Entry { variable: variable.clone(), tracked: false });
         Ok(variable)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::{Gradients, Matcher, Optimizer, differentiate, to_vec};
-    use crate::layers::Linear;
-
-    fn group(name: &str, matcher: Matcher, frozen: bool) -> ParamGroup {
-        ParamGroup { name: name.into(), matcher, lr: 0.1, decay: 0.0, frozen }
-    }
-
-    /// Two layers, the second one's output summed up.
-    fn loss(layers: &[Linear; 2]) -> Result<Tensor> {
-        let x = Tensor::ones((4, 3), candle_core::DType::F32, &Device::Cpu)?;
-        layers[1].forward(&layers[0].forward(&x)?.sqr()?)?.sum_all()
-    }
-
-    /// The first layer is trained through the frozen second one, which keeps its values.
-    fn only_the_first_is_trained(variables: &Variables, layers: &[Linear; 2], groups: &[ParamGroup]) {
-        let keys: Vec<_> = variables.trainable().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["a.bias", "a.weight"]);
-        assert_eq!((variables.parameters(), variables.trainable_parameters()), (24, 12));
-        let mut optimizer = Optimizer::new(variables, Some(0.9), groups).expect("an optimizer");
-        let kept: Vec<_> = optimizer.tensors().into_iter().map(|(key, ..)| key).collect();
-        assert_eq!(kept.len(), 6, "moments and an average of two variables: {kept:?}");
-        assert!(kept.iter().all(|key| key.contains("/a.")), "{kept:?}");
-        let values = |key: &str| to_vec(&variables.get(key).expect("a variable").var);
-        let before = ["a.weight", "b.weight", "b.bias"].map(values);
-        let mut gradients = Gradients::default();
-        differentiate(&mut gradients, || loss(layers)).expect("backward");
-        assert_eq!(gradients.len(), 2, "what is frozen has no buffer");
-        assert!(gradients.get(&variables.get("b.weight").expect("b").var).is_none());
-        optimizer.step(&mut gradients, 1.0, 1.0).expect("a step");
-        let after = ["a.weight", "b.weight", "b.bias"].map(values);
-        assert!(before[0] != after[0] && before[1..] == after[1..]);
-    }
-
-    fn build(first: &Scope, second: &Scope) -> [Linear; 2] {
-        [
-            Linear::new(&first.at("a"), 3, 3).expect("a layer"),
-            Linear::new(&second.at("b"), 3, 3).expect("a layer"),
-        ]
-    }
-
-    #[test]
-    fn a_frozen_part_lets_gradients_through_and_keeps_none() {
-        let variables = Variables::random(1);
-        let scope = variables.tracked();
-        let layers = build(&scope, &scope.frozen());
-        scope.buffer("mean", &[5], 0.0).expect("a buffer");
-        assert!(scope.at("b").is_frozen("weight") && !scope.at("a").is_frozen("weight"));
-        only_the_first_is_trained(&variables, &layers, &[group("a", Matcher::All, false)]);
-        // It stays frozen where another model takes it up.
-        assert!(!build(&scope, &scope)[1].bias().expect("a bias").track_op());
-    }
-
-    #[test]
-    fn groups_freeze_what_no_model_trains_yet() {
-        let variables = Variables::random(1);
-        let groups = [group("b", Matcher::Prefix("b.".into()), true), group("a", Matcher::All, false)];
-        build(&variables.detached(), &variables.detached());
-        variables.freeze(&groups).expect("frozen");
-        let layers = build(&variables.tracked(), &variables.tracked());
-        only_the_first_is_trained(&variables, &layers, &groups);
-
-        let variables = Variables::random(1);
-        build(&variables.tracked(), &variables.tracked());
-        let error = variables.freeze(&groups).expect_err("too late").to_string();
-        assert!(error.contains("b.bias cannot be frozen"), "{error}");
-    }
-
-    #[test]
-    fn weights_and_buffers_are_told_apart() {
-        let scope = Variables::random(1).tracked();
-        scope.buffer("mean", &[5], 0.0).expect("a buffer");
-        scope.weight("w", &[5], Init::Normal(1.0)).expect("a weight");
-        assert!(
-            scope.weight("mean", &[5], Init::Normal(1.0)).is_err() && scope.buffer("w", &[5], 0.0).is_err()
-        );
-        assert!(scope.weight("w", &[6], Init::Normal(1.0)).is_err());
-    }
-
-    #[test]
-    fn all_of_it_can_move_to_another_thread() {
-        fn send<T: Send>() {}
-        send::<Variables>();
-        send::<Scope>();
-        send::<Optimizer>();
-        send::<Gradients>();
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is a single insertion or assignment: a panic elsewhere leaves nothing half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

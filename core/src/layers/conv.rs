@@ -22,6 +22,22 @@ pub struct ConvConfig {
     pub bias: bool,
 }
 
+impl ConvConfig {
+    /// A dense one with a bias and a square kernel of an odd side, which keeps the size of a map.
+    #[must_use]
+    pub fn same(inputs: usize, outputs: usize, kernel: usize) -> Self {
+        Self {
+            inputs,
+            outputs,
+            kernel: [kernel; 2],
+            stride: [1; 2],
+            padding: [kernel / 2; 2],
+            depthwise: false,
+            bias: true,
+        }
+    }
+}
+
 /// A convolution of maps; keys `weight` `(outputs, inputs, rows, columns)`, the second extent 1 where it is depthwise,
 /// and `bias` `(outputs)`.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use crate::labels::IGNORE;
 
 /// All decisions about a sample.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct Decisions {
     pub window: CropWindow,
     pub color: ColorChange,
 }
@@ -29,7 +29,7 @@ pub(super) struct ColorChange {
     pub hue: Option<f32>,
 }
 
-impl Plan {
+impl Decisions {
     /// Draws the decisions for the sample `index`. Every value is drawn even if its setting is turned off, so that
     /// turning one setting off does not change the others.
     pub fn draw(config: &Augment, mask: ArrayView2<'_, u8>, seed: u64, index: u64) -> Self {

@@ -14,7 +14,7 @@ mod tests;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 pub use config::{Augment, AugmentError, ColorJitter, Normalise};
-use draw::Plan;
+use draw::Decisions;
 
 /// A sample to train on.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,13 +42,13 @@ impl Augment {
         if channels != 3 || mask.dim() != (height, width) || mask.is_empty() {
             return Err(AugmentError::Size { image: image.dim(), mask: mask.dim() });
         }
-        let plan = Plan::draw(self, mask, seed, index);
-        let mut image = resample::image(image, &plan.window, self.normalise.mean);
-        color::disturb(&mut image, &plan.color);
+        let decisions = Decisions::draw(self, mask, seed, index);
+        let mut image = resample::image(image, &decisions.window, self.normalise.mean);
+        color::disturb(&mut image, &decisions.color);
         // The padding has the mean color, which is 0 after normalisation: color changes must not apply to it.
-        resample::pad(&mut image, &plan.window, self.normalise.mean);
+        resample::pad(&mut image, &decisions.window, self.normalise.mean);
         self.normalise.apply(&mut image);
-        Ok(Sample { image, mask: resample::mask(mask, &plan.window) })
+        Ok(Sample { image, mask: resample::mask(mask, &decisions.window) })
     }
 }
 

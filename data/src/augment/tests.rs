@@ -2,7 +2,7 @@
 use ndarray::{Array2, Array3};
 use proptest::prelude::*;
 
-use super::draw::Plan;
+use super::draw::Decisions;
 use super::resample::{self, CropWindow};
 use super::*;
 use crate::labels::IGNORE;
@@ -107,10 +107,10 @@ fn a_sample_depends_on_seed_and_index_alone() {
     // Turning colors off changes nothing else.
     let grey = Augment { color: None, ..config.clone() };
     for index in 0..20 {
-        let plan = Plan::draw(&config, mask.view(), 5, index);
-        let other = Plan::draw(&grey, mask.view(), 5, index);
+        let decisions = Decisions::draw(&config, mask.view(), 5, index);
+        let other = Decisions::draw(&grey, mask.view(), 5, index);
         assert_eq!(
-            (plan.window, other.color),
+            (decisions.window, other.color),
             (
                 other.window,
                 super::draw::ColorChange { contrast_last: other.color.contrast_last, ..Default::default() }
@@ -124,7 +124,7 @@ fn a_sample_depends_on_seed_and_index_alone() {
 fn known_draws() {
     let (_, mask) = picture(30, 40);
     let config = Augment { crop: [16, 16], ..Augment::default() };
-    let window = Plan::draw(&config, mask.view(), 7, 11).window;
+    let window = Decisions::draw(&config, mask.view(), 7, 11).window;
     assert_eq!((window.scaled, window.origin, window.flipped), KNOWN);
 }
 const KNOWN: ([usize; 2], [usize; 2], bool) = ([38, 51], [3, 31], true);
@@ -133,24 +133,26 @@ const KNOWN: ([usize; 2], [usize; 2], bool) = ([38, 51], [3, 31], true);
 fn draws_fill_their_ranges() {
     let (_, mask) = picture(100, 100);
     let config = Augment { scale: [0.5, 1.5], crop: [40, 40], ..Augment::default() };
-    let plans: Vec<Plan> = (0..2000).map(|index| Plan::draw(&config, mask.view(), 3, index)).collect();
-    let share = |keep: &dyn Fn(&Plan) -> bool| plans.iter().filter(|plan| keep(plan)).count() as f64 / 2000.0;
+    let drawn: Vec<Decisions> =
+        (0..2000).map(|index| Decisions::draw(&config, mask.view(), 3, index)).collect();
+    let share =
+        |keep: &dyn Fn(&Decisions) -> bool| drawn.iter().filter(|one| keep(one)).count() as f64 / 2000.0;
     // Four standard errors of a half are 0.045.
     assert!((share(&|p| p.window.flipped) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.window.scaled[0] < 100) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.color.hue.is_some()) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.color.contrast_last) - 0.5).abs() < 0.045);
     assert!((share(&|p| p.color.brightness.is_some_and(|b| b < 0.0)) - 0.25).abs() < 0.045);
-    for plan in &plans {
-        let window = &plan.window;
+    for decisions in &drawn {
+        let window = &decisions.window;
         assert!((50..=150).contains(&window.scaled[0]) && window.scaled[0] == window.scaled[1]);
         assert!((0..2).all(|a| window.origin[a] + 40 <= window.scaled[a]));
-        assert!(plan.color.hue.is_none_or(|hue| hue.abs() <= 36.0));
-        assert!(plan.color.saturation.is_none_or(|s| (0.5..=1.5).contains(&s)));
+        assert!(decisions.color.hue.is_none_or(|hue| hue.abs() <= 36.0));
+        assert!(decisions.color.saturation.is_none_or(|s| (0.5..=1.5).contains(&s)));
     }
     // Both ends of where a crop may lie are reached.
     let at = |end: &dyn Fn(&CropWindow) -> usize| {
-        plans.iter().any(|plan| plan.window.origin[0] == end(&plan.window))
+        drawn.iter().any(|decisions| decisions.window.origin[0] == end(&decisions.window))
     };
     assert!(at(&|_| 0) && at(&|window| window.scaled[0] - 40));
 }
@@ -195,7 +197,7 @@ fn padding_is_the_mean_and_ignored() {
     for index in 0..30 {
         let config = Augment { scale: [1.0; 2], crop: [6, 9], flip: 0.5, ..Augment::default() };
         let sample = config.sample(image.view(), mask.view(), 3, index).unwrap();
-        let flipped = Plan::draw(&config, mask.view(), 3, index).window.flipped;
+        let flipped = Decisions::draw(&config, mask.view(), 3, index).window.flipped;
         for ((y, x), &label) in sample.mask.indexed_iter() {
             let column = if flipped { 8 - x } else { x };
             if y < 4 && column < 5 {

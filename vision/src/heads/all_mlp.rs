@@ -57,20 +57,11 @@ impl AllMlp {
             projections.push((weight, at.weight("bias", &[channels], Init::Constant(0.0))?));
         }
         let shape = [channels, channels * inputs.len(), 1, 1];
-        let classifier = ConvConfig {
-            inputs: channels,
-            outputs: classes,
-            kernel: [1; 2],
-            stride: [1; 2],
-            padding: [0; 2],
-            depthwise: false,
-            bias: true,
-        };
         Ok(Self {
             projections,
             fuse: scope.at("linear_fuse").weight("weight", &shape, Init::FanOut)?,
             norm: BatchNorm2d::new(&scope.at("batch_norm"), channels, 1e-5, 0.1)?,
-            classifier: Conv2d::new(&scope.at("classifier"), classifier)?,
+            classifier: Conv2d::new(&scope.at("classifier"), ConvConfig::same(channels, classes, 1))?,
             channels,
             dropout: *dropout,
         })

@@ -8,16 +8,7 @@ use nerve_core::ops::relu::relu;
 /// # Errors
 /// If variables exist with other shapes.
 pub fn conv(scope: &Scope, inputs: usize, outputs: usize, kernel: usize, bias: bool) -> Result<Conv2d> {
-    let config = ConvConfig {
-        inputs,
-        outputs,
-        kernel: [kernel; 2],
-        stride: [1; 2],
-        padding: [kernel / 2; 2],
-        depthwise: false,
-        bias,
-    };
-    Conv2d::new(scope, config)
+    Conv2d::new(scope, ConvConfig { bias, ..ConvConfig::same(inputs, outputs, kernel) })
 }
 
 /// Such a convolution without a bias, batch norm and ReLU; keys `conv` and `batch_norm`.

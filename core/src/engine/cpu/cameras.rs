@@ -1,8 +1,8 @@
 //! What rays say about the cameras they come from.
 
 use super::CpuEngine;
-use super::field::{ENCODING, Encoder};
-use super::workspace::Plan;
+use super::encoder::{ENCODING, Encoder};
+use super::workspace::SlotPlan;
 use crate::ops::rigid::{cross, turn_gradient};
 use rayon::prelude::*;
 
@@ -42,7 +42,7 @@ impl CpuEngine {
     /// Adds the rays' gradients to the sums of their cameras: `d' x d_d'` and `d_o'`.
     pub(super) fn trace_poses(&mut self, levels: usize, sums: &mut [[f64; 6]]) {
         let (isa, params, field) = (self.isa, &self.params, &self.field);
-        let stride = Plan::stride(field.plan.columns(ENCODING));
+        let stride = SlotPlan::stride(field.plan.columns(ENCODING));
         let share = self.finals.len().div_ceil(self.pool.threads()).max(1);
         self.finals.par_chunks_mut(share).for_each(|tiles| {
             tiles.iter_mut().for_each(|tile| tile.trace_points());

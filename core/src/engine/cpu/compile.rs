@@ -1,9 +1,10 @@
 //! From a spec to stages over tiles.
 
-use super::field::{Encoder, Field, HeadColumns, Saliency};
+use super::encoder::Encoder;
+use super::field::{Field, HeadColumns, Saliency};
 use super::stage::Stage;
 use super::stages::{self, CompositeHead, Gradient};
-use super::workspace::Plan;
+use super::workspace::SlotPlan;
 use crate::device::Device;
 use crate::engine::EngineError;
 use crate::field::{Encoding, FieldLayout, FieldSpec, SlotId, StageSpec};
@@ -25,7 +26,7 @@ pub(super) fn compile(spec: &FieldSpec, layout: &FieldLayout) -> Result<Field, E
         );
         return Err(EngineError::Unsupported { device: Device::Cpu, what });
     }
-    let mut plan = Plan::default();
+    let mut plan = SlotPlan::default();
     for columns in &spec.slots {
         plan.slot(*columns);
     }
@@ -73,7 +74,7 @@ pub(super) fn compile(spec: &FieldSpec, layout: &FieldLayout) -> Result<Field, E
 struct Compiler<'a> {
     spec: &'a FieldSpec,
     layout: &'a FieldLayout,
-    plan: Plan,
+    plan: SlotPlan,
     /// Slots with a row per sample that have been filled so far.
     samples: Vec<usize>,
     /// Whether a gate has been met.
@@ -175,7 +176,7 @@ fn is_cleared(spec: &FieldSpec, slot: SlotId) -> bool {
     match writers(spec, slot).last().map(|index| &spec.stages[index]) {
         Some(StageSpec::Mlp(mlp)) if mlp.input == slot => {
             // Whole panels of columns are written, so that only what lies beyond these matters.
-            Plan::stride(mlp.inputs) < Plan::stride(spec.columns(slot))
+            SlotPlan::stride(mlp.inputs) < SlotPlan::stride(spec.columns(slot))
         }
         // All columns of what rays share.
         Some(StageSpec::Mlp(_) | StageSpec::Saliency { .. }) => false,

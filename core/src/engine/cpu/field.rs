@@ -1,9 +1,9 @@
 //! A field, compiled: stages over tiles, and where they put what.
 
+use super::encoder::Encoder;
 use super::stage::Stage;
-use super::workspace::Plan;
+use super::workspace::SlotPlan;
 use crate::field::{HeadLoss, Outputs, Targets};
-use crate::ops::hash_grid::GridLevel;
 use crate::params::BlockId;
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) struct Field {
     /// In order; one of them decides density.
     pub stages: Vec<Box<dyn Stage>>,
     /// Their slots; the first is the encoding's.
-    pub plan: Plan,
+    pub plan: SlotPlan,
     /// Slots whose gradient is zeroed before a tile goes back, because what reads them adds to it.
     pub cleared: Vec<usize>,
     pub heads: Vec<HeadColumns>,
@@ -30,42 +30,6 @@ pub(super) struct Field {
     pub min_transmittance: f32,
     /// 1 / side of the box that the encoding covers.
     pub shrink: f32,
-}
-
-/// The encoding.
-pub(super) enum Encoder {
-    /// A table a level, all with the same number of features.
-    Grid {
-        /// Coarsest first.
-        levels: Vec<GridLevel>,
-        /// Their blocks in the layout, one behind the other.
-        blocks: Range<usize>,
-        /// Features per level.
-        features: usize,
-    },
-    /// Coordinates, and their sines and cosines.
-    Frequency {
-        /// None are the coordinates alone.
-        octaves: usize,
-    },
-}
-
-impl Encoder {
-    /// Levels of a tile's encoding, and features of each; what has no tables is encoded where it is needed.
-    pub fn levels(&self) -> (usize, usize) {
-        match self {
-            Self::Grid { levels, features, .. } => (levels.len(), *features),
-            Self::Frequency { .. } => (0, 0),
-        }
-    }
-
-    /// Values of the largest table.
-    pub fn largest_table(&self) -> usize {
-        match self {
-            Self::Grid { levels, .. } => levels.iter().map(|l| l.entries * l.features).max().unwrap_or(0),
-            Self::Frequency { .. } => 0,
-        }
-    }
 }
 
 /// The saliency grid.
@@ -87,6 +51,3 @@ pub(super) struct HeadColumns {
     /// Of the target.
     pub target: Range<usize>,
 }
-
-/// The slot of the encoding.
-pub(super) const ENCODING: usize = 0;

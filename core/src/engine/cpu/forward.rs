@@ -1,7 +1,8 @@
 //! From positions to densities: tiles are encoded level by level, and probed.
 
 use super::CpuEngine;
-use super::field::{Encoder, Field};
+use super::encoder::Encoder;
+use super::field::Field;
 use super::pool::{Pool, lock};
 use super::stage::Prepare;
 use super::tile::{Probed, Tile};

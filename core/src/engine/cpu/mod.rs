@@ -18,6 +18,7 @@
 mod cameras;
 mod compile;
 mod draw;
+mod encoder;
 mod field;
 mod forward;
 mod infer;

@@ -1,6 +1,7 @@
 //! The last phase of a step: dense blocks, and the tables level by level.
 
-use super::field::{Encoder, Saliency};
+use super::encoder::Encoder;
+use super::field::Saliency;
 use super::pool::{Pool, lock};
 use super::{CpuEngine, GROUPS};
 use crate::engine::Step;

@@ -1,6 +1,6 @@
 //! What one worker needs to take a tile through the field's stages.
 
-use super::field::{ENCODING, Encoder};
+use super::encoder::{ENCODING, Encoder};
 use super::tile::{CAPACITY, Span, Stretch, Tile};
 use crate::ops::composite::Carry;
 use crate::ops::small_gemm::{Precision, padded};
@@ -39,11 +39,11 @@ impl Slot {
 
 /// Names the slots of a field while its stages are put together.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct SlotPlan {
     columns: Vec<usize>,
 }
 
-impl Plan {
+impl SlotPlan {
     /// Reserves a slot of `columns` columns and returns its index.
     pub fn slot(&mut self, columns: usize) -> usize {
         self.columns.push(columns);
@@ -124,7 +124,7 @@ pub struct Workspace {
 
 impl Workspace {
     /// Buffers for `plan` and rays with `outputs` values each, of so many heads.
-    pub fn new(isa: Isa, precision: Precision, plan: &Plan, outputs: usize, heads: usize) -> Self {
+    pub fn new(isa: Isa, precision: Precision, plan: &SlotPlan, outputs: usize, heads: usize) -> Self {
         let per_sample = || zeros(CAPACITY);
         Self {
             isa,

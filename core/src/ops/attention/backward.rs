@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use super::cpu::{Call, Desk, Packed, Task};
 use super::gather::{Part, Source, Target};
-use super::plan::PAD;
+use super::pattern::PAD;
 use super::rows::{Extent, softmax_backward};
 use crate::ops::output::written_with;
 use crate::ops::small_gemm::{Epilogue, Left, Shape, small_gemm};
@@ -30,7 +30,7 @@ pub struct Gradients {
 pub fn backward(isa: Isa, call: &Call<'_>, d_out: &[f32]) -> Gradients {
     call.check();
     let c = call.heads * call.dim;
-    assert_eq!(d_out.len(), call.plan.rows().0 * c, "attention: extents of the output's gradient");
+    assert_eq!(d_out.len(), call.pattern.rows().0 * c, "attention: extents of the output's gradient");
     let tasks = call.tasks();
     let all = |targets: [Target<'_>; 3]| -> Vec<Shared> {
         tasks.par_iter().map(|(head, sets)| run(isa, call, *head, sets.clone(), d_out, targets)).collect()
@@ -59,7 +59,7 @@ pub fn backward(isa: Isa, call: &Call<'_>, d_out: &[f32]) -> Gradients {
 
 /// Adds the tasks' shares of what sets have in common.
 fn add(call: &Call<'_>, tasks: &[Task], parts: &[Shared], q: Vec<f32>, kv: Vec<f32>) -> Gradients {
-    let (n, m) = call.plan.extents();
+    let (n, m) = call.pattern.extents();
     let c = call.heads * call.dim;
     let mut sum = Gradients { q, kv, ..Gradients::default() };
     if call.bias.is_some() {

@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 pub use super::backward::{Gradients, backward};
 use super::gather::{Part, Source, Target};
-use super::plan::{PAD, Plan};
+use super::pattern::{PAD, Pattern};
 use super::rows::{Added, Extent, softmax};
 use crate::ops::output::written;
 use crate::ops::small_gemm::{Epilogue, Left, Shape, padded, small_gemm};
@@ -24,7 +24,7 @@ pub enum Packed {
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The sets of tokens.
-    pub plan: &'a Plan,
+    pub pattern: &'a Pattern,
     /// Number of heads.
     pub heads: usize,
     /// Values per head.
@@ -71,22 +71,22 @@ impl Call<'_> {
 
     /// Heads and runs of sets, in a fixed order: what threads take one by one.
     pub(super) fn tasks(&self) -> Vec<Task> {
-        let sets = self.plan.sets();
+        let sets = self.pattern.sets();
         let run = sets.div_ceil(RUNS).max(1);
         let runs = (0..sets).step_by(run).map(move |first| first..(first + run).min(sets));
         (0..self.heads).flat_map(|head| runs.clone().map(move |run| (head, run))).collect()
     }
 
     pub(super) fn check(&self) {
-        let (rows, key_rows) = self.plan.rows();
-        let (n, m) = self.plan.extents();
+        let (rows, key_rows) = self.pattern.rows();
+        let (n, m) = self.pattern.extents();
         let c = self.heads * self.dim;
         let [q, kv] = if self.packed == Packed::Apart { [c, 2 * c] } else { [3 * c, 3 * c] };
         assert!(self.q.len() == rows * q && self.kv.len() == key_rows * kv, "attention: extents");
         assert!(self.bias.is_none_or(|b| b.len() == self.heads * n * m), "attention: extents of the bias");
         let pad = self.pad.map_or(0, <[f32]>::len);
         assert!(
-            !self.plan.pads() || pad == 3 * c,
+            !self.pattern.pads() || pad == 3 * c,
             "attention: a map that is padded needs the padding's values"
         );
     }
@@ -94,8 +94,8 @@ impl Call<'_> {
     /// The multiply-accumulates of the forward pass.
     #[must_use]
     pub fn macs(&self) -> usize {
-        let (n, m) = self.plan.extents();
-        2 * self.plan.sets() * self.heads * n * m * self.dim
+        let (n, m) = self.pattern.extents();
+        2 * self.pattern.sets() * self.heads * n * m * self.dim
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) struct Desk {
 impl Desk {
     /// For head `head`.
     pub(super) fn new(call: &Call<'_>, head: usize) -> Self {
-        let (n, m) = call.plan.extents();
+        let (n, m) = call.pattern.extents();
         let (stride, width) = (padded(m), padded(call.dim));
         let block = if n <= ALL { n } else { SOME };
         let mut bias = Vec::new();
@@ -156,12 +156,12 @@ impl Desk {
 
     /// Takes a set's rows.
     pub(super) fn load(&mut self, call: &Call<'_>, head: usize, set: usize) {
-        call.plan.set(set, &mut self.queries, &mut self.keys);
+        call.pattern.set(set, &mut self.queries, &mut self.keys);
         let ([q, k, v], [from_q, from_k, from_v]) = (call.parts(), call.sources());
         q.rows(&from_q, head, &self.queries, call.scale, self.width, &mut self.q);
         k.columns(&from_k, head, &self.keys, self.stride, &mut self.kt);
         v.rows(&from_v, head, &self.keys, 1.0, self.width, &mut self.v);
-        self.masked = call.plan.regions(set, &mut self.regions);
+        self.masked = call.pattern.regions(set, &mut self.regions);
         if self.masked {
             self.mask.clear();
             self.mask.resize(self.n * self.stride, 0.0);
@@ -201,7 +201,7 @@ impl Desk {
 #[must_use]
 pub fn forward(isa: Isa, call: &Call<'_>) -> Vec<f32> {
     call.check();
-    written(call.plan.rows().0 * call.heads * call.dim, |out| {
+    written(call.pattern.rows().0 * call.heads * call.dim, |out| {
         attend(isa, call, Target::new(out));
         // SAFETY: every query is in a set, and every head of every set in a task.
         unsafe { out.assume_init_mut() }

@@ -1,7 +1,7 @@
 //! A head's rows, taken out of tensors that pack all heads, and put back.
 use std::marker::PhantomData;
 
-use super::plan::PAD;
+use super::pattern::PAD;
 use crate::ops::output::Room;
 
 /// Where queries, keys or values lie in their tensor: value i of head h of row r at `at + r row + h head + i`.

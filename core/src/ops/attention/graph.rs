@@ -2,7 +2,7 @@
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu::{Call, Gradients, Packed, backward, forward};
-use super::plan::Plan;
+use super::pattern::Pattern;
 use crate::graph::{
     Input, InputGradients, Op, add_cost, add_or_copy, apply, gradient_of, read, weight_gradient,
 };
@@ -40,8 +40,8 @@ pub struct WindowConfig {
 /// If shapes do not fit.
 pub fn self_attention(qkv: &Tensor, heads: usize, scale: f32, bias: Option<&Tensor>) -> Result<Tensor> {
     let (batch, tokens, channels) = qkv.dims3()?;
-    let plan = Plan::Sequences { batch, queries: tokens, keys: tokens };
-    let op = Attention { plan, heads, dim: dim(channels, 3, heads)?, scale, packed: Packed::Parts };
+    let pattern = Pattern::Sequences { batch, queries: tokens, keys: tokens };
+    let op = Attention { pattern, heads, dim: dim(channels, 3, heads)?, scale, packed: Packed::Parts };
     op.apply(qkv, bias, None)
 }
 
@@ -55,8 +55,8 @@ pub fn cross_attention(q: &Tensor, kv: &Tensor, heads: usize, scale: f32) -> Res
     if batch != others || both != 2 * channels {
         bail!("attention: queries {:?}, keys and values {:?}", q.dims(), kv.dims());
     }
-    let plan = Plan::Sequences { batch, queries, keys };
-    let op = Attention { plan, heads, dim: dim(channels, 1, heads)?, scale, packed: Packed::Apart };
+    let pattern = Pattern::Sequences { batch, queries, keys };
+    let op = Attention { pattern, heads, dim: dim(channels, 1, heads)?, scale, packed: Packed::Apart };
     apply(Cross(op), &[q, kv])
 }
 
@@ -77,15 +77,15 @@ pub fn window_attention(
     if window.contains(&0) || shift[0] >= window[0] || shift[1] >= window[1] {
         bail!("attention: a window of {window:?} cannot be shifted by {shift:?}");
     }
-    let plan = Plan::Windows { batch, map: [height, width], window, shift };
-    let pad = pad.filter(|_| plan.pads());
-    if plan.pads() && pad.is_none_or(|p| p.dims() != [channels]) {
+    let pattern = Pattern::Windows { batch, map: [height, width], window, shift };
+    let pad = pad.filter(|_| pattern.pads());
+    if pattern.pads() && pad.is_none_or(|p| p.dims() != [channels]) {
         bail!(
             "attention: a map of {height} x {width} in windows of {window:?} needs the values of padded tokens"
         );
     }
     let packed = if packing == Packing::Parts { Packed::Parts } else { Packed::Heads };
-    let op = Attention { plan, heads, dim: dim(channels, 3, heads)?, scale, packed };
+    let op = Attention { pattern, heads, dim: dim(channels, 3, heads)?, scale, packed };
     op.apply(qkv, bias, pad)
 }
 
@@ -97,7 +97,7 @@ fn dim(channels: usize, parts: usize, heads: usize) -> Result<usize> {
 }
 
 struct Attention {
-    plan: Plan,
+    pattern: Pattern,
     heads: usize,
     dim: usize,
     scale: f32,
@@ -115,7 +115,7 @@ struct Slices<'a> {
 impl Attention {
     /// On one packed tensor.
     fn apply(self, qkv: &Tensor, bias: Option<&Tensor>, pad: Option<&Tensor>) -> Result<Tensor> {
-        let (n, m) = self.plan.extents();
+        let (n, m) = self.pattern.extents();
         if let Some(bias) = bias
             && bias.dims() != [self.heads, n, m]
         {
@@ -126,9 +126,9 @@ impl Attention {
     }
 
     fn call<'a>(&'a self, s: &Slices<'a>) -> Call<'a> {
-        let Self { plan, heads, dim, scale, packed } = self;
+        let Self { pattern, heads, dim, scale, packed } = self;
         let (heads, dim, scale, packed) = (*heads, *dim, *scale, *packed);
-        Call { plan, heads, dim, scale, packed, q: s.q, kv: s.kv, bias: s.bias, pad: s.pad }
+        Call { pattern, heads, dim, scale, packed, q: s.q, kv: s.kv, bias: s.bias, pad: s.pad }
     }
 
     /// The result for queries of the extents `dims`.

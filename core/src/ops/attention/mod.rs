@@ -18,7 +18,7 @@ mod backward;
 mod cpu;
 mod gather;
 mod graph;
-mod plan;
+mod pattern;
 #[cfg(test)]
 pub(crate) mod reference;
 mod rows;

@@ -1,5 +1,5 @@
 use super::cpu::{Call, Packed, backward, forward};
-use super::plan::Plan;
+use super::pattern::Pattern;
 use super::*;
 use crate::graph::check::{Case, agrees};
 use crate::ops::check::{FdOptions, PARITY_L2, PARITY_MAX, TestRng, close, finite_difference, narrow, widen};
@@ -252,7 +252,7 @@ fn cross_attention_matches_the_reference() {
 
 #[test]
 fn instruction_sets_and_threads_agree() {
-    let plan = Plan::Windows { batch: 3, map: [5, 9], window: [4, 4], shift: [2, 2] };
+    let pattern = Pattern::Windows { batch: 3, map: [5, 9], window: [4, 4], shift: [2, 2] };
     let (heads, dim) = (2, 20);
     let mut rng = TestRng::new(8);
     let qkv = narrow(&rng.normals(135 * 3 * 40, 1.0));
@@ -261,7 +261,7 @@ fn instruction_sets_and_threads_agree() {
     let run = |isa, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let call = Call {
-            plan: &plan,
+            pattern: &pattern,
             heads,
             dim,
             scale: 0.2,

@@ -1,6 +1,6 @@
 //! Newton's method on lens models.
 
-use super::lens::Bent;
+use super::model::Bent;
 
 /// Residual at which an inversion is done, relative to the larger of 1 and the point's own radius.
 const TOLERANCE: f64 = 1e-12;

@@ -8,9 +8,11 @@
 mod camera;
 mod invert;
 mod lens;
+mod model;
 
 pub use camera::RayCamera;
-pub use lens::{Lens, Planar};
+pub use lens::Lens;
+pub use model::Planar;
 
 #[cfg(test)]
 mod tests;

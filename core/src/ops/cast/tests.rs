@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use super::lens::{fisheye, radial_tangential};
+use super::model::{fisheye, radial_tangential};
 use super::*;
 use crate::ops::check::TestRng;
 

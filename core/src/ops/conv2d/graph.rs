@@ -2,7 +2,9 @@
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{ConvGeometry, Window, cpu, input};
-use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
+use crate::graph::{
+    Input, InputGradients, Op, add_cost, apply_with_bias, gradient_of, read, weight_gradient,
+};
 use crate::ops::linear;
 
 /// A convolution: x is `(batch, height, width, inputs)`, `w` is `(outputs, inputs, kernel rows, kernel columns)`, `b`
@@ -22,18 +24,10 @@ pub fn conv2d(
     if channels != inputs {
         bail!("conv2d: x has {channels} channels, the weights want {inputs}");
     }
-    if let Some(b) = b
-        && b.dims() != [outputs]
-    {
-        bail!("conv2d: b has the shape {:?}, not [{outputs}]", b.dims());
-    }
     let window = Window { kernel: [tall, wide], stride, padding };
     let size = [height, width];
     let op = Conv2d(ConvGeometry { size, places: window.places(size, "conv2d")?, inputs, outputs, window });
-    match b {
-        Some(b) => apply(op, &[x, w, b]),
-        None => apply(op, &[x, w]),
-    }
+    apply_with_bias(op, x, w, b, outputs)
 }
 
 struct Conv2d(ConvGeometry);

@@ -1,7 +1,7 @@
 //! Forward pass and gradients of a batch of maps, row by row on all threads.
 use rayon::prelude::*;
 
-use super::{Plan, gradient, sum};
+use super::{TapPlan, gradient, sum};
 use crate::ops::conv2d::Window;
 use crate::ops::output::{by_chunks, written};
 use crate::simd::Isa;
@@ -41,7 +41,7 @@ pub fn forward(
     w: &[f32],
     b: Option<&[f32]>,
 ) -> Vec<f32> {
-    rows(isa, &Plan::outputs(&g.window, g.size, g.places), [batch, g.channels], x, w, b)
+    rows(isa, &TapPlan::outputs(&g.window, g.size, g.places), [batch, g.channels], x, w, b)
 }
 
 /// `dx` for `dy`, of a batch of maps.
@@ -50,13 +50,13 @@ pub fn forward(
 /// If shapes do not fit.
 #[must_use]
 pub fn backward_input(isa: Isa, g: &ChannelGeometry, batch: usize, dy: &[f32], w: &[f32]) -> Vec<f32> {
-    rows(isa, &Plan::inputs(&g.window, g.size, g.places), [batch, g.channels], dy, w, None)
+    rows(isa, &TapPlan::inputs(&g.window, g.size, g.places), [batch, g.channels], dy, w, None)
 }
 
 /// The sums of all maps.
 fn rows(
     isa: Isa,
-    plan: &Plan,
+    plan: &TapPlan,
     [batch, channels]: [usize; 2],
     source: &[f32],
     w: &[f32],
@@ -85,7 +85,7 @@ pub fn backward_weight(
     dw: &mut [f32],
     accumulate: bool,
 ) {
-    let plan = Plan::outputs(&g.window, g.size, g.places);
+    let plan = TapPlan::outputs(&g.window, g.size, g.places);
     let (pitch, image) = (g.places[1] * g.channels, g.size[0] * g.size[1] * g.channels);
     let rows = PART.div_ceil(g.places[1]);
     let parts: Vec<Vec<f32>> = dy

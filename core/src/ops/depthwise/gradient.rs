@@ -1,6 +1,6 @@
 //! What one row of dy adds to the gradient of the weights.
-use super::Plan;
-use super::plan::{Block, Tap};
+use super::TapPlan;
+use super::plan::{PixelBlock, Tap};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Adds the part of row `row`: `dy` is `(plan.width, channels)`, `x` the image that the row was computed from, `dw`
@@ -8,7 +8,7 @@ use crate::simd::{Isa, Kernel, Simd};
 ///
 /// # Panics
 /// If a slice has another length than the plan, that of the outputs, says.
-pub(super) fn add(isa: Isa, plan: &Plan, row: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+pub(super) fn add(isa: Isa, plan: &TapPlan, row: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let channels = dy.len() / plan.width;
     assert!(dy.len() == plan.width * channels && x.len() == plan.source[0] * plan.source[1] * channels);
     let rows = &plan.rows[row];
@@ -17,7 +17,7 @@ pub(super) fn add(isa: Isa, plan: &Plan, row: usize, x: &[f32], dy: &[f32], dw: 
 }
 
 struct Add<'a> {
-    plan: &'a Plan,
+    plan: &'a TapPlan,
     rows: &'a [Tap],
     x: &'a [f32],
     dy: &'a [f32],
@@ -47,7 +47,7 @@ impl Kernel for Add<'_> {
 impl Add<'_> {
     /// `P` pixels of a run of `K` taps: what two pixels met is loaded once.
     #[inline(always)]
-    fn run_of<S: Simd, const P: usize, const K: usize>(&mut self, s: S, block: &Block) {
+    fn run_of<S: Simd, const P: usize, const K: usize>(&mut self, s: S, block: &PixelBlock) {
         let (channels, plan) = (self.channels, self.plan);
         let whole = channels - channels % S::LANES;
         let dy = &self.dy[block.first * channels..][..P * channels];
@@ -85,7 +85,7 @@ impl Add<'_> {
 
     /// `P` pixels, a register of channels at a time, then channel by channel; from the channel `start` on.
     #[inline(always)]
-    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &Block, start: usize) {
+    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &PixelBlock, start: usize) {
         let (channels, plan) = (self.channels, self.plan);
         let whole = channels - channels % S::LANES;
         let source_step = plan.source_step * channels;

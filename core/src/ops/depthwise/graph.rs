@@ -2,7 +2,9 @@
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::{ChannelGeometry, cpu};
-use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
+use crate::graph::{
+    Input, InputGradients, Op, add_cost, apply_with_bias, gradient_of, read, weight_gradient,
+};
 use crate::ops::conv2d::Window;
 use crate::ops::linear;
 use crate::simd::Isa;
@@ -24,18 +26,10 @@ pub fn depthwise(
     if [channels, 1] != [outputs, one] {
         bail!("depthwise: x has {channels} channels, the weights have the shape {:?}", w.dims());
     }
-    if let Some(b) = b
-        && b.dims() != [channels]
-    {
-        bail!("depthwise: b has the shape {:?}, not [{channels}]", b.dims());
-    }
     let window = Window { kernel: [tall, wide], stride, padding };
     let size = [height, width];
     let op = Depthwise(ChannelGeometry { size, places: window.places(size, "depthwise")?, channels, window });
-    match b {
-        Some(b) => apply(op, &[x, w, b]),
-        None => apply(op, &[x, w]),
-    }
+    apply_with_bias(op, x, w, b, channels)
 }
 
 struct Depthwise(ChannelGeometry);

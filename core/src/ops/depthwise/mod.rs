@@ -6,7 +6,7 @@
 //! with stride s and padding p of each axis; beyond the map x is zero.
 //!
 //! A pixel of y is a sum of pixels of x, each times the weights of a tap, channel by channel; a pixel of dx is such a
-//! sum of pixels of dy. Both run the same kernel (`sum.rs`) by a [`Plan`] that lists the taps of every row and column.
+//! sum of pixels of dy. Both run the same kernel (`sum.rs`) by a [`TapPlan`] that lists the taps of every row and column.
 mod cpu;
 mod gradient;
 mod graph;
@@ -17,7 +17,7 @@ mod sum;
 
 pub(crate) use cpu::ChannelGeometry;
 pub use graph::depthwise;
-use plan::Plan;
+use plan::TapPlan;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ pub(super) struct Tap {
 /// Pixels of a row whose sums have the same taps: pixel p is column `first + p * step`, and meets its taps
 /// `p * source_step` columns after where they say.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(super) struct PixelBlock {
     pub(super) first: usize,
     pub(super) many: usize,
     pub(super) taps: Vec<Tap>,
@@ -19,12 +19,12 @@ pub(super) struct Block {
     pub(super) run: bool,
 }
 
-/// Numbers of pixels of a [`Block`], as many as its row allows.
+/// Numbers of pixels of a [`PixelBlock`], as many as its row allows.
 pub(super) const PIXELS: [usize; 3] = [8, 4, 1];
 
 /// Taps of every row and column of a map of sums.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct TapPlan {
     /// Height and width of the map that is summed.
     pub(super) source: [usize; 2],
     /// Columns of the map of sums.
@@ -33,12 +33,12 @@ pub(super) struct Plan {
     pub(super) kernel: usize,
     /// Taps of every row.
     pub(super) rows: Vec<Vec<Tap>>,
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Vec<PixelBlock>,
     pub(super) step: usize,
     pub(super) source_step: usize,
 }
 
-impl Plan {
+impl TapPlan {
     /// Outputs as sums of inputs.
     pub(super) fn outputs(window: &Window, size: [usize; 2], places: [usize; 2]) -> Self {
         let taps = |axis: usize| met(window, axis, size[axis], places[axis]);
@@ -80,7 +80,7 @@ impl Plan {
                 let taps = columns[first].clone();
                 let alone = step == 1 && source_step == 1;
                 let run = alone && taps.windows(2).all(|pair| pair[1].at == pair[0].at + 1);
-                blocks.push(Block { first, many, taps, run });
+                blocks.push(PixelBlock { first, many, taps, run });
                 first += many * step;
             }
         }

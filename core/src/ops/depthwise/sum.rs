@@ -1,6 +1,6 @@
 //! One row of a map, each pixel the weighted sum of the pixels that its taps meet: the kernel of both directions.
-use super::Plan;
-use super::plan::{Block, Tap};
+use super::TapPlan;
+use super::plan::{PixelBlock, Tap};
 use crate::ops::output::Room;
 use crate::simd::{Isa, Kernel, Simd};
 
@@ -11,7 +11,7 @@ use crate::simd::{Isa, Kernel, Simd};
 /// If a slice has another length than the plan says.
 pub(super) fn sum<'o>(
     isa: Isa,
-    plan: &Plan,
+    plan: &TapPlan,
     row: usize,
     source: &[f32],
     weights: &[f32],
@@ -27,7 +27,7 @@ pub(super) fn sum<'o>(
 }
 
 struct Sum<'a, 'o> {
-    plan: &'a Plan,
+    plan: &'a TapPlan,
     rows: &'a [Tap],
     source: &'a [f32],
     weights: &'a [f32],
@@ -60,7 +60,7 @@ impl<'o> Kernel for Sum<'_, 'o> {
 impl Sum<'_, '_> {
     /// `P` pixels of a run of `K` taps: what two pixels meet is loaded once.
     #[inline(always)]
-    fn run_of<S: Simd, const P: usize, const K: usize>(&mut self, s: S, block: &Block) {
+    fn run_of<S: Simd, const P: usize, const K: usize>(&mut self, s: S, block: &PixelBlock) {
         let (channels, plan) = (self.channels, self.plan);
         let whole = channels - channels % S::LANES;
         let (source, to) = (self.source.as_ptr(), self.to.as_mut_ptr().cast::<f32>());
@@ -95,7 +95,7 @@ impl Sum<'_, '_> {
 
     /// `P` pixels, a register of channels at a time, then channel by channel; from the channel `start` on.
     #[inline(always)]
-    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &Block, start: usize) {
+    fn block<S: Simd, const P: usize>(&mut self, s: S, block: &PixelBlock, start: usize) {
         let (channels, plan) = (self.channels, self.plan);
         let whole = channels - channels % S::LANES;
         let source_step = plan.source_step * channels;

@@ -15,7 +15,7 @@
 //!
 //! The gradients are those of the weights: `dL/dw_i`, which compositing adds to the worth of a unit of weight.
 //!
-//! [`Scale`] is the normalised scale: distance up to where steps begin to grow, its logarithm beyond, as marching
+//! [`DistanceScale`] is the normalised scale: distance up to where steps begin to grow, its logarithm beyond, as marching
 //! samples it; 1 is as far as a ray can be in the render box.
 
 mod cpu;
@@ -24,7 +24,7 @@ pub(crate) mod reference;
 mod scale;
 
 pub(crate) use cpu::{deviation, distortion};
-pub use scale::Scale;
+pub use scale::DistanceScale;
 
 #[cfg(test)]
 mod tests;

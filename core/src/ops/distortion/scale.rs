@@ -2,7 +2,7 @@
 
 /// A monotone map of distances to 0..1: linear up to `knee`, logarithmic beyond.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Scale {
+pub struct DistanceScale {
     /// Infinite where there is none, which JSON has no word for: it is left out then.
     #[serde(default = "infinite", skip_serializing_if = "is_infinite")]
     knee: f32,
@@ -17,14 +17,14 @@ fn is_infinite(knee: &f32) -> bool {
     *knee == f32::INFINITY
 }
 
-impl Default for Scale {
+impl Default for DistanceScale {
     /// Distances as they are.
     fn default() -> Self {
         Self { knee: f32::INFINITY, factor: 1.0 }
     }
 }
 
-impl Scale {
+impl DistanceScale {
     /// For steps that grow from the distance `knee` on (infinite: never) and rays no longer than `longest`.
     pub fn new(knee: f32, longest: f32) -> Self {
         let plain = Self { knee, factor: 1.0 };

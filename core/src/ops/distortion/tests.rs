@@ -53,7 +53,7 @@ fn what_is_together_costs_nothing() {
 #[test]
 fn the_scale_is_monotone_and_its_length_is_its_slope() {
     for (knee, longest) in [(f32::INFINITY, 1.7), (0.9, 7.0)] {
-        let scale = Scale::new(knee, longest);
+        let scale = DistanceScale::new(knee, longest);
         assert!((scale.at(longest) - 1.0).abs() < 1e-6 && scale.at(0.0) == 0.0);
         for i in 1..60 {
             let t = i as f32 * longest / 60.0;

@@ -4,12 +4,12 @@ use super::{BLOCK, GridLevel, HASH_Y, HASH_Z, Points};
 use crate::simd::{Simd, prefetch};
 
 /// Corner indices (corner c = bits x, y, z of c) and cell fractions of one block.
-pub(super) struct Block {
+pub(super) struct PointBlock {
     pub index: [[u32; BLOCK]; 8],
     pub fraction: [[f32; BLOCK]; 3],
 }
 
-impl Block {
+impl PointBlock {
     pub const EMPTY: Self = Self { index: [[0; BLOCK]; 8], fraction: [[0.0; BLOCK]; 3] };
 
     /// # Safety

@@ -4,7 +4,7 @@
 //! that pays on tables beyond the L2 cache and costs on small ones, so it depends on the level's size.
 
 use super::GridLevel;
-use super::block::Block;
+use super::block::PointBlock;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Points per block: callers pad point arrays to a multiple of it.
@@ -95,7 +95,7 @@ impl Kernel for Forward<'_> {
         let Self { level, table, points, out } = self;
         let blocks = points.len() / BLOCK;
         let ahead = table.len() * 4 >= PREFETCH_FROM;
-        let mut pair = [Block::EMPTY, Block::EMPTY];
+        let mut pair = [PointBlock::EMPTY, PointBlock::EMPTY];
         // SAFETY: block k exists for k < blocks; `check` has shown that every index is below `entries` for
         // positions in [0, 1], which `fill` clamps to, and that the output holds every block.
         unsafe {
@@ -124,7 +124,7 @@ impl Kernel for Forward<'_> {
 /// # Safety
 /// The block's indices lie in the table, and `out` has room for it.
 #[inline(always)]
-unsafe fn gather_pairs<S: Simd>(s: S, block: &Block, table: &[f32], out: *mut f32) {
+unsafe fn gather_pairs<S: Simd>(s: S, block: &PointBlock, table: &[f32], out: *mut f32) {
     let mut j = 0;
     while j < BLOCK {
         // SAFETY: the caller's promise.
@@ -145,7 +145,7 @@ unsafe fn gather_pairs<S: Simd>(s: S, block: &Block, table: &[f32], out: *mut f3
 /// # Safety
 /// As `gather_pairs`.
 #[inline(always)]
-unsafe fn gather_any<S: Simd>(s: S, block: &Block, table: &[f32], features: usize, out: *mut f32) {
+unsafe fn gather_any<S: Simd>(s: S, block: &PointBlock, table: &[f32], features: usize, out: *mut f32) {
     let mut lanes = [0.0f32; BLOCK];
     let stride = s.splat_i(features as u32);
     let mut j = 0;
@@ -183,7 +183,7 @@ impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { level, points, n, d_out, grad } = self;
-        let mut block = Block::EMPTY;
+        let mut block = PointBlock::EMPTY;
         let mut at = 0;
         // SAFETY: whole blocks exist up to n rounded up; indices are in the table as in `Forward`.
         unsafe {
@@ -206,7 +206,7 @@ impl Kernel for Backward<'_> {
 /// The block's indices lie in `grad`, and `d_out` holds a whole block.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "one index runs over several arrays")]
-unsafe fn scatter_pairs<S: Simd>(s: S, block: &Block, d_out: *const f32, count: usize, grad: *mut f32) {
+unsafe fn scatter_pairs<S: Simd>(s: S, block: &PointBlock, d_out: *const f32, count: usize, grad: *mut f32) {
     // The products are vectorised; the additions cannot be, since points share entries.
     let mut lanes = [[[0.0f32; 2]; 16]; 8];
     let mut j = 0;
@@ -237,7 +237,7 @@ unsafe fn scatter_pairs<S: Simd>(s: S, block: &Block, d_out: *const f32, count: 
 #[allow(clippy::needless_range_loop, reason = "one index runs over several arrays")]
 unsafe fn scatter_any<S: Simd>(
     s: S,
-    block: &Block,
+    block: &PointBlock,
     d_out: *const f32,
     count: usize,
     features: usize,

@@ -1,6 +1,6 @@
 //! The gradient of positions, computed only where camera poses are learnt.
 
-use super::block::Block;
+use super::block::PointBlock;
 use super::cpu::check;
 use super::{BLOCK, GridLevel, Points};
 use crate::simd::{Isa, Kernel, Simd};
@@ -43,7 +43,7 @@ impl Kernel for Positions<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { level, table, points, n, d_out, d: [dx, dy, dz] } = self;
-        let mut block = Block::EMPTY;
+        let mut block = PointBlock::EMPTY;
         let mut at = 0;
         while at < n {
             // SAFETY: whole blocks of points, of `d_out` and of the gradient exist up to n rounded up; indices lie in
@@ -74,7 +74,7 @@ impl Kernel for Positions<'_> {
 #[inline(always)]
 unsafe fn worth<S: Simd>(
     s: S,
-    block: &Block,
+    block: &PointBlock,
     table: &[f32],
     features: usize,
     d_out: *const f32,
@@ -112,7 +112,7 @@ unsafe fn worth<S: Simd>(
 /// # Safety
 /// `j + LANES <= BLOCK`.
 #[inline(always)]
-unsafe fn slopes<S: Simd>(s: S, block: &Block, corner: [S::F; 8], j: usize) -> [S::F; 3] {
+unsafe fn slopes<S: Simd>(s: S, block: &PointBlock, corner: [S::F; 8], j: usize) -> [S::F; 3] {
     let one = s.splat(1.0);
     // SAFETY: the caller's promise.
     let upper = unsafe {

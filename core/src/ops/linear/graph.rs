@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu;
-use crate::graph::{Input, InputGradients, Op, add_cost, apply, gradient_of, read, weight_gradient};
+use crate::graph::{
+    Input, InputGradients, Op, add_cost, apply_with_bias, gradient_of, read, weight_gradient,
+};
 use crate::ops::gelu::{self, Form};
 use crate::simd::Isa;
 
@@ -31,15 +33,7 @@ fn run(x: &Tensor, w: &Tensor, b: Option<&Tensor>, op: Linear) -> Result<Tensor>
     if x.dims().last() != Some(&inputs) {
         bail!("linear: x has the shape {:?}, its last extent must be {inputs}", x.dims());
     }
-    if let Some(b) = b
-        && b.dims() != [outputs]
-    {
-        bail!("linear: b has the shape {:?}, not [{outputs}]", b.dims());
-    }
-    match b {
-        Some(b) => apply(op, &[x, w, b]),
-        None => apply(op, &[x, w]),
-    }
+    apply_with_bias(op, x, w, b, outputs)
 }
 
 /// With what is applied to x first.

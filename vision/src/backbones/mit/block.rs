@@ -67,15 +67,8 @@ impl Attention {
         let part = scope.at("self");
         let linear = |name| Linear::new(&part.at(name), channels, channels);
         let reduction = if ratio > 1 {
-            let conv = ConvConfig {
-                inputs: channels,
-                outputs: channels,
-                kernel: [ratio; 2],
-                stride: [ratio; 2],
-                padding: [0; 2],
-                depthwise: false,
-                bias: true,
-            };
+            let same = ConvConfig::same(channels, channels, ratio);
+            let conv = ConvConfig { stride: [ratio; 2], padding: [0; 2], ..same };
             let norm = LayerNorm::new(&part.at("layer_norm"), channels, EPS)?;
             Some((Conv2d::new(&part.at("sr"), conv)?, norm))
         } else {
@@ -122,15 +115,7 @@ impl MixMlp {
     fn new(scope: &Scope, config: &MitConfig, stage: usize) -> Result<Self> {
         let channels = config.hidden_sizes[stage];
         let hidden = channels * config.mlp_ratios[stage];
-        let convolution = ConvConfig {
-            inputs: hidden,
-            outputs: hidden,
-            kernel: [3; 2],
-            stride: [1; 2],
-            padding: [1; 2],
-            depthwise: true,
-            bias: true,
-        };
+        let convolution = ConvConfig { depthwise: true, ..ConvConfig::same(hidden, hidden, 3) };
         Ok(Self {
             dense1: Linear::new(&scope.at("dense1"), channels, hidden)?,
             convolution: Conv2d::new(&scope.at("dwconv").at("dwconv"), convolution)?,

@@ -51,15 +51,7 @@ impl Mit {
             let (channels, patch, stride) =
                 (config.hidden_sizes[stage], config.patch_sizes[stage], config.strides[stage]);
             let embeddings = scope.at("patch_embeddings").at(stage);
-            let projection = ConvConfig {
-                inputs,
-                outputs: channels,
-                kernel: [patch; 2],
-                stride: [stride; 2],
-                padding: [patch / 2; 2],
-                depthwise: false,
-                bias: true,
-            };
+            let projection = ConvConfig { stride: [stride; 2], ..ConvConfig::same(inputs, channels, patch) };
             let mut blocks = Vec::new();
             for block in 0..config.depths[stage] {
                 let at = scope.at("block").at(stage).at(block);

@@ -36,15 +36,8 @@ impl ConvNorm {
         stride: usize,
         depthwise: bool,
     ) -> Result<Self> {
-        let config = ConvConfig {
-            inputs,
-            outputs,
-            kernel: [kernel; 2],
-            stride: [stride; 2],
-            padding: [kernel / 2; 2],
-            depthwise,
-            bias: false,
-        };
+        let same = ConvConfig::same(inputs, outputs, kernel);
+        let config = ConvConfig { stride: [stride; 2], depthwise, bias: false, ..same };
         let convolution = Conv2d::new(&scope.at("c"), config)?;
         Ok(Self { convolution, norm: BatchNorm2d::new(&scope.at("bn"), outputs, 1e-5, 0.1)? })
     }

@@ -131,16 +131,8 @@ impl Neck {
     /// If variables exist with other shapes.
     pub fn new(scope: &Scope, inputs: usize, outputs: usize) -> Result<Self> {
         let scope = scope.at("neck");
-        let conv = |place, inputs, kernel: usize| {
-            let config = ConvConfig {
-                inputs,
-                outputs,
-                kernel: [kernel; 2],
-                stride: [1; 2],
-                padding: [kernel / 2; 2],
-                depthwise: false,
-                bias: false,
-            };
+        let conv = |place, inputs, kernel| {
+            let config = ConvConfig { bias: false, ..ConvConfig::same(inputs, outputs, kernel) };
             Conv2d::new(&scope.at(place), config)
         };
         let norm = |place| LayerNorm::new(&scope.at(place), outputs, 1e-6);

@@ -5,7 +5,7 @@
 //! samples' rows, which saves as much work as those columns are.
 
 use crate::engine::cpu::stage::{Prepare, Stage};
-use crate::engine::cpu::workspace::{Plan, Workspace};
+use crate::engine::cpu::workspace::{SlotPlan, Workspace};
 use crate::field::MlpSpec;
 use crate::ops::small_gemm::{Epilogue, Left, Precision, Shape, amx, padded, small_gemm};
 use crate::params::{BlockId, Params, Values, zeros};
@@ -63,7 +63,7 @@ impl Mlp {
         slots: &[usize],
         blocks: &[BlockId],
         [ray_gradient, input_gradient]: [Gradient; 2],
-        plan: &mut Plan,
+        plan: &mut SlotPlan,
     ) -> Self {
         let ray_inputs = spec.ray_input.map_or(0, |slot| slots[slot.0]);
         let sizes = spec.layers(slots);

@@ -232,7 +232,7 @@ fn heads_that_are_heard_of_have_right_gradients() {
             let mut spec = with_features(field(tables(), 32, 1), input, false, penalty);
             spec.min_transmittance = least;
             spec.stages.pop();
-            let scale = crate::ops::distortion::Scale::new(0.3, 1.0);
+            let scale = crate::ops::distortion::DistanceScale::new(0.3, 1.0);
             spec.stages.push(StageSpec::Composite { spread: Spread { distortion: 0.0, depth: 0.0, scale } });
             let mut engine = open(&spec, Isa::best());
             let given = given(&engine, 6);

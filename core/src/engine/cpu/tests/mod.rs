@@ -20,7 +20,7 @@ use crate::field::{
     StageSpec,
 };
 use crate::ops::check::TestRng;
-use crate::ops::distortion::Scale;
+use crate::ops::distortion::DistanceScale;
 use crate::ops::hash_grid::HashGridConfig;
 use crate::ops::loss::Penalty;
 use shots::{CAMERAS, Shots};
@@ -128,7 +128,7 @@ impl Setup {
             ..density.clone()
         };
         let column = if self.hidden { self.geometry - 1 } else { 0 };
-        let scale = Scale::new(KNEE, 1.0);
+        let scale = DistanceScale::new(KNEE, 1.0);
         let spread = Spread { distortion: self.spread[0], depth: self.spread[1], scale };
         spec.stages.extend([
             StageSpec::Mlp(density),

@@ -2,7 +2,7 @@
 
 /// Rows of the tensors that form a set: every query of a set attends to every key of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plan {
+pub enum Pattern {
     /// Sequence b of `queries` rows attends to sequence b of `keys` rows.
     Sequences {
         /// Number of sequences.
@@ -28,7 +28,7 @@ pub enum Plan {
 /// A token that is not on the map.
 pub(super) const PAD: u32 = u32::MAX;
 
-impl Plan {
+impl Pattern {
     /// Queries and keys of a set.
     #[must_use]
     pub fn extents(&self) -> (usize, usize) {
@@ -120,23 +120,23 @@ mod tests {
 
     #[test]
     fn windows_cover_every_pixel_once() {
-        let plan = Plan::Windows { batch: 2, map: [5, 7], window: [3, 4], shift: [1, 2] };
+        let pattern = Pattern::Windows { batch: 2, map: [5, 7], window: [3, 4], shift: [1, 2] };
         let (mut q, mut k, mut seen) = (Vec::new(), Vec::new(), vec![0; 70]);
-        for set in 0..plan.sets() {
-            plan.set(set, &mut q, &mut k);
+        for set in 0..pattern.sets() {
+            pattern.set(set, &mut q, &mut k);
             assert_eq!((q.len(), &q), (12, &k));
             q.iter().filter(|r| **r != PAD).for_each(|r| seen[*r as usize] += 1);
         }
-        assert_eq!((plan.sets(), plan.pads(), plan.rows()), (8, true, (70, 70)));
+        assert_eq!((pattern.sets(), pattern.pads(), pattern.rows()), (8, true, (70, 70)));
         assert!(seen.iter().all(|n| *n == 1));
     }
 
     #[test]
     fn only_the_last_windows_have_regions() {
-        let plan = Plan::Windows { batch: 1, map: [4, 4], window: [2, 2], shift: [1, 1] };
+        let pattern = Pattern::Windows { batch: 1, map: [4, 4], window: [2, 2], shift: [1, 1] };
         let mut regions = Vec::new();
         let found: Vec<_> =
-            (0..4).map(|set| plan.regions(set, &mut regions).then(|| regions.clone())).collect();
+            (0..4).map(|set| pattern.regions(set, &mut regions).then(|| regions.clone())).collect();
         let want = [None, Some(vec![0, 1, 0, 1]), Some(vec![0, 0, 2, 2]), Some(vec![0, 1, 2, 3])];
         assert_eq!(found, want);
     }
