@@ -207,7 +207,7 @@ fn harmonics(c: &mut Criterion) {
     group.finish();
 }
 
-/// Rays from around towards the middle of an object's surface: a shell of cells, 3 % of the cube.
+/// Rays from around toward the middle of an object's surface: a shell of cells, 3 % of the cube.
 fn marching(c: &mut Criterion) {
     const RAYS: usize = 1024;
     let mut bits = Bitfield::new(1, false);

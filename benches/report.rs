@@ -48,7 +48,7 @@ pub struct Outcome {
     pub peer_step_ms: Option<f64>,
     /// The fastest steps, ours and the peer's: what other work on the machine disturbs least.
     pub best_ms: [Option<f64>; 2],
-    /// Forward, backward, optimiser.
+    /// Forward, backward, optimizer.
     pub peer_phases_ms: Option<[f64; 3]>,
     /// Our samples per second over the peer's.
     pub ratio: Option<f64>,
@@ -69,7 +69,7 @@ pub struct TorchStep {
     pub step_ms_median: f64,
     /// Time of the fastest step.
     pub step_ms_min: f64,
-    /// Medians of forward, backward, optimiser.
+    /// Medians of forward, backward, optimizer.
     pub fwd_bwd_opt_ms: [f64; 3],
 }
 
@@ -190,7 +190,7 @@ impl Report {
         println!(
             "\nOur step includes copying the drawn rays and packing their samples; the peer's batch is made before \
          its clock starts. FLOP are the products' multiply-adds without padding. Shares of gathers and scatters \
-         count 8 corners x 16 levels against random accesses to 4 MB; smaller tables and neighbouring samples \
+         count 8 corners x 16 levels against random accesses to 4 MB; smaller tables and neighboring samples \
          may exceed them. The peer's Adam is dense, its moments are f32; ours are packed unless dense."
         );
     }

@@ -132,7 +132,7 @@ impl Kernel for Read<'_> {
 /// Accesses of one run.
 const ACCESSES: u32 = 1 << 22;
 
-/// A pseudo-random entry (the finaliser of MurmurHash3's first half): no access waits for another.
+/// A pseudo-random entry (the finalizer of MurmurHash3's first half): no access waits for another.
 #[inline(always)]
 fn entry(i: u32) -> usize {
     let h = i.wrapping_mul(0x85eb_ca6b);

@@ -8,22 +8,22 @@ use std::path::PathBuf;
 /// Flags that are valid in any position.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
-    /// Where to compute: auto, cpu or cuda[:N]
+    /// Device to compute on: auto, cpu or cuda[:N]
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceArg,
-    /// Folder of the run to train [default: runs/NAME, numbered if taken]
+    /// Output folder [default: runs/NAME, numbered if it exists]
     #[arg(long, global = true, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker threads; 0 is one per core
+    /// Worker threads; 0 uses one per core
     #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = threads)]
     pub threads: usize,
-    /// One JSON object a line on stdout; text for people goes to stderr
+    /// Print one JSON object per line to stdout; text for people goes to stderr
     #[arg(long, global = true)]
     pub json: bool,
     /// Where to watch it.
     #[command(flatten)]
     pub viewer: ViewerArgs,
-    /// Tell more; twice for debugging
+    /// Verbose output; twice for debug output
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     // One form of help, with a line for each flag.
@@ -50,7 +50,7 @@ impl Common {
     pub fn without_out(&self, command: &str) -> Result<(), Usage> {
         match &self.out {
             None => Ok(()),
-            Some(_) => Err(usage(format!("--out has no meaning for `nerve {command}`: it makes no run"))),
+            Some(_) => Err(usage(format!("--out has no meaning for `nerve {command}`, which makes no run"))),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Display for Evaluation {
         };
         writeln!(
             f,
-            "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}{lpips}, {:.2} s a view",
+            "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}{lpips}, {:.2} s per view",
             report.views.len(),
             report.psnr,
             report.ssim,
@@ -58,8 +58,8 @@ impl Display for Evaluation {
             if report.poses.is_some() && fitted > report.psnr + MOVED {
                 writeln!(
                     f,
-                    "{:<9} the scene has moved from where the held-out poses have it: the second figure is the field's, and \
-                     a run without --refine-poses says whether refining is worth it",
+                    "{:<9} the refined scene has shifted against the given poses, so judge the field by the second figure; compare \
+                     it with `nerve eval --fit-poses` of a run without --refine-poses",
                     ""
                 )?;
             }
@@ -67,7 +67,7 @@ impl Display for Evaluation {
         if let Some(p) = &report.poses {
             writeln!(
                 f,
-                "poses     moved by {:.2} degrees and {:.2} % on average, {:.2} degrees and {:.2} % at most",
+                "poses     corrected by {:.2} degrees and {:.2} % on average, {:.2} degrees and {:.2} % at most",
                 p.mean_degrees, p.mean_percent, p.max_degrees, p.max_percent
             )?;
         }
@@ -139,7 +139,7 @@ pub fn run(
         return Ok(Outcome::Interrupted);
     };
     let (subject, pictures) = (target.subject.display(), target.pictures());
-    context.output.say(format_args!("{evaluation}\nof        {subject}\npictures  {pictures}"));
+    context.output.say(format_args!("{evaluation}\nmodel     {subject}\npictures  {pictures}"));
     Ok(Outcome::Done)
 }
 
@@ -166,7 +166,7 @@ pub fn measure(
     drop(counter);
     let Some(report) = report else {
         remark(format_args!(
-            "evaluation stopped after {done} of {} views; `nerve eval {}` does it again",
+            "evaluation stopped after {done} of {} views; `nerve eval {}` starts it again",
             views.len(),
             target.subject.display()
         ));

@@ -15,7 +15,7 @@ pub fn check(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<(
 pub fn check_resumed(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
     refuse(config, outline, |remedy| {
         format!(
-            "free memory, or go on where there is more ({MEMORY_VARIABLE} says how much may be used); for a new run: {remedy}"
+            "free memory, or resume on a machine with more ({MEMORY_VARIABLE} sets how much may be used); for a new run: {remedy}"
         )
     })
 }
@@ -60,8 +60,8 @@ pub fn advice(
             )
         }
         None => format!(
-            "no --downscale helps, since {} are for what is trained: use smaller --log2-entries or --batch-samples, or \
-             free memory ({MEMORY_VARIABLE} says how much may be used)",
+            "no --downscale is enough, since the model and its batches take {}: use smaller --log2-entries or --batch-samples, or \
+             free memory ({MEMORY_VARIABLE} sets how much may be used)",
             megabytes(forecast.training.total())
         ),
     };

@@ -27,6 +27,11 @@ pub fn whole(value: usize) -> String {
     std::iter::once(digits[..first].to_owned()).chain(rest).collect()
 }
 
+/// `1 picture`, `24 pictures`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", whole(count), if count == 1 { "" } else { "s" })
+}
+
 /// Bytes in decimal megabytes.
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)

@@ -27,7 +27,7 @@ impl Interrupt {
                 process::exit(EXIT_CODE.into());
             }
             cancel.cancel();
-            remark("\nstopping; once more ends it at once");
+            remark("\nstopping; press Ctrl-C again to quit at once");
         })?;
         Ok(this)
     }

@@ -27,13 +27,13 @@ pub enum Kind {
 /// Flags of `nerve eval`; each kind refuses those that have no meaning for it.
 #[derive(Debug, clap::Args)]
 pub struct EvalFlags {
-    /// Which views [default: test, or val where there is no test]
+    /// Split to evaluate on [default: test, or val if there is no test split]
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
-    /// Measure LPIPS too, with these weights: AlexNet or VGG16 and the heads, in one file, several or a folder
+    /// Also measure LPIPS, with these weights: AlexNet or VGG16 and the linear heads, in one file, several, or a folder
     #[arg(long, value_name = "FILE")]
     pub lpips: Vec<PathBuf>,
-    /// Measure from poses fitted to the photographs too, as is always done after --refine-poses
+    /// Also measure from poses fitted to the photographs, as is always done after --refine-poses
     #[arg(long)]
     pub fit_poses: bool,
     /// How a segmenter looks at pictures.
@@ -41,14 +41,30 @@ pub struct EvalFlags {
     pub inference: Inference,
 }
 
+impl EvalFlags {
+    /// Refuses the flags of segmenters for a field.
+    pub fn check_field(&self) -> anyhow::Result<()> {
+        let (given, default) = (&self.inference, Inference::default());
+        for (flag, differs) in [
+            ("--window", given.window != default.window),
+            ("--overlap", given.overlap != default.overlap),
+            ("--scales", given.scales != default.scales),
+            ("--flip", given.flip != default.flip),
+        ] {
+            anyhow::ensure!(!differs, usage(format!("{flag} has no meaning for a radiance field")));
+        }
+        Ok(())
+    }
+}
+
 /// A split on the command line.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum SplitArg {
-    /// Views kept for the last measurement.
+    /// Views held out for the final evaluation.
     Test,
-    /// Views kept for measurements on the way.
+    /// Views held out for evaluations during training.
     Val,
-    /// Views learnt from.
+    /// Views trained on.
     Train,
 }
 
@@ -87,7 +103,7 @@ impl Kind {
         })
     }
 
-    /// Goes on with a run, for as long as `length` says in all where one is given, and evaluates it if asked to.
+    /// Resumes a run, to the total `length` if one is given, and evaluates it if asked to.
     pub fn resume(
         self,
         context: &Context,
@@ -105,7 +121,10 @@ impl Kind {
     pub fn eval(self, context: &Context, run: &RunFolder, flags: &EvalFlags) -> anyhow::Result<Outcome> {
         let split = flags.split.map(Split::from);
         match self {
-            Self::Nerf => nerf::eval(context, run, split, &flags.lpips, flags.fit_poses),
+            Self::Nerf => {
+                flags.check_field()?;
+                nerf::eval(context, run, split, &flags.lpips, flags.fit_poses)
+            }
             Self::Segmentation => {
                 anyhow::ensure!(flags.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
                 anyhow::ensure!(!flags.fit_poses, usage("--fit-poses has no meaning for a segmenter"));

@@ -26,14 +26,17 @@ use commands::{compare, demo, doctor, eval, export, inspect, models, resume, seg
 use context::Context;
 use nerve_data::photos::PhotosError;
 use outcome::{Outcome, Usage, usage};
-use output::remark;
+use output::{Output, remark};
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run(Cli::given()) {
+    let cli = Cli::given();
+    let output = Output::new(cli.common.json);
+    match run(cli) {
         Ok(outcome) => outcome.code(),
-        Err(error) => fail(&error),
+        Err(error) => fail(output, &error),
     }
 }
 
@@ -56,7 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
 }
 
 /// Says once what went wrong: 2 for a wrong command line, 1 for everything else.
-fn fail(error: &anyhow::Error) -> ExitCode {
+fn fail(output: Output, error: &anyhow::Error) -> ExitCode {
     if let Some(mistake) = error.downcast_ref::<Usage>() {
         cli::error(mistake).exit();
     }
@@ -64,6 +67,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         remark(stopped);
         return ExitCode::from(interrupt::EXIT_CODE);
     }
+    output.line("error", &json!({"message": format!("{error:#}")}));
     let mut said = error.to_string();
     remark(format_args!("error: {said}"));
     for cause in error.chain().skip(1).map(ToString::to_string) {

@@ -137,7 +137,7 @@ impl Job for Trainer {
         events: &Events,
     ) -> anyhow::Result<Option<Evaluation>> {
         let Some(split) = evaluation::held_out(self.scene()) else {
-            remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th");
+            remark("no view is held out, so nothing is evaluated; --holdout 8 holds out every 8th view");
             return Ok(None);
         };
         let target = Target::of(run);
@@ -160,7 +160,7 @@ impl Job for Trainer {
             return Vec::new();
         }
         vec![format!(
-            "learning from the distances of {} structure-from-motion points too; --depth 0 does not",
+            "also using the depths of {} structure-from-motion points; --depth 0 turns this off",
             format::whole(points)
         )]
     }
@@ -179,10 +179,11 @@ impl Job for Trainer {
         .collect()
     }
 
-    fn next(run: &Path, evaluated: bool) -> String {
+    fn next(&self, run: &Path, evaluated: bool) -> String {
+        let longer = if self.config().train.run.steps.is_some() { "--steps N" } else { "--time DURATION" };
         match evaluated {
-            true => format!("nerve resume {} --time DURATION    trains it for longer", run.display()),
-            false => format!("nerve eval {}    measures it", run.display()),
+            true => format!("nerve resume {} {longer}    to train longer", run.display()),
+            false => format!("nerve eval {}    to evaluate it", run.display()),
         }
     }
 }

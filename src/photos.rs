@@ -21,12 +21,12 @@ const FEWEST: usize = 3;
 /// Which photos COLMAP compares with which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum MatchingArg {
-    /// In order for more than 150 photos with numbered names, else all
+    /// Sequential for more than 150 photos with numbered names, else exhaustive
     #[default]
     Auto,
-    /// Each with every other
+    /// Every photo with every other
     Exhaustive,
-    /// Each with the next ones, as for the frames of a video
+    /// Every photo with the next ones, as for frames of a video
     Sequential,
 }
 
@@ -57,13 +57,13 @@ pub fn find_poses(
     if let Some(first) = photos.left_out.first() {
         let count = photos.left_out.len();
         remark(format_args!(
-            "warning: {count} files of {} are pictures or videos of kinds that are not read, such as {first}: left out",
+            "warning: {count} files in {} are images or videos in formats that nerve does not read, such as {first}: skipped",
             folder.display()
         ));
     }
     if photos.below > 0 {
         remark(format_args!(
-            "warning: {} pictures in folders below {} are left out: put all photos of the scene into one folder to use them",
+            "warning: {} images in subfolders of {} are skipped: put all photos of the scene into one folder to use them",
             photos.below,
             photos.folder.display()
         ));
@@ -74,7 +74,7 @@ pub fn find_poses(
     report(context, &photos, &found);
     anyhow::ensure!(
         found.registered >= FEWEST,
-        "{}: only {} of {} photos could be placed; take more that overlap by two thirds or more",
+        "{}: COLMAP placed only {} of {} photos; take more, with an overlap of two thirds or more",
         folder.display(),
         found.registered,
         found.photos
@@ -104,7 +104,7 @@ fn run(
                 let count = photos.files.len();
                 let work = work.display();
                 remark(format_args!(
-                    "{count} photos without poses: COLMAP looks for them, in {work}; Ctrl-C stops it"
+                    "{count} photos without poses: running COLMAP to find them, in {work}; Ctrl-C stops it"
                 ));
             }
             counter = Some(Counter::new(match step {
@@ -138,8 +138,8 @@ fn report(context: &Context, photos: &Photos, found: &Reconstruction) {
     context.output.line("poses", found);
     if (placed as f64) < GOOD_SHARE * all as f64 {
         remark(format_args!(
-            "warning: {} photos could not be placed and are left out: more that overlap with them help, and sharper ones; \
-             `nerve inspect {}` names them",
+            "warning: COLMAP could not place {} photos, which are left out: take more photos that overlap with them, or sharper \
+             ones; `nerve inspect {}` names them",
             all - placed,
             found.folder.display()
         ));
@@ -147,8 +147,8 @@ fn report(context: &Context, photos: &Photos, found: &Reconstruction) {
     let masked = photos.masked();
     if masked > found.masked {
         remark(format_args!(
-            "warning: {} of {masked} masks have come since COLMAP looked for the poses, so that what they hide had a say; \
-             remove {} to have them found again",
+            "warning: {} of {masked} masks were added after COLMAP found the poses, so what they hide was used; \
+             remove {} to run COLMAP again",
             masked - found.masked,
             found.folder.display()
         ));
@@ -156,8 +156,8 @@ fn report(context: &Context, photos: &Photos, found: &Reconstruction) {
     if found.models.len() > 1 {
         let sizes: Vec<String> = found.models.iter().map(ToString::to_string).collect();
         remark(format_args!(
-            "warning: the photos fall into {} parts that do not connect, of {} photos; the largest is used: take some \
-             that show the way from one to the other",
+            "warning: the photos fall into {} unconnected parts, of {} photos; the largest is used: take photos \
+             that link the parts",
             sizes.len(),
             sizes.join(", ")
         ));

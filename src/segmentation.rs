@@ -27,14 +27,10 @@ use std::sync::Arc;
 /// The pictures of a run: the first thing that a command on segmenters needs.
 pub fn open(config: &SegConfig) -> anyhow::Result<LabelSet> {
     keep_freed_memory();
-    let set = LabelSet::open(&config.data.labels)?;
-    for warning in &set.warnings {
-        remark(format_args!("warning: {warning}"));
-    }
-    Ok(set)
+    Ok(LabelSet::open(&config.data.labels)?)
 }
 
-/// What is wrong with the training split is said before anything is learnt; pixels of each class.
+/// What is wrong with the training split is said before anything is learned; pixels of each class.
 pub fn look(context: &Context, set: &LabelSet, config: &SegConfig) -> anyhow::Result<Vec<u64>> {
     let train = set.split(&config.data.train_split)?;
     // That it is wanted is said before the training, not after it.
@@ -53,14 +49,20 @@ pub fn look(context: &Context, set: &LabelSet, config: &SegConfig) -> anyhow::Re
 
 /// Every mask of a set, looked at.
 pub fn examined(set: &LabelSet) -> LabelReport {
-    let counter = Counter::new("looking at labels");
+    let counter = Counter::new("checking labels");
     inspect(set, &|done, total| counter.set(done, total))
+}
+
+/// Says what is odd about the pictures, where no report of [`look`] does.
+fn warn(set: &LabelSet) {
+    set.warnings.iter().for_each(|warning| remark(format_args!("warning: {warning}")));
 }
 
 /// The checkpoint's segmenter and data, to answer with.
 pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, LabelSet, Segmenter)> {
     let (config, checkpoint, device) = saved(context, run)?;
     let set = open(&config)?;
+    warn(&set);
     let segmenter = trained(&config, &set, &checkpoint, device)?;
     Ok((config, set, segmenter))
 }
@@ -80,7 +82,7 @@ fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathB
     let checkpoint = run.checkpoint_path();
     anyhow::ensure!(
         checkpoint.exists(),
-        "{}: there is no such file, the run was never saved; `nerve resume {}` trains it",
+        "{}: no such file: the run has no checkpoint yet; `nerve resume {}` trains it",
         checkpoint.display(),
         run.path().display()
     );
@@ -105,7 +107,7 @@ pub fn eval(
         },
     };
     let split = &config.data.limited(split);
-    let (cancel, counter) = (context.interrupt.clean(), Counter::new("measuring pictures"));
+    let (cancel, counter) = (context.interrupt.clean(), Counter::new("evaluating images"));
     let total = split.pairs.len();
     let mut seen = |place: usize, _: &_, _: &_| counter.set(place + 1, total);
     let measured = evaluate(&segmenter, &set, split, inference, true, cancel, &mut seen)?;
@@ -142,7 +144,10 @@ impl Job for Trainer {
         // That it is wanted is said before the training, not after it.
         config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
         match checkpoint {
-            Some(checkpoint) => Ok(Self::restored(config.clone(), Arc::new(set), checkpoint, device)?),
+            Some(checkpoint) => {
+                warn(&set);
+                Ok(Self::restored(config.clone(), Arc::new(set), checkpoint, device)?)
+            }
             None => {
                 let counts = look(context, &set, config)?;
                 Ok(Self::new(config.clone(), Arc::new(set), &counts, device)?)
@@ -166,16 +171,17 @@ impl Job for Trainer {
     ) -> anyhow::Result<Option<Evaluation>> {
         let Some(split) = self.held_out() else {
             remark(
-                "no picture is held out, so nothing is measured; list some in val.txt, or put them into a folder val",
+                "no image is held out, so nothing is evaluated; list some in val.txt, or put them into a folder val",
             );
             return Ok(None);
         };
-        remark("measuring the held-out pictures");
+        remark("evaluating the held-out images");
         let inference = Inference::default();
         let measured = self.measure(&inference, events, context.interrupt.clean())?;
         if let Some(evaluation) = &measured {
             let report = report(self.step_count(), &split.name, &inference, evaluation);
             save(run, self.set(), &report, evaluation)?;
+            context.output.line("eval", &report);
         }
         Ok(measured)
     }
@@ -215,8 +221,8 @@ impl Job for Trainer {
         [("scores".to_owned(), json!(evaluation.map(|e| &e.scores)))].into_iter().collect()
     }
 
-    fn next(run: &Path, _: bool) -> String {
-        format!("nerve seg predict {} PICTURES    labels pictures", run.display())
+    fn next(&self, run: &Path, _: bool) -> String {
+        format!("nerve seg predict {} PICTURE    to label pictures", run.display())
     }
 }
 
@@ -241,9 +247,9 @@ fn loaded(report: &LoadReport) -> String {
     };
     let mut text = format!("{} variables from {}", report.loaded, report.source);
     for (what, keys) in [
-        ("not needed", &report.ignored),
+        ("unused", &report.ignored),
         ("resized", &report.resized),
-        ("not in such files, so begun anew", &report.fresh),
+        ("not in such files, so initialized", &report.fresh),
     ] {
         if !keys.is_empty() {
             text += &format!("; {what}: {}", some(keys));

@@ -69,8 +69,8 @@ pub trait Job: Sized {
     /// An evaluation, or that there is none, for programs: fields of the line `summary`.
     fn scores(evaluation: Option<&Self::Evaluation>) -> Map<String, Value>;
 
-    /// The command that is likely to come after a finished run, and what it does.
-    fn next(run: &Path, evaluated: bool) -> String;
+    /// The command that is likely to come after a finished run, and what it is for.
+    fn next(&self, run: &Path, evaluated: bool) -> String;
 }
 
 /// Where a run is.
@@ -96,7 +96,7 @@ pub struct NewRun {
     /// Do not evaluate at the end
     #[arg(long, help_heading = "Run")]
     no_eval: bool,
-    /// Replace the run that is in --out
+    /// Replace the run in --out
     #[arg(long, help_heading = "Run", requires = "out")]
     overwrite: bool,
 }
@@ -132,7 +132,7 @@ impl NewRun {
     }
 }
 
-/// Goes on with a run, for as long as `steps` or `time` say in all where one is given.
+/// Resumes a run, to `steps` or `time` in total where one is given.
 pub fn resume<J: Job>(
     context: &Context,
     mut folder: RunFolder,
@@ -151,12 +151,12 @@ pub fn resume<J: Job>(
     let job = J::open(context, &config, checkpoint.as_deref())?;
     if checkpoint.is_none() {
         // Killed before the first checkpoint: the same start gives the same run.
-        remark(format_args!("{} was never saved: starting from the beginning", folder.path().display()));
+        remark(format_args!("{} has no checkpoint: starting from the beginning", folder.path().display()));
     }
     let Status { step, elapsed, .. } = job.status();
     if job.status().is_finished() && (!evaluate || is_evaluated(&folder, step, None)) {
         context.output.say(format_args!(
-            "nothing left to do: {} is at step {step} after {}; --steps or --time train it for longer",
+            "nothing left to do: {} is at step {step} after {}; --steps or --time train longer",
             folder.path().display(),
             format::time(elapsed)
         ));
@@ -252,8 +252,8 @@ impl<'a, J: Job> Session<'a, J> {
         output.say(format_args!("run       {}", run.display()));
         if !self.one_of_many {
             let next = match finished {
-                true => J::next(run, evaluation.is_some()),
-                false => format!("nerve resume {}    goes on", run.display()),
+                true => self.job.next(run, evaluation.is_some()),
+                false => format!("nerve resume {}    to continue", run.display()),
             };
             output.say(format_args!("next      {next}"));
         }

@@ -55,7 +55,7 @@ impl fmt::Display for Speed {
         let thousand = Duration::try_from_secs_f64(1000.0 * self.seconds_per_step).unwrap_or_default();
         write!(
             f,
-            "about {} for 1000 steps, so {} steps in the default {}: by {} early steps, measured now; later ones differ",
+            "about {} per 1000 steps, so {} steps in the default {} (estimated from {} early steps; later ones differ)",
             format::time(thousand),
             format::count(in_default),
             format::time(DEFAULT),

@@ -35,13 +35,13 @@ const POLY: f64 = 0.9;
 #[derive(Clone, Copy, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// How the learning rate falls after warm-up and hold
+    /// How the learning rate decays after warmup and hold
     #[arg(long = "lr-decay", value_enum, default_value_t = Self::DEFAULT.decay)]
     pub decay: Decay,
-    /// Share of the run in which the learning rate rises to its base value
+    /// Share of the run over which the learning rate warms up to its base value
     #[arg(long = "lr-warmup", default_value_t = Self::DEFAULT.warmup)]
     pub warmup: f64,
-    /// Share of the run, after the warm-up, in which the learning rate stays at its base value
+    /// Share of the run, after the warmup, with the base learning rate
     #[arg(long = "lr-hold", default_value_t = Self::DEFAULT.hold)]
     pub hold: f64,
     /// Learning rate at the end of the run, as a factor of its base value

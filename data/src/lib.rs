@@ -23,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! A scene on disk is recognised by its files, inspected, and loaded:
+//! A scene on disk is recognized by its files, inspected, and loaded:
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -46,7 +46,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`augment`] | random scale, crop, flip and colors of images with masks; normalisation |
+//! | [`augment`] | random scale, crop, flip and colors of images with masks; normalization |
 //! | [`camera`] | the one frame convention, intrinsics, distortion, rays |
 //! | [`demo`] | the procedural scene, ray-traced, with exact depth, normals and labels; the procedural label set |
 //! | [`image`] | uint8 images with straight alpha, masks, depth maps: decoding, downscaling |

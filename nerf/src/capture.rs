@@ -41,7 +41,7 @@ pub struct CapturedView {
     pub split: Split,
     /// The camera as it was given, in the world.
     pub camera: Camera,
-    /// Of a view that was trained on, its row in what was learnt about cameras.
+    /// Of a view that was trained on, its row in what was learned about cameras.
     pub row: Option<usize>,
 }
 
@@ -80,12 +80,12 @@ impl Capture {
         [Split::Test, Split::Val].into_iter().find(has)
     }
 
-    /// The views that were trained on, in the order of their rows in what was learnt about cameras.
+    /// The views that were trained on, in the order of their rows in what was learned about cameras.
     pub fn trained(&self) -> impl Iterator<Item = &CapturedView> {
         self.views.iter().filter(|view| view.row.is_some())
     }
 
-    /// The row of a training view in what was learnt about cameras.
+    /// The row of a training view in what was learned about cameras.
     pub(crate) fn row(&self, name: &str) -> Option<usize> {
         self.trained().find(|view| view.name == name)?.row
     }
@@ -124,7 +124,7 @@ struct Record {
     split: Split,
     /// Camera-to-world: a unit quaternion `[i, j, k, w]`.
     rotation: [f64; 4],
-    /// The camera's centre in the world.
+    /// The camera's center in the world.
     centre: [f64; 3],
     intrinsics: Intrinsics,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -65,7 +65,7 @@ fn heat(value: f32) -> [u8; 3] {
 /// The live cells as cubes, seen from above a corner, without perspective.
 pub fn solid(cells: &LiveCells) -> Rgb {
     let n = cells.side as f64;
-    // Towards the scene, and the picture's right and up.
+    // Toward the scene, and the picture's right and up.
     let forward = unit([-0.62, 0.58, -0.53]);
     let right = unit([-forward[1], forward[0], 0.0]).map(|v: f64| -v);
     let up = cross(right, forward);

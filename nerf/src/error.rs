@@ -20,7 +20,7 @@ pub enum NerfError {
     #[error("{scene}: no view for {what}; see `nerve inspect`, and --holdout if the files give no split")]
     NoViews { what: &'static str, scene: PathBuf },
     #[error(
-        "{scene}: nothing is known of distances for --depth to learn from: there are no depth maps, and no points \
+        "{scene}: --depth needs depth maps or structure-from-motion points, and the scene has no depth maps and no points \
          with the views that see them; leave --depth out"
     )]
     NoDepth { scene: PathBuf },

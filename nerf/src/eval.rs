@@ -5,7 +5,7 @@
 //! windows around the others, in which the rendering shows the photograph where the mask takes it out, as it does for
 //! LPIPS (whose mean is over the whole view, so that a mask lowers it).
 //!
-//! Views are rendered from the poses that were given, in the colors of the mean photograph. What was learnt about
+//! Views are rendered from the poses that were given, in the colors of the mean photograph. What was learned about
 //! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
 
 use crate::error::NerfError;
@@ -67,12 +67,12 @@ pub struct ViewReport {
     pub psnr: f64,
     /// SSIM.
     pub ssim: f64,
-    /// Where the photographs' colors are learnt: PSNR after the affine map of the rendering's colors that fits the
+    /// Where the photographs' colors are learned: PSNR after the affine map of the rendering's colors that fits the
     /// photograph best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aligned: Option<f64>,
-    /// Where poses are learnt: PSNR from the pose that fits the photograph best, the field held fixed (and its colors
-    /// aligned, where these are learnt, too).
+    /// Where poses are learned: PSNR from the pose that fits the photograph best, the field held fixed (and its colors
+    /// aligned, where these are learned, too).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted: Option<f64>,
     /// LPIPS, if it was measured.

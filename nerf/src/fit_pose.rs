@@ -24,7 +24,7 @@ const RATES: [f64; 2] = [2e-3, 1e-4];
 const FIRST_STEP: u64 = 1 << 60;
 
 /// The correction of a view's pose with which the field shows its photograph best; the same on any number of
-/// threads. `None` where poses are neither learnt nor asked for ([`fit_poses`](crate::config::CameraConfig)), and of
+/// threads. `None` where poses are neither learned nor asked for ([`fit_poses`](crate::config::CameraConfig)), and of
 /// training views.
 ///
 /// # Errors

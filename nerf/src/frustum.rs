@@ -1,7 +1,7 @@
 //! What the training cameras can see: the rest of space is not worth a sample.
 //!
 //! A real capture looks at its scene from some sides only. Whatever the field says where no training camera looks was
-//! never learnt; left in the occupancy grid, it is marched through, and shows up as fog in other views.
+//! never learned; left in the occupancy grid, it is marched through, and shows up as fog in other views.
 
 use nalgebra::Similarity3;
 use nerve_core::ops::march::{Bitfield, CELLS, SIDE, morton};

@@ -23,7 +23,7 @@ impl Method {
     }
 }
 
-/// What closes cells.
+/// How cells of the saliency grid are pruned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Pruning {
@@ -49,52 +49,52 @@ pub enum Switch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct HollowConfig {
-    /// The field: Instant-NGP's, or HollowNeRF's with a pruned saliency grid
+    /// The kind of field: plain (Instant-NGP), or hollow (HollowNeRF, with a pruned saliency grid)
     #[arg(long, value_enum, default_value_t)]
     pub method: Method,
     /// Saliency grid in front of the density network
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
     pub saliency_grid: Switch,
-    /// Gate on the density of samples without features
+    /// Gate that suppresses the density of samples whose features are near zero
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
     pub gate: Switch,
-    /// What closes cells
+    /// How cells of the saliency grid are pruned
     #[arg(long, value_enum, default_value_t)]
     pub pruner: Pruning,
-    /// Saliency cells per axis, a multiple of 8
+    /// Cells per axis of the saliency grid, a multiple of 8
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub saliency_side: usize,
-    /// Mean saliency to get under (C)
+    /// Target for the mean saliency (C)
     #[arg(long, value_name = "SHARE", default_value_t = 0.04)]
     pub saliency_share: f64,
-    /// How fast pressure on the cells grows while the mean saliency is too high: more closes harder (rho x steps)
+    /// Growth of the pruning penalty while the mean saliency is above its target (rho, times the run's steps)
     #[arg(long, value_name = "RHO", default_value_t = 0.01)]
     pub rho: f64,
-    /// Weight of the sum of saliencies with --pruner l1
-    #[arg(long, value_name = "WEIGHT", default_value_t = 1e-8)]
+    /// Weight of the L1 penalty with --pruner l1
+    #[arg(long, value_name = "WEIGHT", default_value = "1e-8")]
     pub l1_weight: f64,
-    /// Learning rate of the saliency grid, as the sum of its steps over the run: more closes, and opens, sooner
+    /// Learning rate of the saliency grid, summed over the run: higher values close and reopen cells sooner
     #[arg(long, value_name = "LOGITS", default_value_t = 300.0)]
     pub saliency_travel: f64,
-    /// Share of the run before the saliency grid starts to learn
+    /// Share of the run after which the saliency grid is trained
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub saliency_start: f64,
-    /// Share of the run before the gate starts to act; 1 is never
+    /// Share of the run after which the gate acts; 1 turns it off
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub gate_start: f64,
-    /// Steepness of the gate at first
+    /// Initial steepness of the gate (alpha)
     #[arg(long, value_name = "ALPHA", default_value_t = 1e4)]
     pub alpha: f32,
-    /// Steepness of the gate later
+    /// Steepness of the gate after --alpha-switch
     #[arg(long, value_name = "ALPHA", default_value_t = 1e5)]
     pub late_alpha: f32,
-    /// Share of the run at which the gate gets steeper [default: a third; 1 is never]
+    /// Share of the run after which the gate has its later steepness; 1 never changes it [default: 1/3]
     #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0, hide_default_value = true)]
     pub alpha_switch: f64,
-    /// Take no samples in closed cells, without evaluating densities to find out (needs the grid and a pruner)
+    /// Skip samples in closed cells without evaluating their density (needs the saliency grid and a pruner)
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
     pub steering: Switch,
-    /// Share of the run at which steering begins
+    /// Share of the run after which closed cells are skipped
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub steer_from: f64,
 }

@@ -113,7 +113,8 @@ pub(crate) fn check_field(config: &NerfConfig, file: &Checkpoint, path: &Path) -
     match difference("", &saved, &settings(config)) {
         None => Ok(()),
         Some((name, saved, now)) => Err(other(format!(
-            "it is of another field: {name} was {saved} and is {now} in config.toml; set it back, or train again"
+            "another field's checkpoint: {name} was {saved} in training and is {now} in config.toml; \
+             set it back, or train again"
         ))),
     }
 }

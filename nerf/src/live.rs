@@ -1,6 +1,6 @@
 //! Live cells: where a field can show anything.
 //!
-//! Space is cut into `side^3` cells. A cell is live when at one of 8 probe points in it, the centres of its octants,
+//! Space is cut into `side^3` cells. A cell is live when at one of 8 probe points in it, the centers of its octants,
 //! the field's density (gated, where it has a gate) exceeds what makes an occupancy cell worth a sample.
 
 use crate::error::NerfError;
@@ -10,7 +10,7 @@ use crate::model::Model;
 const SAMPLED: usize = 2048;
 
 /// The cells of a cube, x fastest: where a field can show anything. A cell is live when at one of 8 probe points in it,
-/// the centres of its octants, the field's density exceeds what makes an occupancy cell worth a sample.
+/// the centers of its octants, the field's density exceeds what makes an occupancy cell worth a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCells {
     /// Cells per axis.

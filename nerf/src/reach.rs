@@ -108,7 +108,7 @@ pub fn sharing(level: &GridLevel, space: &Space) -> Sharing {
     Sharing { live, counts, crowded }
 }
 
-/// The vertices of one axis, in groups of neighbours that the same cells touch: some 400 groups however fine the level.
+/// The vertices of one axis, in groups of neighbors that the same cells touch: some 400 groups however fine the level.
 struct Axis {
     /// Vertices that each cell touches.
     touched: Vec<RangeInclusive<u32>>,
@@ -153,7 +153,7 @@ fn live_runs(axis: &Axis, space: &Space, mut run: impl FnMut(usize, usize, Range
             let mut left = cells.iter().fold(0, |row, cell| row | plane[*cell]);
             let mut open: Option<RangeInclusive<u32>> = None;
             while left != 0 {
-                // A stretch of occupied cells, as far as they are neighbours.
+                // A stretch of occupied cells, as far as they are neighbors.
                 let first = left.trailing_zeros();
                 let count = (left >> first).trailing_ones();
                 let last = (first + count - 1) as usize;

@@ -21,7 +21,7 @@ impl Trainer {
         }
     }
 
-    /// Takes out of what a step has learnt about cameras what all of them have in common.
+    /// Takes out of what a step has learned about cameras what all of them have in common.
     pub(crate) fn anchor_cameras(&mut self) -> Result<(), EngineError> {
         let model = &mut self.model;
         model.read_cameras()?;

@@ -23,7 +23,7 @@ struct Columns {
 pub(crate) struct ViewCamera {
     /// The camera as it was given.
     pub caster: RayCaster,
-    /// What was learnt about its pose.
+    /// What was learned about its pose.
     pub correction: Option<Correction>,
 }
 
@@ -84,14 +84,14 @@ impl Rendering {
             .map(move |p| ([p[color], p[color + 1], p[color + 2]], p[depth], p[opacity]))
     }
 
-    /// RGB on a background of this grey, 0 to 1.
+    /// RGB on a background of this gray, 0 to 1.
     pub fn colors(&self, background: f32) -> Vec<f32> {
         self.pixels()
             .flat_map(|(color, _, opacity)| color.map(|c| c + (1.0 - opacity) * background))
             .collect()
     }
 
-    /// 8-bit RGB on a background of this grey, 0 to 1.
+    /// 8-bit RGB on a background of this gray, 0 to 1.
     pub fn rgb(&self, background: f32) -> Vec<u8> {
         quantize(&self.colors(background))
     }
@@ -101,7 +101,7 @@ impl Rendering {
         self.pixels().map(|(_, depth, opacity)| if opacity > 0.5 { depth / opacity } else { f32::NAN })
     }
 
-    /// Expected depth as 8-bit grey, near is bright; what is not there is black.
+    /// Expected depth as 8-bit gray, near is bright; what is not there is black.
     pub fn depth(&self) -> Vec<u8> {
         let seen = self.surfaces().filter(|depth| !depth.is_nan());
         let near = seen.clone().fold(f32::INFINITY, f32::min);
@@ -111,7 +111,7 @@ impl Rendering {
     }
 }
 
-/// An image as 8-bit RGB, its straight alpha composited on a grey background, 0 to 1.
+/// An image as 8-bit RGB, its straight alpha composited on a gray background, 0 to 1.
 pub fn flatten(image: &Image8, background: f32) -> Vec<u8> {
     let mut flat = Vec::with_capacity(image.width() as usize * image.height() as usize * 3);
     for y in 0..image.height() {

@@ -1,4 +1,4 @@
-//! What is learnt about cameras, on scenes made to need it: the demo with its exposure changed from view to view, and
+//! What is learned about cameras, on scenes made to need it: the demo with its exposure changed from view to view, and
 //! with its poses disturbed.
 #![allow(clippy::unwrap_used)]
 

@@ -29,7 +29,7 @@ pub struct CompareArgs {
     /// Fields to train
     #[arg(long, value_enum, value_delimiter = ',', default_value = "plain,hollow", help_heading = "Compare")]
     methods: Vec<Method>,
-    /// Table sizes, as base-2 logarithms of a level's most entries
+    /// Table sizes, as base-2 logarithms of the largest number of entries per level
     #[arg(
         long,
         value_delimiter = ',',
@@ -38,16 +38,17 @@ pub struct CompareArgs {
         help_heading = "Compare"
     )]
     sizes: Vec<u32>,
-    /// Seeds: each is a pair of runs
+    /// Random seeds; each gives a pair of runs
     #[arg(
         long,
         value_delimiter = ',',
         default_value = "0,1,2",
+        value_parser = clap::value_parser!(u64).range(..1 << 63),
         value_name = "LIST",
         help_heading = "Compare"
     )]
     seeds: Vec<u64>,
-    /// One more scene; may be given several times
+    /// Another scene; may be repeated
     #[arg(long, value_name = "SCENE", help_heading = "Compare")]
     also: Vec<PathBuf>,
     /// What all runs share; each run's --method, --log2-entries and --seed come from the lists
@@ -65,9 +66,10 @@ struct Cell {
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
     if viewers::spawns(&context.common.viewer) {
-        return Err(
-            usage("every run would start a viewer of its own: start one, and use --viewer connect").into()
-        );
+        return Err(usage(
+            "every run would start its own viewer: start one yourself, and use --viewer connect",
+        )
+        .into());
     }
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
     let scenes = scenes(context, args, &shared)?;
@@ -77,7 +79,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
         for cell in cells(args, config, &scene.name, &out)? {
             let number = rows.len() + 1;
             let Some((row, field)) = one(context, &cell, scene, (number, total))? else {
-                remark(format_args!("{} of {total} runs are done; the same command goes on", rows.len()));
+                remark(format_args!("{} of {total} runs are done; the same command continues", rows.len()));
                 return Ok(Outcome::Interrupted);
             };
             if row.seed == args.seeds[0] {
@@ -115,7 +117,7 @@ fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
     ];
     for (flag, list) in &lists {
         if twice(list) {
-            return Err(usage(format!("{flag} names something twice: every run counts once")).into());
+            return Err(usage(format!("{flag} lists a value twice")).into());
         }
     }
     let defaults = NerfConfig::default();
@@ -126,7 +128,7 @@ fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
     ];
     for (flag, list, given) in each {
         if given {
-            return Err(usage(format!("{flag} is of one run: give {list}, such as {list}=...")).into());
+            return Err(usage(format!("{flag} is set by {list} here: give {list}=... instead")).into());
         }
     }
     Ok(shared)
@@ -149,13 +151,13 @@ fn scenes(
         let loaded = scene::load_outlined(context, &config.data, outline)?;
         if evaluation::held_out(&loaded).is_none() {
             anyhow::bail!(
-                "{}: no view is held out to compare by; --holdout 8 holds out every 8th",
+                "{}: no view is held out to compare on; --holdout 8 holds out every 8th view",
                 path.display()
             );
         }
         if scenes.iter().any(|(_, other)| other.name == loaded.name) {
             anyhow::bail!(
-                "{}: there are two scenes named {}: compare them one by one",
+                "{}: two scenes are named {}: compare them one at a time",
                 path.display(),
                 loaded.name
             );
@@ -199,7 +201,7 @@ fn one(
         folder.lock()?;
         if folder.config::<NerfConfig>()? != *config {
             anyhow::bail!(
-                "{}: this run has other settings; give the ones it was begun with, or another --out",
+                "{}: this run has other settings; use the ones it was started with, or another --out",
                 folder.config_path().display()
             );
         }
@@ -221,8 +223,9 @@ fn one(
         }
     }
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let Evaluation { report, field, .. } = serde_json::from_str(&text)
-        .with_context(|| format!("{}: remove it, and it is made again", path.display()))?;
+    let Evaluation { report, field, .. } = serde_json::from_str(&text).with_context(|| {
+        format!("{}: cannot be read; remove it, and the same command makes it again", path.display())
+    })?;
     let row = Row {
         scene: scene.name.clone(),
         log2_entries: config.grid.log2_entries,

@@ -11,19 +11,19 @@ use std::path::PathBuf;
 /// Flags of `nerve demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// The folder to write to: new, empty, or an earlier demo scene
+    /// Folder to write to: new, empty, or an earlier demo scene
     #[arg(value_name = "OUT")]
     folder: PathBuf,
-    /// Side of the images in pixels
+    /// Width and height of the images in pixels
     #[arg(long, value_name = "N", default_value_t = DemoConfig::default().resolution)]
     resolution: usize,
-    /// Training views
+    /// Number of training views
     #[arg(long, value_name = "N", default_value_t = DemoConfig::default().train)]
     train: usize,
-    /// Write pictures with labels instead, for `nerve seg train`
+    /// Write images with labels instead, for `nerve seg train`
     #[arg(long, conflicts_with_all = ["resolution", "train", "test"])]
     labels: bool,
-    /// Held-out views, at least one
+    /// Number of held-out views, at least 1
     #[arg(long, value_name = "N", default_value_t = DemoConfig::default().test)]
     test: usize,
 }

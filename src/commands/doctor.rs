@@ -22,12 +22,12 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     let memory = available_memory();
     let colmap = Colmap::find();
     let colmap_text = match &colmap {
-        Ok(Some(colmap)) => format!("{}: photos without poses can be trained on", colmap.version),
-        Ok(None) => format!("not on the PATH; photos without poses need it: {INSTALL}"),
+        Ok(Some(colmap)) => format!("{}: nerve can train on photos without poses", colmap.version),
+        Ok(None) => format!("not on the PATH; needed for photos without poses: {INSTALL}"),
         Err(error) => error.to_string(),
     };
     let found = match &device {
-        Ok(device) => format!("{device} (asked for: {})", context.common.device),
+        Ok(device) => format!("{device} (--device {})", context.common.device),
         Err(error) => format!("none: {error}"),
     };
     let viewer = viewers::found();
@@ -38,13 +38,13 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         ("cores", format!("{} usable, {} worker threads", cpu.logical_cores, rayon::current_num_threads())),
         ("caches", or_none(caches(&cpu))),
         ("extensions", or_none(cpu.features.join(" "))),
-        ("SIMD", format!("{best} (of {}; NERVE_SIMD=NAME chooses)", available.join(", "))),
+        ("SIMD", format!("{best} (available: {}; NERVE_SIMD=NAME selects)", available.join(", "))),
         (
             "memory",
             memory.map_or("unknown".into(), |bytes| format!("{} available", format::megabytes(bytes))),
         ),
         ("COLMAP", colmap_text),
-        ("CUDA", "not in this build, and not needed: everything runs on the processor".to_owned()),
+        ("CUDA", "not in this build; everything runs on the CPU".to_owned()),
         ("viewer", viewer.text),
         (
             "stderr",

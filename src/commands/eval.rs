@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Flags of `nerve eval`.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// The run's folder, or a compact file
+    /// A run's folder, or a compact file
     run: PathBuf,
     #[command(flatten)]
     flags: EvalFlags,
@@ -22,6 +22,7 @@ pub fn run(context: &Context, args: &EvalArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("eval")?;
     let flags = &args.flags;
     if args.run.is_file() {
+        flags.check_field()?;
         let split = flags.split.map(Split::from);
         return nerf::eval_file(context, &args.run, split, &flags.lpips, flags.fit_poses);
     }

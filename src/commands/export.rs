@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Flags of `nerve export`.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// The run's folder
+    /// A run's folder
     run: PathBuf,
     #[command(subcommand)]
     form: Form,
@@ -23,9 +23,9 @@ pub struct ExportArgs {
 /// What a run is written as.
 #[derive(Debug, clap::Subcommand)]
 enum Form {
-    /// The field in one small file, which `nerve eval` reads
+    /// Write the field as one small file, which `nerve eval` reads
     Compact {
-        /// The file to write [default: RUN/NAME.compact]
+        /// File to write [default: RUN/NAME.compact]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
         #[command(flatten)]
@@ -42,7 +42,7 @@ pub fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Outcome> {
     let folder = RunFolder::open(&args.run)?;
     match (Kind::of(&folder)?, &args.form) {
         (Kind::Segmentation, _) => anyhow::bail!(
-            "{}: a segmenter has no other form; its checkpoint.safetensors holds named arrays that other programs read",
+            "{}: a segmenter cannot be exported; its checkpoint.safetensors already holds named arrays that other programs can read",
             folder.path().display()
         ),
         (Kind::Nerf, Form::Compact { file, options }) => {
@@ -77,7 +77,7 @@ fn compact(
         "{}\n{}\n{}\n{}\nwrote {file}\nnext  nerve eval {file}",
         line("all values as 32-bit floats", report.full),
         line("without entries that no sample can reach", report.removed),
-        line("quantised", report.quantised),
+        line("quantized", report.quantised),
         line("entropy-coded: the file", report.file),
         file = file.display(),
     ));

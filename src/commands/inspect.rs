@@ -19,13 +19,17 @@ use nerve_nerf::memory::Forecast;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// What it inspects; the built-in scene is no folder.
+const WHAT: &str = "A scene: a folder or a transforms.json; or a folder of photos, or of images with labels";
+
 /// Flags of `nerve inspect`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("scene", |scene| scene.help(WHAT)))]
 pub struct InspectArgs {
-    /// Read image headers only: nothing on blur, exposure, duplicates and masks, and no time forecast
+    /// Read image headers only, without checks of blur, exposure, duplicates and masks, and without a time estimate
     #[arg(long)]
     quick: bool,
-    /// Draw the cameras from above and from the side
+    /// Draw the cameras, from above and from the side, to this file
     #[arg(long, value_name = "FILE.svg", value_parser = svg)]
     picture: Option<PathBuf>,
     #[command(flatten)]
@@ -48,7 +52,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     config.validate().map_err(usage)?;
     if scene::is_demo(&args.data.scene) {
         anyhow::bail!(
-            "the demo scene is built in: `nerve demo OUT` writes it to a folder, which can be inspected"
+            "the demo scene is built in; `nerve demo OUT` writes it to a folder that can be inspected"
         );
     }
     let set = LabelSet::open(&args.data.scene);
@@ -66,7 +70,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
                 && !matches!(error, LabelError::NotFound { .. } | LabelError::Unrecognised { .. })
             {
                 return Err(anyhow::Error::from(error).context(
-                    "these look like pictures with labels; as photos of a scene, `nerve train` takes them",
+                    "these look like images with labels; to use them as photos of a scene, give them to `nerve train`",
                 ));
             }
             return bare_photos(context, args, &path, &folder);
@@ -115,7 +119,7 @@ fn labels(context: &Context, set: &LabelSet) -> anyhow::Result<Outcome> {
 }
 
 fn measure(images: &[(String, PathBuf)]) -> PixelReport {
-    let counter = Counter::new("looking at images");
+    let counter = Counter::new("checking images");
     PixelReport::measure(images, &|done, total| counter.set(done, total))
 }
 
@@ -156,7 +160,7 @@ fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path
     let problems = pixels.as_ref().map(|pixels| inspect::pixel_problems(pixels, false)).unwrap_or_default();
     let colmap = Colmap::find()?;
     if args.picture.is_some() {
-        remark("warning: photos without poses have no rig to draw");
+        remark("warning: no --picture: photos without poses have no cameras to draw");
     }
     let first = photos.files.first().map_or((0, 0), |photo| (photo.header.width, photo.header.height));
     let sizes = if photos.one_size() { "all" } else { "the first" };
@@ -170,14 +174,14 @@ fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path
     );
     if !photos.left_out.is_empty() {
         text += &format!(
-            "\nleft out     {} of kinds that are not read: {}",
+            "\nskipped      {} in formats that nerve does not read: {}",
             photos.left_out.len(),
             photos.left_out.join(", ")
         );
     }
     if photos.below > 0 {
         text += &format!(
-            "\nnot seen     {} pictures in folders below: put all of the scene into one",
+            "\nskipped      {} images in subfolders: put all photos of the scene into one folder",
             photos.below
         );
     }
@@ -191,9 +195,13 @@ fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path
     }
     text += &match &colmap {
         Some(colmap) => {
-            format!("COLMAP       {}: `nerve train {}` has it find the poses", colmap.version, path.display())
+            format!(
+                "COLMAP       {}: `nerve train {}` runs it to find the poses",
+                colmap.version,
+                path.display()
+            )
         }
-        None => format!("COLMAP       not on the PATH, and it is what finds the poses: {}", photos::INSTALL),
+        None => format!("COLMAP       not on the PATH, but needed to find the poses: {}", photos::INSTALL),
     };
     context.output.say(text);
     let names: Vec<&String> = photos.files.iter().map(|photo| &photo.name).collect();

@@ -10,8 +10,8 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     context.common.without_out("models")?;
     context.common.without_viewer("models")?;
     let mut family = "";
-    let mut text =
-        String::from("name              image  weights that are read (names on the Hugging Face hub)\n");
+    let width = ENTRIES.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let mut text = format!("{:<width$}  image  published weights (names on the Hugging Face hub)\n", "name");
     for entry in ENTRIES {
         if entry.family != family {
             family = entry.family;
@@ -19,10 +19,10 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
             text += &format!("\n{family} ({kind}; keys: {})\n", entry.keys);
         }
         let weights = if entry.weights.is_empty() { "-".to_owned() } else { entry.weights.join(", ") };
-        text += &format!("{:<17} {:>5}  {weights}\n", entry.name, entry.image);
+        text += &format!("{:<width$}  {:>5}  {weights}\n", entry.name, entry.image);
     }
-    text += "\nnerve seg info NAME tells what one costs; nerve seg train --backbone NAME learns with one;\n\
-             nerve seg predict FOLDER PICTURES labels with a published segmenter.";
+    text += "\nnerve seg info NAME shows what a model costs; nerve seg train --backbone NAME trains with a backbone;\n\
+             nerve seg predict FOLDER PICTURE labels a picture with a published segmenter.";
     context.output.say(text);
     for entry in ENTRIES {
         let kind = if entry.kind() == ModelKind::Segmenter { "segmenter" } else { "backbone" };

@@ -12,10 +12,10 @@ use std::time::Duration;
 pub struct ResumeArgs {
     /// The run's folder
     run: PathBuf,
-    /// Train until so many steps are done in all, those before included
+    /// Train to N steps in total, including those already done
     #[arg(long, value_name = "N", conflicts_with = "time")]
     steps: Option<u64>,
-    /// Train until so much time is spent in all, such as 10m
+    /// Train to this much time in total, such as 10m, including the time already spent
     #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
     time: Option<Duration>,
     /// Do not evaluate at the end
@@ -23,7 +23,7 @@ pub struct ResumeArgs {
     no_eval: bool,
 }
 
-/// Goes on with a run.
+/// Resumes a run.
 pub fn run(context: &Context, args: &ResumeArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("resume")?;
     let run = RunFolder::open(&args.run)?;

@@ -27,7 +27,7 @@ const DEMO_TIME: Duration = Duration::from_secs(45);
 pub struct TrainArgs {
     #[command(flatten)]
     new: NewRun,
-    /// For bare photos: which of them COLMAP compares with which
+    /// For photos without poses: which pairs COLMAP matches
     #[arg(long, help_heading = "Photos", value_enum, default_value_t)]
     matching: MatchingArg,
     #[command(flatten)]

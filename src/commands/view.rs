@@ -60,7 +60,7 @@ pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
         [destination @ (Destination::Serve(_) | Destination::Connect(_))] => {
             show(context, &file, destination)
         }
-        _ => Err(usage("nerve view shows in one place: --viewer spawn, connect or serve").into()),
+        _ => Err(usage("nerve view takes one destination: --viewer spawn, connect or serve").into()),
     }
 }
 
@@ -68,8 +68,8 @@ pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
 fn open(context: &Context, file: &Path) -> anyhow::Result<Outcome> {
     let Some(program) = Program::find() else {
         anyhow::bail!(
-            "there is no `rerun` on the PATH to show {}; get it by: {}    or serve it to another machine's: \
-             --viewer serve",
+            "`rerun` is not on the PATH to show {}; install it with: {}    or use --viewer serve for a viewer on \
+             another machine",
             file.display(),
             Program::remedy()
         );
@@ -77,7 +77,7 @@ fn open(context: &Context, file: &Path) -> anyhow::Result<Outcome> {
     if !program.fits() {
         let version = program.version.as_deref().unwrap_or("unknown");
         remark(format_args!(
-            "warning: rerun {version} may not show all of it; the fitting one: {}",
+            "warning: rerun {version} may not show everything; for the matching version: {}",
             Program::remedy()
         ));
     }
@@ -91,7 +91,7 @@ fn open(context: &Context, file: &Path) -> anyhow::Result<Outcome> {
 fn show(context: &Context, file: &Path, destination: &Destination) -> anyhow::Result<Outcome> {
     let shown = replay(file, destination, &|text| remark(text))?;
     if matches!(destination, Destination::Serve(_)) {
-        remark("Ctrl-C ends it");
+        remark("press Ctrl-C to stop");
         let cancel = context.interrupt.clean();
         while !cancel.is_cancelled() {
             std::thread::sleep(LOOK);
@@ -124,10 +124,11 @@ fn rebuild_labels(context: &Context, folder: &RunFolder, file: &Path) -> anyhow:
 fn rebuild(context: &Context, folder: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
     let mut model = Model::open_run(folder, &nerf::looking(context, false)?)?;
     let scene = nerf::scene_of(context, &mut model, Some(folder), &folder.checkpoint_path());
-    let scene = scene.map_err(|error| remark(format_args!("shown without photographs: {error:#}"))).ok();
+    let scene =
+        scene.map_err(|error| remark(format_args!("showing the run without photographs: {error:#}"))).ok();
     if model.capture().views.is_empty() {
         remark(
-            "shown without cameras too: an earlier nerve saved this run, and kept them in the scene alone",
+            "showing the run without cameras: it was saved by an earlier nerve, which kept them only in the scene",
         );
     }
     let log = folder.metrics_path();

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 /// Flags of `nerve view`.
 #[derive(Debug, clap::Args)]
 pub struct ViewArgs {
-    /// The run's folder, or a recording (.rrd)
+    /// A run's folder, or a recording (.rrd)
     #[arg(value_name = "RUN|FILE")]
     pub what: PathBuf,
-    /// Make a run's recording anew, even if it has one
+    /// Make the run's recording again, even if there is one
     #[arg(long)]
     pub rebuild: bool,
 }

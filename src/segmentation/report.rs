@@ -40,11 +40,11 @@ pub fn table(evaluation: &Evaluation) -> String {
         |value: Option<f64>| value.map_or_else(|| "    -".to_owned(), |v| format!("{:5.1}", 100.0 * v));
     let scores = &evaluation.scores;
     let mut text = format!(
-        "mIoU {} %  aAcc {} %  mAcc {} %  ({} pictures in {})\n",
+        "mIoU {} %  aAcc {} %  mAcc {} %  ({} in {})\n",
         percent(scores.mean_iou),
         percent(scores.all_accuracy),
         percent(scores.mean_accuracy),
-        evaluation.images,
+        format::counted(evaluation.images, "picture"),
         format::time(evaluation.elapsed)
     );
     let width = scores.classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);

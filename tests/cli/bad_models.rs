@@ -84,7 +84,7 @@ fn colmap_models() {
         (
             cameras,
             &|m| m.cameras[32..40].copy_from_slice(&0.05f64.to_le_bytes()),
-            &["camera 1", "not in millimetres"],
+            &["camera 1", "not in millimeters"],
         ),
         (cameras, &|m| m.cameras[16..24].copy_from_slice(&huge), &["camera 1", "the width"]),
         (

@@ -67,7 +67,7 @@ fn transforms() {
         (add("fl_x", json!(0.0)), &["fl_x", "must be positive"]),
         (add("fl_x", json!(-40.0)), &["fl_x", "must be positive"]),
         (add("fl_x", json!("forty")), &["fl_x", "forty"]),
-        (add("fl_x", json!(0.05)), &["fl_x is 5e-2", "not in millimetres"]),
+        (add("fl_x", json!(0.05)), &["fl_x is 5e-2", "not in millimeters"]),
         (add("cx", json!(1e300)), &["cx is 1e300", "40x40"]),
         (add("w", json!(77)), &["77x40", "40x40"]),
         (add("w", json!(1e12)), &["whole number of pixels"]),

@@ -90,7 +90,7 @@ impl Layout {
     }
 }
 
-/// Held-out views, or labelled pictures, that have a place of their own.
+/// Held-out views, or labeled pictures, that have a place of their own.
 const MOST: usize = 12;
 
 /// Of a scene: the world beside a held-out view, and how well it goes.

@@ -74,10 +74,10 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Flags of whatever can be watched.
+/// Flags of commands whose work can be watched.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ViewerArgs {
-    /// Show it in Rerun: off, spawn, connect[=URL], serve[=PORT], save[=FILE]; several with commas
+    /// Show the run in Rerun: off, spawn, connect[=URL], serve[=PORT], save[=FILE]; separate several with commas
     #[arg(
         long,
         global = true,
@@ -87,7 +87,7 @@ pub struct ViewerArgs {
         help_heading = "Viewer"
     )]
     pub viewer: Vec<Mode>,
-    /// Seconds between two sets of pictures; more where they would take over 2 % of the time, 5 % for slow ones
+    /// Seconds between previews; longer where they would take over 2 % of the time (5 % for slow ones)
     #[arg(
         long,
         global = true,
@@ -97,7 +97,7 @@ pub struct ViewerArgs {
         help_heading = "Viewer"
     )]
     pub viewer_every: Duration,
-    /// Longest side of pictures in pixels; larger ones are shrunk
+    /// Longest side of previews in pixels; larger images are scaled down
     #[arg(
         long,
         global = true,

@@ -211,7 +211,7 @@ impl Peer {
         if !reached {
             if !std::mem::replace(&mut self.told, true) && *destination != Destination::Spawn {
                 tell(&format!(
-                    "viewer: nothing listens at {} yet; training goes on and it is looked for",
+                    "viewer: nothing listens at {} yet; training continues, and nerve keeps trying to connect",
                     self.url
                 ));
             }

@@ -61,13 +61,16 @@ impl Viewer {
         Ok(self.recorder.is_some())
     }
 
-    /// Whether the output still works; a viewer that went away is waited for again.
+    /// Checks that the output still works; a viewer whose connection was lost is waited for again.
     fn look(&mut self) -> Result<(), SinkError> {
         self.looked = Instant::now();
         if self.output.is_gone()?
             && let Some(recorder) = self.recorder.take()
         {
-            (self.tell)(&format!("viewer: {} went away; training goes on and it is looked for", self.output));
+            (self.tell)(&format!(
+                "viewer: the connection to {} was lost; training continues, and nerve keeps trying to reconnect",
+                self.output
+            ));
             // Dropping may block, so it has a thread of its own.
             let stream = recorder.into_stream();
             let dropped = std::thread::Builder::new().name("viewer end".into());

@@ -75,7 +75,7 @@ impl Segformer {
         Ok(Self { encoder, head: AllMlp::new(&scope.at("decode_head"), &config.head())? })
     }
 
-    /// x is `(batch, height, width, 3)`, normalised; the result is `(batch, height / 4, width / 4, classes)`, rounded
+    /// x is `(batch, height, width, 3)`, normalized; the result is `(batch, height / 4, width / 4, classes)`, rounded
     /// up: scores that are yet to be resized to the image.
     ///
     /// # Errors

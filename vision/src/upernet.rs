@@ -123,7 +123,7 @@ impl UperNet {
         Ok(Self { backbone, head: UperNetHead::new(&scope.at("decode_head"), &head)?, auxiliary })
     }
 
-    /// Of normalised images `(batch, height, width, 3)`.
+    /// Of normalized images `(batch, height, width, 3)`.
     ///
     /// # Errors
     /// If the images have other channels, or in training a batch is too small for the norms of the pooled maps.

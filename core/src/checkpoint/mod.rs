@@ -47,7 +47,7 @@ pub enum CheckpointProblem {
     Io(#[from] io::Error),
     /// There is no room for it.
     #[error(
-        "it cannot be saved ({0}); what was saved before is untouched: make room, then `nerve resume RUN` goes on from there"
+        "it cannot be saved ({0}); the previous checkpoint is untouched: make room, then `nerve resume RUN` continues from it"
     )]
     Full(io::Error),
     /// The header is broken or disagrees with the file's size.

@@ -80,7 +80,7 @@ pub enum Background {
 pub enum Poses<'a> {
     /// As they were given.
     Given,
-    /// Moved by the corrections that the field has learnt.
+    /// Moved by the corrections that the field has learned.
     Learnt,
     /// Moved by these, `[view][6]` (see [`crate::ops::rigid`]).
     Corrected(&'a [[f32; 6]]),

@@ -73,7 +73,7 @@ pub struct DepthImage {
 }
 
 /// Values of a view's pixels, for the head of this name. It may be smaller than the view: a pixel has the values of the
-/// place that its centre lies in.
+/// place that its center lies in.
 #[derive(Clone, Debug)]
 pub struct FeatureMap {
     /// The head.
@@ -90,7 +90,7 @@ impl FeatureMap {
     /// The values at a pixel of a view of this size.
     #[inline]
     pub(super) fn at(&self, [x, y]: [u32; 2], image: &PixelImage, channels: usize) -> &[f32] {
-        // Of the centre, in whole numbers: (2 x + 1) / 2 of `width`.
+        // Of the center, in whole numbers: (2 x + 1) / 2 of `width`.
         let place = |x: u32, of: u32, places: u32| {
             ((2 * u64::from(x) + 1) * u64::from(places) / (2 * u64::from(of))) as usize
         };

@@ -82,7 +82,7 @@ impl Outputs {
 pub struct Targets {
     /// Of each head: of a photometric one the pixel's red, green, blue, alpha and the background's red, green, blue.
     pub heads: Vec<Range<usize>>,
-    /// The known distance to what the ray meets, 0 for none; absent where nothing is learnt from it.
+    /// The known distance to what the ray meets, 0 for none; absent where nothing is learned from it.
     pub distance: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 //! What a field is, as values: no code of a field's own, and nothing that computes.
 //!
 //! A [`FieldSpec`] names an [encoding](Encoding) of positions, [stages](StageSpec) between numbered [slots](SlotId),
-//! [heads](Head) whose values are composited along rays and compared with what is known of them, and what is learnt
+//! [heads](Head) whose values are composited along rays and compared with what is known of them, and what is learned
 //! beside. Every engine compiles the same spec (see [`crate::engine::open`]): to stages over tiles on the processor, to
 //! kernels elsewhere, or refuses it by name.
 //!

@@ -17,9 +17,9 @@ pub struct FieldSpec {
     pub heads: Vec<Head>,
     /// A saliency grid, for the stage of that name.
     pub saliency: Option<SaliencySpec>,
-    /// What is learnt about the cameras.
+    /// What is learned about the cameras.
     pub cameras: CameraSpec,
-    /// Side of the render box that the encoding covers, centred at 0.5 of the marching frame.
+    /// Side of the render box that the encoding covers, centered at 0.5 of the marching frame.
     pub box_side: f32,
     /// Samples that less light than this gets to are dropped; 0 takes all.
     pub min_transmittance: f32,
@@ -44,16 +44,16 @@ pub struct SaliencySpec {
     pub limit: f32,
 }
 
-/// What is learnt about the cameras of the rays, and of the rays by them: dense blocks with a row a camera.
+/// What is learned about the cameras of the rays, and of the rays by them: dense blocks with a row a camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraSpec {
     /// How many there are.
     pub count: usize,
-    /// Corrections of their poses are learnt (see [`crate::ops::rigid`]).
+    /// Corrections of their poses are learned (see [`crate::ops::rigid`]).
     pub poses: bool,
-    /// Their own colors are learnt (see [`crate::ops::affine_color`]), which a photometric head is seen in.
+    /// Their own colors are learned (see [`crate::ops::affine_color`]), which a photometric head is seen in.
     pub colors: bool,
-    /// Poses' gradients can be asked for ([`trace`](crate::engine::TrainEngine::trace)) though none are learnt.
+    /// Poses' gradients can be asked for ([`trace`](crate::engine::TrainEngine::trace)) though none are learned.
     pub trace: bool,
 }
 
@@ -125,7 +125,7 @@ impl FieldSpec {
         Targets::new(values, self.spread().depth > 0.0)
     }
 
-    /// The head that is compared with pixels, which cameras' colors are learnt of.
+    /// The head that is compared with pixels, which cameras' colors are learned of.
     pub fn photometric_head(&self) -> Option<usize> {
         self.heads.iter().position(|head| matches!(head.loss, HeadLoss::Photometric(_)))
     }

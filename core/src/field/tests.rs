@@ -132,7 +132,7 @@ fn what_cannot_be_is_named() {
         ("compositing", &|s| {
             s.stages[7] = StageSpec::Composite { spread: Spread { distortion: -1.0, ..Spread::default() } }
         }),
-        ("nothing can be learnt", &|s| s.heads.clear()),
+        ("nothing can be learned", &|s| s.heads.clear()),
         ("one name", &|s| s.heads[1].name = "color".into()),
         ("head `features`", &|s| s.heads[1].input = SlotId(1)),
         ("reads its slot", &|s| s.heads[1].input = SlotId(2)),

@@ -133,7 +133,7 @@ impl FieldSpec {
     }
 
     fn validate_heads(&self) -> Result<(), SpecError> {
-        check(!self.heads.is_empty(), "heads", || "there is none: nothing can be learnt".into())?;
+        check(!self.heads.is_empty(), "heads", || "there is none: nothing can be learned".into())?;
         let names: BTreeSet<&str> = self.heads.iter().map(|head| &*head.name).collect();
         check(names.len() == self.heads.len(), "heads", || "two have one name".into())?;
         for head in &self.heads {
@@ -168,7 +168,7 @@ impl FieldSpec {
         let learns = cameras.poses || cameras.colors;
         check(!learns || cameras.count > 0, "cameras", || "there is none to learn of".into())?;
         check(!cameras.colors || self.photometric_head().is_some(), "cameras", || {
-            "colors are learnt of a head that is compared with pixels, and there is none".into()
+            "colors are learned of a head that is compared with pixels, and there is none".into()
         })?;
         let average = self.average.is_none_or(|decay| (0.0..1.0).contains(&decay));
         check(average, "average", || format!("a decay of {:?}; use 0 to 1", self.average))

@@ -12,9 +12,9 @@ pub struct Randomness {
 /// How a forward pass treats what differs between training and inference: dropout, drop path, batch statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing is dropped, normalisation uses running statistics.
+    /// Nothing is dropped, normalization uses running statistics.
     Eval,
-    /// Layers drop values, normalisation uses the batch's statistics and updates the running ones.
+    /// Layers drop values, normalization uses the batch's statistics and updates the running ones.
     Train(Randomness),
 }
 

@@ -1,9 +1,9 @@
-//! Batch normalisation with its variables.
+//! Batch normalization with its variables.
 use crate::graph::{Init, Mode, Result, Scope, Tensor, Var, read};
 use crate::ops::batch_norm::{batch_norm, normalize};
 use crate::ops::gelu::Form;
 
-/// Batch normalisation of the last extent; keys `weight`, `bias`, and the buffers `running_mean` and `running_var`, all
+/// Batch normalization of the last extent; keys `weight`, `bias`, and the buffers `running_mean` and `running_var`, all
 /// `(channels)`. PyTorch's `num_batches_tracked` is not needed. A frozen one (its weight is) uses and keeps its running
 /// statistics in training too.
 #[derive(Clone, Debug)]

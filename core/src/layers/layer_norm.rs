@@ -1,4 +1,4 @@
-//! Layer normalisation with its variables.
+//! Layer normalization with its variables.
 use crate::graph::{Init, Result, Scope, Tensor, bail};
 use crate::ops::layer_norm::layer_norm;
 
@@ -11,7 +11,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Begins as the plain normalisation.
+    /// Begins as the plain normalization.
     ///
     /// # Errors
     /// If variables exist with other shapes.

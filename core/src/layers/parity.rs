@@ -1,4 +1,4 @@
-//! Convolutions, batch normalisation, pooling and resizing against what PyTorch computes (`tests/fixtures/maps.py`).
+//! Convolutions, batch normalization, pooling and resizing against what PyTorch computes (`tests/fixtures/maps.py`).
 use super::{BatchNorm2d, Conv2d, ConvConfig};
 use crate::graph::{
     Device, Gradients, Mode, Randomness, Result, Tensor, Var, Variables, differentiate, read,

@@ -73,7 +73,7 @@ impl Group {
         }
     }
 
-    /// The optimiser's settings at learning rate `rate` of the run.
+    /// The optimizer's settings at learning rate `rate` of the run.
     pub fn adam(&self, rate: f32) -> Adam {
         Adam {
             rate: rate * self.settings.rate,

@@ -12,21 +12,21 @@ use crate::settings::{SettingError, check};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct RunConfig {
-    /// Train for so many steps; resuming such a run is bit-identical
+    /// Train for N steps; such a run resumes bit-identically
     #[arg(long, value_name = "N", conflicts_with = "time")]
     pub steps: Option<u64>,
-    /// Train for so long, such as 90s, 5m or 1h; schedules follow the clock
+    /// Train for this long, such as 90s, 5m or 1h; schedules follow the clock
     #[arg(long, value_name = "DURATION", value_parser = super::parse_time)]
     #[serde(with = "super::seconds")]
     pub time: Option<Duration>,
-    /// Seed of everything random
+    /// Random seed
     // A signed 64-bit number is what the configuration file can hold.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seed: u64,
-    /// Evaluate on held-out data every so many steps
-    #[arg(long, value_name = "STEPS")]
+    /// Evaluate on held-out data every N steps
+    #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,
-    /// Seconds between two checkpoints
+    /// Seconds between checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = Self::SAVE_EVERY)]
     pub save_every: f64,
 }
@@ -52,7 +52,9 @@ impl RunConfig {
         // A signed 64-bit number is what the configuration file can hold.
         let held = steps.is_none_or(|steps| i64::try_from(steps).is_ok());
         check(held, "--steps", steps.unwrap_or_default(), "fewer than 2^63")?;
-        check(eval_every != Some(0), "--eval-every", 0, "at least 1")?;
+        let every = eval_every.unwrap_or(1);
+        let fits = (1..=i64::MAX as u64).contains(&every);
+        check(fits, "--eval-every", every, "at least 1 and fewer than 2^63")?;
         let seconds = save_every > 0.0 && save_every <= Self::LONGEST_SAVE;
         check(seconds, "--save-every", save_every, "a positive number of seconds, at most a year")
     }

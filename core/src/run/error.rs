@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum RunError {
     /// There is a run already, or files that would be mixed up with it.
     #[error(
-        "{} already holds {found}: give another --out, resume that run, or ask to overwrite it",
+        "{} already holds {found}: give another --out, resume that run, or replace it with --overwrite",
         path.display()
     )]
     Exists {

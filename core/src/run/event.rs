@@ -54,7 +54,7 @@ pub enum Event {
         width: usize,
         /// Height in pixels.
         height: usize,
-        /// 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha).
+        /// 1 (gray), 3 (RGB) or 4 (RGBA, straight alpha).
         channels: usize,
         /// `height * width * channels` sRGB values, row by row.
         data: Arc<[u8]>,
@@ -96,7 +96,7 @@ pub enum Event {
     Labels {
         /// The number of finished steps.
         step: u64,
-        /// The picture that is labelled.
+        /// The picture that is labeled.
         name: String,
         /// Whose labels they are.
         role: LabelRole,

@@ -199,7 +199,9 @@ impl RunFolder {
         let mut table = self.read_config()?;
         table.remove("kind");
         table.remove("version");
-        table.try_into().map_err(|e| self.config_error(&format!("{e}; nerve {} wrote it", self.version)))
+        let remedy =
+            format!("correct it, or remove the run and train again (nerve {} wrote it)", self.version);
+        table.try_into().map_err(|e| self.config_error(&format!("{}; {remedy}", in_one_line(&e, ""))))
     }
 
     /// Replaces the run's settings: a run that is resumed for longer has other ones than it began with.
@@ -263,7 +265,9 @@ impl RunFolder {
     fn read_config(&self) -> Result<toml::Table, RunError> {
         let file = self.config_path();
         match fs::read_to_string(&file) {
-            Ok(text) => text.parse().map_err(|e| self.config_error(&e)),
+            Ok(text) => text
+                .parse()
+                .map_err(|e| self.config_error(&format!("{}; correct the file", in_one_line(&e, &text)))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(RunError::NotARun { path: self.path.clone(), missing: format!("it has no {CONFIG}") })
             }
@@ -290,6 +294,17 @@ impl RunFolder {
             })?;
         }
         Ok(())
+    }
+}
+
+/// An error of TOML in one line: with the line of `text` that it is in, or with the field.
+fn in_one_line(error: &toml::de::Error, text: &str) -> String {
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) if !text.is_empty() => {
+            let message = error.message().lines().collect::<Vec<_>>().join(" ");
+            format!("line {}: {message}", before.matches('\n').count() + 1)
+        }
+        _ => error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" "),
     }
 }
 

@@ -94,7 +94,7 @@ impl Events {
         let event = Arc::new(event);
         for sink in self.0.lock().iter() {
             if sink.queue.push(event.clone()) == Push::FirstDrop {
-                warn!("{} is slow and misses events; training goes on", sink.name);
+                warn!("{} is too slow and misses events; training continues", sink.name);
             }
         }
     }
@@ -188,7 +188,7 @@ fn serve(name: &str, mut sink: Box<dyn Sink>, queue: &Queue) {
         Err(panic) => Some(format!("panicked: {}", panic_message(&*panic))),
     };
     if let Some(failure) = failure {
-        warn!("{name} is detached, training goes on: {failure}");
+        warn!("{name} is detached, training continues: {failure}");
         queue.abandon(Some(failure));
     }
     queue.finish();

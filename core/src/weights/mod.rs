@@ -1,6 +1,6 @@
 //! Weights that others have trained: safetensors, and PyTorch's `.pth` in both of its layouts.
 //!
-//! A file is recognised by its first bytes. Opening it reads names, types and shapes only, and checks that every
+//! A file is recognized by its first bytes. Opening it reads names, types and shapes only, and checks that every
 //! array lies inside the file; values are read array by array, as `f32`. A `.pth` is a program for Python's pickle
 //! machine; here it can build dictionaries of tensors and nothing else (see `pickle.rs`).
 mod pickle;

@@ -39,7 +39,7 @@ fn all_layouts_hold_the_same() {
     }
 }
 
-/// A training's checkpoint: the model beside a step, options and an optimiser.
+/// A training's checkpoint: the model beside a step, options and an optimizer.
 #[test]
 fn the_model_of_a_checkpoint_is_found() {
     for name in ["weights_model.pth", "weights_state_dict.pth"] {

@@ -119,7 +119,7 @@ impl Tensor {
     }
 }
 
-/// Where a training's checkpoint keeps the model, beside its step, its optimiser and its options (MMSegmentation and
+/// Where a training's checkpoint keeps the model, beside its step, its optimizer and its options (MMSegmentation and
 /// Lightning; Swin and most of the published code; others).
 const MODEL: [&str; 4] = ["state_dict", "model", "model_state_dict", "module"];
 

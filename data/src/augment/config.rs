@@ -10,7 +10,7 @@ pub struct Augment {
     pub scale: [f64; 2],
     /// Height and width of a sample in pixels.
     pub crop: [usize; 2],
-    /// A crop is drawn again while one class covers more than this fraction of its labelled pixels; 1 accepts any crop.
+    /// A crop is drawn again while one class covers more than this fraction of its labeled pixels; 1 accepts any crop.
     pub max_class_share: f64,
     /// The largest number of crops drawn for one sample; the last one is used even if it is not balanced.
     pub crop_tries: usize,
@@ -19,7 +19,7 @@ pub struct Augment {
     /// Random changes of the colors; `None` for no change.
     #[serde(alias = "colour")]
     pub color: Option<ColorJitter>,
-    /// Normalisation of the values, applied last.
+    /// Normalization of the values, applied last.
     pub normalise: Normalise,
 }
 

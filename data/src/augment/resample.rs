@@ -1,7 +1,7 @@
 //! The crop of a scaled image or mask, computed without scaling the rest.
 //!
-//! Pixel centres lie at half-integers: the centre of the scaled pixel `i` is at `(i + 1/2) * source / scaled` of the
-//! source. Images are interpolated linearly between the four nearest centres (the outermost go on to the edge), as
+//! Pixel centers lie at half-integers: the center of the scaled pixel `i` is at `(i + 1/2) * source / scaled` of the
+//! source. Images are interpolated linearly between the four nearest centers (the outermost go on to the edge), as
 //! OpenCV's `INTER_LINEAR` and PyTorch's `align_corners=False` do, also when they shrink; masks take the pixel whose
 //! square that place lies in.
 

@@ -44,7 +44,7 @@ impl RayCaster {
         }
     }
 
-    /// Origin and unit direction of the ray through the image point `(px, py)` in pixels; a pixel's centre is
+    /// Origin and unit direction of the ray through the image point `(px, py)` in pixels; a pixel's center is
     /// at `+ 0.5`.
     #[inline]
     pub fn cast(&self, px: f64, py: f64) -> ([f32; 3], [f32; 3]) {
@@ -55,7 +55,7 @@ impl RayCaster {
         (self.origin, direction)
     }
 
-    /// The camera centre, where all rays start.
+    /// The camera center, where all rays start.
     pub fn origin(&self) -> [f32; 3] {
         self.origin
     }

@@ -1,4 +1,4 @@
-//! Lens distortion models, forward: from ideal to observed normalised image coordinates.
+//! Lens distortion models, forward: from ideal to observed normalized image coordinates.
 
 use std::fmt;
 

@@ -19,12 +19,12 @@ pub struct Intrinsics {
     pub cx: f64,
     /// Principal point, from the image's top edge.
     pub cy: f64,
-    /// Lens distortion, in normalised coordinates: it does not change with the resolution.
+    /// Lens distortion, in normalized coordinates: it does not change with the resolution.
     pub distortion: Distortion,
 }
 
 /// Smallest and largest focal length as multiples of the shorter side: angles of view of 179 degrees and of a few seconds
-/// of arc. Focal lengths given in millimetres or as fractions of the width are smaller.
+/// of arc. Focal lengths given in millimeters or as fractions of the width are smaller.
 const FOCAL: [f64; 2] = [0.01, 1e5];
 /// Largest distance of the principal point from the corner, in multiples of the longer side: such is a small crop of a
 /// large image.
@@ -50,7 +50,7 @@ pub enum IntrinsicsError {
     /// No lens has such a focal length or principal point: it is given in another unit, or damaged.
     #[error(
         "{field} is {value:e} pixels for an image of {width}x{height}, which no lens has; it must be in pixels of that \
-         image, not in millimetres or fractions of its width"
+         image, not in millimeters or fractions of its width"
     )]
     Absurd {
         /// Which one.
@@ -75,7 +75,7 @@ pub enum IntrinsicsError {
 }
 
 impl Intrinsics {
-    /// An ideal pinhole with its principal point at the image's centre.
+    /// An ideal pinhole with its principal point at the image's center.
     pub fn pinhole(width: u32, height: u32, fx: f64, fy: f64) -> Self {
         let (cx, cy) = (f64::from(width) / 2.0, f64::from(height) / 2.0);
         Self { width, height, fx, fy, cx, cy, distortion: Distortion::None }
@@ -87,7 +87,7 @@ impl Intrinsics {
         2.0 * (f64::from(self.width) / (2.0 * self.fx)).atan()
     }
 
-    /// Image point in pixels to normalised coordinates: focal lengths from the principal point, `y` down.
+    /// Image point in pixels to normalized coordinates: focal lengths from the principal point, `y` down.
     pub fn normalised(&self, px: f64, py: f64) -> (f64, f64) {
         ((px - self.cx) / self.fx, (py - self.cy) / self.fy)
     }
@@ -176,7 +176,7 @@ mod tests {
         let full = Intrinsics { cx: 5.25, ..Intrinsics::pinhole(11, 7, 8.0, 9.0) };
         let half = full.downscale(2).unwrap();
         assert_eq!((half.width, half.height), (5, 3));
-        // A 2x2 block's centre is its small pixel's centre.
+        // A 2x2 block's center is its small pixel's center.
         assert_eq!(full.normalised(3.0, 5.0), half.normalised(1.5, 2.5));
         assert_eq!(full.downscale(1).unwrap(), full);
         assert!(full.downscale(0).is_err());
@@ -204,7 +204,7 @@ mod tests {
             Intrinsics { cy: -1e9, ..good },
         ] {
             let error = absurd.validate().unwrap_err().to_string();
-            assert!(error.contains("not in millimetres"), "{error}");
+            assert!(error.contains("not in millimeters"), "{error}");
         }
         // A telescope's, and a small cut out of a large image.
         assert_eq!(Intrinsics::pinhole(100, 100, 1e6, 1e6).validate(), Ok(()));

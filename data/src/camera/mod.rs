@@ -6,7 +6,7 @@
 //! * **World frame**: right-handed, in the data set's own units and axes; nothing is permuted.
 //! * **Pose**: camera-to-world, `world = pose * camera`.
 //! * **Pixels**: `(0, 0)` is the top-left *corner* of the image, `x` to the right and `y` down, so that the
-//!   centre of the first pixel is `(0.5, 0.5)` and the image spans `[0, width] x [0, height]`.
+//!   center of the first pixel is `(0.5, 0.5)` and the image spans `[0, width] x [0, height]`.
 //!
 //! The distortion models are OpenCV's and are defined in OpenCV's camera axes (`y` down, `z` forward); this module alone
 //! converts between the two.
@@ -30,7 +30,7 @@ pub(crate) use pose::{FARTHEST, pose_from_rows};
 /// A ray in the world frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ray {
-    /// Where it starts: the camera centre, in world units.
+    /// Where it starts: the camera center, in world units.
     pub origin: Point3<f64>,
     /// Where it goes; length 1.
     pub direction: Vector3<f64>,
@@ -60,7 +60,7 @@ impl Camera {
         Self { intrinsics, pose: Isometry3::look_at_rh(&from, &target, &up).inverse() }
     }
 
-    /// The ray through the image point `(px, py)`, in pixels; a pixel's centre is at `+ 0.5`.
+    /// The ray through the image point `(px, py)`, in pixels; a pixel's center is at `+ 0.5`.
     ///
     /// Distortion is undone by inverting the model to 1e-12. A point that lies beyond the radius up to which the model
     /// can be inverted gets the outermost ray in its direction. Every call prepares the lens anew: use a [`RayCaster`]
@@ -72,7 +72,7 @@ impl Camera {
     }
 
     /// Where a world point appears: `(px, py, depth)` with the image point in pixels and the depth along the
-    /// optical axis in world units (not the distance to the centre).
+    /// optical axis in world units (not the distance to the center).
     ///
     /// `None` if the lens cannot see the point: behind the camera, or beyond the radius up to which the
     /// distortion model is one-to-one (where it would fold back into the image). The point may lie outside the
@@ -84,7 +84,7 @@ impl Camera {
         Some((k.fx * x + k.cx, k.fy * y + k.cy, -local.z))
     }
 
-    /// The camera centre in the world frame.
+    /// The camera center in the world frame.
     pub fn centre(&self) -> Point3<f64> {
         Point3::from(self.pose.translation.vector)
     }

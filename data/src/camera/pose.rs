@@ -24,7 +24,7 @@ pub enum PoseError {
         /// Zero-based.
         column: usize,
     },
-    /// The centre is too far away to compute with.
+    /// The center is too far away to compute with.
     #[error(
         "the last column puts the camera {0:e} from the origin, too far to compute with; leave the image out"
     )]
@@ -39,7 +39,7 @@ pub enum PoseError {
 
 /// Reads a camera-to-world matrix, given as its rows (4x4, or 3x4 without the last row).
 ///
-/// A uniform scale of the left 3x3 block is removed (the camera centre stays); what then deviates from a
+/// A uniform scale of the left 3x3 block is removed (the camera center stays); what then deviates from a
 /// rotation by no more than rounding is replaced by the nearest rotation (SVD).
 ///
 /// # Errors

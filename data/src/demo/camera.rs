@@ -85,7 +85,7 @@ impl Pinhole {
         }
     }
 
-    /// The ray through image position (x, y) in pixels; (0.5, 0.5) is the first pixel's centre, y down.
+    /// The ray through image position (x, y) in pixels; (0.5, 0.5) is the first pixel's center, y down.
     pub fn ray(&self, x: f64, y: f64) -> TracerRay {
         let dir = V3::new((x - self.centre) / self.focal, (self.centre - y) / self.focal, -1.0);
         TracerRay { origin: self.eye, dir: (self.axes * dir).normalize() }

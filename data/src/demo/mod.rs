@@ -58,11 +58,11 @@ pub struct DemoView {
     /// `[R, R, 4]`, straight alpha. Color is encoded (square-root tone curve) and, at edges, the mean of
     /// what the pixel covers; it is 0 where alpha is 0.
     pub rgba: Array3<u8>,
-    /// `[R, R]`, distance along the unit ray through the pixel centre in world units; 0 where it meets nothing.
+    /// `[R, R]`, distance along the unit ray through the pixel center in world units; 0 where it meets nothing.
     pub depth: Array2<f32>,
-    /// `[R, R, 3]`, unit outward normal at the pixel centre in the world frame; 0 where it meets nothing.
+    /// `[R, R, 3]`, unit outward normal at the pixel center in the world frame; 0 where it meets nothing.
     pub normal: Array3<f32>,
-    /// `[R, R]`, class at the pixel centre, an index into [`DemoScene::class_names`]; 0 is background.
+    /// `[R, R]`, class at the pixel center, an index into [`DemoScene::class_names`]; 0 is background.
     pub label: Array2<u8>,
 }
 

@@ -107,7 +107,7 @@ impl DemoWorld {
         mask
     }
 
-    /// Ambient occlusion: one minus the part of the cosine-weighted sky that the neighbours' balls cover.
+    /// Ambient occlusion: one minus the part of the cosine-weighted sky that the neighbors' balls cover.
     fn openness(&self, p: &V3, normal: &V3, index: usize) -> f64 {
         let mut open = 1.0;
         for (k, object) in self.objects.iter().enumerate() {

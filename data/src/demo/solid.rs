@@ -30,7 +30,7 @@ pub(super) struct Rod {
     pub radius: f64,
 }
 
-/// A closed solid, centred on the origin of its own frame; axes of revolution are along z.
+/// A closed solid, centered on the origin of its own frame; axes of revolution are along z.
 #[derive(Clone, Debug)]
 pub(super) enum Solid {
     Sphere { radius: f64 },

@@ -1,4 +1,4 @@
-//! One view: supersampled color, and the exact geometry at the pixel centres.
+//! One view: supersampled color, and the exact geometry at the pixel centers.
 
 use ndarray::{Array2, Array3};
 

@@ -132,7 +132,7 @@ fn manifest(config: &DemoConfig) -> Value {
         "config": config,
         "frame": "camera to world; camera looks along -z, y up; world z up",
         "files": {
-            "_depth.png": {"unit": DEPTH_UNIT, "meaning": "distance along the ray at the pixel centre; 0 = nothing"},
+            "_depth.png": {"unit": DEPTH_UNIT, "meaning": "distance along the ray at the pixel center; 0 = nothing"},
             "_depth.npy": {"unit": 1.0, "meaning": "the same, f32 [R, R]"},
             "_normal.png": {"meaning": "(n + 1) / 2 in the world frame; black = nothing"},
             "_normal.npy": {"meaning": "unit outward normal in the world frame, f32 [R, R, 3]; 0 = nothing"},

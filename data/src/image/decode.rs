@@ -91,7 +91,7 @@ impl ImageHeader {
 }
 
 impl Image8 {
-    /// Decodes a PNG, JPEG or WebP of any bit depth, as stored; grey becomes RGB, 16 bits are rounded to 8, alpha
+    /// Decodes a PNG, JPEG or WebP of any bit depth, as stored; gray becomes RGB, 16 bits are rounded to 8, alpha
     /// stays straight.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::npy;
 /// Depths in a block that differ by more than this fraction of the nearest belong to more than one surface.
 const ONE_SURFACE: f32 = 0.05;
 
-/// The depth of each pixel as Nerfstudio defines it: the distance of what is seen from the camera's centre **along
+/// The depth of each pixel as Nerfstudio defines it: the distance of what is seen from the camera's center **along
 /// the optical axis** (z-depth, not along the ray), in the scene's world units. 0 means unknown.
 /// Cloning shares the pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl DepthMap {
         Ok(Self { width, height, data: data.into() })
     }
 
-    /// Reads a grey PNG of 8 or 16 bits, or a NumPy array `[height, width]` (or `[height, width, 1]`) by its content.
+    /// Reads a gray PNG of 8 or 16 bits, or a NumPy array `[height, width]` (or `[height, width, 1]`) by its content.
     /// Stored values times `unit` are world units.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl DepthMap {
             DynamicImage::ImageLuma8(grey) => grey.into_raw().into_iter().map(|v| scaled(v.into())).collect(),
             other => {
                 let reason =
-                    format!("its pixels are {:?}; a depth map must be grey, of 16 bits", other.color());
+                    format!("its pixels are {:?}; a depth map must be gray, of 16 bits", other.color());
                 return Err(ImageError::Depth { path: path.to_owned(), reason });
             }
         };
@@ -110,7 +110,7 @@ impl DepthMap {
     }
 
     /// The depths for an image of `width x height` pixels that is downscaled by `n`. A map of another resolution
-    /// than the image (sensors have fewer pixels than cameras) is sampled at the centres of the downscaled pixels; one of
+    /// than the image (sensors have fewer pixels than cameras) is sampled at the centers of the downscaled pixels; one of
     /// the same resolution is averaged over the known depths of each block. A block that shows more than one surface
     /// becomes unknown: no depth between two surfaces would be right.
     ///
@@ -152,7 +152,7 @@ impl DepthMap {
     }
 }
 
-/// The pixel of a side of `of` pixels that lies at the centre of small pixel `i` of a side of `side / n`.
+/// The pixel of a side of `of` pixels that lies at the center of small pixel `i` of a side of `side / n`.
 fn nearest(i: u32, n: u32, side: u32, of: u32) -> u32 {
     let at = (f64::from(i) + 0.5) * f64::from(n) / f64::from(side) * f64::from(of);
     (at as u32).min(of - 1)
@@ -204,7 +204,7 @@ mod tests {
         assert!(message("none.NPY", b"").contains("not a .npy file"));
         let path = folder.path().join("color.png");
         ::image::RgbImage::new(1, 1).save(&path).unwrap();
-        assert!(DepthMap::open(&path, 1.0).unwrap_err().to_string().contains("grey"));
+        assert!(DepthMap::open(&path, 1.0).unwrap_err().to_string().contains("gray"));
     }
 
     #[test]

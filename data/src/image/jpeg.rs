@@ -1,5 +1,5 @@
 //! A JPEG's markers (ITU-T T.81, annex B): its header, read without the rest of the file, and whether the file is
-//! complete. The decoder is lenient: it silently fills the missing part of a truncated file with grey.
+//! complete. The decoder is lenient: it silently fills the missing part of a truncated file with gray.
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
@@ -10,7 +10,7 @@ pub(super) struct JpegHeader {
     pub height: u32,
     /// Bits per sample.
     pub precision: u8,
-    /// 1 is grey, 3 color, 4 CMYK or YCCK.
+    /// 1 is gray, 3 color, 4 CMYK or YCCK.
     pub components: u8,
     /// The EXIF block, a TIFF structure.
     pub exif: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! Recognising kinds of picture and video files by their first bytes, whatever their names.
+//! Recognizing kinds of picture and video files by their first bytes, whatever their names.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -32,7 +32,7 @@ pub enum FileKind {
     Unknown,
 }
 
-/// How many bytes are enough to recognise all kinds.
+/// How many bytes are enough to recognize all kinds.
 const HEAD: usize = 16;
 
 impl FileKind {

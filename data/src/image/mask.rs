@@ -9,7 +9,7 @@ use super::{FileKind, ImageError, ImageHeader};
 /// Values of a lossy mask below this are black that the compression disturbed.
 const LOSSY_BLACK: u8 = 128;
 
-/// Which pixels of an image are to be learnt and measured (Nerfstudio's `mask_path`): zero in the file means that
+/// Which pixels of an image are to be learned and measured (Nerfstudio's `mask_path`): zero in the file means that
 /// the pixel is neither. Cloning shares the pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {

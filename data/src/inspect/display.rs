@@ -146,11 +146,11 @@ impl fmt::Display for PixelReport {
             _ => format!("{count} pairs"),
         };
         match (self.duplicates.len(), self.alike.len()) {
-            (0, 0) => writeln!(f, "likeness     no two images look the same"),
+            (0, 0) => writeln!(f, "duplicates   none"),
             (same, alike) => {
                 writeln!(
                     f,
-                    "likeness     {} with the same pixels, {} more that look the same",
+                    "duplicates   {} with the same pixels, {} more that look alike",
                     pairs(same),
                     pairs(alike)
                 )
@@ -177,7 +177,7 @@ fn lenses(f: &mut fmt::Formatter<'_>, lenses: &[IntrinsicsCount]) -> fmt::Result
         let k = &c.intrinsics;
         writeln!(
             f,
-            "lens         {} views {}x{}: focal {:.2} {:.2}, centre {:.2} {:.2}, {}",
+            "lens         {} views {}x{}: focal {:.2} {:.2}, center {:.2} {:.2}, {}",
             c.count, k.width, k.height, k.fx, k.fy, k.cx, k.cy, k.distortion
         )?;
     }

@@ -48,7 +48,7 @@ fn draw(svg: &mut String, outline: &Outline, report: &SceneReport) -> Result<(),
         Some(axis) => format!("from {from}, {axis} {whither}"),
         None => format!("from {from}"),
     };
-    panel(&panels[0], outline, report, &window, &title("above", "towards you"), [axes.right, axes.ahead])?;
+    panel(&panels[0], outline, report, &window, &title("above", "toward you"), [axes.right, axes.ahead])?;
     panel(&panels[1], outline, report, &window, &title("the side", "upwards"), [axes.right, axes.up])?;
     write_legend(&legend, report, outline.points.is_empty())?;
     root.present()?;
@@ -196,7 +196,7 @@ fn decimals(half: f64) -> usize {
     (1.0 - half.log10().floor()).clamp(0.0, 6.0) as usize
 }
 
-/// The outline of what a camera sees up to a depth: four edges from its centre, and the far side; the middle of the
+/// The outline of what a camera sees up to a depth: four edges from its center, and the far side; the middle of the
 /// top is raised, which shows how it is held.
 fn frustum(camera: &Camera, depth: f64) -> impl Iterator<Item = Vec<Point3<f64>>> {
     let k = &camera.intrinsics;
@@ -274,7 +274,7 @@ mod tests {
             assert!(svg.matches(color).count() >= 2, "{what} {color}");
         }
         assert!(
-            svg.contains("07.png") && svg.contains("from above, +z towards you") && !svg.contains("03.png")
+            svg.contains("07.png") && svg.contains("from above, +z toward you") && !svg.contains("03.png")
         );
     }
 

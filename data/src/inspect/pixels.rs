@@ -1,9 +1,9 @@
 //! Measuring the images' pixels: which are blurred, differently exposed, or duplicates.
 //!
-//! * **Sharpness** is the variance of the Laplacian over the variance of the grey values, at no more than about 1000
+//! * **Sharpness** is the variance of the Laplacian over the variance of the gray values, at no more than about 1000
 //!   pixels a side: contrast and exposure cancel, so that images of one scene can be compared.
 //! * **Exposure** is the base-2 logarithm of the mean linear luminance: 1 is a factor of two in light.
-//! * **Likeness** is the correlation between two thumbnails of 16x16 grey values.
+//! * **Likeness** is the correlation between two thumbnails of 16x16 gray values.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::image::Image8;
 const SIDE: u32 = 1000;
 /// Cells of a thumbnail along each axis.
 const CELLS: usize = 16;
-/// Images whose thumbnails have a higher correlation look the same: neighbouring frames of a video do, photos taken a
+/// Images whose thumbnails have a higher correlation look the same: neighboring frames of a video do, photos taken a
 /// step apart do not.
 const ALIKE: f32 = 0.998;
 /// A thumbnail of less contrast cannot be compared.

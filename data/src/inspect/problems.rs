@@ -7,7 +7,7 @@ use crate::camera::Distortion;
 use crate::problem::{DataProblem, Severity, first_few};
 use crate::scene::{SceneFormat, render_box};
 
-/// Two poses are the same if their centres are closer than this fraction of the cameras' extent and their rotations
+/// Two poses are the same if their centers are closer than this fraction of the cameras' extent and their rotations
 /// differ by less than [`SAME_ANGLE`].
 const SAME_CENTRE: f64 = 1e-6;
 /// In radians.
@@ -71,7 +71,7 @@ fn views(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
 
 fn duplicates(report: &SceneReport, poses: &[Isometry3<f64>], add: &mut impl FnMut(Severity, String, &str)) {
     let near = SAME_CENTRE * report.cameras_world.diagonal();
-    // Sorted along x, only a few neighbours of each pose can be the same.
+    // Sorted along x, only a few neighbors of each pose can be the same.
     let mut order: Vec<&Isometry3<f64>> = poses.iter().collect();
     order.sort_by(|a, b| a.translation.x.total_cmp(&b.translation.x));
     let same = |a: &Isometry3<f64>, b: &Isometry3<f64>| {
@@ -203,7 +203,7 @@ fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str))
         add(
             Severity::Warning,
             format!(
-                "all cameras are within {:.3} of their centre in the unit frame: the scene is tiny",
+                "all cameras are within {:.3} of their center in the unit frame: the scene is tiny",
                 attention.farthest * report.scale
             ),
             if chosen { "raise `scale` so that the cameras surround the unit cube" } else { CHECK },
@@ -212,7 +212,7 @@ fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str))
         add(
             Severity::Warning,
             format!(
-                "the nearest camera is {nearest:.1} from the centre in the unit frame, far outside the render box"
+                "the nearest camera is {nearest:.1} from the center in the unit frame, far outside the render box"
             ),
             if chosen { "lower `scale`, unless the scene really is that small in the images" } else { CHECK },
         );
@@ -253,7 +253,7 @@ fn lenses(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
                 c.intrinsics.width,
                 c.intrinsics.angle_x().to_degrees()
             ),
-            "it must be in pixels of images of the stated size, w and h: not in millimetres, nor of another size",
+            "it must be in pixels of images of the stated size, w and h: not in millimeters, nor of another size",
         );
     }
     let off = |c: &&IntrinsicsCount| {
@@ -265,7 +265,7 @@ fn lenses(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
         add(
             Severity::Warning,
             format!(
-                "the principal point ({:.0}, {:.0}) is far from the image's centre",
+                "the principal point ({:.0}, {:.0}) is far from the image's center",
                 c.intrinsics.cx, c.intrinsics.cy
             ),
             "check cx and cy, and that the images were not cropped or rotated after solving",

@@ -50,9 +50,9 @@ pub struct SceneReport {
     pub rotation: [f64; 3],
     /// World to unit: shift, after the rotation.
     pub offset: [f64; 3],
-    /// The camera centres' box in world units.
+    /// The camera centers' box in world units.
     pub cameras_world: Extent,
-    /// The camera centres' box in the unit frame.
+    /// The camera centers' box in the unit frame.
     pub cameras_unit: Extent,
     /// Which way is up, how far apart the cameras stand, and which are probably wrong.
     pub rig: Rig,

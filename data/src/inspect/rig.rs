@@ -8,7 +8,7 @@ use super::pixels::quantile;
 use crate::camera::Camera;
 use crate::scene::{Outline, OutlinedView, ScenePoint};
 
-/// A camera is an outlier at this multiple of the median distance from the cameras' centre.
+/// A camera is an outlier at this multiple of the median distance from the cameras' center.
 const FAR: f64 = 6.0;
 /// With fewer cameras no outliers are looked for.
 const FEWEST: usize = 6;
@@ -110,7 +110,7 @@ fn outliers(views: &[OutlinedView]) -> Vec<PoseOutlier> {
     for (i, (view, centre)) in views.iter().zip(&centres).enumerate() {
         let times = (centre - middle).norm() / usual;
         if usual > 0.0 && times > FAR {
-            let why = format!("stands {times:.0} times as far from the cameras' centre as the median camera");
+            let why = format!("stands {times:.0} times as far from the cameras' center as the median camera");
             found.push(PoseOutlier { name: view.name.clone(), view: i, why });
         }
     }

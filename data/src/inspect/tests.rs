@@ -105,7 +105,7 @@ fn a_focal_length_in_another_unit_is_noticed() {
     assert!(
         found(&report, "1.00 pixels for images 8 wide is a view of 151.9 degrees")
             .remedy
-            .contains("millimetres")
+            .contains("millimeters")
     );
     let fisheye = inspected(&poses, |json| {
         wide(json);

@@ -9,9 +9,9 @@ use ndarray::Array2;
 use super::mask::{MaskPixels, RawMask};
 use super::{IGNORE, LabelError};
 
-/// The class of each number and color in a mask's file. Grey and palette masks are decoded by their numbers where these
+/// The class of each number and color in a mask's file. Gray and palette masks are decoded by their numbers where these
 /// are known, color masks by their colors. If only the other kind is known, palettes are decoded by their colors, and
-/// greys are taken as ids.
+/// grays are taken as ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Coding {
     /// By number; any other is an error.
@@ -74,7 +74,7 @@ impl Coding {
         let by_id = !self.ids.is_empty();
         match &mask.pixels {
             MaskPixels::Grey(values) if by_id => Box::new(values.iter().map(|&id| MaskValue::Id(id))),
-            // A palette's grey of more than 8 bits is no color.
+            // A palette's gray of more than 8 bits is no color.
             MaskPixels::Grey(values) => Box::new(values.iter().map(|&v| match u8::try_from(v) {
                 Ok(v) => MaskValue::Color([v; 3]),
                 Err(_) => MaskValue::Id(v),
@@ -99,7 +99,7 @@ impl Coding {
     pub fn decode(&self, mask: &RawMask, path: &Path) -> Result<Array2<u8>, LabelError> {
         let (width, height) = (mask.width as usize, mask.height as usize);
         let mut labels = Vec::with_capacity(width * height);
-        // Neighbouring pixels mostly have the same value.
+        // Neighboring pixels mostly have the same value.
         let mut last: Option<(MaskValue, u8)> = None;
         for (at, value) in self.values(mask).enumerate() {
             let class = match last {
@@ -156,7 +156,7 @@ impl Coding {
                 format!("the classes have colors only: give each its `id` in classes.json, one of them {id}")
             }
             MaskValue::Color(_) if self.colors.is_empty() => {
-                "no colors are known: give each class its `color` in classes.json, or save class numbers as grey"
+                "no colors are known: give each class its `color` in classes.json, or save class numbers as gray"
                     .to_owned()
             }
             MaskValue::Id(_) => format!(

@@ -1,4 +1,4 @@
-//! Recognising the format of a folder by the files and folders in it.
+//! Recognizing the format of a folder by the files and folders in it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl fmt::Display for LabelFormat {
     }
 }
 
-/// What each format is recognised by, for errors.
+/// What each format is recognized by, for errors.
 const LOOKED_FOR: [&str; 7] = [
     "train/ with trainannot/ (CamVid by SegNet)",
     "train/ with train_labels/, or 701_StillsRaw_full/ with LabeledApproved_full/ (CamVid in colors)",

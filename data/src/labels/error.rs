@@ -21,7 +21,7 @@ pub enum LabelError {
     Unrecognised {
         /// What was asked for.
         path: PathBuf,
-        /// What each format is recognised by.
+        /// What each format is recognized by.
         looked_for: Vec<&'static str>,
         /// What the folder looks like instead, or nothing.
         hint: String,

@@ -127,7 +127,7 @@ pub(super) fn held_out(all: LabelSplit, warnings: &mut Vec<String>) -> Vec<Label
     }
     warnings.push(format!(
         "no split is given: every {HOLD_OUT}th image is held out; list the splits in train.txt and val.txt, above \
-         all if neighbouring images are frames of one video"
+         all if neighboring images are frames of one video"
     ));
     let mut train = all;
     let mut val = LabelSplit { name: "val".to_owned(), ..LabelSplit::default() };

@@ -8,7 +8,7 @@
 //! classes.json                            [{"name": "road", "id": 0, "color": [128, 64, 128]}, ...]
 //! ```
 //!
-//! In `classes.json` ids (from 0 in order), colors and `"ignore": true` may be left out. Grey and palette masks hold
+//! In `classes.json` ids (from 0 in order), colors and `"ignore": true` may be left out. Gray and palette masks hold
 //! ids, color masks the classes' colors. Other tools' class files are read too: `class_dict.csv`,
 //! `label_colors.txt`, `codes.txt`. A mask may be called `a_mask`, `a_label`, `a_L` or `a_P`.
 

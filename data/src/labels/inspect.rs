@@ -61,7 +61,7 @@ pub struct SplitReport {
     pub unknown: Vec<UnknownValue>,
     /// Pairs that cannot be read or do not fit: the mask, and why.
     pub damaged: Vec<[String; 2]>,
-    /// Fraction of the pixels of id 0 that have a neighbour of another id: near 1 for outlines. `None` without pixels of
+    /// Fraction of the pixels of id 0 that have a neighbor of another id: near 1 for outlines. `None` without pixels of
     /// id 0.
     pub zero_on_edges: Option<f64>,
 }
@@ -73,7 +73,7 @@ pub struct ClassShare {
     pub name: String,
     /// Its pixels.
     pub pixels: u64,
-    /// Its fraction of all labelled pixels.
+    /// Its fraction of all labeled pixels.
     pub share: f64,
     /// Images that show it.
     pub images: usize,

@@ -22,7 +22,7 @@ pub(super) struct RawMask {
 /// One entry per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MaskPixels {
-    /// Grey values of 1 to 16 bits, as stored.
+    /// Gray values of 1 to 16 bits, as stored.
     Grey(Vec<u16>),
     /// Indices into a palette.
     Indexed(Vec<u16>, Vec<[u8; 3]>),
@@ -78,7 +78,7 @@ pub(super) fn read(path: &Path) -> Result<RawMask, LabelError> {
         (ColorType::GrayscaleAlpha, depth) => MaskPixels::Grey(values(rows, depth, 2, width as usize)),
         (ColorType::Indexed, depth) => MaskPixels::Indexed(values(rows, depth, 1, width as usize), palette),
         (_, BitDepth::Sixteen) => {
-            return Err(mask("colors of 16 bits", "save masks with 8 bits a channel, or as grey"));
+            return Err(mask("colors of 16 bits", "save masks with 8 bits a channel, or as gray"));
         }
         (color, _) => {
             let channels = if color == ColorType::Rgba { 4 } else { 3 };
@@ -118,7 +118,7 @@ fn values<'a>(
 }
 
 impl RawMask {
-    /// How many pixels hold the number 0, and how many of them have one of four neighbours that does not.
+    /// How many pixels hold the number 0, and how many of them have one of four neighbors that does not.
     pub fn zeros_on_edges(&self) -> (u64, u64) {
         let (MaskPixels::Grey(values) | MaskPixels::Indexed(values, _)) = &self.pixels else { return (0, 0) };
         let rows: Vec<&[u16]> = values.chunks_exact(self.width as usize).collect();

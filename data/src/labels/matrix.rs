@@ -17,7 +17,7 @@ const TITLE: &str = "rows: true class   columns: predicted class   in %";
 
 /// Draws a row for each true class and a column for each predicted one. A cell is the darker, the larger its share of
 /// the row; shares of at least one half are written into it in percent where they fit. Rows of classes that do not occur
-/// are grey. `counts` are pixels, row after row; missing ones are zero.
+/// are gray. `counts` are pixels, row after row; missing ones are zero.
 #[must_use]
 pub fn confusion(counts: &[u64], classes: &[Class]) -> Array3<u8> {
     let n = classes.len();

@@ -1,6 +1,6 @@
 //! Images with a class for every pixel: label sets and their formats, one file a format.
 //!
-//! [`LabelSet::open`] recognises a folder by what is in it and lists its images with their masks;
+//! [`LabelSet::open`] recognizes a folder by what is in it and lists its images with their masks;
 //! [`LabelSet::load`] decodes a pair. However a mask's file stores its labels (class numbers of 8 or 16 bits, palette
 //! indices, colors), its pixels become class numbers from 0, in the order of [`LabelSet::classes`], or [`IGNORE`].
 //!
@@ -11,8 +11,8 @@
 //! let set = LabelSet::open("data/camvid".as_ref())?;
 //! println!("{}", inspect(&set, &|_, _| ()));
 //! for pair in &set.split("train")?.pairs {
-//!     let labelled = set.load(pair)?;
-//!     assert_eq!(labelled.image.dim().0, labelled.mask.dim().0);
+//!     let labeled = set.load(pair)?;
+//!     assert_eq!(labeled.image.dim().0, labeled.mask.dim().0);
 //! }
 //! # Ok(())
 //! # }
@@ -112,7 +112,7 @@ pub struct LabelSet {
 }
 
 impl LabelSet {
-    /// Recognises the format and lists images and masks. No pixels are read.
+    /// Recognizes the format and lists images and masks. No pixels are read.
     ///
     /// # Errors
     /// If there is nothing there, no format fits (the error lists what was looked for), a class file or list cannot

@@ -1,4 +1,4 @@
-//! Labels as pictures: colors over the image, class numbers as grey PNGs, and legends.
+//! Labels as pictures: colors over the image, class numbers as gray PNGs, and legends.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -70,7 +70,7 @@ pub fn write_rgb(path: &Path, image: ArrayView3<'_, u8>) -> Result<(), WriteErro
     write_png(path, width as u32, height as u32, PixelFormat::Rgb, &data)
 }
 
-/// Writes class numbers as a grey PNG of one byte per pixel.
+/// Writes class numbers as a gray PNG of one byte per pixel.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -9,7 +9,7 @@ const HEIGHT: RasterHeight = RasterHeight::Size16;
 
 /// Black on white.
 pub(super) const INK: [u8; 3] = [30, 30, 30];
-/// Grey, for less important text.
+/// Gray, for less important text.
 pub(super) const FAINT: [u8; 3] = [150, 150, 150];
 
 /// Which way text runs.

@@ -27,7 +27,7 @@ pub(super) fn named_for_colmap(photos: &Photos) -> Option<PathBuf> {
     (named > 0 && named == photos.masked()).then_some(masks)
 }
 
-/// Writes the photos' masks, of any kind of picture and name, in the form that COLMAP expects: grey PNGs, black or white,
+/// Writes the photos' masks, of any kind of picture and name, in the form that COLMAP expects: gray PNGs, black or white,
 /// `NAME.png` for the photo `NAME`. Returns for how many photos there is one.
 pub(super) fn write(photos: &Photos, work: &Path) -> Result<usize, PhotosError> {
     let folder = work.join(FOLDER);

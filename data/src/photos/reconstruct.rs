@@ -88,7 +88,7 @@ pub(super) fn reconstruct_with(
         Some(state) => state,
         None => {
             let mut state = fresh;
-            // Written first, so that a folder that is left half-emptied is recognised.
+            // Written first, so that a folder that is left half-emptied is recognized.
             state.write(work)?;
             prepare(photos, work)?;
             state.preparing = false;

@@ -11,7 +11,7 @@ use super::splits::Split;
 use super::{blender, colmap, llff, ngp};
 use crate::image::FileKind;
 
-/// A recognised scene: what to read, and with which reader.
+/// A recognized scene: what to read, and with which reader.
 #[derive(Debug, PartialEq)]
 pub(super) enum Detected {
     /// A folder.
@@ -57,7 +57,7 @@ const LOOKED_FOR: [&str; 6] = [
     "transforms_test.json",
 ];
 
-/// Recognises a folder by the files in it, and a JSON file by its name: a `transforms_{split}.json` means its whole
+/// Recognizes a folder by the files in it, and a JSON file by its name: a `transforms_{split}.json` means its whole
 /// folder, any other is read as Instant-NGP's.
 pub(super) fn detect(path: &Path) -> Result<Detected, SceneError> {
     if path.is_dir() {

@@ -20,7 +20,7 @@ pub enum SceneError {
     Unrecognised {
         /// What was asked for.
         path: PathBuf,
-        /// The files that formats are recognised by.
+        /// The files that formats are recognized by.
         looked_for: Vec<&'static str>,
         /// What it looks like instead, or nothing.
         hint: &'static str,

@@ -104,7 +104,7 @@ impl ListedLens {
 /// A depth map's file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DepthFile {
-    /// A grey PNG or a NumPy array.
+    /// A gray PNG or a NumPy array.
     pub path: PathBuf,
     /// World units of a stored 1 (Nerfstudio's `depth_unit_scale_factor`).
     pub unit: f64,

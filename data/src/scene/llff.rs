@@ -1,6 +1,6 @@
 //! LLFF's `poses_bounds.npy`: for each image, in the order of the file names, 17 numbers: a 3x5 matrix row by row and
 //! the nearest and farthest depth (<https://github.com/Fyusion/LLFF#using-your-own-poses-without-running-colmap>).
-//! The matrix' columns are the camera's axes **down, right and back** in the world, its centre, and the full-size
+//! The matrix' columns are the camera's axes **down, right and back** in the world, its center, and the full-size
 //! image's height, width and focal length in pixels. The lens is a pinhole.
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 //!
 //! A similarity takes the world into the unit frame: `unit = rotation * (world * scale) + offset`. Where a file
 //! states Instant-NGP's placement there is no rotation (defaults: scale 0.33, offset 0.5). The cube `[0, 1]^3` is the
-//! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its centre `0.5`.
+//! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its center `0.5`.
 
 mod below;
 mod blender;
@@ -144,7 +144,7 @@ impl Scene {
     }
 }
 
-/// The cube of side `aabb_scale` around the unit cube's centre.
+/// The cube of side `aabb_scale` around the unit cube's center.
 pub(crate) fn render_box(aabb_scale: u32) -> (Point3<f64>, Point3<f64>) {
     let half = Vector3::repeat(f64::from(aabb_scale) / 2.0);
     let centre = Point3::new(0.5, 0.5, 0.5);
@@ -155,7 +155,7 @@ pub(crate) fn render_box(aabb_scale: u32) -> (Point3<f64>, Point3<f64>) {
 /// current rayon pool.
 ///
 /// # Errors
-/// If the format is not recognised, a file is malformed (named with the field), an image is damaged, no listed
+/// If the format is not recognized, a file is malformed (named with the field), an image is damaged, no listed
 /// image exists, or the memory limit would be passed, which is checked before any image is decoded.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Scene, SceneError> {
     let outline = outline(path, options)?;

@@ -58,7 +58,7 @@ impl Sight {
 }
 
 /// Computes a placement for cameras in any frame and at any scale: `z` is the mean up direction of the cameras, and their
-/// common target is the centre of the unit cube, at a distance of [`REACH`] from a typical camera.
+/// common target is the center of the unit cube, at a distance of [`REACH`] from a typical camera.
 pub(super) fn find(frames: &[ListedFrame], points: &[ScenePoint]) -> Placement {
     let mut sights: Vec<Sight> =
         frames.iter().map(|frame| Sight { pose: frame.pose, depths: Vec::new() }).collect();
@@ -162,7 +162,7 @@ fn meeting_point(sights: &[Sight]) -> Option<Point3<f64>> {
     let mut weights = vec![1.0; sights.len()];
     let mut point = None;
     for _ in 0..ROUNDS {
-        // Normal equations: the weighted sum of (I - d d^T)(x - o) is zero. Relative to one of the centres, so that
+        // Normal equations: the weighted sum of (I - d d^T)(x - o) is zero. Relative to one of the centers, so that
         // a scene far from the origin loses no digits.
         let (mut matrix, mut right) = (Matrix3::zeros(), Vector3::zeros());
         for (sight, &weight) in sights.iter().zip(&weights) {
@@ -217,7 +217,7 @@ fn mean_direction(vectors: impl Iterator<Item = Vector3<f64>> + Clone) -> Vector
     };
     let mut direction = mean(&|_| 1.0);
     for _ in 0..20 {
-        // Weiszfeld's step towards the geometric median.
+        // Weiszfeld's step toward the geometric median.
         let here = direction;
         direction = mean(&|v| 1.0 / (v - here).norm().max(1e-3));
     }

@@ -7,7 +7,7 @@ use nalgebra::Point3;
 pub struct ScenePoint {
     /// Where it is, in the world frame.
     pub position: Point3<f64>,
-    /// Red, green, blue; middle grey if the file has no colors.
+    /// Red, green, blue; middle gray if the file has no colors.
     pub color: [u8; 3],
     /// Mean reprojection error in pixels of the full-size images; 0 if the file has none.
     pub error: f32,

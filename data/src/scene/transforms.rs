@@ -17,7 +17,7 @@ use crate::camera::{FARTHEST, pose_from_rows};
 /// Largest side of the render box: Instant-NGP's eight cascades.
 pub(super) const MAX_AABB_SCALE: f64 = 128.0;
 
-/// World units of a stored 1 in a depth map, if the file has no unit: Nerfstudio's default, millimetres.
+/// World units of a stored 1 in a depth map, if the file has no unit: Nerfstudio's default, millimeters.
 const DEPTH_UNIT: f64 = 1e-3;
 
 /// One file, its numbers checked.

@@ -3,7 +3,7 @@
 //! Noise of variance `s^2 / 12` in a level's values changes pictures by a mean square that grows as `a_l s_l^2`, and a
 //! level of `n_l` values takes `n_l log2(1 / s_l)` bits and a constant. The fewest bits for a given sum of changes D
 //! are those with `a_l s_l^2` proportional to `n_l`: `s_l^2 = D n_l / (a_l sum(n))`. The `a_l` are measured: each level
-//! is quantised alone, and what training views change by is taken. D follows from the loss in dB that is allowed: with
+//! is quantized alone, and what training views change by is taken. D follows from the loss in dB that is allowed: with
 //! M the mean square error that the field had on these views in the end of its training, `D = M (10^(dB / 10) - 1)`, as if
 //! both errors were independent.
 

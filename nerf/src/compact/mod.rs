@@ -4,7 +4,7 @@
 //!
 //! 1. **Removal**: samples lie in occupied cells only, so a table entry that no such sample can touch is dropped (see
 //!    `reach.rs`). Which ones follows from the occupied cells, which the file holds anyway.
-//! 2. **Quantisation**: table values and saliency logits become multiples of a step, one byte each; the few beyond
+//! 2. **Quantization**: table values and saliency logits become multiples of a step, one byte each; the few beyond
 //!    127 steps are kept as they are. Every level
 //!    has its own, as coarse as a loss in dB allows (`calibrate.rs`). Networks, which are small,
 //!    become f16; with [`Values::F16`] everything does.
@@ -24,13 +24,13 @@ pub use write::write;
 use nerve_core::settings::{SettingError, check};
 use serde::{Deserialize, Serialize};
 
-/// What table values become.
+/// Number format of table values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Values {
-    /// Half-precision floats.
+    /// Half-precision floats, two bytes each.
     F16,
-    /// Eight-bit multiples of a step.
+    /// 8-bit integers times a step per level, one byte each.
     #[default]
     U8,
 }
@@ -38,11 +38,11 @@ pub enum Values {
 /// How to write a compact file.
 #[derive(Clone, Copy, Debug, PartialEq, clap::Args)]
 pub struct CompactOptions {
-    /// What table values become
+    /// Number format of table values
     #[arg(long, value_enum, default_value_t)]
     pub values: Values,
-    /// What eight-bit values may cost the pictures of training views, about
-    #[arg(long = "loss-db", value_name = "DECIBEL", default_value_t = 0.1)]
+    /// Accepted loss of PSNR from 8-bit values, in dB, as measured on training views (approximate)
+    #[arg(long = "loss-db", value_name = "DB", default_value_t = 0.1)]
     pub loss: f64,
 }
 
@@ -70,7 +70,7 @@ pub struct Report {
     pub full: u64,
     /// Without the entries that nothing reaches.
     pub removed: u64,
-    /// With quantised values, and the occupied cells as bits.
+    /// With quantized values, and the occupied cells as bits.
     pub quantised: u64,
     /// The file.
     pub file: u64,

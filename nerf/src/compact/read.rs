@@ -30,7 +30,7 @@ impl<'a> Source<'a> {
         match this.file.meta("kind")? {
             KIND => Ok(this),
             other => Err(this.damaged(format!(
-                "it is of kind '{other}', not a compact file; `nerve export RUN compact` writes one"
+                "its kind is '{other}', so it is not a compact file; `nerve export RUN compact` writes one"
             ))),
         }
     }

@@ -33,7 +33,7 @@ pub struct NerfConfig {
     /// How it is trained.
     #[command(flatten, next_help_heading = "Training")]
     pub train: TrainConfig,
-    /// What is learnt about the cameras.
+    /// What is learned about the cameras.
     #[command(flatten, next_help_heading = "Cameras")]
     pub cameras: CameraConfig,
     /// Learning rate over the run.
@@ -45,16 +45,16 @@ pub struct NerfConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// A scene's folder or transforms.json, or the built-in `demo`
+    /// The scene: a folder or a transforms.json, or `demo` for the built-in one
     #[arg(help_heading = None::<&str>)]
     pub scene: PathBuf,
-    /// Divide the images' sides by this
+    /// Downscale images by this factor
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub downscale: u32,
-    /// Hold out every so manieth view where the files give no split; 0 holds out none
+    /// Hold out every Nth view where the scene's files define no split; 0 holds out none
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub holdout: usize,
-    /// Use at most so many views of each split
+    /// Use at most N views of each split
     #[arg(long, value_name = "N")]
     pub max_images: Option<usize>,
 }
@@ -78,10 +78,10 @@ pub struct FieldConfig {
     /// Hidden layers of the color network
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub color_layers: usize,
-    /// Outputs of the density network: the density and what the color network sees of it
+    /// Outputs of the density network: the density, and features for the color network
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub geometry_features: usize,
-    /// What the color network sees of these: all, as in Instant-NGP, or all but the density, as in torch-ngp
+    /// Outputs of the density network that the color network is given: all (Instant-NGP), or all but the density (torch-ngp)
     #[arg(long, value_enum, default_value_t)]
     pub color_sees: ColorSees,
 }
@@ -113,14 +113,15 @@ impl Default for FieldConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarchConfig {
-    /// Steps along the diagonal of the unit cube
+    /// Ray-marching steps along the diagonal of the unit cube
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub steps_per_unit: u32,
-    /// Nearest sample to a camera, in units of the scene's cube [default: from the scene's points, else 0.05]
+    /// Near plane: distance from a camera to its nearest sample, in units of the scene's cube [default: from the scene's
+    /// points, else 0.05]
     #[arg(long, value_name = "DISTANCE")]
     pub near: Option<f32>,
-    /// Samples behind which less light than this gets through are dropped
-    #[arg(long, value_name = "SHARE", default_value_t = 5e-3)]
+    /// End a ray once its transmittance falls below this (early stop)
+    #[arg(long, value_name = "T", default_value_t = 5e-3)]
     pub cut: f32,
 }
 
@@ -140,23 +141,23 @@ impl MarchConfig {
     }
 }
 
-/// What is learnt about the training cameras; `cameras.rs` says how.
+/// What is learned about the training cameras; `cameras.rs` says how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {
-    /// Learn the colors of each training photograph, for captures whose exposure or white balance changes
+    /// Learn a color correction per training photograph, for captures whose exposure or white balance changes
     #[arg(long)]
     pub appearance: bool,
-    /// Learn small corrections of the training cameras' poses
+    /// Learn small corrections to the training cameras' poses
     #[arg(long)]
     pub refine_poses: bool,
-    /// Learning rate of the poses at first, in radians and in units of the scene's cube
+    /// Initial learning rate of the poses, in radians and in units of the scene's cube
     #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
     pub pose_rate: f32,
-    /// Share of the run over which poses come to hear of all of the grid's levels, from coarse to fine
+    /// Share of the run over which the grid's levels enter the poses' gradients, from coarse to fine
     #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
     pub coarse_until: f64,
-    /// Whether held-out views are also measured from poses fitted to them where poses are not learnt; an evaluation's, not a
+    /// Whether held-out views are also measured from poses fitted to them where poses are not learned; an evaluation's, not a
     /// run's
     #[serde(skip)]
     #[arg(skip)]
@@ -210,7 +211,7 @@ pub enum Loss {
     Huber,
 }
 
-/// Length, batch and optimiser.
+/// Length, batch and optimizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -218,7 +219,7 @@ pub struct TrainConfig {
     #[command(flatten)]
     #[serde(flatten)]
     pub run: RunConfig,
-    /// Samples per step: the number of rays adapts to it
+    /// Samples per step; the number of rays adapts to it
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub batch_samples: usize,
     /// Learning rate of Adam
@@ -226,36 +227,36 @@ pub struct TrainConfig {
     #[arg(long, value_name = "RATE", default_value_t = 1e-2)]
     #[serde(alias = "rate")]
     pub lr: f32,
-    /// Background of transparent pixels in training
+    /// Background behind transparent pixels in training
     #[arg(long, value_enum, default_value_t)]
     pub background: Background,
     /// Photometric loss
     #[arg(long, value_enum, default_value_t)]
     pub loss: Loss,
-    /// Weight of the distortion loss, which pulls what a ray meets together, against floaters; such as 0.01
+    /// Weight of the distortion loss (mip-NeRF 360), against floaters; try 0.01
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
     pub distortion: f32,
-    /// Weight of known distances, from structure-from-motion points or depth maps; 0 ignores them [default: 0.1 where
-    /// the scene has points, else 0]
+    /// Weight of the depth loss, on structure-from-motion points or depth maps; 0 turns it off [default: 0.1 where the
+    /// scene has points, else 0]
     #[arg(long, value_name = "WEIGHT")]
     pub depth: Option<f32>,
-    /// Update all of the tables at every step instead of touched entries only
+    /// Update every table entry at each step, not only those with a gradient
     #[arg(long)]
     pub dense_adam: bool,
-    /// Arithmetic of the networks' products; bf16 needs a CPU with AMX
+    /// Precision of the networks' matrix products; bf16 needs a CPU with AMX
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
-    /// Average the weights with this decay per step and evaluate with the average
+    /// Evaluate with an exponential moving average of the weights, with this decay per step
     #[arg(long, value_name = "DECAY")]
     pub ema: Option<f32>,
 }
 
 impl TrainConfig {
-    /// The weight of known distances where a scene has structure-from-motion points and nothing is asked for: it
+    /// The weight of the depth loss where a scene has structure-from-motion points and nothing is asked for: it
     /// helped on every real scene that has them.
     pub const POINTS: f32 = 0.1;
 
-    /// The weight of known distances, 0 for none; what is left open is decided by the [trainer](crate::Trainer::new).
+    /// The weight of the depth loss, 0 for none; what is left open is decided by the [trainer](crate::Trainer::new).
     pub fn depth_weight(&self) -> f32 {
         self.depth.unwrap_or(0.0)
     }

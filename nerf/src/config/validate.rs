@@ -52,7 +52,11 @@ impl NerfConfig {
     pub fn validate(&self) -> Result<(), SettingError> {
         let d = &self.data;
         check(d.downscale > 0, "--downscale", 0, "at least 1")?;
-        check(d.max_images != Some(0), "--max-images", 0, "at least 1")?;
+        // A signed 64-bit number is what the configuration file can hold.
+        let most = i64::MAX as usize;
+        check(d.holdout <= most, "--holdout", d.holdout, "fewer than 2^63")?;
+        let images = d.max_images.unwrap_or(1);
+        check((1..=most).contains(&images), "--max-images", images, "at least 1 and fewer than 2^63")?;
         let f = &self.field;
         let width = f.width.is_multiple_of(16) && (32..=128).contains(&f.width);
         check(width, "--width", f.width, "32 to 128 in steps of 16")?;
@@ -86,7 +90,7 @@ impl NerfConfig {
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
         check(batch, "--batch-samples", t.batch_samples, "1024 to 4194304")?;
         check(t.lr > 0.0 && t.lr.is_finite(), "--lr", t.lr, "a small positive number")?;
-        let precision = format!("{:?}", t.precision);
+        let precision = format!("{:?}", t.precision).to_lowercase();
         check(t.precision.available(), "--precision", precision, "f32: this CPU has no AMX with bf16")?;
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
         check(ema, "--ema", format!("{:?}", t.ema), "0 to 1, such as 0.95")?;

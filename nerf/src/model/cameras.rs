@@ -13,13 +13,13 @@ pub struct PoseChange {
     pub mean_degrees: f64,
     /// Largest turn in degrees.
     pub max_degrees: f64,
-    /// Mean shift in per cent of the cameras' mean distance from their centre.
+    /// Mean shift in per cent of the cameras' mean distance from their center.
     pub mean_percent: f64,
     /// Largest shift in per cent of it.
     pub max_percent: f64,
 }
 
-/// What a field has learnt about its training cameras.
+/// What a field has learned about its training cameras.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LearntCameras {
     /// Corrections of their poses, `[camera][6]`.
@@ -28,7 +28,7 @@ pub(crate) struct LearntCameras {
     pub colors: Option<Vec<f32>>,
 }
 
-/// The mean distance of cameras from their centre.
+/// The mean distance of cameras from their center.
 fn spread(centres: &[[f32; 3]]) -> f64 {
     let n = centres.len().max(1) as f64;
     let mean = [0, 1, 2].map(|a| centres.iter().map(|c| f64::from(c[a])).sum::<f64>() / n);
@@ -37,17 +37,17 @@ fn spread(centres: &[[f32; 3]]) -> f64 {
 }
 
 impl Model {
-    /// The poses' corrections, `[training view][6]`, where they are learnt.
+    /// The poses' corrections, `[training view][6]`, where they are learned.
     pub fn poses(&self) -> Option<&[f32]> {
         self.learnt.poses.as_deref()
     }
 
-    /// The photographs' colors, `[training view][12]`, where they are learnt.
+    /// The photographs' colors, `[training view][12]`, where they are learned.
     pub fn colors(&self) -> Option<&[f32]> {
         self.learnt.colors.as_deref()
     }
 
-    /// Takes over what the engine has learnt about cameras: whenever that has changed.
+    /// Takes over what the engine has learned about cameras: whenever that has changed.
     pub(crate) fn read_cameras(&mut self) -> Result<(), EngineError> {
         let handles = &self.engine.layout().handles;
         let read = |block: Option<_>| block.map(|block| self.engine.read(block)).transpose();
@@ -61,7 +61,7 @@ impl Model {
         rows.get(self.capture.row(name)?)
     }
 
-    /// The correction of a training view's pose, where it is learnt.
+    /// The correction of a training view's pose, where it is learned.
     pub(crate) fn correction(&self, name: &str) -> Option<Correction> {
         self.pose(name).map(|pose| Correction::new(pose))
     }
@@ -82,7 +82,7 @@ impl Model {
         Some(camera)
     }
 
-    /// How far the training cameras have been moved, where poses are learnt and the cameras are known.
+    /// How far the training cameras have been moved, where poses are learned and the cameras are known.
     pub fn pose_change(&self) -> Option<PoseChange> {
         let (rows, _) = self.poses()?.as_chunks::<{ rigid::VALUES }>();
         let to_unit = self.capture.to_unit();

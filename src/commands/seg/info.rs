@@ -6,13 +6,14 @@ use crate::outcome::{Outcome, usage};
 use nerve_vision::load::{Access, WeightSource};
 use nerve_vision::zoo::{self, Architecture};
 use serde_json::json;
+use std::path::Path;
 
 /// Flags of `nerve seg info`.
 #[derive(Debug, clap::Args)]
 pub struct InfoArgs {
-    /// A name of `nerve models`, or the folder (or hub name) of a published model
+    /// A name from `nerve models`, or the folder or Hugging Face hub name of a published model
     model: String,
-    /// Height and width of the image [default: what its weights were trained on]
+    /// Height and width of the image [default: the size its weights were trained on]
     #[arg(long, value_name = "HxW", value_parser = nerve_vision::segmentation::parse_size)]
     size: Option<[usize; 2]>,
 }
@@ -25,9 +26,15 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
     let (architecture, most) = match entry {
         Some(entry) => (entry.architecture(), usize::MAX),
         None => {
+            anyhow::ensure!(
+                !Path::new(&args.model).join("config.toml").exists(),
+                "{0} is the folder of a run: give a name from `nerve models`, or a published model; `nerve eval {0}` \
+                 evaluates a run",
+                args.model
+            );
             let source = WeightSource::find(&args.model, Access::Offline).map_err(|error| {
                 anyhow::anyhow!(
-                    "'{}' is no name of `nerve models`, and no model is found there: {error}",
+                    "'{}' is not a name from `nerve models`, and there is no such model: {error}",
                     args.model
                 )
             })?;
@@ -47,8 +54,8 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
         .map(|shape| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x"))
         .collect();
     context.output.say(format_args!(
-        "model        {}\nimage        {}x{}\nparameters   {}\nproducts     {:.2} G multiply-accumulates ({:.2} GFLOP)\n\
-         activations  {:.1} M values put out by layers\noutputs      {}",
+        "model        {}\nimage        {}x{}\nparameters   {}\nMACs         {:.2} G ({:.2} GFLOP)\n\
+         activations  {:.1} M\noutputs      {}",
         args.model,
         size[0],
         size[1],

@@ -10,11 +10,11 @@ use crate::outcome::Outcome;
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub enum SegCommand {
-    /// Train a segmenter on pictures with labels
+    /// Train a segmenter on images with labels
     Train(Box<train::SegTrainArgs>),
     /// Label pictures with a trained segmenter
     Predict(predict::PredictArgs),
-    /// Tell what a model costs: parameters, multiply-accumulates, activations
+    /// Show what a model costs: parameters, multiply-accumulates (MACs), activations
     Info(info::InfoArgs),
 }
 

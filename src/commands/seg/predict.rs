@@ -5,7 +5,7 @@ use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::segmentation;
+use crate::{format, segmentation};
 use anyhow::Context as _;
 use nerve_core::run::RunFolder;
 use nerve_data::labels::{Class, picture, rgb};
@@ -23,7 +23,7 @@ const KINDS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "gif"];
 /// Flags of `nerve seg predict`.
 #[derive(Debug, clap::Args)]
 pub struct PredictArgs {
-    /// The segmenter: the folder of a run, or a published one: its folder, or its name on the Hugging Face hub
+    /// A run's folder, or the folder or Hugging Face hub name of a published segmenter
     #[arg(value_name = "SEGMENTER")]
     segmenter: String,
     /// Pictures, or folders of pictures
@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
     let (segmenter, classes, home) = open(context, &args.segmenter)?;
     let out = context.common.out.clone().unwrap_or(home);
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
-    let counter = Counter::new("labelling pictures");
+    let counter = Counter::new("labeling pictures");
     let (mut areas, mut failed) = (Vec::new(), 0);
     for (i, path) in pictures.iter().enumerate() {
         if context.interrupt.clean().is_cancelled() {
@@ -53,9 +53,9 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
         });
         let (image, prediction) = match labelled {
             Ok(both) => both,
-            // One that cannot be read does not keep the others from being labelled.
+            // One that cannot be read does not keep the others from being labeled.
             Err(error) if pictures.len() > 1 => {
-                remark(format_args!("warning: {error:#}; it is left out"));
+                remark(format_args!("warning: {error:#}; skipped"));
                 failed += 1;
                 continue;
             }
@@ -72,14 +72,14 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
         counter.set(i + 1, pictures.len());
     }
     drop(counter);
-    anyhow::ensure!(failed < pictures.len(), "none of the {failed} pictures could be labelled");
+    anyhow::ensure!(failed < pictures.len(), "none of the {failed} pictures could be read");
     write_atomically(&out.join("legend.svg"), picture::legend(&classes).as_bytes())?;
     let text = serde_json::to_string_pretty(&areas)?;
     write_atomically(&out.join("areas.json"), text.as_bytes())?;
     context.output.say(format_args!(
-        "labelled  {} of {} pictures\nresults   {}: *_labels.png, *_overlay.png, legend.svg, areas.json",
+        "labeled   {} of {}\nresults   {}: *_labels.png (class indices), *_overlay.png, legend.svg, areas.json",
         areas.len(),
-        pictures.len(),
+        format::counted(pictures.len(), "picture"),
         out.display()
     ));
     Ok(match areas.len() + failed < pictures.len() {
@@ -149,14 +149,19 @@ fn found(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             }
         }
         files.sort();
-        anyhow::ensure!(!files.is_empty(), "{}: no pictures in it ({})", path.display(), KINDS.join(", "));
+        anyhow::ensure!(
+            !files.is_empty(),
+            "{}: no pictures in this folder ({})",
+            path.display(),
+            KINDS.join(", ")
+        );
         all.extend(files);
     }
     let mut names: BTreeMap<Cow<'_, str>, &Path> = BTreeMap::new();
     for path in &all {
         if let Some(other) = names.insert(stem(path), path) {
             anyhow::bail!(
-                "{} and {}: results are named after pictures, and these two have one name; label them apart, with --out",
+                "{} and {}: two pictures with the same name, after which results are named; label them in two runs, each with its own --out",
                 other.display(),
                 path.display()
             );

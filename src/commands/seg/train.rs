@@ -3,6 +3,7 @@
 use crate::commands::train::absolute;
 use crate::context::Context;
 use crate::outcome::{Outcome, usage};
+use crate::output::remark;
 use crate::segmentation;
 use crate::session::{NewRun, length_help};
 use nerve_vision::segmentation::{SegConfig, Trainer};
@@ -28,6 +29,11 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     config.validate().map_err(usage)?;
     if config.train.run.steps.is_none() {
         config.train.run.time.get_or_insert(TIME);
+    }
+    if config.model.freeze_backbone && config.model.weights.is_none() {
+        remark(
+            "warning: --freeze-backbone without --weights keeps the backbone's random weights; give it --weights",
+        );
     }
     let device = context.common.device.resolve()?;
     config.data.labels = absolute(&config.data.labels)?;

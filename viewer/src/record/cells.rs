@@ -41,7 +41,7 @@ pub(super) fn cells(
     stream.log(below("world/cells", name), &points)
 }
 
-/// Cells with a value and a neighbour without one.
+/// Cells with a value and a neighbor without one.
 fn shell(values: &[f32], [nx, ny, nz]: [usize; 3]) -> Vec<usize> {
     let full = |x: usize, y: usize, z: usize| !values[(z * ny + y) * nx + x].is_nan();
     let mut shell = Vec::new();

@@ -14,7 +14,7 @@ const QUALITY: u8 = 85;
 pub(super) struct Pixels<'a> {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha).
+    /// 1 (gray), 3 (RGB) or 4 (RGBA, straight alpha).
     pub(super) channels: usize,
     pub(super) data: &'a [u8],
 }

@@ -1,4 +1,4 @@
-//! Learnt grids (of positions) at other sizes than they were learnt at.
+//! Learned grids (of positions) at other sizes than they were learned at.
 //!
 //! A resized grid is `R_y G R_x^T` for every channel, with matrices that hold the filter's weights, one row a new row or
 //! column: two small products, through which gradients go as through any others. The weights are computed in f64 and are

@@ -1,6 +1,6 @@
 //! Backbones: from images to maps of features.
 //!
-//! Images are `(batch, height, width, 3)`, normalised as the checkpoint's authors did; maps are
+//! Images are `(batch, height, width, 3)`, normalized as the checkpoint's authors did; maps are
 //! `(batch, height, width, channels)`, finest first.
 pub mod grid;
 pub mod mit;

@@ -43,15 +43,17 @@ fn find(name: &str, cache: Option<&Path>, offline: bool) -> Result<PathBuf, Load
     let place = cache.map_or_else(|| "no folder for a cache".into(), |cache| cache.display().to_string());
     if offline {
         return Err(failed(format!(
-            "not in the cache ({place}), and fetching is off (offline); give a folder"
+            "no such file or folder, and not in the hub's cache ({place}), downloads being off (offline); give an existing folder"
         )));
     }
-    fetch(name, cache).map_err(|problem| failed(format!("not in the cache ({place}): {problem}")))
+    fetch(name, cache).map_err(|problem| {
+        failed(format!("no such file or folder, and not in the hub's cache ({place}): {problem}"))
+    })
 }
 
 #[cfg(not(feature = "hub"))]
 fn fetch(_: &str, _: Option<&Path>) -> Result<PathBuf, String> {
-    Err("this build cannot fetch models; build with `--features hub`, or give a folder".into())
+    Err("this build cannot download models; build with `--features hub`, or give an existing folder".into())
 }
 
 #[cfg(feature = "hub")]
@@ -115,7 +117,11 @@ mod tests {
         fs::write(model.join("refs/main"), "a1\n").expect("a file");
         assert!(find("owner/name").expect("main's").ends_with("a1"));
         let error = find("owner/other").expect_err("not there").to_string();
-        assert!(error.contains("owner/other: not in the cache") && error.contains("offline"), "{error}");
+        assert!(
+            error.contains("owner/other: no such file or folder, and not in the hub's cache")
+                && error.contains("offline"),
+            "{error}"
+        );
         for bad in ["owner", "/a/b", "../b", "a/b/c", "a/", "a b/c"] {
             let error = find(bad).expect_err("no name").to_string();
             assert!(error.contains("no such file or folder"), "{error}");

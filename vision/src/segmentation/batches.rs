@@ -19,7 +19,7 @@ const KEEP: usize = 2 << 30;
 /// Images and their labels, ready for a step.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// `(batch, height, width, 3)`, normalised.
+    /// `(batch, height, width, 3)`, normalized.
     pub(super) images: Tensor,
     /// A class per pixel, row-major as the images.
     pub(super) labels: Arc<[u8]>,

@@ -33,16 +33,16 @@ pub struct SegConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// A folder of labelled images: CamVid, ADE20K, PASCAL VOC, Cityscapes, or images/ and masks/ with classes.txt
+    /// A folder of labeled images: CamVid, ADE20K, PASCAL VOC, Cityscapes, or images/ and masks/ with classes.txt
     #[arg(help_heading = None::<&str>)]
     pub labels: PathBuf,
-    /// The split to train on
+    /// Split to train on
     #[arg(long, value_name = "NAME", default_value = "train")]
     pub train_split: String,
-    /// The split to evaluate on [default: val, or test]
+    /// Split to evaluate on [default: val, or test]
     #[arg(long, value_name = "NAME")]
     pub val_split: Option<String>,
-    /// Use at most this many images of each split
+    /// Use at most N images of each split
     #[arg(long, value_name = "N")]
     pub max_images: Option<usize>,
 }
@@ -57,13 +57,13 @@ impl Default for DataConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
-    /// The network that turns images into feature maps
+    /// Backbone: the network that turns images into feature maps
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub backbone: BackboneName,
-    /// The network that turns feature maps into scores of classes
+    /// Head: the network that turns feature maps into class scores
     #[arg(long, value_enum, default_value_t)]
     pub head: HeadKind,
-    /// Pretrained weights of the backbone in timm's, Hugging Face's or the authors' form: a file or a folder
+    /// Pretrained weights of the backbone, a file or folder with the key names of timm, Hugging Face or the authors
     /// [default: random weights]
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
@@ -76,11 +76,11 @@ pub struct ModelConfig {
     /// Drop path (stochastic depth) of the backbone's last block; earlier ones have proportionally less
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub drop_path: f32,
-    /// Weight of the loss of an auxiliary head on the third feature map, used in training only; 0 for none, 0.4 as
-    /// published with upernet
+    /// Weight of an auxiliary head's loss, on the third feature map and in training only; 0 turns it off, UPerNet's
+    /// authors use 0.4
     #[arg(long, value_name = "FACTOR", default_value_t = 0.0)]
     pub aux_weight: f32,
-    /// Keep the backbone as its weights are, batch statistics included, and train the head alone
+    /// Freeze the backbone, batch statistics included, and train only the head
     #[arg(long)]
     pub freeze_backbone: bool,
 }
@@ -115,19 +115,20 @@ pub struct AugmentConfig {
     /// Height and width of the crops
     #[arg(long, value_name = "HxW", default_value = "224x448", value_parser = parse_size)]
     pub crop: [usize; 2],
-    /// Smallest factor by which an image is scaled before cropping
+    /// Smallest factor by which images are scaled before cropping
     #[arg(long, value_name = "FACTOR", default_value_t = 0.7)]
     pub scale_min: f64,
-    /// Largest factor
+    /// Largest factor by which images are scaled before cropping
     #[arg(long, value_name = "FACTOR", default_value_t = 1.3)]
     pub scale_max: f64,
-    /// Largest share of one class in a crop, if a few tries find one; 1 takes any crop
+    /// Largest share of one class in a crop, if a few tries find such a crop; 1 accepts any
     #[arg(long, value_name = "SHARE", default_value_t = 0.75)]
     pub max_class_share: f64,
-    /// Do not flip images
+    /// Do not flip images horizontally
     #[arg(long)]
     pub no_flip: bool,
-    /// Strength of changes of brightness, contrast, saturation and hue; 0 for none, 1 is as in MMSegmentation
+    /// Strength of random changes to brightness, contrast, saturation and hue; 0 to 2, where 0 turns
+    /// them off and 1 is MMSegmentation's
     #[arg(long, value_name = "FACTOR", default_value_t = 0.5)]
     pub photometric: f64,
 }
@@ -156,7 +157,7 @@ pub struct TrainConfig {
     /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch: usize,
-    /// Batches whose gradients are accumulated in a step
+    /// Batches accumulated per step
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub accumulate: usize,
     /// Learning rate of the backbone
@@ -165,16 +166,16 @@ pub struct TrainConfig {
     /// Learning rate of the head
     #[arg(long, value_name = "RATE", default_value_t = 1.5e-3)]
     pub head_lr: f32,
-    /// Decoupled weight decay of matrices and kernels (biases and norms have none)
+    /// Decoupled weight decay of matrices and kernels; biases and norms have none
     #[arg(long, value_name = "RATE", default_value_t = 0.02)]
     pub weight_decay: f32,
-    /// Gradients are clipped to this global norm; 0 does not clip
+    /// Clip gradients to this global norm; 0 does not clip
     #[arg(long, value_name = "NORM", default_value_t = 5.0)]
     pub clip: f64,
     /// Steps over which the learning rate warms up
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub warmup_steps: u64,
-    /// Decay per step of an exponential moving average of the weights, which is then evaluated and used; 0 keeps none
+    /// Evaluate and predict with an exponential moving average of the weights, with this decay per step; 0 keeps none
     #[arg(long, value_name = "FACTOR", default_value_t = 0.0)]
     pub ema: f32,
     /// How the loss weights classes
@@ -203,7 +204,7 @@ impl Default for TrainConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassWeights {
-    /// `1 / ln(1.1 + share)`, by the class's share of labelled pixels: rare ones more (ENet, Paszke et al. 2016)
+    /// `1 / ln(1.1 + share)`, by the class's share of labeled pixels: rare ones more (ENet, Paszke et al. 2016)
     #[default]
     Log,
     /// All equally
@@ -227,10 +228,10 @@ impl ClassWeights {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegSchedule {
-    /// How the learning rate falls; linear after a long hold is "warm-up, stable, decay"
+    /// How the learning rate decays; linear after a long hold is "warmup, stable, decay"
     #[arg(long = "lr-decay", value_enum, default_value_t = Decay::Poly)]
     pub decay: Decay,
-    /// Share of the run in which the learning rate stays at its base value
+    /// Share of the run with the base learning rate
     #[arg(long = "lr-hold", value_name = "SHARE", default_value_t = 0.0)]
     pub hold: f64,
     /// Learning rate at the end of the run, as a factor of its base value

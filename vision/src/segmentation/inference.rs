@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Inference {
-    /// Slide a window of this many pixels on each side over the image instead of taking it whole
+    /// Segment in sliding windows with sides of this many pixels, instead of the whole image at once
     #[arg(long, value_name = "PIXELS")]
     pub window: Option<usize>,
-    /// Share of a window that the next one overlaps
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0)]
+    /// Share of a window that overlaps the next one [default: 1/3]
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0, hide_default_value = true)]
     pub overlap: f64,
-    /// Segment the image at these scales and average
+    /// Segment at these scales and average the results
     #[arg(long, value_name = "FACTOR", value_delimiter = ',', default_values_t = [1.0])]
     pub scales: Vec<f64>,
-    /// Segment the horizontally flipped image too and average
+    /// Also segment the horizontally flipped image, and average
     #[arg(long)]
     pub flip: bool,
 }

@@ -19,7 +19,7 @@ const AUXILIARY: &str = "auxiliary_head";
 /// Sides of UPerNet's pooled grids, as published.
 const POOLS: [usize; 4] = [1, 2, 3, 6];
 
-/// From normalised images to scores of classes.
+/// From normalized images to scores of classes.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) backbone: Box<dyn Backbone>,

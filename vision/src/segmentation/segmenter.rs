@@ -92,7 +92,7 @@ impl Segmenter {
         &self.variables
     }
 
-    /// Scores for normalised images `(batch, height, width, 3)`, through which gradients reach the variables; the auxiliary
+    /// Scores for normalized images `(batch, height, width, 3)`, through which gradients reach the variables; the auxiliary
     /// head's too, where the configuration has one.
     ///
     /// # Errors

@@ -196,7 +196,7 @@ fn filled(
         return Err(other(
             path,
             format!(
-                "it is of another model ({saved}), and config.toml and the data say {now}; set them back, or train again"
+                "it holds another model ({saved}), but config.toml and the data say {now}; set them back, or train again"
             ),
         ));
     }

@@ -2,13 +2,22 @@
 use super::{HeadKind, SegConfig};
 use nerve_core::settings::{SettingError, check};
 
+/// With more, the smallest factor of the contrast, 1 - 0.5 times this, would be negative.
+const MOST_JITTER: f64 = 2.0;
+
 impl SegConfig {
     /// Checks that all settings are in range.
     ///
     /// # Errors
     /// The first setting that is out of range, and its range.
     pub fn validate(&self) -> Result<(), SettingError> {
-        let Self { augment, train, model, .. } = self;
+        let Self { data, augment, train, model, .. } = self;
+        // A signed 64-bit number is what the configuration file can hold.
+        let images = data.max_images.unwrap_or(1);
+        let counted = (1..=i64::MAX as usize).contains(&images);
+        check(counted, "--max-images", images, "at least 1 and fewer than 2^63")?;
+        let warmup = i64::try_from(train.warmup_steps).is_ok();
+        check(warmup, "--warmup-steps", train.warmup_steps, "fewer than 2^63")?;
         let [height, width] = augment.crop;
         let crop = augment.crop.iter().all(|side| (32..=4096).contains(side));
         check(crop, "--crop", format!("{height}x{width}"), "32 to 4096 on each side")?;
@@ -24,8 +33,10 @@ impl SegConfig {
         let below_one = |setting, value: f64| {
             check((0.0..1.0).contains(&value), setting, value, "at least 0 and below 1")
         };
-        share("--max-class-share", augment.max_class_share)?;
-        share("--photometric", augment.photometric.min(1.0))?;
+        let class = augment.max_class_share;
+        check(class > 0.0 && class <= 1.0, "--max-class-share", class, "above 0 and at most 1")?;
+        let photometric = augment.photometric;
+        check((0.0..=MOST_JITTER).contains(&photometric), "--photometric", photometric, "0 to 2")?;
         below_one("--dropout", f64::from(model.dropout))?;
         below_one("--drop-path", f64::from(model.drop_path))?;
         share("--aux-weight", f64::from(model.aux_weight))?;

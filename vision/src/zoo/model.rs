@@ -23,7 +23,7 @@ pub trait SegmenterConfig: Any + Debug + Send + Sync {
 
 /// A segmenter as it was published, backbone and head together.
 pub trait SegmentationModel: Debug + Send + Sync {
-    /// Scores `(batch, h, w, classes)` for normalised images `(batch, height, width, 3)`; they are yet to be resized to
+    /// Scores `(batch, h, w, classes)` for normalized images `(batch, height, width, 3)`; they are yet to be resized to
     /// the image.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ fn weighted(outputs: &[Tensor]) -> Result<Tensor> {
     let mut loss: Option<Tensor> = None;
     for (i, output) in outputs.iter().enumerate() {
         let n = output.elem_count();
-        // Not the same for all channels or cells: what a normalisation removes has no gradient.
+        // Not the same for all channels or cells: what a normalization removes has no gradient.
         let weights: Vec<f32> =
             (0..n).map(|j| ((j * 7919 + i * 104_729) % 1009) as f32 / 504.0 - 1.0).collect();
         let weights = Tensor::from_vec(weights, output.shape(), output.device())?;

@@ -186,7 +186,7 @@ impl CpuEngine {
         StepStats { rays, hits, samples, kept, loss, spread, saliency, phases }
     }
 
-    /// The gradients of the poses, and nothing is learnt.
+    /// The gradients of the poses, and nothing is learned.
     pub(super) fn run_trace(&mut self, step: &Step<'_>, out: &mut [[f64; 6]]) -> StepStats {
         self.progress = step.progress;
         self.prepare();

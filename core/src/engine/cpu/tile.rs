@@ -199,7 +199,7 @@ impl Tile {
     }
 
     /// Appends a stretch of `ray`'s samples. Positions are mapped from the render box of side `1 / shrink`
-    /// centred at 0.5 to the unit cube.
+    /// centered at 0.5 to the unit cube.
     pub fn push(&mut self, index: u32, ray: &Ray, t: &[f32], dt: &[f32], shrink: f32) {
         let range = self.len..self.len + t.len();
         self.t[range.clone()].copy_from_slice(t);

@@ -1,11 +1,11 @@
-//! The distance of two maps of features: squared differences of normalised pixels, weighted by channel.
+//! The distance of two maps of features: squared differences of normalized pixels, weighted by channel.
 use rayon::prelude::*;
 
 use super::convolution::Map;
 
 /// What keeps features that are all zero from being divided by zero.
 const EPS: f32 = 1e-10;
-/// Sums that run side by side, so that they can be vectorised; all channel counts are multiples of it.
+/// Sums that run side by side, so that they can be vectorized; all channel counts are multiples of it.
 const LANES: usize = 16;
 
 /// The mean over pixels of the weighted squared difference of unit features.

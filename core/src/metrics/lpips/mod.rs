@@ -3,7 +3,7 @@
 //!
 //! Both images go through the convolutions of AlexNet or VGG16, as trained on ImageNet. After five of the ReLUs, the
 //! features of every pixel are scaled to length 1, and the squared differences are summed with a weight per channel
-//! that was learned from people's judgements (the *heads*); the mean over pixels, summed over the five, is LPIPS:
+//! that was learned from people's judgments (the *heads*); the mean over pixels, summed over the five, is LPIPS:
 //!
 //! ```text
 //! d(x, y) = sum over l of  1 / (H_l W_l)  sum over pixels, channels of  w_lc (x_l / (|x_l| + eps) - y_l / (|y_l| + eps))^2

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::*;
 
-/// Murmur3's finaliser of index + seed * 2654435769; the same in `tests/fixtures/lpips_parity.py`.
+/// Murmur3's finalizer of index + seed * 2654435769; the same in `tests/fixtures/lpips_parity.py`.
 fn bits(index: usize, seed: usize) -> u32 {
     let mut h = (index as u32).wrapping_add((seed as u32).wrapping_mul(2_654_435_769));
     for (shift, factor) in [(16, 0x85eb_ca6b), (13, 0xc2b2_ae35)] {

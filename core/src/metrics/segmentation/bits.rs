@@ -31,7 +31,7 @@ impl PixelSet {
         self.words.iter().zip(&other.words).map(|(a, b)| u64::from((a & b).count_ones())).sum()
     }
 
-    /// All pixels whose centre is nearer than `distance` (above 0, in pixels) to that of one of the set.
+    /// All pixels whose center is nearer than `distance` (above 0, in pixels) to that of one of the set.
     pub fn dilated(&self, distance: f64) -> Self {
         let mut out = Self { height: self.height, stride: self.stride, words: vec![0; self.words.len()] };
         let limit = distance * distance;

@@ -2,7 +2,7 @@
 //!
 //! After Csurka, Larlus and Perronnin, "What is a good evaluation measure for semantic segmentation?", BMVC 2013,
 //! section 3. For class `c` of an image, `B_gt` and `B_ps` are the boundaries of the true and of the predicted
-//! segments of `c`, `d` is the Euclidean distance between pixel centres and `theta` the tolerance:
+//! segments of `c`, `d` is the Euclidean distance between pixel centers and `theta` the tolerance:
 //!
 //! ```text
 //! P = |{z in B_ps : d(z, B_gt) < theta}| / |B_ps|
@@ -13,7 +13,7 @@
 //! What the paper leaves open, or others do otherwise:
 //!
 //! - `theta` is 0.75 % of the image's diagonal ([`TOLERANCE`]), the paper's value, not rounded.
-//! - A pixel of class `c` is on the boundary if one of its four neighbours is of another class. The image's edge is
+//! - A pixel of class `c` is on the boundary if one of its four neighbors is of another class. The image's edge is
 //!   no boundary.
 //! - Pixels whose true label is [`IGNORE`] are of no class in either map, and where a class meets them is no boundary:
 //!   where the outline runs there is not known.

@@ -1,4 +1,4 @@
-//! The map and its gradients, ray by ray: twelve multiplications each, too few to vectorise.
+//! The map and its gradients, ray by ray: twelve multiplications each, too few to vectorize.
 
 use super::VALUES;
 

@@ -1,4 +1,4 @@
-//! The normalisation as an op of graphs: by the batch's own statistics, and by given ones.
+//! The normalization as an op of graphs: by the batch's own statistics, and by given ones.
 use std::sync::Arc;
 
 use candle_core::{Result, Shape, Tensor, bail};
@@ -8,7 +8,7 @@ use crate::graph::{Input, InputGradients, Op, add_cost, add_or_copy, apply as ru
 use crate::ops::gelu::Form;
 use crate::simd::Isa;
 
-/// Normalises x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
+/// Normalizes x `(..., channels)` by its own statistics, which it returns beside the result; `w` and `b` are
 /// `(channels)`. An activation after it costs no op of its own: the backward pass computes its input again, so that
 /// only x is kept.
 ///
@@ -32,7 +32,7 @@ pub fn batch_norm(
     Ok((y, of))
 }
 
-/// Normalises x `(..., channels)` by given means and variances, as in evaluation; see [`batch_norm`].
+/// Normalizes x `(..., channels)` by given means and variances, as in evaluation; see [`batch_norm`].
 ///
 /// # Errors
 /// If shapes do not fit.

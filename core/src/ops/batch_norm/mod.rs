@@ -1,4 +1,4 @@
-//! Batch normalisation (Ioffe and Szegedy 2015) of rows of channels, x `(..., channels)`:
+//! Batch normalization (Ioffe and Szegedy 2015) of rows of channels, x `(..., channels)`:
 //!
 //! `y = (x - mean) / sqrt(variance + eps) * w + b`, channel by channel.
 //!

@@ -5,7 +5,7 @@ use super::Lens;
 /// A camera in the marching frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RayCamera {
-    /// Its centre.
+    /// Its center.
     pub origin: [f32; 3],
     /// From OpenCV's axes to the frame's, rows first; of determinant 1.
     pub axes: [[f64; 3]; 3],
@@ -18,7 +18,7 @@ pub struct RayCamera {
 }
 
 impl RayCamera {
-    /// Origin and unit direction of the ray through the image point `(px, py)` in pixels; a pixel's centre is at
+    /// Origin and unit direction of the ray through the image point `(px, py)` in pixels; a pixel's center is at
     /// `+ 0.5`.
     #[inline]
     pub fn cast(&self, px: f64, py: f64) -> ([f32; 3], [f32; 3]) {

@@ -1,5 +1,5 @@
 //! Plain loops over a ray: some fifteen samples survive on one, and each needs its predecessor's transmittance.
-//! What can be vectorised, the exponential, is [`absorb`], over a whole chunk.
+//! What can be vectorized, the exponential, is [`absorb`], over a whole chunk.
 
 use crate::simd::{Isa, Kernel, Simd, math};
 

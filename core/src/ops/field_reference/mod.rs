@@ -43,7 +43,7 @@ pub struct FieldReference {
     pub min_transmittance: f64,
     /// Penalty of the loss.
     pub penalty: Penalty,
-    /// The cameras' colors (see [`affine`]); none where they are not learnt.
+    /// The cameras' colors (see [`affine`]); none where they are not learned.
     pub codes: Vec<[f64; 12]>,
     /// What holds weights together: weights of distortion and deviation, and the place of a distance and the length of a
     /// stretch there (see [`super::distortion`]).

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct HashGridConfig {
-    /// Resolution levels (L), 1 to 32
+    /// Number of resolution levels (L), 1 to 32
     #[arg(long, default_value_t = Self::default().levels)]
     pub levels: usize,
     /// Features per table entry (F): 1, 2, 4 or 8
     #[arg(long, default_value_t = Self::default().features)]
     pub features: usize,
-    /// Base-2 logarithm of the most entries a level may have (T), 8 to 24
+    /// Base-2 logarithm of the largest number of entries per level (T), 8 to 24
     #[arg(long, alias = "log2-hashmap-size", default_value_t = Self::default().log2_entries)]
     pub log2_entries: u32,
     /// Cells per axis of the coarsest level, at least 2

@@ -1,11 +1,11 @@
-//! Forward pass and gradients, a row at a time, vectorised over its channels.
+//! Forward pass and gradients, a row at a time, vectorized over its channels.
 use crate::ops::output::{Room, by_chunks, by_chunks_with, written, written_with};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows that a thread takes at a time; sums over rows are made per group and added in order of the groups.
 const ROWS: usize = 128;
 
-/// The normalised rows of x, which are as long as `w` and `b`.
+/// The normalized rows of x, which are as long as `w` and `b`.
 ///
 /// # Panics
 /// If lengths do not fit.

@@ -1,4 +1,4 @@
-//! The normalisation as an op of graphs, with gradients of rows, weight and bias.
+//! The normalization as an op of graphs, with gradients of rows, weight and bias.
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::cpu;
@@ -7,7 +7,7 @@ use crate::graph::{
 };
 use crate::simd::Isa;
 
-/// Layer normalisation over the last dimension of x, which `w` and `b` are as long as.
+/// Layer normalization over the last dimension of x, which `w` and `b` are as long as.
 ///
 /// # Errors
 /// If shapes do not fit.

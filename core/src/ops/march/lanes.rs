@@ -38,7 +38,7 @@ pub(super) fn invert<S: Simd>(s: S, d: S::F) -> S::F {
     s.div(s.splat(1.0), s.select(tiny, s.splat(1e-12), d))
 }
 
-/// A coordinate relative to the centre, in cells from the cube's corner.
+/// A coordinate relative to the center, in cells from the cube's corner.
 #[inline(always)]
 pub(super) fn to_cells<S: Simd>(s: S, p: S::F, cells: S::F) -> S::F {
     s.fma(p, cells, s.splat((SIDE / 2) as f32))
@@ -93,7 +93,7 @@ pub(super) unsafe fn word<S: Simd>(s: S, words: &[u64], index: S::I) -> (S::I, S
     if cfg!(target_endian = "big") { (b, a) } else { (a, b) }
 }
 
-/// The finest cascade that contains the point (relative to the centre) and whose cells are not shorter than `dt`.
+/// The finest cascade that contains the point (relative to the center) and whose cells are not shorter than `dt`.
 /// Both bounds are closed, as in the reference: a point on a cube's face belongs to that cube, and cells of exactly
 /// `dt` will do.
 #[inline(always)]

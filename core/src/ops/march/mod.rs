@@ -1,6 +1,6 @@
 //! Ray marching through a cascaded occupancy bitfield (Instant-NGP, section 5.4 and appendix E.2).
 //!
-//! Cascade k is a grid of [`SIDE`]^3 cells over the cube of side 2^k centred at 0.5; cascade 0 is the unit cube.
+//! Cascade k is a grid of [`SIDE`]^3 cells over the cube of side 2^k centered at 0.5; cascade 0 is the unit cube.
 //! Samples lie at `t_0 = near`, `t_{i+1} = t_i + dt(t_i)` with `dt(t) = clamp(t * cone, dt_min, dt_max)`; those in
 //! unoccupied cells are skipped, by whole steps. A sample is looked up in the finest cascade that contains it and
 //! whose cells are not shorter than its step.
@@ -120,7 +120,7 @@ impl Bitfield {
     }
 }
 
-/// Distances at which a ray enters and leaves the cube of side `side` centred at 0.5; `enter >= leave` if it misses.
+/// Distances at which a ray enters and leaves the cube of side `side` centered at 0.5; `enter >= leave` if it misses.
 pub fn clip(origin: [f32; 3], direction: [f32; 3], side: f32) -> (f32, f32) {
     let (mut enter, mut leave) = (0.0f32, f32::INFINITY);
     for axis in 0..3 {

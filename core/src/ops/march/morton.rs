@@ -1,4 +1,4 @@
-//! Morton (Z-order) codes of grid cells: neighbours in space stay close in memory.
+//! Morton (Z-order) codes of grid cells: neighbors in space stay close in memory.
 
 /// Interleaves the low 10 bits of x, y and z: bit 3i is x's bit i, 3i + 1 y's, 3i + 2 z's.
 #[inline]

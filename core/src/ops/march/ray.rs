@@ -13,14 +13,14 @@ pub struct Ray {
     pub near: f32,
     /// Distance at which it leaves the render box; at most `near` if it misses the box.
     pub far: f32,
-    /// Index of the camera it was cast from, for what is learnt about cameras.
+    /// Index of the camera it was cast from, for what is learned about cameras.
     pub camera: u32,
 }
 
 /// The volume that rays are marched through: the render box and its step lengths.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Volume {
-    /// Side of the render box, which is centred at 0.5.
+    /// Side of the render box, which is centered at 0.5.
     pub side: f32,
     /// Step lengths.
     pub steps: Steps,

@@ -1,6 +1,6 @@
 //! Marching a ray over a cascaded occupancy bitfield, in f64 (Müller et al. 2022, appendix E).
 //!
-//! Cascade k covers the cube of side 2^k centred at (0.5, 0.5, 0.5) with G^3 cells; cascade 0 is the unit cube
+//! Cascade k covers the cube of side 2^k centered at (0.5, 0.5, 0.5) with G^3 cells; cascade 0 is the unit cube
 //! of the field. The render box is the last cascade's cube, of side `aabb_scale`.
 //! Steps are `dt(t) = clamp(t * cone_angle, dt_min, dt_max)`. Starting at `max(entry, near) + jitter * dt`, a
 //! position whose cell is occupied becomes a sample `(t, dt)` and advances t by dt; an empty cell is left by

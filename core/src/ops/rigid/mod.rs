@@ -1,4 +1,4 @@
-//! A small correction of a camera's pose: a turn about its own centre and a shift.
+//! A small correction of a camera's pose: a turn about its own center and a shift.
 //!
 //! With the correction `(omega, tau)` in so(3) x R^3, a ray of the camera becomes
 //!

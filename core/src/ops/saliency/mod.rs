@@ -1,7 +1,7 @@
 //! HollowNeRF's saliency grid (Xie et al. 2023, section 3.1): how much of the features a place may show.
 //!
-//! `T^3` logits G fill the unit cube, x fastest, each at the centre of its cell: logit i of an axis lies at
-//! `(i + 0.5) / T`. Between centres they are interpolated trilinearly, beyond the outermost held constant, and only
+//! `T^3` logits G fill the unit cube, x fastest, each at the center of its cell: logit i of an axis lies at
+//! `(i + 0.5) / T`. Between centers they are interpolated trilinearly, beyond the outermost held constant, and only
 //! then squashed: `p(x) = sigmoid(trilinear(G, x))`. One p scales all features of a sample, `v = p f`.
 //!
 //! With `d_v` the gradient of v, `d_f = p d_v`, and because `p' = p (1 - p)`, `d_logit = (1 - p) d_v . v`.

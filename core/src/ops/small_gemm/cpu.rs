@@ -143,7 +143,7 @@ impl Product<'_> {
                     }
                 }
             }
-            // Four rows per base pointer, offsets that the optimiser cannot relate: it would otherwise walk down the
+            // Four rows per base pointer, offsets that the optimizer cannot relate: it would otherwise walk down the
             // rows by one addition after the other, a chain longer than the products take.
             let offset = std::hint::black_box([0, row, 2 * row, 3 * row]);
             let mut a: [*const f32; 4] =

@@ -11,7 +11,7 @@ use crate::simd::Isa;
 /// If x has no extents, or its last is empty.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if x.dims().last().is_none_or(|n| *n == 0) {
-        bail!("softmax: nothing to normalise in the shape {:?}", x.dims());
+        bail!("softmax: nothing to normalize in the shape {:?}", x.dims());
     }
     apply(Softmax, &[x])
 }

@@ -2,7 +2,7 @@
 //!
 //! An image depends on seed, split and index alone. It is painted in f64 with `+ - * / sqrt` and `libm` only, so the
 //! same configuration gives the same bytes on every machine. Classes differ in shape more than in color: hues
-//! overlap. In every second image a grey patch hides something: its pixels are ignored.
+//! overlap. In every second image a gray patch hides something: its pixels are ignored.
 //!
 //! ```no_run
 //! use nerve_data::demo::labels::{LabelDemo, LabelDemoSplit};
@@ -10,7 +10,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let demo = LabelDemo::default();
-//! let labelled = demo.image(LabelDemoSplit::Train, 0)?;
+//! let labeled = demo.image(LabelDemoSplit::Train, 0)?;
 //! demo.write("labels".as_ref(), &|done, total| println!("{done}/{total}"))?;
 //! let set = LabelSet::open("labels".as_ref())?;
 //! # Ok(())

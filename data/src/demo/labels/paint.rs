@@ -16,7 +16,7 @@ const SAMPLES: usize = 2;
 pub(super) struct ShapeImage {
     /// Later shapes cover earlier ones.
     shapes: Vec<Shape>,
-    /// Centre (column, row) and radius of the ignored patch, in pixels.
+    /// Center (column, row) and radius of the ignored patch, in pixels.
     patch: Option<(f64, f64, f64)>,
     ground: V3,
     /// Offset of the ground in the noise.
@@ -41,7 +41,7 @@ impl ShapeImage {
         Self { shapes, patch, ground, place }
     }
 
-    /// `height` x `width` pixels: the color is the mean over a pixel, the label that of its centre.
+    /// `height` x `width` pixels: the color is the mean over a pixel, the label that of its center.
     pub fn paint(&self, height: usize, width: usize) -> Labelled {
         let mut image = Array3::zeros((height, width, 3));
         let mut mask = Array2::zeros((height, width));

@@ -72,7 +72,7 @@ fn alpha_agrees_with_labels() {
     for view in held_out() {
         for ((y, x), &label) in view.label.indexed_iter() {
             let pixel: Vec<u8> = (0..4).map(|k| view.rgba[[y, x, k]]).collect();
-            // Three samples an axis include the pixel's centre, so full and zero cover decide its label.
+            // Three samples an axis include the pixel's center, so full and zero cover decide its label.
             match pixel[3] {
                 0 => assert_eq!((label, &pixel[..3]), (0, &[0, 0, 0][..])),
                 255 => assert_ne!(label, 0),

@@ -76,7 +76,7 @@ fn values(set: &LabelSet, split: &SplitReport, add: Add) {
     }
     let values: Vec<String> = split.unknown.iter().map(|unknown| unknown.value.clone()).collect();
     let remedy = if zero && beyond {
-        "if it means unlabelled, give it in classes.json with \"ignore\": true; else add the class"
+        "if it means unlabeled, give it in classes.json with \"ignore\": true; else add the class"
     } else if first.id.is_none() && split.unknown.len() > MAX_CLASSES {
         "too many colors for labels: was the mask resized with blending, or compressed?"
     } else {
@@ -173,7 +173,7 @@ fn absent(splits: &[SplitReport], add: Add) {
                     train.classes.len(),
                     first_few(&absent)
                 ),
-                "they cannot be learnt: add images, or remove them from the class file",
+                "they cannot be learned: add images, or remove them from the class file",
             );
         }
     }
@@ -190,7 +190,7 @@ fn absent(splits: &[SplitReport], add: Add) {
     }
 }
 
-/// A first class that consists mostly of outlines is probably the "unlabelled" of another format.
+/// A first class that consists mostly of outlines is probably the "unlabeled" of another format.
 fn zero(set: &LabelSet, splits: &[SplitReport], add: Add) {
     let first = set.coding.id_of(0) == Some(0);
     let train = splits.iter().find(|split| split.name == "train");
@@ -202,11 +202,11 @@ fn zero(set: &LabelSet, splits: &[SplitReport], add: Add) {
         add(
             Severity::Note,
             format!(
-                "{:.0}% of the pixels of the first class ({}) lie at the edges of others, as unlabelled outlines do",
+                "{:.0}% of the pixels of the first class ({}) lie at the edges of others, as unlabeled outlines do",
                 100.0 * part,
                 set.classes[0].name
             ),
-            "look at a mask; if id 0 means unlabelled, give it in classes.json with \"ignore\": true",
+            "look at a mask; if id 0 means unlabeled, give it in classes.json with \"ignore\": true",
         );
     }
 }

@@ -63,11 +63,11 @@ fn colors_only_and_ids_only() {
     let set = LabelSet::open(folder.root()).unwrap();
     assert_eq!(set.class_names(), ["body", "tail"]);
     let pair = &set.splits[0].pairs[0];
-    // Without ids of their own, a grey's number is the class's place in the file.
+    // Without ids of their own, a gray's number is the class's place in the file.
     folder.colors("train_labels/x.png", [[255; 3], [10, 0, 0], [0; 3], [0; 3], [255; 3], [255; 3]]);
     assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), [0, 1, IGNORE, IGNORE, 0, 0]);
 
-    // CamVid's are known by color only: palettes and greys are looked up.
+    // CamVid's are known by color only: palettes and grays are looked up.
     let folder = Folder::new();
     folder.image("train/x.png", 1).mask("train_labels/x_L.png", [128, 128, 0, 0, 128, 0]);
     let set = LabelSet::open(folder.root()).unwrap();
@@ -77,7 +77,7 @@ fn colors_only_and_ids_only() {
     png_of(&pair.mask, (3, 2), ColorType::Indexed, BitDepth::Eight, &palette, &[0, 1, 2, 0, 0, 2]);
     assert_eq!(set.load_mask(pair).unwrap().as_slice().unwrap(), [3, IGNORE, 3, 3, 3, 3]);
 
-    // Numbers that were saved as a grey of three channels.
+    // Numbers that were saved as a gray of three channels.
     let folder = Folder::new();
     folder.text("classes.txt", "a\nb\n").image("images/x.png", 1);
     folder.colors("masks/x.png", [[1; 3], [0; 3], [255; 3], [0; 3], [1; 3], [1; 3]]);
@@ -109,7 +109,7 @@ fn interlaced_pngs_of_few_bits_keep_their_order() {
     assert_eq!(mask::read(&path).unwrap().pixels, MaskPixels::Grey(expected));
 }
 
-/// An interlaced grey PNG of 2 bits, uncompressed.
+/// An interlaced gray PNG of 2 bits, uncompressed.
 fn interlaced(width: u32, height: u32, raw: &[u8]) -> Vec<u8> {
     let crc = |bytes: &[u8]| {
         !bytes.iter().fold(!0u32, |crc, &byte| {

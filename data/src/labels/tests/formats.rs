@@ -233,7 +233,7 @@ fn views_of_the_procedural_scene() {
     assert_eq!(labelled.image.dim(), (24, 24, 3));
 }
 
-/// A phone's picture, stored lying on its side, was labelled upright.
+/// A phone's picture, stored lying on its side, was labeled upright.
 #[test]
 fn images_are_turned_if_only_then_the_mask_fits() {
     let folder = Folder::new();

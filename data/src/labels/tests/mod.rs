@@ -44,7 +44,7 @@ impl Folder {
         self
     }
 
-    /// A grey mask of 3x2 pixels.
+    /// A gray mask of 3x2 pixels.
     fn mask(&self, name: &str, ids: [u8; 6]) -> &Self {
         write_png(&self.path(name), 3, 2, PixelFormat::Gray, &ids).unwrap();
         self

@@ -22,7 +22,7 @@ pub struct ModelImage {
 
 /// Bytes of a keypoint: x, y, its point.
 const KEYPOINT: usize = 24;
-/// How far a quaternion's length may be from 1; COLMAP writes them normalised.
+/// How far a quaternion's length may be from 1; COLMAP writes them normalized.
 const UNIT: f64 = 1e-3;
 
 /// Reads `images.bin`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::backbones::grid::Resampling;
 
-/// Which tokens have a learnt position.
+/// Which tokens have a learned position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Positions {

@@ -1,6 +1,6 @@
 //! Vision transformers (Dosovitskiy et al. 2020): ViT as timm and Hugging Face have it, and DINOv2 (Oquab et al. 2023).
 //!
-//! Patches become tokens, to which a class token and registers may be added, with learnt positions; blocks of attention
+//! Patches become tokens, to which a class token and registers may be added, with learned positions; blocks of attention
 //! over all tokens follow, each branch normed before it. The grid of positions is resampled where an image has another
 //! one. Pixels that do not fill a patch are left out.
 //!

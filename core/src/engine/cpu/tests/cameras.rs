@@ -1,4 +1,4 @@
-//! What is learnt about cameras, and what holds a ray's weights together: the reference's gradients, the same bits.
+//! What is learned about cameras, and what holds a ray's weights together: the reference's gradients, the same bits.
 
 use super::gradients::{check, shots};
 use super::*;

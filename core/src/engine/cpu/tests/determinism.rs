@@ -89,7 +89,7 @@ fn inference_between_steps_leaves_training_alone() {
     assert_same(&plain.params, &watched.params, "watched");
 }
 
-/// Adam turns rounding noise in tiny gradients into whole steps, so weights part; what is learnt does not.
+/// Adam turns rounding noise in tiny gradients into whole steps, so weights part; what is learned does not.
 #[test]
 fn all_instruction_sets_learn_alike() {
     let run = |isa| {

@@ -195,7 +195,7 @@ fn the_gradient_reaches_every_parameter() {
     }
 }
 
-/// Marching in rounds saves encodings; the samples that count, and what is learnt from them, are the same.
+/// Marching in rounds saves encodings; the samples that count, and what is learned from them, are the same.
 #[test]
 fn rounds_change_nothing_but_the_work() {
     let shots = Shots::new(50, 1.0, (0..90).map(|i| (i * 31) % 400));

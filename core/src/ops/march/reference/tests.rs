@@ -16,7 +16,7 @@ fn random_field(rng: &mut TestRng, cascades: u32, share: f64) -> Bitfield {
     field
 }
 
-/// A ray towards a point of the box, from outside or inside.
+/// A ray toward a point of the box, from outside or inside.
 fn random_ray(rng: &mut TestRng, aabb_scale: u32) -> ([f64; 3], [f64; 3]) {
     let half = f64::from(aabb_scale);
     let origin = [0, 1, 2].map(|_| 0.5 + rng.uniform(-half, half));
