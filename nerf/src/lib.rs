@@ -3,6 +3,29 @@
 //! A [`Model`] is a [`field`] on core's batch engine that can be looked at: it opens from what a run leaves, without its
 //! photographs, and renders what a camera sees. A [`Trainer`] makes one of a scene: it samples pixels, keeps the
 //! occupancy grid and the run folder, and tells what happens as events; [`evaluate`](eval::evaluate) measures held-out views.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use nerve_data::demo::{self, DemoConfig};
+//! use nerve_nerf::{NerfConfig, Trainer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The built-in scene and a field that are small enough for a moment's training.
+//! let scene = demo::scene(&DemoConfig { resolution: 32, train: 4, test: 1, ..DemoConfig::default() })?;
+//! let mut config = NerfConfig::default();
+//! config.grid.log2_entries = 10;
+//! config.train.batch_samples = 1024;
+//! config.train.run.steps = Some(2);
+//! let mut trainer = Trainer::new(config, Arc::new(scene), 1)?;
+//! while trainer.progress() < 1.0 {
+//!     let stats = trainer.step()?;
+//!     assert!(stats.loss.is_finite());
+//! }
+//! assert_eq!(trainer.step_count(), 2);
+//! # Ok(())
+//! # }
+//! ```
 
 mod cameras;
 mod capture;

@@ -26,6 +26,12 @@ fn usage_errors_are_2() {
         (&["demo", "x", "--test", "0"], "test"),
         (&["train", "x", "--rho", "0.1", "--gate", "on"], "--gate, --rho: of no effect on a plain field"),
         (&["train", "x", "--method", "plain", "--pruner", "l1"], "--method hollow"),
+        (&["train", "x", "--lr", "-1"], "--lr is -1, but it must be"),
+        (&["train", "x", "--lr", "0"], "Usage: nerve train"),
+        (&["train", "x", "--eval-every", "9223372036854775808"], "--eval-every is 9223372036854775808"),
+        (&["train", "x", "--holdout", "9223372036854775808"], "--holdout is"),
+        (&["train", "x", "--max-images", "9223372036854775808"], "--max-images is"),
+        (&["seg", "info", "vit-tiny", "--size", "1"], "Usage: nerve seg info"),
     ] {
         let error = stderr(&place.run(args).code(2));
         assert!(error.starts_with("error: ") && error.contains(part), "{args:?}: {error}");

@@ -1,6 +1,6 @@
 //! Runs and checkpoints that are damaged, of something else, in use, or cannot be written.
 
-use crate::program::{Place, SMALL, state, stderr};
+use crate::program::{Place, SMALL, event, events, state, stderr};
 use std::path::Path;
 
 const TRAIN: [&str; 6] = ["train", "scene", "--steps", "2", "--no-eval", "--out"];
@@ -51,11 +51,24 @@ fn runs_that_cannot_be_used() {
     place.fails(&["eval", "run"], &["run/checkpoint.safetensors", "config.toml"]);
     with("levels = 6", "levels = \"six\"");
     place.fails(&["eval", "run"], &["run/config.toml", "levels"]);
+    with("downscale = 1", "downscalez = 1");
+    let error = stderr(&place.run(&["eval", "run"]).code(1));
+    assert!(error.lines().count() == 1 && error.contains("unknown field `downscalez`"), "{error}");
+    assert!(error.contains("run/config.toml: ") && error.contains("correct it"), "{error}");
+    with("levels = 6", "levels = ");
+    place.fails(&["eval", "run"], &["run/config.toml: line ", "correct the file"]);
     with("width = 64", "width = 65");
     place.fails(&["eval", "run"], &["--width", "32 to 128"]);
     place.write("run/config.toml", &config);
+    for flag in [&["--flip"][..], &["--window", "64"], &["--scales", "1,2"]] {
+        let error = stderr(&place.run(&[&["eval", "run"], flag].concat()).code(2));
+        assert!(error.contains(flag[0]) && error.contains("no meaning for a radiance field"), "{error}");
+    }
     std::fs::remove_dir_all(place.path("scene")).unwrap();
     place.fails(&["eval", "run"], &["scene", "no such file or folder"]);
+    let lines = events(&place.run(&["eval", "run", "--json"]).code(1));
+    let said = event(&lines, "error")["message"].as_str().unwrap();
+    assert!(said.contains("scene") && lines.last().unwrap()["event"] == "error", "{said}");
 }
 
 #[test]

@@ -56,6 +56,11 @@ fn settings_that_cannot_be_are_usage_errors() {
         (&["--crop", "8"], &["crop", "32 to 4096"]),
         (&["--drop-path", "1"], &["--drop-path"]),
         (&["--class-weights", "rare"], &["log", "equal"]),
+        (&["--photometric", "nan"], &["--photometric is NaN", "0 to 2"]),
+        (&["--photometric", "1e300"], &["--photometric", "0 to 2"]),
+        (&["--max-class-share", "0"], &["--max-class-share is 0", "above 0"]),
+        (&["--max-images", "0"], &["--max-images is 0", "at least 1", "Usage: nerve seg train"]),
+        (&["--warmup-steps", "9223372036854775808"], &["--warmup-steps"]),
     ] {
         let steps = ["seg", "train", "labels", "--steps", "1"];
         let error = stderr(&place.run(&[&steps[..], args].concat()).code(2));

@@ -86,6 +86,7 @@ fn what_cannot_be_is_said() {
             &["weights.safetensors"],
         ),
         (&["seg", "predict", "nowhere", "labels/images/val"], &["nowhere"]),
+        (&["seg", "predict", "runs/nowhere", "labels/images/val"], &["runs/nowhere: no such file or folder"]),
         (&["seg", "predict", "empty", "labels/images/val"], &["empty"]),
     ] {
         place.fails(args, parts);
@@ -97,6 +98,7 @@ fn what_cannot_be_is_said() {
     assert!(!place.path("runs").exists(), "nothing was begun");
     train(&place, &["--steps", "2", "--no-eval", "--out", "run"]).success();
     place.fails(&["export", "run", "compact"], &["segmenter"]);
+    place.fails(&["seg", "info", "run"], &["run is the folder of a run"]);
     std::fs::write(place.path("run/checkpoint.safetensors"), "cut").unwrap();
     place.fails(&["resume", "run", "--steps", "4"], &["checkpoint.safetensors"]);
 }

@@ -1,4 +1,4 @@
-//! A run of a segmenter: what core's loop asks of it, what it reports, measures and shows.
+//! A segmenter in core's training loop: its reports, evaluations and previews.
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use nerve_data::labels::Labelled;
 use super::trainer::Step;
 use super::{Evaluation, Inference, Prediction, SegmentationError, Trainer, evaluate};
 
-/// Pictures of an evaluation that are shown.
+/// How many images of an evaluation are published.
 const SHOWN: usize = 4;
 
 /// A trainer in core's loop.
@@ -99,8 +99,8 @@ impl Trainer {
         self.set.classes.iter().map(class).collect()
     }
 
-    /// Measures the held-out split, with averaged weights where they are kept, and shows a few pictures. None if there
-    /// is no such split, or it was cancelled.
+    /// Evaluates the held-out split, with averaged weights where they are kept, and publishes scores and a few pictures.
+    /// `None` if there is no such split, or if it was cancelled.
     ///
     /// # Errors
     /// If a picture cannot be read.
@@ -128,7 +128,7 @@ impl Trainer {
     }
 }
 
-/// Figures of an evaluation.
+/// Publishes the scores of an evaluation.
 fn publish_scores(events: &Events, step: u64, elapsed: Duration, evaluation: &Evaluation) {
     let scores = &evaluation.scores;
     let named = [
@@ -149,7 +149,7 @@ fn publish_scores(events: &Events, step: u64, elapsed: Duration, evaluation: &Ev
     events.publish(Event::Confusion { step, classes, counts });
 }
 
-/// A picture, its labels, and what was found in it.
+/// Publishes an image, its labels, and the prediction with its confidence.
 fn publish_picture(events: &Events, step: u64, name: &str, labelled: &Labelled, found: &Prediction) {
     let (height, width) = labelled.mask.dim();
     let data: Arc<[u8]> = labelled.image.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! Saving a run and going on with it: variables, moments and averages, bit for bit.
+//! Saving and resuming a run: variables, moments and averages, bit for bit.
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -54,7 +54,7 @@ impl fmt::Display for Shape {
 }
 
 impl Trainer {
-    /// Saves all that going on needs.
+    /// Saves everything that resuming needs.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -83,7 +83,7 @@ impl Trainer {
         Ok(checkpoint::save(path, &meta, &tensors)?)
     }
 
-    /// A trainer that goes on where a checkpoint ends.
+    /// A trainer that resumes from a checkpoint.
     ///
     /// # Errors
     /// If the file is damaged or of another model.
@@ -110,7 +110,7 @@ impl Trainer {
     }
 }
 
-/// The segmenter of a checkpoint for this data, to answer with; averaged weights where they were kept.
+/// The segmenter of a checkpoint for this data, for inference; with averaged weights where they were kept.
 ///
 /// # Errors
 /// If the file is damaged, or of another model or other classes.
