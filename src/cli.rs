@@ -86,10 +86,13 @@ impl Cli {
 /// The subcommand that was given, such as `["seg", "train"]`.
 static GIVEN: OnceLock<Vec<String>> = OnceLock::new();
 
-fn path(matches: &ArgMatches) -> Vec<String> {
-    let next = |matches: &&ArgMatches| matches.subcommand().map(|(_, below)| below);
-    let all = std::iter::successors(Some(matches), next);
-    all.filter_map(|matches| Some(matches.subcommand_name()?.to_owned())).collect()
+fn path(mut matches: &ArgMatches) -> Vec<String> {
+    let mut path = Vec::new();
+    while let Some((name, below)) = matches.subcommand() {
+        path.push(name.to_owned());
+        matches = below;
+    }
+    path
 }
 
 /// A mistake that only shows after parsing, as clap reports mistakes, with the usage of the subcommand.
