@@ -246,7 +246,7 @@ fn a_run_without_its_scene_is_viewed() {
     fake_rerun(&place, "0.36.3");
     let viewed = with_path(&place, &place.path("bin"), &["view", "run"]).success();
     let said = stderr(&viewed);
-    for part in ["shown without photographs", "no such file or folder", "run/config.toml"] {
+    for part in ["the run without photographs", "no such file or folder", "run/config.toml"] {
         assert!(said.contains(part), "{part} in {said}");
     }
     let found = contents(&place.path("run/recording.rrd")).unwrap();
