@@ -171,7 +171,8 @@ fn a_full_disk_leaves_the_last_checkpoint() {
         .unwrap();
     let error = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(1), "{error}");
-    for part in ["run/checkpoint.safetensors", "cannot be saved", "previous checkpoint is untouched", "nerve resume"]
+    for part in
+        ["run/checkpoint.safetensors", "cannot be saved", "previous checkpoint is untouched", "nerve resume"]
     {
         assert!(error.contains(part), "{part} in {error}");
     }

@@ -92,7 +92,10 @@ fn a_training_that_does_not_fit_is_refused_with_what_does() {
     assert!(!place.path("runs").exists());
     run(&[&train[..], &["--downscale", "2"]].concat(), total - 1).success();
     let hopeless = stderr(&run(&train, 1_000_000).code(1));
-    assert!(hopeless.contains("no --downscale is enough") && hopeless.contains("--log2-entries"), "{hopeless}");
+    assert!(
+        hopeless.contains("no --downscale is enough") && hopeless.contains("--log2-entries"),
+        "{hopeless}"
+    );
     // A run that goes on keeps its settings, and is refused before anything is loaded.
     run(&[&train[..], &["--out", "run"]].concat(), total).success();
     let resume = ["resume", "run", "--steps", "2", "--no-eval"];
