@@ -44,8 +44,8 @@ impl Display for Evaluation {
         };
         writeln!(
             f,
-            "{split:<9} {} views: PSNR {:.2} dB, SSIM {:.4}{lpips}, {:.2} s per view",
-            report.views.len(),
+            "{split:<9} {}: PSNR {:.2} dB, SSIM {:.4}{lpips}, {:.2} s per view",
+            format::counted(report.views.len(), "view"),
             report.psnr,
             report.ssim,
             report.render_seconds

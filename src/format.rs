@@ -54,6 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_and_many() {
+        assert_eq!(counted(1, "view"), "1 view");
+        assert_eq!(counted(11_200, "picture"), "11,200 pictures");
+    }
+
+    #[test]
     fn counts() {
         let texts = [0.0, 7.0, 0.5, 999.0, 1e3, 84_200.0, 1.31e6, 2.5e11].map(count);
         assert_eq!(texts, ["0", "7", "0.50", "999", "1.00k", "84.2k", "1.31M", "250G"]);

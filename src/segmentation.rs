@@ -210,7 +210,7 @@ impl Job for Trainer {
     }
 
     fn taken(&self) -> String {
-        format!("step {}, {} pictures,", self.step_count(), format::whole(self.images() as usize))
+        format!("step {}, {},", self.step_count(), format::counted(self.images() as usize, "picture"))
     }
 
     fn results(_: &RunFolder, evaluation: &Evaluation) -> String {
