@@ -57,3 +57,19 @@ fn the_map_is_true() {
     let gone: Vec<&String> = entries.iter().filter(|entry| !root.join(entry).exists()).collect();
     assert!(gone.is_empty(), "ARCHITECTURE.md names what does not exist: {gone:#?}");
 }
+
+/// What stands in the running text, such as `core/src/run/drive.rs`, is there as well; `<op>` stands for any name.
+#[test]
+fn paths_in_the_text_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let folders =
+        ["core/src/", "data/src/", "nerf/src/", "viewer/src/", "vision/src/", "src/", "docs/", "tests/"];
+    let named = text.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> = named
+        .filter(|name| folders.iter().any(|f| name.starts_with(f)) && !name.contains(['<', ' ']))
+        .collect();
+    assert!(paths.len() > 15, "the text was found");
+    let gone: Vec<&&str> = paths.iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md names what does not exist: {gone:#?}");
+}

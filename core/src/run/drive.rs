@@ -12,8 +12,8 @@
 //! There are none yet. A run on several processes or devices would come in at four places, and nowhere else:
 //!
 //! - **What a rank learns from.** Samples are a function of seed, stream, step and index, so rank `r` of `n` takes the
-//!   indices `r, r + n, r + 2 n ...` of a step's rays or of its batch: in the field's sampler and in the segmenter's
-//!   batches. What adapts to the samples of a step, such as its number of rays, must be computed from all ranks' sums.
+//!   indices `r, r + n, r + 2 n ...` of a step's rays or of its batch: in the draw of a field's step and in the
+//!   segmenter's batches. What adapts to the samples of a step, such as its number of rays, must be computed from all ranks' sums.
 //! - **Gradients** are summed over ranks between the backward pass and the update: in the order of ranks, whatever order
 //!   they arrive in, so that a run given in steps still ends bit for bit the same. For graphs that is between the
 //!   gradients' norm and `Optimizer::step` (variables in the order of their keys); for fields between the scatter into a
