@@ -49,7 +49,7 @@ fn whole<'a, T>(
 ) -> (&'a mut [f32], T) {
     let (start, len) = (room.as_ptr().cast::<f32>(), room.len());
     let (values, found) = write(room);
-    assert!(values.as_ptr() == start && values.len() == len, "a part of a result was not written");
+    check_whole(start, len, values);
     (values, found)
 }
 
@@ -97,21 +97,33 @@ pub(crate) fn by_chunks_with<'a, T: Send>(
     (unsafe { room.assume_init_mut() }, found)
 }
 
-/// As [`by_chunks`], on the calling thread.
+/// As [`by_chunks`], on the calling thread: `by_rows!(room, size, |row, y| ...)`, where `y` is the row's room and the
+/// body gives back what it has written.
+///
+/// A macro, because a closure inside a [`Kernel`](crate::simd::Kernel) is a function of its own: where the compiler does
+/// not inline it, it is compiled without the instruction set that the kernel runs by, and every instruction becomes a call.
 ///
 /// # Panics
-/// See [`by_chunks`].
+/// If the body gives back anything but all of its row.
+macro_rules! by_rows {
+    ($room:expr, $size:expr, |$row:pat_param, $y:pat_param| $body:expr) => {{
+        let room: &mut $crate::ops::output::Room = $room;
+        for (row, y) in room.chunks_mut($size).enumerate() {
+            let (start, len) = (y.as_ptr().cast::<f32>(), y.len());
+            let ($row, $y) = (row, y);
+            let values: &mut [f32] = $body;
+            $crate::ops::output::check_whole(start, len, values);
+        }
+        // SAFETY: every row was written whole.
+        unsafe { room.assume_init_mut() }
+    }};
+}
+pub(crate) use by_rows;
+
+/// Panics unless `values` are the `len` ones from `start` on.
 #[inline(always)]
-pub(crate) fn by_rows<'a>(
-    room: &'a mut Room,
-    size: usize,
-    mut write: impl for<'b> FnMut(usize, &'b mut Room) -> &'b mut [f32],
-) -> &'a mut [f32] {
-    for (row, room) in room.chunks_mut(size).enumerate() {
-        whole(room, |room| (write(row, room), ()));
-    }
-    // SAFETY: every row was written whole.
-    unsafe { room.assume_init_mut() }
+pub(crate) fn check_whole(start: *const f32, len: usize, values: &[f32]) {
+    assert!(values.as_ptr() == start && values.len() == len, "a part of a result was not written");
 }
 
 /// Writes value after value.
@@ -121,10 +133,10 @@ pub(crate) fn by_rows<'a>(
 #[inline(always)]
 pub(crate) fn each(room: &mut Room, values: impl IntoIterator<Item = f32>) -> &mut [f32] {
     let mut count = 0;
-    room.iter_mut().zip(values).for_each(|(room, value)| {
+    for (room, value) in room.iter_mut().zip(values) {
         room.write(value);
         count += 1;
-    });
+    }
     assert_eq!(count, room.len(), "a part of a result was not written");
     // SAFETY: as many values as there is room for were written, from the first place on.
     unsafe { room.assume_init_mut() }
@@ -138,7 +150,7 @@ mod tests {
     fn results_are_what_was_written() {
         let squares = written(1000, |room| {
             by_chunks(room, 64, |chunk, room| {
-                by_rows(room, 10, |row, room| {
+                by_rows!(room, 10, |row, room| {
                     let first = chunk * 64 + row * 10;
                     each(room, (first..).map(|i| (i * i) as f32))
                 })

@@ -113,7 +113,7 @@ impl<'o> Kernel for ThroughActivation<'_, 'o> {
         let Self { affine, form, sums, .. } = self;
         let block = affine.block();
         let mut z = Box::new_uninit_slice(block.min(self.x.len()));
-        by_rows(self.d, block, |at, d| {
+        by_rows!(self.d, block, |at, d| {
             let range = at * block..at * block + d.len();
             let x = &self.x[range.clone()];
             let z = Apply { x, affine, y: &mut z[..x.len()] }.run(s);

@@ -83,7 +83,7 @@ impl<'o> Kernel for Apply<'_, 'o> {
     fn run<S: Simd>(self, _: S) -> &'o mut [f32] {
         let Affine { center, scale, shift } = self.affine;
         let channels = center.len();
-        by_rows(self.y, channels, |row, y| {
+        by_rows!(self.y, channels, |row, y| {
             let parameters = center.iter().zip(scale).zip(shift);
             let values = self.x[row * channels..].iter().zip(parameters);
             each(y, values.map(|(x, ((center, scale), shift))| (x - center) * scale + shift))
@@ -106,7 +106,7 @@ impl<'o> Kernel for Activate<'_, 'o> {
         let Self { x, affine, form, y } = self;
         let block = affine.block();
         let mut z = Box::new_uninit_slice(block.min(x.len()));
-        by_rows(y, block, |at, y| {
+        by_rows!(y, block, |at, y| {
             let z = Apply { x: &x[at * block..][..y.len()], affine, y: &mut z[..y.len()] }.run(s);
             gelu::Forward { form, x: z, y }.run(s)
         })

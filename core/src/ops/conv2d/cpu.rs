@@ -78,7 +78,7 @@ pub fn forward(g: &ConvGeometry, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec
             let product = [places, outputs, depth];
             let (a, w) = (MatRef::rows(seen, depth), MatRef::rows(&packed, outputs));
             let Some(b) = b else { return write_here(product, a, w, y) };
-            let y = by_rows(y, outputs, |_, y| y.write_copy_of_slice(b));
+            let y = by_rows!(y, outputs, |_, y| y.write_copy_of_slice(b));
             gemm_here(product, a, w, y, outputs, true);
             y
         })

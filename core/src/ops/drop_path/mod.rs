@@ -62,12 +62,13 @@ impl Drop {
         written(x.len(), |y| {
             by_chunks(y, groups * 4 * run, |chunk, y| {
                 let x = &x[chunk * groups * 4 * run..];
-                by_rows(y, 4 * run, |group, y| {
+                by_rows!(y, 4 * run, |group, y| {
                     let (x, factors) = (&x[group * 4 * run..], self.factors(chunk * groups + group));
                     if run == 1 {
-                        return each(y, x.iter().zip(factors).map(|(x, factor)| x * factor));
+                        each(y, x.iter().zip(factors).map(|(x, factor)| x * factor))
+                    } else {
+                        by_rows!(y, run, |at, y| each(y, x[at * run..].iter().map(|x| x * factors[at])))
                     }
-                    by_rows(y, run, |at, y| each(y, x[at * run..].iter().map(|x| x * factors[at])))
                 })
             })
         })

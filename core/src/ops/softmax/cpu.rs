@@ -34,7 +34,7 @@ pub fn backward(y: &[f32], dy: &[f32], n: usize) -> Vec<f32> {
     let rows = CHUNK.div_ceil(n);
     written(y.len(), |dx| {
         by_chunks(dx, rows * n, |chunk, dx| {
-            by_rows(dx, n, |row, dx| {
+            by_rows!(dx, n, |row, dx| {
                 let range = (chunk * rows + row) * n..(chunk * rows + row + 1) * n;
                 let (y, dy) = (&y[range.clone()], &dy[range]);
                 let dot: f32 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
