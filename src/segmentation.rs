@@ -27,7 +27,9 @@ use std::sync::Arc;
 /// The pictures of a run: the first thing that a command on segmenters needs.
 pub fn open(config: &SegConfig) -> anyhow::Result<LabelSet> {
     keep_freed_memory();
-    Ok(LabelSet::open(&config.data.labels)?)
+    let set = LabelSet::open(&config.data.labels)?;
+    set.warnings.iter().for_each(|warning| remark(format_args!("warning: {warning}")));
+    Ok(set)
 }
 
 /// What is wrong with the training split is said before anything is learned; pixels of each class.
@@ -36,7 +38,8 @@ pub fn look(context: &Context, set: &LabelSet, config: &SegConfig) -> anyhow::Re
     // That it is wanted is said before the training, not after it.
     let val = config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
     let report = examined(set);
-    remark(&report);
+    // Its warnings were printed when the set was opened.
+    remark(LabelReport { warnings: Vec::new(), ..report.clone() });
     context.output.line("labels", &report);
     for split in [Some(train), val.or(set.held_out())].into_iter().flatten() {
         if let Some(problem) = report.refusal(&split.name) {
@@ -53,16 +56,10 @@ pub fn examined(set: &LabelSet) -> LabelReport {
     inspect(set, &|done, total| counter.set(done, total))
 }
 
-/// Says what is odd about the pictures, where no report of [`look`] does.
-fn warn(set: &LabelSet) {
-    set.warnings.iter().for_each(|warning| remark(format_args!("warning: {warning}")));
-}
-
 /// The checkpoint's segmenter and data, to answer with.
 pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, LabelSet, Segmenter)> {
     let (config, checkpoint, device) = saved(context, run)?;
     let set = open(&config)?;
-    warn(&set);
     let segmenter = trained(&config, &set, &checkpoint, device)?;
     Ok((config, set, segmenter))
 }
@@ -144,10 +141,7 @@ impl Job for Trainer {
         // That it is wanted is said before the training, not after it.
         config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;
         match checkpoint {
-            Some(checkpoint) => {
-                warn(&set);
-                Ok(Self::restored(config.clone(), Arc::new(set), checkpoint, device)?)
-            }
+            Some(checkpoint) => Ok(Self::restored(config.clone(), Arc::new(set), checkpoint, device)?),
             None => {
                 let counts = look(context, &set, config)?;
                 Ok(Self::new(config.clone(), Arc::new(set), &counts, device)?)
