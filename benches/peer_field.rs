@@ -10,7 +10,7 @@ mod work;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use nerve::core::engine::{Pool, TrainEngine};
+use nerve::core::engine::TrainEngine;
 use nerve::core::metrics::{psnr_u8, quantize};
 use nerve::core::ops::loss::PIXEL;
 use nerve::core::ops::march::{Bitfield, Live, MOST_SAMPLES, Ray, Staged, Steps, Volume, march};
@@ -138,7 +138,6 @@ fn train(
     scene: &Scene,
     engine: &mut dyn TrainEngine,
 ) -> Result<Recorded> {
-    let pool = Pool::new(settings.threads)?;
     let side = scene.aabb_scale;
     anyhow::ensure!(side == 1, "the batches' frame is the unit cube, not a box of side {side}");
     let steps = Steps::new(config.march.steps_per_unit, side);
@@ -160,7 +159,7 @@ fn train(
         let wanted = rays as f64 * settings.samples as f64 / stats.samples.max(1) as f64;
         rays = (wanted as usize).clamp(1, 2 * rays);
         if Refresh::is_due(step + 1, false) {
-            pool.run(|| refresh.run(&mut occupancy, engine, rng, step + 1, None))?;
+            refresh.run(&mut occupancy, engine, config.train.run.seed, step + 1, None)?;
         }
     }
     let test = |view: &usize| -> Result<Batch> {

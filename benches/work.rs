@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
 use nerve::core::device::Device;
-use nerve::core::engine::{self, GivenSamples, Options, Pool, SampleSource, Step, StepStats, TrainEngine};
+use nerve::core::engine::{
+    self, GivenSamples, Options, Pool, Purpose, SampleSource, Step, StepStats, TrainEngine,
+};
 use nerve::core::ops::loss::PIXEL;
 use nerve::core::ops::march::Ray;
 use nerve::core::rng::{Rng, Stream};
@@ -87,7 +89,7 @@ impl Batch {
 pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<Box<dyn TrainEngine>> {
     let mut config = config.clone();
     config.march.cut = 0.0;
-    let options = Options { pool: Pool::new(threads)? };
+    let options = Options { purpose: Purpose::Train, pool: Pool::new(threads)? };
     Ok(engine::open(Device::Cpu, &field::spec(&config, 1, 1), &options)?)
 }
 

@@ -1,19 +1,19 @@
 //! What a training will take of the machine's memory, before anything is loaded.
 
 use crate::format::megabytes;
-use nerve_core::device::{MEMORY_VARIABLE, available_memory};
+use nerve_core::device::{Device, MEMORY_VARIABLE, available_memory};
 use nerve_data::scene::Outline;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::memory::Forecast;
 
 /// Refuses a training that does not fit, with the smallest downscale factor that does. The built-in scene has no outline.
-pub fn check(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
-    refuse(config, outline, |remedy| remedy)
+pub fn check(device: Device, config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
+    refuse(device, config, outline, |remedy| remedy)
 }
 
 /// Refuses to go on with a run that does not fit here; what it trains is settled.
-pub fn check_resumed(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
-    refuse(config, outline, |remedy| {
+pub fn check_resumed(device: Device, config: &NerfConfig, outline: Option<&Outline>) -> anyhow::Result<()> {
+    refuse(device, config, outline, |remedy| {
         format!(
             "free memory, or resume on a machine with more ({MEMORY_VARIABLE} sets how much may be used); for a new run: {remedy}"
         )
@@ -21,12 +21,13 @@ pub fn check_resumed(config: &NerfConfig, outline: Option<&Outline>) -> anyhow::
 }
 
 fn refuse(
+    device: Device,
     config: &NerfConfig,
     outline: Option<&Outline>,
     reword: impl FnOnce(String) -> String,
 ) -> anyhow::Result<()> {
-    let (Some(outline), Some(available)) = (outline, available_memory()) else { return Ok(()) };
-    let forecast = Forecast::of(config, outline, rayon::current_num_threads())?;
+    let (Some(outline), Some(available)) = (outline, available_memory(device)) else { return Ok(()) };
+    let forecast = Forecast::of(device, config, outline, rayon::current_num_threads())?;
     match advice(config, outline, &forecast, available) {
         None => Ok(()),
         Some((problem, remedy)) => {

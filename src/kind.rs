@@ -4,11 +4,17 @@
 
 use crate::context::Context;
 use crate::outcome::{Outcome, usage};
+#[cfg(feature = "viewer")]
+use crate::rebuild::{FieldRemains, SegmenterRemains, rebuild};
 use crate::session::{self, Job};
 use crate::{nerf, segmentation};
 use nerve_core::run::RunFolder;
+use nerve_data::labels::Class;
 use nerve_data::scene::Split;
-use nerve_vision::segmentation::Inference;
+use nerve_nerf::compact::CompactOptions;
+use nerve_vision::segmentation::{Inference, SemanticSegmenter};
+#[cfg(feature = "viewer")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +61,19 @@ impl EvalFlags {
         }
         Ok(())
     }
+}
+
+/// What a run is written as by `nerve export`; each kind refuses those that it does not have.
+#[derive(Debug, clap::Subcommand)]
+pub enum ExportForm {
+    /// Write the field as one small file, which `nerve eval` reads
+    Compact {
+        /// File to write [default: RUN/NAME.compact]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        options: CompactOptions,
+    },
 }
 
 /// A split on the command line.
@@ -129,6 +148,47 @@ impl Kind {
                 anyhow::ensure!(flags.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
                 anyhow::ensure!(!flags.fit_poses, usage("--fit-poses has no meaning for a segmenter"));
                 segmentation::eval(context, run, split, &flags.inference)
+            }
+        }
+    }
+
+    /// Makes the recording of a run, from what it has left, for `nerve view`.
+    #[cfg(feature = "viewer")]
+    pub fn rebuild(self, context: &Context, run: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Nerf => rebuild::<FieldRemains>(context, run, file),
+            Self::Segmentation => rebuild::<SegmenterRemains>(context, run, file),
+        }
+    }
+
+    /// Writes a run in another form.
+    pub fn export(self, context: &Context, run: &RunFolder, form: &ExportForm) -> anyhow::Result<Outcome> {
+        match (self, form) {
+            (Self::Nerf, ExportForm::Compact { file, options }) => {
+                nerf::export(context, run, file.as_deref(), options)
+            }
+            (Self::Segmentation, _) => anyhow::bail!(
+                "{}: a segmenter cannot be exported; its checkpoint.safetensors already holds named arrays that other programs can read",
+                run.path().display()
+            ),
+        }
+    }
+
+    /// The segmenter of a run and its classes, for `nerve seg predict`.
+    pub fn segmenter(
+        self,
+        context: &Context,
+        run: &RunFolder,
+    ) -> anyhow::Result<(Box<dyn SemanticSegmenter>, Vec<Class>)> {
+        match self {
+            Self::Nerf => anyhow::bail!(
+                "{} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
+                run.path().display(),
+                run.kind()
+            ),
+            Self::Segmentation => {
+                let (segmenter, classes) = segmentation::alone(context, run)?;
+                Ok((Box::new(segmenter), classes))
             }
         }
     }

@@ -14,6 +14,8 @@ mod outcome;
 mod output;
 mod photos;
 mod progress;
+#[cfg(feature = "viewer")]
+mod rebuild;
 mod scene;
 mod segmentation;
 mod session;

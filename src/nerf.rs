@@ -4,15 +4,18 @@ use crate::context::Context;
 use crate::evaluation::{self, Evaluation, Target};
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
-use crate::session::{Job, Status};
+use crate::progress::Counter;
+use crate::session::Job;
 use crate::viewers::SCENES;
 use crate::{forecast, format, scene};
 use anyhow::Context as _;
+use nerve_core::device::{Device, DeviceKind};
 use nerve_core::metrics::lpips::Lpips;
-use nerve_core::run::{Cancel, DoneReason, Events, RunConfig, RunFolder};
+use nerve_core::run::{Events, RunConfig, RunFolder};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
-use nerve_nerf::{Model, NerfConfig, OpenOptions, Trainer, compact};
+use nerve_nerf::compact::{self, CompactOptions, Values};
+use nerve_nerf::{Model, NerfConfig, OpenOptions, Trainer};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,8 +29,12 @@ pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
 }
 
 /// A trainer with fresh weights.
-pub fn trainer(context: &Context, config: &NerfConfig, scene: Arc<Scene>) -> anyhow::Result<Trainer> {
-    let device = context.common.device.resolve()?;
+pub fn trainer(
+    context: &Context,
+    device: Device,
+    config: &NerfConfig,
+    scene: Arc<Scene>,
+) -> anyhow::Result<Trainer> {
     Ok(Trainer::on(device, config.clone(), scene, context.common.threads)?)
 }
 
@@ -96,13 +103,50 @@ fn read_lpips(files: &[PathBuf]) -> anyhow::Result<Option<Lpips>> {
     Ok(if files.is_empty() { None } else { Some(Lpips::read(files)?) })
 }
 
+/// `nerve export RUN compact`.
+pub fn export(
+    context: &Context,
+    run: &RunFolder,
+    file: Option<&Path>,
+    options: &CompactOptions,
+) -> anyhow::Result<Outcome> {
+    let file = file.map_or_else(|| compact_file(run.path()), Path::to_owned);
+    let mut model = Model::open_run(run, &looking(context, false)?)?;
+    let scene = if model.is_whole() || options.values == Values::F16 {
+        None
+    } else {
+        Some(scene_of(context, &mut model, Some(run), &run.checkpoint_path())?)
+    };
+    let counter = Counter::new("calibrating levels");
+    let mut seen = |done, all| counter.set(done, all);
+    let report = compact::write(&mut model, scene.as_ref(), &file, options, &mut seen)?;
+    drop(counter);
+    let line = |what: &str, bytes: u64| format!("{what:<42} {:>10}", format::megabytes(bytes));
+    context.output.say(format_args!(
+        "{}\n{}\n{}\n{}\nwrote {file}\nnext  nerve eval {file}",
+        line("all values as 32-bit floats", report.full),
+        line("without entries that no sample can reach", report.removed),
+        line("quantized", report.quantised),
+        line("entropy-coded: the file", report.file),
+        file = file.display(),
+    ));
+    context.output.line("compact", &json!({"run": run.path(), "file": file, "bytes": report}));
+    Ok(Outcome::Done)
+}
+
+/// Where a run's compact file goes if nothing is said.
+fn compact_file(run: &Path) -> PathBuf {
+    let name = std::path::absolute(run).ok().and_then(|path| Some(path.file_name()?.to_owned()));
+    run.join(name.unwrap_or_else(|| "field".into())).with_added_extension("compact")
+}
+
 impl Job for Trainer {
     const KIND: &'static str = nerve_nerf::KIND;
     const LAYOUT: &'static str = SCENES;
     type Config = NerfConfig;
     type Evaluation = Evaluation;
 
-    fn run_config(config: &mut NerfConfig) -> &mut RunConfig {
+    fn run_settings(config: &mut NerfConfig) -> &mut RunConfig {
         &mut config.train.run
     }
 
@@ -111,23 +155,19 @@ impl Job for Trainer {
     }
 
     fn open(context: &Context, config: &NerfConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
-        context.common.device.resolve()?;
+        let device = context.common.device.resolve()?;
         let outline = scene::outline(&config.data)?;
-        forecast::check_resumed(config, outline.as_ref())?;
+        forecast::check_resumed(device, config, outline.as_ref())?;
         let scene = scene::load_outlined(context, &config.data, outline)?;
-        let mut trainer = trainer(context, config, Arc::new(scene))?;
+        let mut trainer = trainer(context, device, config, Arc::new(scene))?;
         if let Some(checkpoint) = checkpoint {
             trainer.resume(checkpoint)?;
         }
         Ok(trainer)
     }
 
-    fn status(&self) -> Status<'_> {
-        Status { run: &self.config().train.run, step: self.step_count(), elapsed: self.elapsed() }
-    }
-
-    fn train(&mut self, checkpoint: &Path, events: &Events, cancel: &Cancel) -> anyhow::Result<DoneReason> {
-        Ok(self.run(checkpoint, events, cancel)?)
+    fn device(&self) -> DeviceKind {
+        self.model().device().kind()
     }
 
     fn measure(

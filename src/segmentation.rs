@@ -7,16 +7,16 @@ use crate::format;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::session::{Job, Status};
+use crate::session::Job;
 use crate::viewers::LABELS;
-use nerve_core::device::{Device, keep_freed_memory};
+use nerve_core::device::{Device, DeviceKind, keep_freed_memory};
 use nerve_core::graph::GroupSummary;
-use nerve_core::run::{Cancel, DoneReason, Events, RunConfig, RunFolder};
+use nerve_core::run::{Events, RunConfig, RunFolder};
 use nerve_data::labels::{Class, LabelReport, LabelSet, inspect};
 use nerve_data::scene::Split;
 use nerve_vision::load::LoadReport;
 use nerve_vision::segmentation::{
-    Evaluation, Inference, SegConfig, Segmenter, SemanticSegmenter, Trainer, evaluate, step_of, trained,
+    Evaluation, Inference, SegConfig, Segmenter, SemanticSegmenter, Trainer, evaluate, reached, trained,
     trained_alone,
 };
 use report::{report, save, table};
@@ -110,7 +110,7 @@ pub fn eval(
     let measured = evaluate(&segmenter, &set, split, inference, true, cancel, &mut seen)?;
     drop(counter);
     let Some(measured) = measured else { return Ok(Outcome::Interrupted) };
-    let step = step_of(&folder.checkpoint_path())?;
+    let (step, _) = reached(&folder.checkpoint_path())?;
     let report = report(step, &split.name, inference, &measured);
     save(folder, &set, &report, &measured)?;
     context.output.say(table(&measured));
@@ -127,7 +127,7 @@ impl Job for Trainer {
     type Config = SegConfig;
     type Evaluation = Evaluation;
 
-    fn run_config(config: &mut SegConfig) -> &mut RunConfig {
+    fn run_settings(config: &mut SegConfig) -> &mut RunConfig {
         &mut config.train.run
     }
 
@@ -149,12 +149,8 @@ impl Job for Trainer {
         }
     }
 
-    fn status(&self) -> Status<'_> {
-        Status { run: &self.config().train.run, step: self.step_count(), elapsed: self.elapsed() }
-    }
-
-    fn train(&mut self, checkpoint: &Path, events: &Events, cancel: &Cancel) -> anyhow::Result<DoneReason> {
-        Ok(self.run(checkpoint, events, cancel)?)
+    fn device(&self) -> DeviceKind {
+        Self::device(self)
     }
 
     fn measure(

@@ -5,16 +5,19 @@ use crate::format;
 use crate::outcome::Outcome;
 use crate::output::remark;
 use crate::sinks::Listeners;
-use nerve_core::run::{Cancel, DoneReason, Events, Existing, RunConfig, RunFolder};
+use nerve_core::checkpoint::Checkpoint;
+use nerve_core::device::DeviceKind;
+use nerve_core::run::{DoneReason, Events, Existing, RunConfig, RunFolder, Trainee, drive};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-/// A kind of run, implemented by its trainer: what the command line needs of it. The loop is core's
-/// ([`nerve_core::run::drive`]); everything that is the same for all kinds is done here.
-pub trait Job: Sized {
+/// A kind of run, implemented by its trainer: what the command line needs of it, beside what core's loop ([`drive`])
+/// does. Everything that is the same for all kinds is done here.
+pub trait Job: Trainee<Error: Error + Send + Sync + 'static> + Sized {
     /// The kind's name in `config.toml`.
     const KIND: &'static str;
     /// How viewers lay it out.
@@ -25,7 +28,7 @@ pub trait Job: Sized {
     type Evaluation;
 
     /// The settings that all kinds share.
-    fn run_config(config: &mut Self::Config) -> &mut RunConfig;
+    fn run_settings(config: &mut Self::Config) -> &mut RunConfig;
 
     /// Refuses settings that cannot be, as a mistake on the command line.
     fn check(config: &Self::Config) -> anyhow::Result<()>;
@@ -33,11 +36,8 @@ pub trait Job: Sized {
     /// Loads the data and makes a trainer of fresh weights, or one that goes on where `checkpoint` ends.
     fn open(context: &Context, config: &Self::Config, checkpoint: Option<&Path>) -> anyhow::Result<Self>;
 
-    /// Where the run is.
-    fn status(&self) -> Status<'_>;
-
-    /// Trains to the end, or until `cancel`.
-    fn train(&mut self, checkpoint: &Path, events: &Events, cancel: &Cancel) -> anyhow::Result<DoneReason>;
+    /// The kind of device that it computes on.
+    fn device(&self) -> DeviceKind;
 
     /// Measures held-out data and writes down what was found; `None` if there is none, which is said, or on Ctrl-C.
     fn measure(
@@ -60,7 +60,7 @@ pub trait Job: Sized {
 
     /// What was done so far: `step 40`.
     fn taken(&self) -> String {
-        format!("step {}", self.status().step)
+        format!("step {}", self.step_count())
     }
 
     /// An evaluation for people, in lines.
@@ -71,23 +71,6 @@ pub trait Job: Sized {
 
     /// The command that is likely to come after a finished run, and what it is for.
     fn next(&self, run: &Path, evaluated: bool) -> String;
-}
-
-/// Where a run is.
-pub struct Status<'a> {
-    /// Its length and cadence.
-    pub run: &'a RunConfig,
-    /// Finished steps.
-    pub step: u64,
-    /// Time spent in training.
-    pub elapsed: Duration,
-}
-
-impl Status<'_> {
-    /// Whether the run is as long as it should be.
-    pub fn is_finished(&self) -> bool {
-        self.run.progress(self.step, self.elapsed) >= 1.0
-    }
 }
 
 /// Flags of commands that make a run.
@@ -127,7 +110,7 @@ impl NewRun {
             Some(out) => out.clone(),
             None => RunFolder::next_free("runs", name)?,
         };
-        let run = RunFolder::create(folder, J::KIND, config, self.existing())?;
+        let run = RunFolder::create(folder, J::KIND, job.device(), config, self.existing())?;
         Session::new(context, run, job).train(!self.no_eval)
     }
 }
@@ -143,7 +126,7 @@ pub fn resume<J: Job>(
     let saved: J::Config = folder.config()?;
     let mut config = saved.clone();
     if steps.is_some() || time.is_some() {
-        let run = J::run_config(&mut config);
+        let run = J::run_settings(&mut config);
         (run.steps, run.time) = (steps, time);
         J::check(&config)?;
     }
@@ -153,8 +136,8 @@ pub fn resume<J: Job>(
         // Killed before the first checkpoint: the same start gives the same run.
         remark(format_args!("{} has no checkpoint: starting from the beginning", folder.path().display()));
     }
-    let Status { step, elapsed, .. } = job.status();
-    if job.status().is_finished() && (!evaluate || is_evaluated(&folder, step, None)) {
+    let (step, elapsed) = (job.step_count(), job.clock().elapsed());
+    if job.progress() >= 1.0 && (!evaluate || is_evaluated(&folder, step, None)) {
         context.output.say(format_args!(
             "nothing left to do: {} is at step {step} after {}; --steps or --time train longer",
             folder.path().display(),
@@ -164,10 +147,29 @@ pub fn resume<J: Job>(
         return Ok(Outcome::Done);
     }
     context.interrupt.clean();
-    if config != saved {
+    if changes_device(&mut folder, job.device())? || config != saved {
         folder.write_config(&config)?;
     }
     Session::new(context, folder, job).train(evaluate)
+}
+
+/// Whether a run continues on another kind of device than the one that it was saved on, which is said. The folder's
+/// configuration is then to be written again: it tells the kind.
+pub fn changes_device(folder: &mut RunFolder, device: DeviceKind) -> anyhow::Result<bool> {
+    let checkpoint = folder.checkpoint_path();
+    if checkpoint.exists() {
+        let saved_on = Checkpoint::load(&checkpoint)?.device()?;
+        if saved_on != device {
+            remark(format_args!(
+                "{} was trained on {saved_on} and continues on {device}: only on one kind of device do resumed runs end bit for \
+                 bit as uninterrupted ones",
+                folder.path().display()
+            ));
+        }
+    }
+    let changes = folder.device() != device;
+    folder.set_device(device);
+    Ok(changes)
 }
 
 /// Whether `eval.json` is about this step, and about this split if it must be.
@@ -204,11 +206,11 @@ impl<'a, J: Job> Session<'a, J> {
 
     /// Cuts the log back to where the trainer is, trains to the end, evaluates if asked to, and sums up.
     pub fn train(mut self, evaluate: bool) -> anyhow::Result<Outcome> {
-        let listeners = Listeners::new(self.context, &self.run, J::LAYOUT, self.job.status().step)?;
+        let listeners = Listeners::new(self.context, &self.run, J::LAYOUT, self.job.step_count())?;
         self.announce();
         let cancel = self.context.interrupt.clean();
-        let trained = self.job.train(&self.run.checkpoint_path(), &listeners.events, cancel);
-        let (reason, evaluation) = listeners.end(trained, |events| {
+        let trained = drive(&mut self.job, &self.run.checkpoint_path(), &listeners.events, cancel);
+        let (reason, evaluation) = listeners.end(trained.map_err(Into::into), |events| {
             if evaluate { self.job.measure(self.context, &self.run, events) } else { Ok(None) }
         })?;
         self.sum_up(&reason, evaluation.as_ref());
@@ -216,7 +218,7 @@ impl<'a, J: Job> Session<'a, J> {
     }
 
     fn announce(&self) {
-        let Status { run: config, step, .. } = self.job.status();
+        let (config, step) = (self.job.run_config(), self.job.step_count());
         let length = match (config.steps, config.time) {
             (Some(steps), _) => format!("to step {steps}"),
             (None, time) => format!("for {}", format::time(time.unwrap_or_default())),
@@ -233,6 +235,7 @@ impl<'a, J: Job> Session<'a, J> {
         fields.extend([
             ("run".to_owned(), json!(run)),
             ("kind".to_owned(), json!(J::KIND)),
+            ("device".to_owned(), json!(self.job.device())),
             ("step".to_owned(), json!(step)),
             ("steps".to_owned(), json!(config.steps)),
             ("seconds".to_owned(), json!(config.time.map(|time| time.as_secs_f64()))),
@@ -242,7 +245,7 @@ impl<'a, J: Job> Session<'a, J> {
 
     fn sum_up(&self, reason: &DoneReason, evaluation: Option<&J::Evaluation>) {
         let (output, run) = (self.context.output, self.run.path());
-        let Status { step, elapsed, .. } = self.job.status();
+        let (step, elapsed) = (self.job.step_count(), self.job.clock().elapsed());
         let finished = *reason == DoneReason::Finished;
         let verb = if finished { "trained" } else { "stopped" };
         output.say(format_args!("{verb}   {} after {}", self.job.taken(), format::time(elapsed)));

@@ -1,6 +1,7 @@
 //! How fast this machine trains a scene: a few seconds of it, measured.
 
 use crate::format;
+use nerve_core::device::Device;
 use nerve_data::scene;
 use nerve_nerf::{NerfConfig, Trainer};
 use serde::Serialize;
@@ -28,7 +29,7 @@ pub struct Speed {
 }
 
 /// Trains on a few of the scene's images for a few seconds; `None` if that does not work, which training would say.
-pub fn measure(config: &NerfConfig, threads: usize) -> Option<Speed> {
+pub fn measure(device: Device, config: &NerfConfig, threads: usize) -> Option<Speed> {
     let options = crate::scene::options(&config.data);
     let options = scene::LoadOptions { max_images: Some(IMAGES), ..options };
     let outline = scene::outline(&config.data.scene, &options).ok()?;
@@ -37,7 +38,7 @@ pub fn measure(config: &NerfConfig, threads: usize) -> Option<Speed> {
     let scene = scene::load(&config.data.scene, &options).ok()?;
     let mut config = config.clone();
     config.train.run.time = Some(DEFAULT);
-    let mut trainer = Trainer::new(config, Arc::new(scene), threads).ok()?;
+    let mut trainer = Trainer::on(device, config, Arc::new(scene), threads).ok()?;
     for _ in 0..WARM_UP {
         trainer.step().ok()?;
     }

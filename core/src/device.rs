@@ -1,15 +1,17 @@
-//! The device a run computes on: the user's wish ([`DeviceArg`]), what it resolves to ([`Device`]), and what
-//! `doctor` tells about the processor ([`cpu_info`]).
+//! The device a run computes on: the user's wish ([`DeviceArg`]), what it resolves to ([`Device`]), what of it is kept
+//! with a run ([`DeviceKind`]), and what `doctor` tells about the processor ([`cpu_info`]).
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 mod allocator;
 mod cpu;
+mod kind;
 mod memory;
 
 pub use allocator::keep_freed_memory;
 pub use cpu::{Cache, CpuInfo, cpu_info};
+pub use kind::DeviceKind;
 pub use memory::{MEMORY_VARIABLE, available_memory};
 
 /// A device that this build can compute on.
@@ -41,6 +43,9 @@ pub enum DeviceError {
     /// The text names no device.
     #[error("unknown device '{0}': use auto, cpu, cuda or cuda:N (N counts devices from 0)")]
     Unknown(String),
+    /// The text names no kind of device that this program knows.
+    #[error("unknown kind of device '{0}', expected cpu or cuda: update nerve if a newer one wrote it")]
+    UnknownKind(String),
     /// This program was built without CUDA.
     #[error("device '{0}' was asked for, but this build has no CUDA support: use --device cpu")]
     NoCuda(Device),

@@ -11,6 +11,7 @@ use std::{
 
 use nerve_core::{
     checkpoint::{self, Checkpoint, TensorData},
+    device::DeviceKind,
     run::{Delivery, DoneReason, Event, Events, Existing, MetricsLog, RunFolder, truncate_after},
 };
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ fn steps_in_log(run: &RunFolder) -> Vec<u64> {
 fn a_crashed_run_is_resumed_as_if_nothing_had_happened() {
     let folder = tempfile::tempdir().unwrap();
     let path = RunFolder::next_free(folder.path(), "demo").unwrap();
-    let run = RunFolder::create(&path, "nerf", &Config { seed: 7 }, Existing::Keep).unwrap();
+    let run = RunFolder::create(&path, "nerf", DeviceKind::Cpu, &Config { seed: 7 }, Existing::Keep).unwrap();
     let events = log_to(&run);
     for step in 0..=20 {
         logged(&events, step);
@@ -160,8 +161,9 @@ fn is_temporary(path: &Path) -> bool {
 #[ignore = "runs only as a child of the kill test"]
 fn child_trains_until_killed() {
     let Some(path) = env::var_os(CHILD) else { return };
-    let run = RunFolder::open(&path)
-        .unwrap_or_else(|_| RunFolder::create(&path, "nerf", &Config { seed: 3 }, Existing::Keep).unwrap());
+    let run = RunFolder::open(&path).unwrap_or_else(|_| {
+        RunFolder::create(&path, "nerf", DeviceKind::Cpu, &Config { seed: 3 }, Existing::Keep).unwrap()
+    });
     let mut step = if run.checkpoint_path().exists() { load(&run, WEIGHTS).0 } else { 0 };
     truncate_after(&run.metrics_path(), step).unwrap();
     let events = log_to(&run);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use image::{DynamicImage, ImageFormat};
 use nerve_core::checkpoint::{self, TensorData};
+use nerve_core::device::DeviceKind;
 use nerve_core::run::{Cancel, Events, Existing, RunFolder};
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::LoadOptions;
@@ -186,7 +187,7 @@ fn runs() {
     (config.grid.base_resolution, config.grid.finest_resolution) = (4, 8);
     (config.train.run.steps, config.train.batch_samples, config.field.width) = (Some(20), 1024, 32);
     config.data.scene = "demo".into();
-    let run = RunFolder::create(path("run"), "nerf", &config, Existing::Keep).unwrap();
+    let run = RunFolder::create(path("run"), "nerf", DeviceKind::Cpu, &config, Existing::Keep).unwrap();
     seed("config", "config.toml", &fs::read(run.config_path()).unwrap());
     let demo = DemoConfig { resolution: 8, train: 2, test: 1, ..DemoConfig::default() };
     let scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();

@@ -87,7 +87,7 @@ mod tests {
         let mut config = NerfConfig::default();
         config.cameras.refine_poses = true;
         assert!(config.validate().is_ok());
-        config.hollow.method = crate::hollow::Method::Hollow;
+        config.field.method = crate::config::Method::Hollow;
         assert!(config.validate().is_err_and(|e| e.to_string().contains("--refine-poses")));
     }
 

@@ -36,7 +36,7 @@ pub fn spec(config: &NerfConfig, box_side: u32, cameras: usize) -> FieldSpec {
     let (f, hollow) = (&config.field, &config.hollow);
     let mut spec = FieldSpec::new(Encoding::HashGrid { grid: config.grid.clone(), init: TABLE_INIT });
     let (input, features) = (SlotId::ENCODING, config.grid.outputs());
-    let scaled = if hollow.has_grid() { spec.slot(features) } else { input };
+    let scaled = if config.has_saliency_grid() { spec.slot(features) } else { input };
     let (geometry, directions, color) =
         (spec.slot(f.geometry_features), spec.slot(sh::COEFFICIENTS), spec.slot(CHANNELS));
     let hidden_density = f.color_sees == ColorSees::Geometry;
@@ -59,12 +59,12 @@ pub fn spec(config: &NerfConfig, box_side: u32, cameras: usize) -> FieldSpec {
         output: color,
         ..density.clone()
     };
-    if hollow.has_grid() {
+    if config.has_saliency_grid() {
         spec.stages.push(StageSpec::Saliency { input, output: scaled });
         spec.saliency =
             Some(SaliencySpec { side: hollow.saliency_side, init: LOGIT_INIT, limit: LOGIT_LIMIT });
     }
-    if hollow.has_gate() {
+    if config.has_gate() {
         let alphas = [hollow.alpha, hollow.late_alpha];
         let (switch, start) = (hollow.alpha_switch, hollow.gate_start);
         spec.stages.push(StageSpec::Gate(GateSpec { input: scaled, alphas, switch, start }));

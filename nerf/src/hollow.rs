@@ -2,27 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a field is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Instant-NGP: a hash grid and two small networks.
-    #[default]
-    Plain,
-    /// HollowNeRF: the same behind a saliency grid that is pruned while it trains.
-    Hollow,
-}
-
-impl Method {
-    /// Its name, as on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Hollow => "hollow",
-        }
-    }
-}
-
 /// How cells of the saliency grid are pruned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -49,9 +28,6 @@ pub enum Switch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct HollowConfig {
-    /// The kind of field: plain (Instant-NGP), or hollow (HollowNeRF, with a pruned saliency grid)
-    #[arg(long, value_enum, default_value_t)]
-    pub method: Method,
     /// Saliency grid in front of the density network
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "ON|OFF")]
     pub saliency_grid: Switch,
@@ -102,7 +78,6 @@ pub struct HollowConfig {
 impl Default for HollowConfig {
     fn default() -> Self {
         Self {
-            method: Method::Plain,
             saliency_grid: Switch::On,
             gate: Switch::On,
             pruner: Pruning::Admm,
@@ -123,24 +98,8 @@ impl Default for HollowConfig {
 }
 
 impl HollowConfig {
-    /// Whether the field has a saliency grid.
-    pub fn has_grid(&self) -> bool {
-        self.method == Method::Hollow && self.saliency_grid == Switch::On
-    }
-
-    /// Whether the field's density is gated.
-    pub fn has_gate(&self) -> bool {
-        self.method == Method::Hollow && self.gate == Switch::On
-    }
-
-    /// Whether closed cells steer the rays at this point of the run.
-    pub fn steers(&self, progress: f64) -> bool {
-        let prunes = self.has_grid() && self.pruner != Pruning::Off;
-        prunes && self.steering == Switch::On && progress >= self.steer_from
-    }
-
     /// Logits of the saliency grid.
     pub fn cells(&self) -> usize {
-        if self.has_grid() { self.saliency_side.pow(3) } else { 0 }
+        self.saliency_side.pow(3)
     }
 }

@@ -108,7 +108,7 @@ fn frame(file: &Checkpoint, path: &Path) -> Result<UnitFrame, NerfError> {
 /// Checks that a file is of the field that this configuration gives.
 pub(crate) fn check_field(config: &NerfConfig, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
     let other = |reason: String| NerfError::Other { path: path.to_owned(), reason };
-    let saved: Value = serde_json::from_str(file.meta(FIELD)?)
+    let saved = parsed_settings(file.meta(FIELD)?)
         .map_err(|e| other(format!("`{FIELD}` cannot be read ({e}); take an older checkpoint")))?;
     match difference("", &saved, &settings(config)) {
         None => Ok(()),
@@ -149,13 +149,23 @@ pub(crate) fn check_views(scene: &Scene, file: &Checkpoint, path: &Path) -> Resu
 }
 
 fn settings(config: &NerfConfig) -> Value {
-    let h = &config.hollow;
-    let side = h.has_grid().then_some(h.saliency_side);
+    let (has_grid, has_gate) = (config.has_saliency_grid(), config.has_gate());
+    let side = has_grid.then_some(config.hollow.saliency_side);
     json!({
         "grid": config.grid,
         "field": config.field,
-        "hollow": {"method": h.method, "saliency_grid": h.has_grid(), "gate": h.has_gate(), "saliency_side": side},
+        "hollow": {"saliency_grid": has_grid, "gate": has_gate, "saliency_side": side},
     })
+}
+
+/// Settings as a file holds them; those of earlier versions have the method among HollowNeRF's.
+fn parsed_settings(text: &str) -> Result<Value, serde_json::Error> {
+    let mut saved: Value = serde_json::from_str(text)?;
+    let method = saved.get_mut("hollow").and_then(Value::as_object_mut).and_then(|h| h.remove("method"));
+    if let (Some(method), Some(field)) = (method, saved.get_mut("field").and_then(Value::as_object_mut)) {
+        field.entry("method").or_insert(method);
+    }
+    Ok(saved)
 }
 
 /// The first setting that differs: its name, as saved, as now.
@@ -180,11 +190,30 @@ fn difference(name: &str, saved: &Value, now: &Value) -> Option<(String, String,
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::config::NerfConfig;
-    use crate::{NerfError, Trainer};
+    use super::*;
+    use crate::Trainer;
+    use crate::config::{Method, NerfConfig};
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_data::demo::{self, DemoConfig};
     use std::sync::Arc;
+
+    /// Earlier versions had the method among HollowNeRF's settings: the same field is the same still, and another is not.
+    #[test]
+    fn fields_of_earlier_versions_are_recognised() {
+        let mut config = NerfConfig::default();
+        config.field.method = Method::Hollow;
+        let now = settings(&config);
+        assert_eq!(parsed_settings(&now.to_string()).unwrap(), now);
+        let mut old = now.clone();
+        let method = old["field"].as_object_mut().unwrap().remove("method").unwrap();
+        old["hollow"]["method"] = method;
+        assert_ne!(old, now);
+        let read = parsed_settings(&old.to_string()).unwrap();
+        assert_eq!(difference("", &read, &now), None);
+        old["hollow"]["method"] = "plain".into();
+        let (name, was, is) = difference("", &parsed_settings(&old.to_string()).unwrap(), &now).unwrap();
+        assert_eq!((&*name, &*was, &*is), ("field.method", "\"plain\"", "\"hollow\""));
+    }
 
     #[test]
     fn weights_of_a_scene_that_moved_are_refused() {

@@ -30,15 +30,21 @@ impl TrainingMemory {
     }
 }
 
-/// Estimates the memory of a training in a render box of side `aabb_scale` on `threads` workers of the processor.
+/// Estimates the memory of a training on `device` in a render box of side `aabb_scale`, with so many `threads` of the
+/// processor.
 ///
 /// # Errors
-/// If the field cannot be.
-pub fn estimate(config: &NerfConfig, aabb_scale: u32, threads: usize) -> Result<TrainingMemory, NerfError> {
+/// If the field cannot be, or not on this device.
+pub fn estimate(
+    device: Device,
+    config: &NerfConfig,
+    aabb_scale: u32,
+    threads: usize,
+) -> Result<TrainingMemory, NerfError> {
     // What is learnt about cameras is nothing beside the rest.
     let spec = field::spec(config, aabb_scale.max(1), 1);
     let EngineMemory { parameters, batch } =
-        engine::memory(Device::Cpu, &spec, config.train.batch_samples, threads)?;
+        engine::memory(device, &spec, config.train.batch_samples, threads)?;
     let cascades = u64::from(aabb_scale.max(1).ilog2()) + 1;
     let occupancy = cascades * (VALUE * u64::from(CELLS as u32) + u64::from(CELLS as u32) / 8);
     Ok(TrainingMemory { parameters, batch, occupancy })
@@ -61,8 +67,14 @@ impl Forecast {
     ///
     /// # Errors
     /// As [`estimate`].
-    pub fn of(config: &NerfConfig, outline: &Outline, threads: usize) -> Result<Self, NerfError> {
-        Ok(Self { images: outline.memory(), training: estimate(config, outline.aabb_scale, threads)? })
+    pub fn of(
+        device: Device,
+        config: &NerfConfig,
+        outline: &Outline,
+        threads: usize,
+    ) -> Result<Self, NerfError> {
+        let training = estimate(device, config, outline.aabb_scale, threads)?;
+        Ok(Self { images: outline.memory(), training })
     }
 
     /// The peak: decoding is over when training begins.
@@ -83,9 +95,8 @@ impl Forecast {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::FieldConfig;
-    use crate::hollow::Method;
-    use nerve_core::engine::{Options, Pool};
+    use crate::config::{FieldConfig, Method};
+    use nerve_core::engine::{Options, Pool, Purpose};
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_core::params::StateData;
 
@@ -99,7 +110,7 @@ mod tests {
             };
             // Every value of an engine's state is a word.
             let state = |config: &NerfConfig| -> u64 {
-                let options = Options { pool: Pool::new(1).unwrap() };
+                let options = Options { purpose: Purpose::Train, pool: Pool::new(1).unwrap() };
                 let engine = engine::open(Device::Cpu, &field::spec(config, 1, 1), &options).unwrap();
                 let state = engine.state().unwrap();
                 let words = state.iter().map(|tensor| match &tensor.data {
@@ -108,17 +119,24 @@ mod tests {
                 });
                 4 * words.sum::<usize>() as u64
             };
-            let plain = estimate(&config, 1, 2).unwrap();
+            let plain = estimate(Device::Cpu, &config, 1, 2).unwrap();
             assert_eq!(plain.parameters, state(&config));
             config.train.dense_adam = true;
-            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, state(&config));
+            assert_eq!(estimate(Device::Cpu, &config, 1, 2).unwrap().parameters, state(&config));
             config.train.dense_adam = false;
-            config.hollow.method = Method::Hollow;
-            assert_eq!(estimate(&config, 1, 2).unwrap().parameters, state(&config));
-            config.hollow.method = Method::Plain;
+            config.field.method = Method::Hollow;
+            assert_eq!(estimate(Device::Cpu, &config, 1, 2).unwrap().parameters, state(&config));
+            config.field.method = Method::Plain;
             config.train.ema = Some(0.9);
-            assert!(estimate(&config, 1, 2).unwrap().parameters > plain.parameters);
+            assert!(estimate(Device::Cpu, &config, 1, 2).unwrap().parameters > plain.parameters);
         }
+    }
+
+    /// Of a device that this build does not have, nothing is known.
+    #[test]
+    fn the_estimate_is_the_devices() {
+        let error = estimate(Device::Cuda(1), &NerfConfig::default(), 1, 2).unwrap_err().to_string();
+        assert!(error.contains("cuda:1"), "{error}");
     }
 
     #[test]
@@ -136,7 +154,7 @@ mod tests {
             train: crate::config::TrainConfig { batch_samples: 1, ..Default::default() },
             ..NerfConfig::default()
         };
-        let full = Forecast::of(&config, &outline, 1).unwrap();
+        let full = Forecast::of(Device::Cpu, &config, &outline, 1).unwrap();
         assert_eq!(full.images.images, 5 * 200 * 200 * 4);
         let training = full.training.total();
         for (available, wanted) in [
@@ -155,8 +173,8 @@ mod tests {
     #[test]
     fn it_grows_with_what_it_depends_on() {
         let config = NerfConfig::default();
-        let small = estimate(&config, 1, 1).unwrap();
-        let large = estimate(&config, 4, 2).unwrap();
+        let small = estimate(Device::Cpu, &config, 1, 1).unwrap();
+        let large = estimate(Device::Cpu, &config, 4, 2).unwrap();
         assert_eq!(large.occupancy, 3 * small.occupancy);
         assert!(large.batch > small.batch && large.total() > small.total());
     }

@@ -72,15 +72,11 @@ impl Pruner {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::hollow::Method;
-
-    fn hollow() -> HollowConfig {
-        HollowConfig { method: Method::Hollow, ..HollowConfig::default() }
-    }
 
     #[test]
     fn the_multiplier_rises_above_the_share_and_falls_to_zero_below() {
-        let config = HollowConfig { rho: 0.1, saliency_share: 0.2, saliency_start: 0.0, ..hollow() };
+        let config =
+            HollowConfig { rho: 0.1, saliency_share: 0.2, saliency_start: 0.0, ..HollowConfig::default() };
         let mut pruner = Pruner::new(&config, 0.7);
         pruner.pace(1.0);
         assert_eq!(pruner.slope(0.0).unwrap(), (0.1 * 0.5 / 64f64.powi(3)) as f32);
@@ -97,7 +93,7 @@ mod tests {
 
     #[test]
     fn nothing_learns_before_its_time() {
-        let mut pruner = Pruner::new(&hollow(), 0.7);
+        let mut pruner = Pruner::new(&HollowConfig::default(), 0.7);
         pruner.pace(0.01);
         pruner.follow(0.7, 0.04);
         assert_eq!((pruner.slope(0.04), pruner.gamma), (None, 0.0));
@@ -106,10 +102,13 @@ mod tests {
 
     #[test]
     fn without_a_pruner_only_the_data_moves_the_grid() {
-        let mut pruner = Pruner::new(&HollowConfig { pruner: Pruning::Off, ..hollow() }, 0.7);
+        let mut pruner = Pruner::new(&HollowConfig { pruner: Pruning::Off, ..HollowConfig::default() }, 0.7);
         pruner.follow(0.7, 1.0);
         assert_eq!((pruner.slope(1.0), pruner.gamma), (Some(0.0), 0.0));
-        let l1 = Pruner::new(&HollowConfig { pruner: Pruning::L1, l1_weight: 1e-3, ..hollow() }, 0.7);
+        let l1 = Pruner::new(
+            &HollowConfig { pruner: Pruning::L1, l1_weight: 1e-3, ..HollowConfig::default() },
+            0.7,
+        );
         assert_eq!(l1.slope(1.0), Some(1e-3));
     }
 }

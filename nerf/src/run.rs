@@ -26,46 +26,52 @@ const GRID_EVERY: u64 = 500;
 
 type NamedValue = (Cow<'static, str>, f64);
 
-/// A trainer in core's loop.
-struct Run<'a> {
-    trainer: &'a mut Trainer,
-    /// What is shown on the way, once the run has begun.
+/// What a run reports and shows on the way.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// What is shown, once the run has begun.
     show: Option<Show>,
     /// Of the steps since the last report.
     sum: StepStats,
 }
 
-impl Trainee for Run<'_> {
+impl Trainee for Trainer {
     type Error = NerfError;
     const REPORT_EVERY: u64 = 20;
 
     fn run_config(&self) -> &RunConfig {
-        &self.trainer.config().train.run
+        &self.config().train.run
     }
 
     fn step_count(&self) -> u64 {
-        self.trainer.step_count()
+        self.model.step_count()
     }
 
-    fn clock(&mut self) -> &mut Clock {
-        &mut self.trainer.model.clock
+    fn clock(&self) -> &Clock {
+        &self.model.clock
+    }
+
+    fn clock_mut(&mut self) -> &mut Clock {
+        &mut self.model.clock
     }
 
     fn begin(&mut self, events: &Events) {
-        self.show = Show::new(self.trainer.model(), self.trainer.scene(), events);
+        let show = Show::new(self.model(), self.scene(), events);
+        self.watch = Watch { show, sum: StepStats::default() };
     }
 
     fn step(&mut self) -> Result<f64, NerfError> {
-        let stats = self.trainer.step()?;
+        let stats = Self::step(self)?;
         if !stats.loss.is_finite() {
-            let lr = self.trainer.config().train.lr;
-            return Err(NerfError::Diverged { step: self.trainer.step_count(), lr });
+            let lr = self.config().train.lr;
+            return Err(NerfError::Diverged { step: self.step_count(), lr });
         }
-        self.sum.rays += stats.rays;
-        self.sum.samples += stats.samples;
-        self.sum.kept += stats.kept;
-        self.sum.phases += stats.phases;
-        (0..2).for_each(|i| self.sum.spread[i] += stats.spread[i]);
+        let sum = &mut self.watch.sum;
+        sum.rays += stats.rays;
+        sum.samples += stats.samples;
+        sum.kept += stats.kept;
+        sum.phases += stats.phases;
+        (0..2).for_each(|i| sum.spread[i] += stats.spread[i]);
         Ok(stats.loss)
     }
 
@@ -74,13 +80,13 @@ impl Trainee for Run<'_> {
     }
 
     fn report(&mut self, window: &ReportWindow, events: &Events) -> Result<TrainingReport, NerfError> {
-        let sum = std::mem::take(&mut self.sum);
+        let sum = std::mem::take(&mut self.watch.sum);
         let (rays, samples) = (sum.rays as f64 / window.seconds, sum.samples as f64 / window.seconds);
         let psnr = psnr_from_mse(window.loss);
         let mut values =
             vec![("psnr".into(), psnr), ("rays_per_s".into(), rays), ("samples_per_s".into(), samples)];
-        values.extend(self.trainer.figures(window, &sum));
-        values.extend(self.trainer.report_saliency(events)?);
+        values.extend(self.figures(window, &sum));
+        values.extend(self.report_saliency(events)?);
         Ok(TrainingReport {
             rates: vec![Rate::new(rays, "rays"), Rate::new(samples, "samples")],
             metric: Some(Metric::decibels("PSNR", psnr)),
@@ -89,35 +95,37 @@ impl Trainee for Run<'_> {
     }
 
     fn evaluate(&mut self, events: &Events, cancel: &Cancel) -> Result<(), NerfError> {
-        self.trainer.glance(events, cancel)
+        self.glance(events, cancel)
     }
 
     fn is_preview_due(&self) -> bool {
-        self.show.as_ref().is_some_and(Show::is_due)
+        self.watch.show.as_ref().is_some_and(Show::is_due)
     }
 
     fn preview(&mut self, events: &Events) -> Result<(), NerfError> {
-        let Some(show) = &mut self.show else { return Ok(()) };
-        self.trainer.averaged(|model, _| {
+        let Some(mut show) = self.watch.show.take() else { return Ok(()) };
+        let shown = self.averaged(|model, _| {
             show.show(model, events);
             Ok(())
-        })
+        });
+        self.watch.show = Some(show);
+        shown
     }
 
     fn save(&mut self, checkpoint: &Path) -> Result<(), NerfError> {
-        self.trainer.save(checkpoint)
+        Self::save(self, checkpoint)
     }
 
     fn end(&mut self, events: &Events) -> Result<(), NerfError> {
         self.preview(events)?;
-        if self.show.is_some() {
-            self.trainer.averaged(|model, _| {
+        if self.watch.show.is_some() {
+            self.averaged(|model, _| {
                 publish_surface(model, events);
                 Ok::<_, NerfError>(())
             })?;
         }
         // As after loading: what is evaluated next is the field at this point of the run, not before its last step.
-        self.trainer.tell_progress();
+        self.tell_progress();
         Ok(())
     }
 }
@@ -133,7 +141,7 @@ impl Trainer {
         events: &Events,
         cancel: &Cancel,
     ) -> Result<DoneReason, NerfError> {
-        drive(&mut Run { trainer: self, show: None, sum: StepStats::default() }, checkpoint, events, cancel)
+        drive(self, checkpoint, events, cancel)
     }
 
     /// Evaluates up to four held-out views on the way, unless cancelled.

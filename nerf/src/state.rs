@@ -4,7 +4,7 @@ use crate::error::NerfError;
 use crate::model::Model;
 use crate::trainer::Trainer;
 use crate::{KIND, identity};
-use nerve_core::checkpoint::{self, Checkpoint, TensorData};
+use nerve_core::checkpoint::{self, Checkpoint, DEVICE_KEY, TensorData};
 use nerve_core::params::StateTensor;
 use nerve_core::run::Clock;
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ impl Trainer {
         let mut meta = identity::of(&self.model, path)?;
         meta.extend([
             ("kind".to_owned(), KIND.to_owned()),
+            (DEVICE_KEY.to_owned(), self.model.device().kind().name().to_owned()),
             ("step".to_owned(), self.step_count().to_string()),
             ("rays".to_owned(), self.rays.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
@@ -108,6 +109,7 @@ mod tests {
     use super::*;
     use crate::compact::{self, CompactOptions, Values};
     use crate::{NerfConfig, OpenOptions};
+    use nerve_core::device::DeviceKind;
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_core::run::{Existing, RunFolder};
     use nerve_data::demo::{self, DemoConfig};
@@ -123,15 +125,17 @@ mod tests {
         (config.train.run.steps, config.train.batch_samples) = (Some(40), 4096);
         config.cameras.refine_poses = true;
         let place = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(place.path().join("run"), KIND, &config, Existing::Keep).unwrap();
+        let run = RunFolder::create(place.path().join("run"), KIND, DeviceKind::Cpu, &config, Existing::Keep)
+            .unwrap();
         let mut trainer = Trainer::new(config, scene.clone(), 1).unwrap();
         (0..40).for_each(|_| assert!(trainer.step().unwrap().loss.is_finite()));
         let path = run.checkpoint_path();
         let mut meta = trainer.meta(&path).unwrap();
-        for kept in ["capture", "config", "loss"] {
+        for kept in ["capture", "config", "loss", "device"] {
             assert!(meta.remove(kept).is_some(), "{kept}");
         }
         trainer.save_with(&path, meta).unwrap();
+        assert_eq!(Checkpoint::load(&path).unwrap().device().unwrap(), DeviceKind::Cpu);
         let options = OpenOptions { threads: 1, ..OpenOptions::default() };
         let camera = &scene.views[0].camera;
         let want = trainer.model_mut().render(camera).unwrap().colors(1.0);

@@ -90,7 +90,8 @@ fn corners(grid: &[f32], side: usize, cascade: usize, box_side: f32) -> Vec<f32>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::hollow::{HollowConfig, Method, Switch};
+    use crate::config::Method;
+    use crate::hollow::{HollowConfig, Switch};
     use crate::{NerfConfig, Trainer};
     use nerve_data::demo::{self, DemoConfig};
     use nerve_data::scene::LoadOptions;
@@ -168,8 +169,8 @@ mod tests {
             let mut config = NerfConfig::default();
             config.grid.log2_entries = 12;
             (config.train.run.steps, config.train.batch_samples) = (Some(400), 8192);
-            let hollow =
-                HollowConfig { method: Method::Hollow, steering, rho: 1.0, ..HollowConfig::default() };
+            config.field.method = Method::Hollow;
+            let hollow = HollowConfig { steering, rho: 1.0, ..HollowConfig::default() };
             config.hollow = HollowConfig { saliency_side: 32, steer_from: 0.2, ..hollow };
             let mut trainer = Trainer::new(config, scene.clone(), 2).unwrap();
             (0..stop).for_each(|_| assert!(trainer.step().unwrap().loss.is_finite()));

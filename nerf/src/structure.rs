@@ -131,7 +131,8 @@ fn evenly(level: &Collisions) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::hollow::{HollowConfig, Method};
+    use crate::config::Method;
+    use crate::hollow::HollowConfig;
     use crate::{NerfConfig, Trainer};
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_data::demo::{self, DemoConfig};
@@ -145,9 +146,10 @@ mod tests {
         let scene = demo::load(&demo, &LoadOptions::default(), &|_, _| {}).unwrap();
         let mut config = NerfConfig {
             grid: HashGridConfig { levels: 2, log2_entries: 8, finest_resolution: 32, ..Default::default() },
-            hollow: HollowConfig { method: Method::Hollow, saliency_side: 16, ..HollowConfig::default() },
+            hollow: HollowConfig { saliency_side: 16, ..HollowConfig::default() },
             ..NerfConfig::default()
         };
+        config.field.method = Method::Hollow;
         config.train.ema = Some(0.9);
         (config.train.run.steps, config.train.batch_samples) = (Some(6), 1024);
         let mut trainer = Trainer::new(config, Arc::new(scene), 1).unwrap();

@@ -4,16 +4,16 @@ use crate::capture::Capture;
 use crate::config::{NerfConfig, TrainConfig};
 use crate::error::NerfError;
 use crate::gauge::Gauge;
-use crate::model::{Model, Purpose};
+use crate::model::Model;
 use crate::occupancy::Refresh;
 use crate::pruner::Pruner;
+use crate::run::Watch;
 use crate::steering;
 use crate::views::TrainingViews;
 use nerve_core::device::Device;
-use nerve_core::engine::{Batch, Draw, Key, Poses, Space, Step, StepStats, ViewsId};
+use nerve_core::engine::{Batch, Draw, Key, Poses, Purpose, Space, Step, StepStats, ViewsId};
 use nerve_core::ops::march::Bitfield;
 use nerve_core::params::GroupSettings;
-use nerve_core::rng::Rng;
 use nerve_data::Scene;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct Trainer {
     /// The training views, which the engine holds.
     views: ViewsId,
     pub(crate) gauge: Gauge,
-    rng: Rng,
+    seed: u64,
     /// Keeps the model's occupancy grid true.
     refresh: Refresh,
     /// Of a field with a saliency grid.
@@ -43,6 +43,8 @@ pub struct Trainer {
     pub(crate) rays: usize,
     /// The share of the run that was done before the last step.
     pub(crate) last_progress: f64,
+    /// What its run reports and shows on the way.
+    pub(crate) watch: Watch,
 }
 
 impl Trainer {
@@ -83,14 +85,14 @@ impl Trainer {
         config.train.depth = Some(if known { asked.unwrap_or(TrainConfig::POINTS) } else { 0.0 });
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
-        let (rng, hollow) = (Rng::new(config.train.run.seed), config.hollow.clone());
+        let (seed, hollow) = (config.train.run.seed, config.hollow.clone());
         let capture = Capture::of(&scene, &views);
-        let mut model = Model::new(config, capture, views.len(), (device, threads), Purpose::Training)?;
+        let mut model = Model::new(config, capture, views.len(), (device, threads), Purpose::Train)?;
         let refresh = Refresh::new(model.limit_to_seen());
         let held = model.engine.add_views(views.for_engine(&scene))?;
         Ok(Self {
             gauge: Gauge::new(&views.gazes()),
-            rng,
+            seed,
             refresh,
             pruner: model.mean_saliency()?.map(|mean| Pruner::new(&hollow, mean)),
             model,
@@ -98,6 +100,7 @@ impl Trainer {
             scene,
             rays,
             last_progress: 0.0,
+            watch: Watch::default(),
         })
     }
 
@@ -151,7 +154,7 @@ impl Trainer {
         let draw = Draw {
             views: self.views,
             rays,
-            key: Key { seed: self.rng.seed, step },
+            key: Key { seed: self.seed, step },
             background: config.train.background.into(),
             point_share: POINT_SHARE,
             poses: Poses::Learnt,
@@ -164,7 +167,7 @@ impl Trainer {
             pruning: self.pruner.as_ref().and_then(|p| p.slope(progress)),
             pose_levels: config.cameras.levels_at(progress, config.grid.levels),
         };
-        let (batch_samples, steers) = (config.train.batch_samples, config.hollow.steers(progress));
+        let (batch_samples, steers) = (config.train.batch_samples, config.steers(progress));
         let stats = self.model.engine.step(&input)?;
         self.anchor_cameras()?;
         if let Some(pruner) = &mut self.pruner {
@@ -179,8 +182,7 @@ impl Trainer {
         self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
         let steered = steers && Refresh::is_known(step + 1);
         if Refresh::is_due(step + 1, steered) {
-            let pool = self.model.pool.clone();
-            pool.run(|| self.refresh_occupancy(step + 1, steered))?;
+            self.refresh_occupancy(step + 1, steered)?;
         }
         Ok(stats)
     }
@@ -188,7 +190,7 @@ impl Trainer {
     fn refresh_occupancy(&mut self, step: u64, steered: bool) -> Result<(), NerfError> {
         let open = if steered { self.open_cells()? } else { None };
         let model = &mut self.model;
-        Ok(self.refresh.run(&mut model.occupancy, &mut *model.engine, self.rng, step, open)?)
+        Ok(self.refresh.run(&mut model.occupancy, &mut *model.engine, self.seed, step, open)?)
     }
 
     /// Sets the saliency grid's learning rate and rho so that they add up to what is given for the run.

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use nerve_core::device::Device;
-use nerve_core::engine::{self, Options, Pool};
+use nerve_core::engine::{self, Options, Pool, Purpose};
 use nerve_core::field::SALIENCY;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_data::Scene;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::LoadOptions;
-use nerve_nerf::config::{ColorSees, FieldConfig};
-use nerve_nerf::hollow::{HollowConfig, Method, Pruning, Switch};
+use nerve_nerf::config::{ColorSees, FieldConfig, Method};
+use nerve_nerf::hollow::{HollowConfig, Pruning, Switch};
 use nerve_nerf::{NerfConfig, Trainer, field};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +23,9 @@ fn scene() -> Arc<Scene> {
 
 fn config(hollow: HollowConfig) -> NerfConfig {
     let grid = HashGridConfig { levels: 8, log2_entries: 12, finest_resolution: 512, ..Default::default() };
-    let hollow = HollowConfig { method: Method::Hollow, saliency_side: 32, ..hollow };
+    let hollow = HollowConfig { saliency_side: 32, ..hollow };
     let mut config = NerfConfig { grid, hollow, ..NerfConfig::default() };
+    config.field.method = Method::Hollow;
     (config.train.run.steps, config.train.batch_samples) = (Some(STEPS), 8192);
     config
 }
@@ -149,7 +150,7 @@ fn parameter_counts_are_the_published_ones() {
             ..NerfConfig::default()
         };
         assert_eq!(values(&config), plain);
-        config.hollow.method = Method::Hollow;
+        config.field.method = Method::Hollow;
         let count = values(&config);
         assert_eq!(count, plain + 262_144);
         assert_eq!(format!("{:.2}", count as f64 / 1e6), hollow);
@@ -161,8 +162,8 @@ fn parameter_counts_are_the_published_ones() {
 fn a_hollow_field_starts_with_the_plain_ones_values() {
     let scene = scene();
     let hollow = Trainer::new(config(HollowConfig::default()), scene.clone(), 1).unwrap();
-    let plain = NerfConfig { hollow: HollowConfig::default(), ..config(HollowConfig::default()) };
-    let options = Options { pool: Pool::new(1).unwrap() };
+    let plain = NerfConfig { field: FieldConfig::default(), ..config(HollowConfig::default()) };
+    let options = Options { purpose: Purpose::Train, pool: Pool::new(1).unwrap() };
     let plain = engine::open(Device::Cpu, &field::spec(&plain, 1, 1), &options).unwrap();
     let folder = tempfile::tempdir().unwrap();
     hollow.save(&folder.path().join("a")).unwrap();

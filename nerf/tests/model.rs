@@ -5,10 +5,12 @@ mod common;
 
 use common::*;
 use nalgebra::{Isometry3, Point3, UnitQuaternion, Vector3};
+use nerve_core::device::DeviceKind;
 use nerve_core::run::{Existing, RunFolder};
 use nerve_data::{Camera, Intrinsics, Scene};
 use nerve_nerf::compact::{self, CompactOptions, Values};
-use nerve_nerf::hollow::{HollowConfig, Method};
+use nerve_nerf::config::Method;
+use nerve_nerf::hollow::HollowConfig;
 use nerve_nerf::{KIND, Model, NerfConfig, NerfError, OpenOptions, Trainer};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ fn open(path: &Path) -> Result<Model, String> {
 
 /// A run in `folder` as `nerve train` leaves it.
 fn run(folder: &Path, config: NerfConfig, scene: &Arc<Scene>) -> Trainer {
-    let run = RunFolder::create(folder, KIND, &config, Existing::Keep).unwrap();
+    let run = RunFolder::create(folder, KIND, DeviceKind::Cpu, &config, Existing::Keep).unwrap();
     let steps = config.train.run.steps.unwrap();
     let mut trainer = Trainer::new(config, scene.clone(), 2).unwrap();
     train(&mut trainer, steps);
@@ -59,8 +61,9 @@ fn a_run_shows_the_same_pixels_without_its_scene() {
     average.train.ema = Some(0.9);
     let mut cameras = config(60);
     (cameras.cameras.refine_poses, cameras.cameras.appearance) = (true, true);
-    let hollow = HollowConfig { method: Method::Hollow, saliency_side: 16, ..HollowConfig::default() };
-    let hollow = NerfConfig { hollow, ..config(60) };
+    let hollow = HollowConfig { saliency_side: 16, ..HollowConfig::default() };
+    let mut hollow = NerfConfig { hollow, ..config(60) };
+    hollow.field.method = Method::Hollow;
     // Before the first refresh of its occupancy grid.
     let young = config(9);
     for (name, config) in
@@ -193,7 +196,8 @@ fn what_is_no_model_says_so() {
     fails(&at("other"), &["'segmentation'", "compact file"]);
     std::fs::write(at("foreign"), [&2u64.to_le_bytes()[..], b"{}"].concat()).unwrap();
     fails(&at("foreign"), &["nerve did not write it"]);
-    let segmenter = RunFolder::create(at("labels"), "segmentation", &config(1), Existing::Keep).unwrap();
+    let segmenter =
+        RunFolder::create(at("labels"), "segmentation", DeviceKind::Cpu, &config(1), Existing::Keep).unwrap();
     assert!(open(segmenter.path()).err().unwrap().contains("'segmentation'"));
     // Never saved.
     std::fs::remove_file(&file).unwrap();

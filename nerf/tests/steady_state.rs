@@ -2,15 +2,15 @@
 
 use nerve_core::device::Device;
 use nerve_core::engine::{
-    self, Background, Batch, Draw, Key, Options, PixelImage, Pool, Poses, SampleSource, Space, Step,
+    self, Background, Batch, Draw, Key, Options, PixelImage, Pool, Poses, Purpose, SampleSource, Space, Step,
     TrainView,
 };
 use nerve_core::ops::cast::{Lens, RayCamera};
 use nerve_core::ops::march::{Bitfield, CELLS, Ray, SIDE, Steps, Volume, morton};
 use nerve_core::rng::{Rng, Stream};
 use nerve_nerf::NerfConfig;
+use nerve_nerf::config::Method;
 use nerve_nerf::field;
-use nerve_nerf::hollow::Method;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
     let mut config = NerfConfig::default();
     config.grid.log2_entries = 14;
     for (cut, method) in [(0.0, Method::Plain), (5e-3, Method::Plain), (5e-3, Method::Hollow)] {
-        (config.march.cut, config.hollow.method) = (cut, method);
-        let options = Options { pool: Pool::new(2)? };
+        (config.march.cut, config.field.method) = (cut, method);
+        let options = Options { purpose: Purpose::Train, pool: Pool::new(2)? };
         let mut engine = engine::open(Device::Cpu, &field::spec(&config, 1, 1), &options)?;
         let volume = Volume { side: 1.0, steps: Steps::new(512, 1), near: 0.0 };
         let bits = ball();

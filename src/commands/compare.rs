@@ -8,11 +8,12 @@ use crate::output::remark;
 use crate::session::{self, Job, Session, length_help};
 use crate::{forecast, scene, viewers};
 use anyhow::Context as _;
+use nerve_core::device::Device;
 use nerve_core::run::{Existing, RunFolder, write_atomic};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::comparison::{self, Crowds, Row};
-use nerve_nerf::hollow::Method;
+use nerve_nerf::config::Method;
 use nerve_nerf::structure::Structure;
 use nerve_nerf::{NerfConfig, Trainer};
 use serde_json::json;
@@ -65,6 +66,7 @@ struct Cell {
 /// Trains what is missing, then compares.
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
+    let device = context.common.device.resolve()?;
     if viewers::spawns(&context.common.viewer) {
         return Err(usage(
             "every run would start its own viewer: start one yourself, and use --viewer connect",
@@ -72,13 +74,13 @@ pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
         .into());
     }
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
-    let scenes = scenes(context, args, &shared)?;
+    let scenes = scenes(context, device, args, &shared)?;
     let (mut rows, mut crowds) = (Vec::new(), Vec::new());
     let total = scenes.len() * args.sizes.len() * args.methods.len() * args.seeds.len();
     for (config, scene) in &scenes {
         for cell in cells(args, config, &scene.name, &out)? {
             let number = rows.len() + 1;
-            let Some((row, field)) = one(context, &cell, scene, (number, total))? else {
+            let Some((row, field)) = one(context, device, &cell, scene, (number, total))? else {
                 remark(format_args!("{} of {total} runs are done; the same command continues", rows.len()));
                 return Ok(Outcome::Interrupted);
             };
@@ -122,7 +124,7 @@ fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
     }
     let defaults = NerfConfig::default();
     let each = [
-        ("--method", "--methods", shared.hollow.method != defaults.hollow.method),
+        ("--method", "--methods", shared.field.method != defaults.field.method),
         ("--seed", "--seeds", shared.train.run.seed != defaults.train.run.seed),
         ("--log2-entries", "--sizes", shared.grid.log2_entries != defaults.grid.log2_entries),
     ];
@@ -137,6 +139,7 @@ fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
 /// All scenes and their configurations, before hours are spent on the first.
 fn scenes(
     context: &Context,
+    device: Device,
     args: &CompareArgs,
     shared: &NerfConfig,
 ) -> anyhow::Result<Vec<(NerfConfig, Arc<Scene>)>> {
@@ -147,7 +150,7 @@ fn scenes(
         let mut largest = config.clone();
         largest.grid.log2_entries = args.sizes.iter().copied().max().unwrap_or(config.grid.log2_entries);
         let outline = scene::outline(&config.data)?;
-        forecast::check(&largest, outline.as_ref())?;
+        forecast::check(device, &largest, outline.as_ref())?;
         let loaded = scene::load_outlined(context, &config.data, outline)?;
         if evaluation::held_out(&loaded).is_none() {
             anyhow::bail!(
@@ -174,8 +177,7 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
         for &size in &args.sizes {
             for &method in &args.methods {
                 let mut config = shared.clone();
-                (config.train.run.seed, config.grid.log2_entries, config.hollow.method) =
-                    (seed, size, method);
+                (config.train.run.seed, config.grid.log2_entries, config.field.method) = (seed, size, method);
                 nerf::check(&config)?;
                 let name = method.name();
                 let folder = out.join("runs").join(format!("{scene}-{size}-{name}-{seed}"));
@@ -189,12 +191,13 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
 /// One run, from wherever it is to its evaluation; `None` when interrupted.
 fn one(
     context: &Context,
+    device: Device,
     cell: &Cell,
     scene: &Arc<Scene>,
     (number, total): (usize, usize),
 ) -> anyhow::Result<Option<(Row, Structure)>> {
     let config = &cell.config;
-    let mut trainer = nerf::trainer(context, config, scene.clone())?;
+    let mut trainer = nerf::trainer(context, device, config, scene.clone())?;
     // A stop while a run is created may leave a folder without a configuration.
     let folder = if cell.folder.join("config.toml").exists() {
         let mut folder = RunFolder::open(&cell.folder)?;
@@ -207,10 +210,13 @@ fn one(
         }
         if folder.checkpoint_path().exists() {
             trainer.resume(&folder.checkpoint_path())?;
+            if session::changes_device(&mut folder, device.kind())? {
+                folder.write_config(config)?;
+            }
         }
         folder
     } else {
-        RunFolder::create(&cell.folder, Trainer::KIND, config, Existing::Keep)?
+        RunFolder::create(&cell.folder, Trainer::KIND, device.kind(), config, Existing::Keep)?
     };
     let (step, path) = (trainer.step_count(), folder.eval_path());
     if trainer.progress() < 1.0
@@ -229,7 +235,7 @@ fn one(
     let row = Row {
         scene: scene.name.clone(),
         log2_entries: config.grid.log2_entries,
-        method: config.hollow.method,
+        method: config.field.method,
         seed: config.train.run.seed,
         parameters: field.parameters,
         steps: report.step,

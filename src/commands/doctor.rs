@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::{format, viewers};
-use nerve_core::device::{CpuInfo, available_memory, cpu_info};
+use nerve_core::device::{CpuInfo, Device, available_memory, cpu_info};
 use nerve_core::simd::Isa;
 use nerve_data::photos::{Colmap, INSTALL};
 use serde_json::json;
@@ -19,7 +19,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     let available: Vec<_> = available.collect();
     let terminal = std::io::stderr().is_terminal();
     let or_none = |list: String| if list.is_empty() { "unknown".to_owned() } else { list };
-    let memory = available_memory();
+    let memory = available_memory(Device::Cpu);
     let colmap = Colmap::find();
     let colmap_text = match &colmap {
         Ok(Some(colmap)) => format!("{}: nerve can train on photos without poses", colmap.version),

@@ -62,6 +62,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
         return labels(context, set);
     }
     photos::refuse_video(&args.data.scene)?;
+    let device = context.common.device.resolve()?;
     let options = scene::options(&args.data);
     let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
         Err(SceneError::BarePhotos { path, folder, .. }) => {
@@ -83,8 +84,8 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
         report.add_pixels(measure(&images));
         report.add_masks(MaskReport::measure(&outline));
     }
-    let forecast = Forecast::of(&config, &outline, rayon::current_num_threads())?;
-    let available = available_memory();
+    let forecast = Forecast::of(device, &config, &outline, rayon::current_num_threads())?;
+    let available = available_memory(device);
     let too_large = available.and_then(|a| forecast::advice(&config, &outline, &forecast, a));
     let trainable = too_large.is_none();
     if let Some((what, remedy)) = too_large {
@@ -94,7 +95,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     let speed = if args.quick || unusable || !trainable {
         None
     } else {
-        speed::measure(&config, context.common.threads)
+        speed::measure(device, &config, context.common.threads)
     };
     context.output.say(format_args!("{report}{}", costs(&forecast, available, speed.as_ref())));
     let picture = args.picture.as_deref().map(|path| draw(path, &outline, &report)).transpose()?;

@@ -11,7 +11,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use nerve_core::run::RunFolder;
 use nerve_nerf::NerfConfig;
-use nerve_nerf::hollow::{HollowConfig, Method};
+use nerve_nerf::config::Method;
+use nerve_nerf::hollow::HollowConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,10 +41,9 @@ pub fn check_flags(given: &ArgMatches) -> Result<(), Usage> {
         return Ok(());
     }
     let hollow = HollowConfig::augment_args(clap::Command::new("hollow"));
-    let ignored = hollow.get_arguments().filter(|flag| {
-        flag.get_id() != "method"
-            && given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
-    });
+    let ignored = hollow
+        .get_arguments()
+        .filter(|flag| given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine));
     let names: Vec<String> = ignored.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
     if names.is_empty() {
         return Ok(());
@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     if config.train.run.steps.is_none() {
         config.train.run.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
     }
-    context.common.device.resolve()?;
+    let device = context.common.device.resolve()?;
     if !demo {
         // Before anything that takes long.
         absolute(&config.data.scene)?;
@@ -72,7 +72,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         RunFolder::check(out, args.new.existing())?;
     }
     let outline = photos::find_poses(context, &mut config.data, args.matching)?;
-    forecast::check(&config, outline.as_ref())?;
+    forecast::check(device, &config, outline.as_ref())?;
     if let Some(outline) = &outline {
         scene::warn(outline, &config.data);
     }
@@ -82,7 +82,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         config.data.scene = absolute(&config.data.scene)?;
     }
     let name = scene.name.clone();
-    let trainer = nerf::trainer(context, &config, Arc::new(scene))?;
+    let trainer = nerf::trainer(context, device, &config, Arc::new(scene))?;
     args.new.train(context, &name, &config, trainer)
 }
 

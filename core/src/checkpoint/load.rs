@@ -14,7 +14,8 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{CheckpointError, CheckpointProblem, FORMAT_VERSION, VERSION_KEY, checksum};
+use super::{CheckpointError, CheckpointProblem, DEVICE_KEY, FORMAT_VERSION, VERSION_KEY, checksum};
+use crate::device::DeviceKind;
 
 /// The same bound as the safetensors format's own.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -91,6 +92,15 @@ impl Checkpoint {
             .and_then(|meta| meta.get(key))
             .map(String::as_str)
             .ok_or_else(|| self.error(CheckpointProblem::NoMeta(key.to_owned())))
+    }
+
+    /// The kind of device that it was computed on; the processor where it records none, as those of earlier versions.
+    ///
+    /// # Errors
+    /// [`CheckpointProblem::Device`] when this program does not know the kind.
+    pub fn device(&self) -> Result<DeviceKind, CheckpointError> {
+        let Ok(name) = self.meta(DEVICE_KEY) else { return Ok(DeviceKind::Cpu) };
+        name.parse().map_err(|e| self.error(CheckpointProblem::Device(e)))
     }
 
     /// The `f32` tensor `name`, row-major.

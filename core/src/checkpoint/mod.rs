@@ -13,6 +13,8 @@ use std::{
 
 use safetensors::Dtype;
 
+use crate::device::DeviceError;
+
 mod checksum;
 mod load;
 mod save;
@@ -24,6 +26,8 @@ pub use save::{TensorData, save};
 /// The format that this program reads and writes. 2: with checksums.
 pub const FORMAT_VERSION: u32 = 2;
 const VERSION_KEY: &str = "nerve_format_version";
+/// The metadata entry that names the kind of device that a checkpoint was computed on; see [`Checkpoint::device`].
+pub const DEVICE_KEY: &str = "device";
 
 /// safetensors stores little-endian numbers and the slices are written as they lie in memory.
 #[cfg(target_endian = "big")]
@@ -77,6 +81,9 @@ pub enum CheckpointProblem {
     /// A metadata entry is absent.
     #[error("it has no metadata entry '{0}'; was it written by another kind of run?")]
     NoMeta(String),
+    /// It was computed on a kind of device that this program does not know.
+    #[error("its metadata entry '{DEVICE_KEY}': {0}")]
+    Device(DeviceError),
     /// A tensor is absent.
     #[error("it has no tensor '{0}'; does the run's config.toml belong to this checkpoint?")]
     NoTensor(String),

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::save::write_all;
 use super::*;
+use crate::device::DeviceKind;
 use crate::run::AtomicFile;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -87,6 +88,24 @@ fn access_checks_name_type_and_shape() {
         let error = c.read_into_f32("weight", &shape, &mut vec![0.0; values]).unwrap_err();
         assert!(matches!(error.problem, CheckpointProblem::Shape { .. }), "{shape:?}: {error}");
     }
+}
+
+/// Checkpoints of earlier versions record no device: there was only the processor.
+#[test]
+fn the_device_is_recorded() {
+    let (_folder, path) = folder();
+    let load = |device: Option<&str>| {
+        let mut meta = meta();
+        meta.extend(device.map(|device| (DEVICE_KEY.to_owned(), device.to_owned())));
+        save(&path, &meta, &[]).unwrap();
+        Checkpoint::load(&path).unwrap().device()
+    };
+    assert_eq!(load(None).unwrap(), DeviceKind::Cpu);
+    assert_eq!(load(Some("cpu")).unwrap(), DeviceKind::Cpu);
+    assert_eq!(load(Some("cuda")).unwrap(), DeviceKind::Cuda);
+    let error = load(Some("abacus")).unwrap_err();
+    assert!(matches!(error.problem, CheckpointProblem::Device(_)));
+    assert!(error.to_string().contains("'abacus'"), "{error}");
 }
 
 #[test]

@@ -4,12 +4,24 @@ use std::env;
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use super::Device;
+
 /// Says how much memory may be used instead of what the system has free, such as `2G`.
 pub const MEMORY_VARIABLE: &str = "NERVE_MEMORY";
 
-/// Bytes that a process can still take without swapping: what the system has available, or less where a control group
-/// (a container, a batch job) allows less. [`MEMORY_VARIABLE`] overrides it. `None` where the system does not tell.
-pub fn available_memory() -> Option<u64> {
+/// Bytes that a process can still take of a device's memory: of the processor's without swapping. `None` where nothing
+/// tells.
+pub fn available_memory(device: Device) -> Option<u64> {
+    match device {
+        Device::Cpu => available_to_the_processor(),
+        // Whoever adds an engine for it asks its driver here.
+        Device::Cuda(_) => None,
+    }
+}
+
+/// What the system has available, or less where a control group (a container, a batch job) allows less.
+/// [`MEMORY_VARIABLE`] overrides it.
+fn available_to_the_processor() -> Option<u64> {
     if let Some(stated) = env::var(MEMORY_VARIABLE).ok().and_then(|text| bytes(&text)) {
         return Some(stated);
     }
@@ -64,6 +76,6 @@ mod tests {
     #[test]
     fn this_machine_has_some() {
         // Tests run on systems that tell.
-        assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
+        assert!(available_memory(Device::Cpu).is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -30,6 +30,12 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
+    /// A call that needs what an engine has that was opened to train.
+    #[error("a field that was opened to be looked at {call}: open it with `Purpose::Train`")]
+    LookOnly {
+        /// What it cannot do.
+        call: &'static str,
+    },
     /// A call that contradicts the field.
     #[error("{0}")]
     Input(String),

@@ -12,6 +12,7 @@ mod cpu;
 mod error;
 mod step;
 mod views;
+mod visits;
 
 pub use cpu::Pool;
 pub use error::EngineError;
@@ -19,6 +20,7 @@ pub use step::{
     Background, Batch, Draw, GivenSamples, Key, Phases, Poses, SampleSource, Space, Step, StepStats,
 };
 pub use views::{DepthImage, FeatureMap, PixelImage, TrainView, ViewsId};
+pub use visits::{VisitedCells, Visits};
 
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, DeviceError};
@@ -26,9 +28,22 @@ use crate::field::{FieldLayout, FieldSpec};
 use crate::ops::march::Ray;
 use crate::params::{BlockId, GroupId, GroupSettings, StateTensor};
 
+/// What an engine is opened for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Training; it can be looked at on the way.
+    #[default]
+    Train,
+    /// Looking alone: weights without gradients, moments and averages, a third of the memory. [`TrainEngine::step`],
+    /// [`TrainEngine::state`] and [`TrainEngine::restore`] are refused with [`EngineError::LookOnly`].
+    Look,
+}
+
 /// What an engine is opened with, beside the field.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What for.
+    pub purpose: Purpose,
     /// The workers of the processor: all of the engine's work on [`Device::Cpu`], what is left on the host elsewhere.
     pub pool: Pool,
 }
@@ -43,7 +58,7 @@ pub fn open(
     options: &Options,
 ) -> Result<Box<dyn TrainEngine>, EngineError> {
     match device {
-        Device::Cpu => Ok(Box::new(cpu::CpuEngine::new(spec, options.pool.clone())?)),
+        Device::Cpu => Ok(Box::new(cpu::CpuEngine::new(spec, options)?)),
         Device::Cuda(_) => Err(DeviceError::NoCuda(device).into()),
     }
 }
@@ -57,7 +72,7 @@ pub struct EngineMemory {
     pub batch: u64,
 }
 
-/// What [`open`] and steps of `samples` samples will take on a device with so many workers.
+/// What [`open`] for training and steps of `samples` samples will take on a device with so many workers.
 ///
 /// # Errors
 /// Those of [`open`], as far as they are known beforehand.
@@ -98,7 +113,7 @@ pub trait TrainEngine: Send {
     /// One step of gradient descent.
     ///
     /// # Errors
-    /// If the batch contradicts the field, or the device fails.
+    /// If the engine was opened to look, the batch contradicts the field, or the device fails.
     fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError>;
 
     /// The heads' mean losses over all rays in the last step, without their weights.
@@ -110,7 +125,7 @@ pub trait TrainEngine: Send {
     /// is not applied; rate and pruning do not matter.
     ///
     /// # Errors
-    /// Those of [`Self::step`].
+    /// If the field does not trace rays, the batch contradicts it, or the device fails.
     fn trace(&mut self, step: &Step<'_>, out: &mut [[f64; 6]]) -> Result<StepStats, EngineError>;
 
     /// Steps taken.
@@ -145,13 +160,13 @@ pub trait TrainEngine: Send {
     /// [`Params::tensors`](crate::params::Params::tensors) names them.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the engine was opened to look, or the device fails.
     fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError>;
 
     /// Takes over what [`Self::state`] gave, after so many steps.
     ///
     /// # Errors
-    /// Names the tensor that is missing or has another shape.
+    /// If the engine was opened to look. Names the tensor that is missing or has another shape.
     fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError>;
 
     /// Takes over the weights alone of what [`Self::state`] gave, after so many steps; the averages in their place, where
@@ -174,6 +189,14 @@ pub trait TrainEngine: Send {
     /// # Errors
     /// If the device fails.
     fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError>;
+
+    /// Visits cells of an occupancy grid in the box that the encoding covers, and notes what is found there in `density`:
+    /// by cell, cascade after cascade in Morton order. A visited cell's becomes the density found, or its own times
+    /// the visits' decay if that is larger; visits count in their order.
+    ///
+    /// # Errors
+    /// If cells are named that `density` does not have, or the device fails.
+    fn visit_cells(&mut self, visits: &Visits<'_>, density: &mut [f32]) -> Result<(), EngineError>;
 
     /// Composited outputs of `rays`, `[ray][columns]` (see [`Outputs`](crate::field::Outputs)); a ray ends where less
     /// than `min_transmittance` gets through.

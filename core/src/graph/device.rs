@@ -1,7 +1,7 @@
 //! Which device a graph computes on.
 use candle_core::{Result, bail};
 
-use crate::device::Device;
+use crate::device::{Device, DeviceKind};
 
 /// The graph engine's name of a resolved device.
 ///
@@ -14,13 +14,19 @@ pub fn graph_device(device: Device) -> Result<candle_core::Device> {
     }
 }
 
+/// What sort of device a graph computes on.
+pub fn device_kind(device: &candle_core::Device) -> DeviceKind {
+    if device.is_cpu() { DeviceKind::Cpu } else { DeviceKind::Cuda }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn graphs_compute_on_the_cpu_and_say_so() {
-        assert!(graph_device(Device::Cpu).is_ok_and(|device| device.is_cpu()));
+        let cpu = graph_device(Device::Cpu).expect("the processor");
+        assert!(cpu.is_cpu() && device_kind(&cpu) == DeviceKind::Cpu);
         assert!(graph_device(Device::Cuda(1)).expect_err("refused").to_string().contains("cuda:1"));
     }
 }

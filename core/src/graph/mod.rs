@@ -51,7 +51,7 @@ pub(crate) use buffer::{add_or_copy, values};
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 pub(crate) use cost::add_cost;
 pub use cost::{Cost, count_macs};
-pub use device::graph_device;
+pub use device::{device_kind, graph_device};
 pub use gradients::Gradients;
 pub use groups::{GroupSummary, Matcher, ParamGroup};
 pub use init::Init;

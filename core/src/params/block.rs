@@ -11,7 +11,7 @@ pub struct Block {
     pub spec: BlockSpec,
     /// The values.
     pub weight: Values,
-    /// The gradient; empty if it is computed and consumed level by level.
+    /// The gradient; empty if it is computed and consumed level by level, or there are weights only.
     pub grad: Values,
     /// First moment; empty if packed.
     pub m: Values,
@@ -25,12 +25,19 @@ pub struct Block {
 
 impl Block {
     /// All zeros.
-    pub(super) fn new(spec: BlockSpec, group: &Group) -> Self {
+    pub(super) fn new(spec: &BlockSpec, group: &Group) -> Self {
         let n = spec.values();
         let when = |wanted| if wanted { n } else { 0 };
         let (m, v) = (zeros(when(!group.packed)), zeros(when(!group.packed)));
         let (grad, packed) = (zeros(when(!group.sparse)), zeros(when(group.packed)));
-        Self { spec, weight: zeros(n), grad, m, v, packed, average: None }
+        Self { grad, m, v, packed, ..Self::weights_only(spec) }
+    }
+
+    /// Zeros without gradient and moments.
+    pub(super) fn weights_only(spec: &BlockSpec) -> Self {
+        let (weight, packed) = (zeros(spec.values()), zeros(0));
+        let [grad, m, v] = [0; 3].map(zeros);
+        Self { spec: spec.clone(), weight, grad, m, v, packed, average: None }
     }
 
     /// One step of the optimiser from the block's own gradient, which is zeroed. `t` counts from 1.

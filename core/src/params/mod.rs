@@ -30,14 +30,21 @@ pub struct Params {
 impl Params {
     /// The blocks of a layout with their first values for a run's seed.
     pub fn new(layout: &Layout, seed: u64) -> Self {
-        let groups = layout.groups().to_vec();
+        Self::of(layout, seed, |spec| Block::new(spec, &layout.groups()[spec.group.index()]))
+    }
+
+    /// The same without gradients and moments, to be looked at: they cannot be updated, and have no [state](Self::tensors).
+    pub fn weights_only(layout: &Layout, seed: u64) -> Self {
+        Self::of(layout, seed, Block::weights_only)
+    }
+
+    fn of(layout: &Layout, seed: u64, make: impl Fn(&BlockSpec) -> Block) -> Self {
         let block = |id: BlockId| {
-            let spec = &layout.blocks()[id.index()];
-            let mut block = Block::new(spec.clone(), &groups[spec.group.index()]);
+            let mut block = make(&layout.blocks()[id.index()]);
             layout.initialize(id, seed, &mut block.weight);
             block
         };
-        Self { blocks: layout.ids().map(block).collect(), groups, step: 0 }
+        Self { blocks: layout.ids().map(block).collect(), groups: layout.groups().to_vec(), step: 0 }
     }
 
     /// How a group learns from the next step on.

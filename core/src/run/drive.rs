@@ -5,8 +5,7 @@
 //! owns the rest: what a step is, what it reports beside its loss, how it is measured, what is in its checkpoint.
 //!
 //! # A new kind of run
-//! It implements [`Trainee`] for its trainer, or, where a run needs state of its own such as sums of its window, for a
-//! struct that borrows the trainer. In the binary it gets a variant of `Kind` and an implementation of `Job`.
+//! It implements [`Trainee`] for its trainer. In the binary it gets a variant of `Kind` and an implementation of `Job`.
 //!
 //! # Several ranks
 //! There are none yet. A run on several processes or devices would come in at four places, and nowhere else:
@@ -47,8 +46,16 @@ pub trait Trainee {
     /// Finished steps.
     fn step_count(&self) -> u64;
 
-    /// The run's clock; it stands whenever the run is not in a step.
-    fn clock(&mut self) -> &mut Clock;
+    /// The run's clock: the time spent in training. It stands whenever the run is not in a step.
+    fn clock(&self) -> &Clock;
+
+    /// The same, to start and stop it.
+    fn clock_mut(&mut self) -> &mut Clock;
+
+    /// The share of the run that is done, 0 to 1.
+    fn progress(&self) -> f64 {
+        self.run_config().progress(self.step_count(), self.clock().elapsed())
+    }
 
     /// Publishes what is said once, before the first step.
     fn begin(&mut self, events: &Events) {
@@ -147,8 +154,8 @@ pub fn drive<T: Trainee>(
     let mut saved = Instant::now();
     trainee.begin(events);
     let mut open = Open::at(trainee.clock());
-    trainee.clock().start();
-    while progress(trainee) < 1.0 && !cancel.is_cancelled() {
+    trainee.clock_mut().start();
+    while trainee.progress() < 1.0 && !cancel.is_cancelled() {
         match trainee.step() {
             Ok(loss) => open.add(loss),
             Err(error) => {
@@ -163,18 +170,18 @@ pub fn drive<T: Trainee>(
             open.report(trainee, events)?;
         }
         if eval_every.is_some_and(|every| step.is_multiple_of(every)) {
-            trainee.clock().stop();
+            trainee.clock_mut().stop();
             trainee.evaluate(events, cancel)?;
-            trainee.clock().start();
+            trainee.clock_mut().start();
         }
         if trainee.is_preview_due() {
-            trainee.clock().stop();
+            trainee.clock_mut().stop();
             trainee.preview(events)?;
-            trainee.clock().start();
+            trainee.clock_mut().start();
         }
         if saved.elapsed() >= save_every {
             save(trainee, checkpoint, events)?;
-            trainee.clock().start();
+            trainee.clock_mut().start();
             saved = Instant::now();
         }
     }
@@ -183,17 +190,12 @@ pub fn drive<T: Trainee>(
     }
     save(trainee, checkpoint, events)?;
     trainee.end(events)?;
-    Ok(if progress(trainee) < 1.0 { DoneReason::Cancelled } else { DoneReason::Finished })
-}
-
-fn progress<T: Trainee>(trainee: &mut T) -> f64 {
-    let elapsed = trainee.clock().elapsed();
-    trainee.run_config().progress(trainee.step_count(), elapsed)
+    Ok(if trainee.progress() < 1.0 { DoneReason::Cancelled } else { DoneReason::Finished })
 }
 
 /// Stops the clock, and saves after the log has caught up: it never ends before the checkpoint's step.
 fn save<T: Trainee>(trainee: &mut T, checkpoint: &Path, events: &Events) -> Result<(), T::Error> {
-    trainee.clock().stop();
+    trainee.clock_mut().stop();
     events.flush(FLUSH);
     trainee.save(checkpoint)
 }
@@ -219,7 +221,7 @@ impl Open {
     /// Publishes it and begins the next.
     fn report<T: Trainee>(&mut self, trainee: &mut T, events: &Events) -> Result<(), T::Error> {
         let elapsed = trainee.clock().elapsed();
-        let (step, done) = (trainee.step_count(), progress(trainee));
+        let (step, done) = (trainee.step_count(), trainee.progress());
         let window = ReportWindow {
             steps: self.steps,
             seconds: elapsed.saturating_sub(self.since).as_secs_f64().max(1e-9),

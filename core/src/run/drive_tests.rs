@@ -57,7 +57,11 @@ impl Trainee for Counting {
         self.steps
     }
 
-    fn clock(&mut self) -> &mut Clock {
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn clock_mut(&mut self) -> &mut Clock {
         &mut self.clock
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | entry                    | content                                                          |
 //! |--------------------------|------------------------------------------------------------------|
-//! | `config.toml`            | `kind` and `version` of the program, then the resolved settings   |
+//! | `config.toml`            | `kind`, `version` of the program, `device`, the resolved settings |
 //! | `checkpoint.safetensors` | weights, moments, step; see [`checkpoint`](crate::checkpoint)     |
 //! | `metrics.jsonl`          | see [`MetricsLog`](super::MetricsLog)                             |
 //! | `eval.json`              | the last evaluation                                              |
@@ -29,7 +29,10 @@ use super::{
     lock::{Lock, Refusal},
     write_atomic,
 };
+use crate::device::DeviceKind;
 
+/// What stands in `config.toml` before the settings.
+const HEADER: [&str; 3] = ["kind", "version", "device"];
 const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const METRICS: &str = "metrics.jsonl";
@@ -60,12 +63,14 @@ pub struct RunFolder {
     path: PathBuf,
     kind: String,
     version: String,
+    device: DeviceKind,
     lock: Option<Arc<Lock>>,
 }
 
 impl RunFolder {
     /// Makes `path` (and its parents) the folder of a new run of this `kind`, such as `nerf`, takes it for this process
-    /// and saves its resolved settings. `config` is a struct or a map; it must have no field `kind` or `version`.
+    /// and saves its resolved settings. `device` is what computes it; `config` is a struct or a map without fields `kind`,
+    /// `version` and `device`.
     ///
     /// # Errors
     /// [`RunError::Exists`] when files of a run are there and `existing` says to keep them;
@@ -75,12 +80,13 @@ impl RunFolder {
     pub fn create(
         path: impl Into<PathBuf>,
         kind: &str,
+        device: DeviceKind,
         config: &impl Serialize,
         existing: Existing,
     ) -> Result<Self, RunError> {
         let path = path.into();
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let mut run = Self { path, kind: kind.to_owned(), version, lock: None };
+        let mut run = Self { path, kind: kind.to_owned(), version, device, lock: None };
         let text = run.config_text(config)?;
         Self::check(&run.path, existing)?;
         fs::create_dir_all(&run.path).map_err(unwritable(&run.path))?;
@@ -116,7 +122,8 @@ impl RunFolder {
     /// [`RunError::NotARun`] says what is missing; [`RunError::Config`] when `config.toml` is not TOML.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
-        let mut run = Self { path, kind: String::new(), version: String::new(), lock: None };
+        let (kind, version, device) = (String::new(), String::new(), DeviceKind::default());
+        let mut run = Self { path, kind, version, device, lock: None };
         let missing = |missing: String| RunError::NotARun { path: run.path.clone(), missing };
         if !run.path.exists() {
             return Err(missing("it does not exist".into()));
@@ -130,7 +137,11 @@ impl RunFolder {
             _ => Err(missing(format!("its {CONFIG} has no text field '{name}'"))),
         };
         let (kind, version) = (field("kind")?, field("version")?);
-        (run.kind, run.version) = (kind, version);
+        // Earlier versions record no device: there was only the processor.
+        let device =
+            if table.contains_key("device") { field("device")?.parse() } else { Ok(DeviceKind::Cpu) };
+        let device = device.map_err(|e| run.config_error(&format!("device: {e}")))?;
+        (run.kind, run.version, run.device) = (kind, version, device);
         Ok(run)
     }
 
@@ -191,14 +202,24 @@ impl RunFolder {
         &self.version
     }
 
+    /// The kind of device that it was last trained on.
+    #[must_use]
+    pub fn device(&self) -> DeviceKind {
+        self.device
+    }
+
+    /// Goes on on another kind of device: [`Self::write_config`] records it.
+    pub fn set_device(&mut self, device: DeviceKind) {
+        self.device = device;
+    }
+
     /// The run's settings.
     ///
     /// # Errors
     /// [`RunError::Config`] names the field that does not fit `T`.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, RunError> {
         let mut table = self.read_config()?;
-        table.remove("kind");
-        table.remove("version");
+        HEADER.iter().for_each(|field| drop(table.remove(*field)));
         let remedy =
             format!("correct it, or remove the run and train again (nerve {} wrote it)", self.version);
         table.try_into().map_err(|e| self.config_error(&format!("{}; {remedy}", in_one_line(&e, ""))))
@@ -251,8 +272,9 @@ impl RunFolder {
     fn config_text(&self, config: &impl Serialize) -> Result<String, RunError> {
         let settings = toml::to_string_pretty(config).map_err(|e| self.config_error(&e))?;
         let kind = toml::Value::from(self.kind.as_str());
-        let text = format!("kind = {kind}\nversion = \"{}\"\n\n{settings}", self.version);
-        // Settings with a field `kind` or `version` of their own would make the file unreadable.
+        let Self { version, device, .. } = self;
+        let text = format!("kind = {kind}\nversion = \"{version}\"\ndevice = \"{device}\"\n\n{settings}");
+        // Settings with a field of the same name would make the file unreadable.
         text.parse::<toml::Table>().map_err(|e| self.config_error(&e))?;
         Ok(text)
     }

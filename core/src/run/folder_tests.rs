@@ -24,7 +24,7 @@ fn config() -> Config {
 }
 
 fn create(folder: &TempDir, existing: Existing) -> Result<RunFolder, RunError> {
-    RunFolder::create(folder.path().join("run"), "nerf", &config(), existing)
+    RunFolder::create(folder.path().join("run"), "nerf", DeviceKind::Cpu, &config(), existing)
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn what_is_created_can_be_opened() {
     assert_eq!(
         fs::read_to_string(run.config_path()).unwrap(),
         format!(
-            "kind = \"nerf\"\nversion = \"{}\"\n\nsteps = 100\nrate = 0.1\n\n[model]\nlevels = 16\n",
+            "kind = \"nerf\"\nversion = \"{}\"\ndevice = \"cpu\"\n\nsteps = 100\nrate = 0.1\n\n[model]\nlevels = 16\n",
             env!("CARGO_PKG_VERSION")
         )
     );
@@ -155,6 +155,25 @@ fn what_is_no_run_says_what_is_missing() {
     assert!(matches!(RunFolder::open(folder.path()).unwrap_err(), RunError::Config { .. }));
 }
 
+/// Written when a run is made and whenever it goes on elsewhere; earlier versions had the processor alone.
+#[test]
+fn the_kind_of_device_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = create(&folder, Existing::Keep).unwrap();
+    let open = || RunFolder::open(folder.path().join("run"));
+    assert_eq!((run.device(), open().unwrap().device()), (DeviceKind::Cpu, DeviceKind::Cpu));
+    run.set_device(DeviceKind::Cuda);
+    run.write_config(&config()).unwrap();
+    assert_eq!(open().unwrap().device(), DeviceKind::Cuda);
+    assert_eq!(open().unwrap().config::<Config>().unwrap(), config());
+    let text = fs::read_to_string(run.config_path()).unwrap();
+    fs::write(run.config_path(), text.replace("device = \"cuda\"\n", "")).unwrap();
+    assert_eq!(open().unwrap().device(), DeviceKind::Cpu);
+    fs::write(run.config_path(), text.replace("cuda", "abacus")).unwrap();
+    let error = open().unwrap_err().to_string();
+    assert!(error.contains("config.toml: device") && error.contains("'abacus'"), "{error}");
+}
+
 #[test]
 fn settings_that_do_not_fit_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,7 +192,8 @@ fn settings_that_hide_the_kind_are_refused_before_anything_is_touched() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let error = RunFolder::create(&path, "nerf", &Bad { kind: 1 }, Existing::Keep).unwrap_err();
+    let error =
+        RunFolder::create(&path, "nerf", DeviceKind::Cpu, &Bad { kind: 1 }, Existing::Keep).unwrap_err();
     assert!(matches!(error, RunError::Config { .. }), "{error}");
     assert!(!path.exists());
 }
@@ -185,7 +205,7 @@ fn free_names_count_up() {
     for expected in ["demo", "demo-2", "demo-3"] {
         let path = RunFolder::next_free(&parent, "demo").unwrap();
         assert_eq!(path, parent.join(expected));
-        RunFolder::create(path, "nerf", &config(), Existing::Keep).unwrap();
+        RunFolder::create(path, "nerf", DeviceKind::Cpu, &config(), Existing::Keep).unwrap();
     }
     fs::write(folder.path().join("file"), "").unwrap();
     assert!(RunFolder::next_free(folder.path().join("file"), "demo").is_err());

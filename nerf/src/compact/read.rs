@@ -4,9 +4,10 @@ use super::{KIND, LEAST, OCCUPIED, codec};
 use crate::config::NerfConfig;
 use crate::error::NerfError;
 use crate::identity;
-use crate::model::{Model, OpenOptions, Purpose};
+use crate::model::{Model, OpenOptions};
 use crate::reach::{Space, sharing};
 use nerve_core::checkpoint::Checkpoint;
+use nerve_core::engine::Purpose;
 use nerve_core::field::{COLORS, POSES};
 use nerve_core::ops::hash_grid::GridLevel;
 use nerve_core::ops::march::Bitfield;
@@ -72,8 +73,8 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Model, NerfErro
     identity::check_field(&config, &source.file, path)?;
     let capture = identity::capture(&source.file, path)?;
     let cameras = source.cameras(&config, capture.training.count)?;
-    let mut model =
-        Model::new(config, capture, cameras, (options.device, options.threads), Purpose::Looking)?;
+    let on = (options.device, options.threads);
+    let mut model = Model::new(config, capture, cameras, on, Purpose::Look)?;
     source.fill(&mut model)?;
     Ok(model)
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::hollow::{HollowConfig, Method};
+use crate::config::Method;
+use crate::hollow::HollowConfig;
 use crate::live::LiveCells;
 use crate::structure::Structure;
 use crate::{Model, NerfConfig, NerfError, OpenOptions, Trainer};
@@ -22,10 +23,11 @@ fn trained_in(method: Method, box_side: u32, ema: Option<f32>) -> Trainer {
     scene.aabb_scale = box_side;
     let mut config = NerfConfig {
         grid: HashGridConfig { levels: 8, log2_entries: 12, finest_resolution: 512, ..Default::default() },
-        hollow: HollowConfig { method, saliency_side: 32, ..HollowConfig::default() },
+        hollow: HollowConfig { saliency_side: 32, ..HollowConfig::default() },
         ..NerfConfig::default()
     };
     config.data.scene = "demo".into();
+    config.field.method = method;
     config.train.ema = ema;
     (config.train.run.steps, config.train.batch_samples) = (Some(300), 8192);
     let mut trainer = Trainer::new(config, Arc::new(scene), 2).unwrap();

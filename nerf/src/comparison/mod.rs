@@ -4,7 +4,7 @@ mod plot;
 
 pub use plot::{Crowds, collisions as plot_collisions, psnr as plot};
 
-use crate::hollow::Method;
+use crate::config::Method;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Plots as SVG.
 
 use super::Row;
-use crate::hollow::Method;
+use crate::config::Method;
 use plotters::prelude::*;
 use std::collections::BTreeMap;
 

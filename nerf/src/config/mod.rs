@@ -1,6 +1,10 @@
 //! Everything that a run is made of: command line and saved file at once.
 
+mod field;
+mod saved;
 mod validate;
+
+pub use field::{ColorSees, FieldConfig, Method};
 
 use crate::hollow::HollowConfig;
 use nerve_core::engine;
@@ -13,7 +17,7 @@ use std::path::PathBuf;
 
 /// The whole configuration of a run, as in its `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
-#[serde(default)]
+#[serde(try_from = "saved::Saved")]
 pub struct NerfConfig {
     /// What to train on.
     #[command(flatten, next_help_heading = "Data")]
@@ -21,11 +25,11 @@ pub struct NerfConfig {
     /// The encoding.
     #[command(flatten, next_help_heading = "Grid")]
     pub grid: HashGridConfig,
-    /// The networks.
+    /// The method and the networks.
     #[command(flatten, next_help_heading = "Field")]
     pub field: FieldConfig,
     /// HollowNeRF.
-    #[command(flatten, next_help_heading = "Method")]
+    #[command(flatten, next_help_heading = "HollowNeRF")]
     pub hollow: HollowConfig,
     /// How samples are found.
     #[command(flatten, next_help_heading = "Marching")]
@@ -62,50 +66,6 @@ pub struct DataConfig {
 impl Default for DataConfig {
     fn default() -> Self {
         Self { scene: PathBuf::new(), downscale: 1, holdout: 8, max_images: None }
-    }
-}
-
-/// The density and color networks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
-#[serde(default, deny_unknown_fields)]
-pub struct FieldConfig {
-    /// Neurons per hidden layer, 32 to 128 in steps of 16
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub width: usize,
-    /// Hidden layers of the density network
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub density_layers: usize,
-    /// Hidden layers of the color network
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub color_layers: usize,
-    /// Outputs of the density network: the density, and features for the color network
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    pub geometry_features: usize,
-    /// Outputs of the density network that the color network is given: all (Instant-NGP), or all but the density (torch-ngp)
-    #[arg(long, value_enum, default_value_t)]
-    pub color_sees: ColorSees,
-}
-
-/// Which of the density network's outputs the color network sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum ColorSees {
-    /// All, the raw density included.
-    #[default]
-    All,
-    /// All but the raw density.
-    Geometry,
-}
-
-impl Default for FieldConfig {
-    fn default() -> Self {
-        Self {
-            width: 64,
-            density_layers: 1,
-            color_layers: 2,
-            geometry_features: 16,
-            color_sees: ColorSees::All,
-        }
     }
 }
 
@@ -291,5 +251,31 @@ mod tests {
         let written = serde_json::to_value(&old).unwrap();
         assert!(written["train"]["lr"] == 0.5 && written["train"]["rate"].is_null(), "{written}");
         assert_eq!(serde_json::from_value::<NerfConfig>(written).unwrap(), old);
+    }
+
+    /// `method` stood in `[hollow]`; it is written to `[field]`. Unknown keys and values are named still.
+    #[test]
+    fn the_method_of_earlier_runs_is_read() {
+        let read = |text: &str| toml::from_str::<NerfConfig>(text);
+        let old = read("[hollow]\nmethod = \"hollow\"\nsaliency_side = 32\ngate = \"off\"\n").unwrap();
+        assert_eq!((old.field.method, old.hollow.saliency_side), (Method::Hollow, 32));
+        assert!(old.has_saliency_grid() && !old.has_gate());
+        let text = toml::to_string(&old).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["field"]["method"].as_str(), Some("hollow"));
+        assert!(!table["hollow"].as_table().unwrap().contains_key("method"), "{text}");
+        assert_eq!(read(&text).unwrap(), old);
+        assert_eq!(read("[hollow]\nmethod = \"plain\"").unwrap(), NerfConfig::default());
+        assert_eq!(read("").unwrap(), NerfConfig::default());
+        for (text, named) in [
+            ("[field]\nmethod = \"hollow\"\n[hollow]\nmethod = \"plain\"", "remove it from [hollow]"),
+            ("[hollow]\nsaliency_sides = 32", "saliency_sides"),
+            ("[hollow]\nsaliency_side = \"wide\"", "wide"),
+            ("[field]\nmethod = \"round\"", "round"),
+            ("[field]\nwide = 3", "wide"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text}: {error}");
+        }
     }
 }

@@ -38,7 +38,7 @@ impl NerfConfig {
         let coarse = (0.0..1.0).contains(&c.coarse_until);
         check(coarse, "--coarse-until", c.coarse_until, "0 or more, below 1, such as 0.25")?;
         check(
-            !(c.traces_rays() && self.hollow.has_grid()),
+            !(c.traces_rays() && self.has_saliency_grid()),
             if c.refine_poses { "--refine-poses" } else { "--fit-poses" },
             true,
             "off behind a saliency grid, through which poses are not found: use --method plain, or --saliency-grid off",

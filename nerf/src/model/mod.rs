@@ -22,7 +22,7 @@ use crate::frustum;
 use crate::occupancy::Occupancy;
 use nalgebra::{Matrix4, Point3, Vector3};
 use nerve_core::device::Device;
-use nerve_core::engine::{self, EngineError, Options, Pool, TrainEngine};
+use nerve_core::engine::{self, EngineError, Options, Pool, Purpose, TrainEngine};
 use nerve_core::ops::march::{Bitfield, Steps, Volume};
 use nerve_core::ops::saliency;
 use nerve_core::run::Clock;
@@ -51,13 +51,6 @@ pub struct Model {
     pub(crate) loss: Option<f64>,
 }
 
-/// What a field is built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Training,
-    Looking,
-}
-
 impl Model {
     /// A field with fresh weights, all of its space occupied, with room for what is learnt about so many `cameras`, on
     /// `device` and `threads` workers (0: one per core).
@@ -70,15 +63,10 @@ impl Model {
     ) -> Result<Self, NerfError> {
         let side = capture.frame.aabb_scale;
         let steps = Steps::new(config.march.steps_per_unit, side);
-        let mut built = config.clone();
-        if purpose == Purpose::Looking {
-            // What is looked at is the average, if there is one.
-            built.train.ema = None;
-        }
         let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
-        let spec = field::spec(&built, side, cameras);
+        let spec = field::spec(&config, side, cameras);
         let mut model = Self {
-            engine: engine::open(device, &spec, &Options { pool: pool.clone() })?,
+            engine: engine::open(device, &spec, &Options { purpose, pool: pool.clone() })?,
             learnt: LearntCameras::default(),
             volume: Volume { side: side as f32, steps, near: config.march.near(capture.frame.near) },
             occupancy: Occupancy::new(side, steps),
@@ -106,6 +94,11 @@ impl Model {
             self.occupancy.limit(seen.clone());
         }
         seen
+    }
+
+    /// What it is computed on.
+    pub fn device(&self) -> Device {
+        self.engine.device()
     }
 
     /// The configuration of its run.

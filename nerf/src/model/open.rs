@@ -1,6 +1,6 @@
 //! Models from what runs leave: a run's folder, its checkpoint, a compact file.
 
-use super::{Model, Purpose};
+use super::Model;
 use crate::capture::Capture;
 use crate::config::NerfConfig;
 use crate::error::NerfError;
@@ -9,6 +9,7 @@ use crate::views::TrainingViews;
 use crate::{KIND, compact, identity};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::device::Device;
+use nerve_core::engine::Purpose;
 use nerve_core::field::{COLORS, POSES};
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::RunFolder;
@@ -106,7 +107,7 @@ impl Model {
         // What is learnt about cameras has a row for each that was trained on.
         let cameras = [POSES, COLORS].iter().find_map(|name| file.shape(name)?.first().copied()).unwrap_or(0);
         let mut model =
-            Self::new(config, capture, cameras, (options.device, options.threads), Purpose::Looking)?;
+            Self::new(config, capture, cameras, (options.device, options.threads), Purpose::Look)?;
         model.restore_state(file, path)?;
         let step = model.step_count();
         if !Refresh::has_happened(step) && !model.capture.views.is_empty() {

@@ -22,8 +22,6 @@ pub struct Occupancy {
     /// What [`Self::least`] is where the densities are not known.
     held: Option<f32>,
     steps: Steps,
-    /// Side of the render box.
-    side: f32,
 }
 
 impl Occupancy {
@@ -31,7 +29,7 @@ impl Occupancy {
     pub fn new(box_side: u32, steps: Steps) -> Self {
         let cascades = Self::cascades(box_side);
         let (density, bits) = (vec![0.0; cascades * CELLS], Bitfield::new(cascades, true));
-        Self { density, bits, held: None, steps, side: box_side as f32 }
+        Self { density, bits, held: None, steps }
     }
 
     /// Cascades that a render box of side `box_side` needs.

@@ -1,11 +1,11 @@
 //! `nerve seg predict`.
 
 use crate::context::Context;
+use crate::format;
 use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::{format, segmentation};
 use anyhow::Context as _;
 use nerve_core::run::RunFolder;
 use nerve_data::labels::{Class, picture, rgb};
@@ -104,13 +104,8 @@ fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn SemanticSegme
         return Ok((Box::new(published), classes, PathBuf::from("predictions")));
     }
     let run = RunFolder::open(path)?;
-    anyhow::ensure!(
-        Kind::of(&run)? == Kind::Segmentation,
-        "{given} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
-        run.kind()
-    );
-    let (segmenter, classes) = segmentation::alone(context, &run)?;
-    Ok((Box::new(segmenter), classes, run.path().join("predictions")))
+    let (segmenter, classes) = Kind::of(&run)?.segmenter(context, &run)?;
+    Ok((segmenter, classes, run.path().join("predictions")))
 }
 
 /// Each class's share of a picture.

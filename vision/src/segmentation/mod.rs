@@ -28,8 +28,9 @@ pub use evaluate::{Evaluation, evaluate};
 pub use inference::Inference;
 pub use predict::{Prediction, predict};
 pub use published::Published;
+pub use run::{class_names, show};
 pub use segmenter::Segmenter;
-pub use state::{step_of, trained, trained_alone};
+pub use state::{reached, trained, trained_alone};
 pub use trainer::{Step, Trainer};
 
 /// What gives every pixel scores of classes: a trained segmenter, or a published one.

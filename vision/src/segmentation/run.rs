@@ -7,42 +7,39 @@ use nerve_core::run::{
     Cancel, Class, Clock, DoneReason, Event, Events, ImageRole, LabelRole, MapRole, Metric, Rate,
     ReportWindow, RunConfig, Trainee, TrainingReport, drive,
 };
-use nerve_data::labels::Labelled;
+use nerve_data::labels::{LabelSet, LabelSplit, Labelled};
 
-use super::trainer::Step;
-use super::{Evaluation, Inference, Prediction, SegmentationError, Trainer, evaluate};
+use super::{Evaluation, Inference, Prediction, SegmentationError, Segmenter, Trainer, evaluate};
 
 /// How many images of an evaluation are published.
 const SHOWN: usize = 4;
 
-/// A trainer in core's loop.
-struct Run<'a> {
-    trainer: &'a mut Trainer,
-    last: Step,
-}
-
-impl Trainee for Run<'_> {
+impl Trainee for Trainer {
     type Error = SegmentationError;
     const REPORT_EVERY: u64 = 10;
 
     fn run_config(&self) -> &RunConfig {
-        &self.trainer.config.train.run
+        &self.config.train.run
     }
 
     fn step_count(&self) -> u64 {
-        self.trainer.step
+        self.step
     }
 
-    fn clock(&mut self) -> &mut Clock {
-        &mut self.trainer.clock
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn clock_mut(&mut self) -> &mut Clock {
+        &mut self.clock
     }
 
     fn begin(&mut self, events: &Events) {
-        events.publish(Event::Classes { classes: self.trainer.classes() });
+        events.publish(Event::Classes { classes: class_names(&self.set) });
     }
 
     fn step(&mut self) -> Result<f64, SegmentationError> {
-        self.last = self.trainer.step()?;
+        self.last = Self::step(self)?;
         Ok(self.last.loss)
     }
 
@@ -52,14 +49,14 @@ impl Trainee for Run<'_> {
     }
 
     fn report(&mut self, window: &ReportWindow, _: &Events) -> Result<TrainingReport, SegmentationError> {
-        let Trainer { config, .. } = &*self.trainer;
-        let images = window.steps as f64 * (config.train.batch * config.train.accumulate) as f64;
+        let train = &self.config.train;
+        let images = window.steps as f64 * (train.batch * train.accumulate) as f64;
         let images_per_s = images / window.seconds;
         let mut values = vec![
-            ("lr".into(), f64::from(config.train.lr) * self.last.factor),
+            ("lr".into(), f64::from(train.lr) * self.last.factor),
             ("gradient_norm".into(), self.last.norm),
             ("images_per_s".into(), images_per_s),
-            ("images".into(), self.trainer.images() as f64),
+            ("images".into(), self.images() as f64),
         ];
         if let [_, _, ..] = self.last.parts[..] {
             let part = |(name, value): &(String, f64)| (format!("loss/{name}").into(), *value);
@@ -69,11 +66,11 @@ impl Trainee for Run<'_> {
     }
 
     fn evaluate(&mut self, events: &Events, cancel: &Cancel) -> Result<(), SegmentationError> {
-        self.trainer.measure(&Inference::default(), events, cancel).map(drop)
+        self.measure(&Inference::default(), events, cancel).map(drop)
     }
 
     fn save(&mut self, checkpoint: &Path) -> Result<(), SegmentationError> {
-        self.trainer.save(checkpoint)
+        Self::save(self, checkpoint)
     }
 }
 
@@ -89,14 +86,7 @@ impl Trainer {
         events: &Events,
         cancel: &Cancel,
     ) -> Result<DoneReason, SegmentationError> {
-        drive(&mut Run { trainer: self, last: Step::default() }, checkpoint, events, cancel)
-    }
-
-    /// The classes, as events name them.
-    #[must_use]
-    pub fn classes(&self) -> Arc<[Class]> {
-        let class = |c: &nerve_data::labels::Class| Class { name: c.name.clone(), color: c.color };
-        self.set.classes.iter().map(class).collect()
+        drive(self, checkpoint, events, cancel)
     }
 
     /// Evaluates the held-out split, with averaged weights where they are kept, and publishes scores and a few pictures.
@@ -111,21 +101,46 @@ impl Trainer {
         cancel: &Cancel,
     ) -> Result<Option<Evaluation>, SegmentationError> {
         let Some(split) = self.held_out() else { return Ok(None) };
-        let every = split.pairs.len().div_ceil(SHOWN).max(1);
-        let step = self.step;
+        let at = (self.step, self.elapsed());
         self.stepper.optimizer_mut().swap_average()?;
-        let mut show = |place: usize, labelled: &Labelled, found: &Prediction| {
-            if place.is_multiple_of(every) {
-                let stem = split.pairs[place].image.file_stem().unwrap_or_default();
-                publish_picture(events, step, &stem.to_string_lossy(), labelled, found);
-            }
-        };
-        let measured = evaluate(&self.task.segmenter, &self.set, &split, inference, false, cancel, &mut show);
+        let measured = show(&self.task.segmenter, &self.set, &split, inference, at, events, cancel);
         self.stepper.optimizer_mut().swap_average()?;
-        let Some(evaluation) = measured? else { return Ok(None) };
-        publish_scores(events, step, self.elapsed(), &evaluation);
-        Ok(Some(evaluation))
+        measured
     }
+}
+
+/// The classes of a set, as events name them.
+#[must_use]
+pub fn class_names(set: &LabelSet) -> Arc<[Class]> {
+    let class = |c: &nerve_data::labels::Class| Class { name: c.name.clone(), color: c.color };
+    set.classes.iter().map(class).collect()
+}
+
+/// Measures a segmenter on a split after so many steps and so much time of training, and publishes what was found: the
+/// scores, and a few pictures. None if it was cancelled.
+///
+/// # Errors
+/// If a picture cannot be read.
+pub fn show(
+    segmenter: &Segmenter,
+    set: &LabelSet,
+    split: &LabelSplit,
+    inference: &Inference,
+    (step, elapsed): (u64, Duration),
+    events: &Events,
+    cancel: &Cancel,
+) -> Result<Option<Evaluation>, SegmentationError> {
+    let every = split.pairs.len().div_ceil(SHOWN).max(1);
+    let mut seen = |place: usize, labelled: &Labelled, found: &Prediction| {
+        if place.is_multiple_of(every) {
+            let stem = split.pairs[place].image.file_stem().unwrap_or_default();
+            publish_picture(events, step, &stem.to_string_lossy(), labelled, found);
+        }
+    };
+    let measured = evaluate(segmenter, set, split, inference, false, cancel, &mut seen)?;
+    let Some(evaluation) = measured else { return Ok(None) };
+    publish_scores(events, step, elapsed, &evaluation);
+    Ok(Some(evaluation))
 }
 
 /// Publishes the scores of an evaluation.

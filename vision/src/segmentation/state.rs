@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use nerve_core::checkpoint::{self, Checkpoint, TensorData};
+use nerve_core::checkpoint::{self, Checkpoint, DEVICE_KEY, TensorData};
 use nerve_core::device::Device;
 use nerve_core::graph::{to_vec, update_in_place};
 use nerve_core::run::Clock;
@@ -61,6 +61,7 @@ impl Trainer {
     pub fn save(&self, path: &Path) -> Result<(), SegmentationError> {
         let meta = BTreeMap::from([
             ("kind".to_owned(), "segmentation".to_owned()),
+            (DEVICE_KEY.to_owned(), self.device().name().to_owned()),
             ("step".to_owned(), self.step.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
             (MODEL.to_owned(), json!(Shape::of(&self.config, self.set.classes.len())).to_string()),
@@ -222,10 +223,12 @@ fn parsed<T: serde::de::DeserializeOwned>(
         .map_err(|e| other(path, format!("`{key}` cannot be read ({e}); take an older checkpoint")))
 }
 
-/// The step at which a checkpoint was saved.
+/// The step at which a checkpoint was saved, and the training time until then.
 ///
 /// # Errors
 /// If the file is damaged or none of a segmenter.
-pub fn step_of(path: &Path) -> Result<u64, SegmentationError> {
-    parsed(&Checkpoint::load(path)?, path, "step")
+pub fn reached(path: &Path) -> Result<(u64, Duration), SegmentationError> {
+    let checkpoint = Checkpoint::load(path)?;
+    let elapsed = Duration::from_nanos(parsed(&checkpoint, path, "elapsed_ns")?);
+    Ok((parsed(&checkpoint, path, "step")?, elapsed))
 }

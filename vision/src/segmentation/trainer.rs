@@ -2,8 +2,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nerve_core::device::Device;
-use nerve_core::graph::{GroupSummary, Mode, ParamGroup, Randomness};
+use nerve_core::device::{Device, DeviceKind};
+use nerve_core::graph::{GroupSummary, Mode, ParamGroup, Randomness, device_kind};
 use nerve_core::run::Clock;
 use nerve_data::augment::{Augment, ColorJitter};
 use nerve_data::labels::{LabelSet, LabelSplit};
@@ -41,6 +41,8 @@ pub struct Trainer {
     batches: Option<Batches>,
     pub(super) step: u64,
     pub(super) clock: Clock,
+    /// What the last step of a run did, for reports.
+    pub(super) last: Step,
 }
 
 impl Trainer {
@@ -111,6 +113,7 @@ impl Trainer {
             batches: None,
             step: 0,
             clock: Clock::default(),
+            last: Step::default(),
         })
     }
 
@@ -118,6 +121,12 @@ impl Trainer {
     #[must_use]
     pub fn config(&self) -> &SegConfig {
         &self.config
+    }
+
+    /// The kind of device that it computes on.
+    #[must_use]
+    pub fn device(&self) -> DeviceKind {
+        device_kind(self.segmenter().variables().device())
     }
 
     /// The label set.
@@ -168,14 +177,10 @@ impl Trainer {
         self.config.train.run.progress(self.step, self.elapsed())
     }
 
-    /// The split to measure on, at most as many images as the configuration says; None if there is none.
+    /// The split to measure on; see [`DataConfig::held_out`].
     #[must_use]
     pub fn held_out(&self) -> Option<LabelSplit> {
-        let split = match self.config.data.val_split.as_deref() {
-            Some(name) => self.set.split(name).ok(),
-            None => self.set.held_out(),
-        }?;
-        Some(self.config.data.limited(split))
+        self.config.data.held_out(&self.set)
     }
 
     /// One step: its batches forward and backward, and the optimizer.
@@ -202,6 +207,16 @@ impl Trainer {
 }
 
 impl DataConfig {
+    /// The split to measure on, at most as many images as the configuration says; None if there is none.
+    #[must_use]
+    pub fn held_out(&self, set: &LabelSet) -> Option<LabelSplit> {
+        let split = match self.val_split.as_deref() {
+            Some(name) => set.split(name).ok(),
+            None => set.held_out(),
+        }?;
+        Some(self.limited(split))
+    }
+
     /// A split with at most as many images as the configuration says, spread over it.
     #[must_use]
     pub fn limited(&self, split: &LabelSplit) -> LabelSplit {

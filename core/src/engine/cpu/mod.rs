@@ -34,12 +34,15 @@ mod tile;
 mod tiles;
 mod transpose;
 mod update;
+mod visit;
 mod workspace;
 
 pub(super) use memory::memory;
 pub use pool::Pool;
 
-use super::{EngineError, SampleSource, Step, StepStats, TrainEngine, TrainView, ViewsId};
+use super::{
+    EngineError, Options, Purpose, SampleSource, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits,
+};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::field::{FieldLayout, FieldSpec, HeadLoss};
@@ -51,6 +54,7 @@ use field::Field;
 use rounds::Rounds;
 use std::sync::Mutex;
 use tiles::Tiles;
+use visit::VisitBuffers;
 use workspace::Workspace;
 
 /// Gradient sums per step: tiles are dealt to this many groups whatever the number of threads.
@@ -59,6 +63,7 @@ const GROUPS: usize = 32;
 /// The engine's state. See the [module](self) for the phases.
 pub(super) struct CpuEngine {
     spec: FieldSpec,
+    purpose: Purpose,
     layout: FieldLayout,
     isa: Isa,
     pool: Pool,
@@ -75,7 +80,7 @@ pub(super) struct CpuEngine {
     finals: Tiles,
     /// One a worker.
     workspaces: Vec<Mutex<Workspace>>,
-    /// One a worker: the gradient of a table.
+    /// One a worker: the gradient of a table, where tables are trained.
     tables: Vec<Mutex<Values>>,
     groups: Vec<Group>,
     /// The heads' mean losses in the last step.
@@ -88,6 +93,8 @@ pub(super) struct CpuEngine {
     poses: Vec<[f64; 6]>,
     colors: Vec<f64>,
     gradient: Vec<f32>,
+    /// Room for visits to cells.
+    visits: VisitBuffers,
 }
 
 /// One group of tiles: its gradient sums and statistics.
@@ -100,30 +107,38 @@ struct Group {
 }
 
 impl CpuEngine {
-    /// An engine for a field on the workers of `pool`, by this processor's best instruction set.
-    pub fn new(spec: &FieldSpec, pool: Pool) -> Result<Self, EngineError> {
-        Self::with_isa(spec, pool, Isa::best())
+    /// An engine for a field, by this processor's best instruction set.
+    pub fn new(spec: &FieldSpec, options: &Options) -> Result<Self, EngineError> {
+        Self::with_isa(spec, options, Isa::best())
     }
 
     /// The same by another instruction set.
-    fn with_isa(spec: &FieldSpec, pool: Pool, isa: Isa) -> Result<Self, EngineError> {
+    fn with_isa(spec: &FieldSpec, options: &Options, isa: Isa) -> Result<Self, EngineError> {
+        let Options { purpose, pool } = options.clone();
         let layout = spec.layout()?;
         let field = compile::compile(spec, &layout)?;
-        let mut params = Params::new(&layout.params, spec.seed);
-        if let Some(decay) = spec.average {
+        let trains = purpose == Purpose::Train;
+        let mut params = match purpose {
+            Purpose::Train => Params::new(&layout.params, spec.seed),
+            Purpose::Look => Params::weights_only(&layout.params, spec.seed),
+        };
+        if let Some(decay) = spec.average.filter(|_| trains) {
             params.average(decay);
         }
         let (outputs, heads) = (field.outputs.width(), field.heads.len());
         let per_worker = |_| Mutex::new(Workspace::new(isa, spec.precision, &field.plan, outputs, heads));
         let workspaces = (0..pool.threads()).map(per_worker).collect();
-        let largest = field.encoder.largest_table();
+        let largest = if trains { field.encoder.largest_table() } else { 0 };
         let tables = (0..pool.threads()).map(|_| Mutex::new(zeros(largest))).collect();
-        let grads: usize = field.stages.iter().map(|s| s.grads()).sum();
+        // Tracing rays takes the stages back, too.
+        let goes_back = trains || field.traces_rays;
+        let grads: usize = field.stages.iter().map(|s| if goes_back { s.grads() } else { 0 }).sum();
         let group =
             |_| Group { grads: vec![0.0; grads], losses: vec![0.0; heads], spread: [0.0; 2], kept: 0 };
         let tiles = || Tiles::new(field.encoder.levels());
         Ok(Self {
             spec: spec.clone(),
+            purpose,
             isa,
             pool,
             params,
@@ -142,9 +157,18 @@ impl CpuEngine {
             poses: Vec::new(),
             colors: Vec::new(),
             gradient: Vec::new(),
+            visits: VisitBuffers::default(),
             field,
             layout,
         })
+    }
+
+    /// Refuses what only an engine can do that was opened to train.
+    fn must_train(&self, call: &'static str) -> Result<(), EngineError> {
+        match self.purpose {
+            Purpose::Train => Ok(()),
+            Purpose::Look => Err(EngineError::LookOnly { call }),
+        }
     }
 
     /// Names and channels of the heads that compare channels.
@@ -191,6 +215,7 @@ impl TrainEngine for CpuEngine {
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError> {
+        self.must_train("takes no step")?;
         let learns = self.field.poses.is_some() || self.field.colors.is_some();
         self.check(&step.batch, if learns { self.spec.cameras.count } else { usize::MAX })?;
         let pool = self.pool.clone();
@@ -242,10 +267,12 @@ impl TrainEngine for CpuEngine {
     }
 
     fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError> {
+        self.must_train("has no state to go on from")?;
         Ok(self.params.tensors())
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError> {
+        self.must_train("takes over weights alone")?;
         Ok(self.params.restore(checkpoint, step)?)
     }
 
@@ -268,6 +295,13 @@ impl TrainEngine for CpuEngine {
         }
         let pool = self.pool.clone();
         pool.run(|| self.densities(positions, out));
+        Ok(())
+    }
+
+    fn visit_cells(&mut self, visits: &Visits<'_>, density: &mut [f32]) -> Result<(), EngineError> {
+        visit::check(visits, density.len())?;
+        let pool = self.pool.clone();
+        pool.run(|| self.visit(visits, density));
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! Attention in shifted windows with a bias by relative position (Liu et al. 2021, eq. 4).
-use nerve_core::graph::{Device, Init, Result, Scope, Tensor, cat, narrow};
+use nerve_core::graph::{Init, Result, Scope, Tensor, cat, narrow};
 use nerve_core::layers::Linear;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
 
@@ -33,7 +33,7 @@ impl Attention {
             qkv,
             proj: Linear::new(&scope.at("proj"), channels, channels)?,
             table: scope.weight("relative_position_bias_table", &[entries, heads], Init::Normal(0.02))?,
-            index: Tensor::from_vec(relative_index(window), window.pow(4), &Device::Cpu)?,
+            index: Tensor::from_vec(relative_index(window), window.pow(4), scope.device())?,
             heads,
             window,
             shifted,

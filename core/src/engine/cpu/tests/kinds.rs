@@ -86,7 +86,7 @@ fn tables() -> Encoding {
 }
 
 fn open(spec: &FieldSpec, isa: Isa) -> CpuEngine {
-    CpuEngine::with_isa(spec, Pool::new(2).unwrap(), isa).unwrap()
+    CpuEngine::with_isa(spec, &workers(2), isa).unwrap()
 }
 
 /// Rays of all lengths with random targets of every head.

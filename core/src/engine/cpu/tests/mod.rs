@@ -7,10 +7,12 @@ mod edges;
 mod gradients;
 mod inference;
 mod kinds;
+mod looking;
 mod oracle;
 mod precision;
 mod shots;
 mod views;
+mod visits;
 
 use super::tile::CAPACITY;
 use super::*;
@@ -165,7 +167,7 @@ impl Setup {
 
     /// An engine whose blocks that start as constants have random values.
     fn engine_of(&self, spec: &FieldSpec, isa: Isa, threads: usize) -> CpuEngine {
-        let mut engine = CpuEngine::with_isa(spec, Pool::new(threads).unwrap(), isa).unwrap();
+        let mut engine = CpuEngine::with_isa(spec, &workers(threads), isa).unwrap();
         let handles = engine.layout.handles.clone();
         let blocks = [(handles.poses, 0.1), (handles.colors, 0.3), (handles.saliency, 3.0)];
         for (block, size) in blocks.into_iter().filter_map(|(block, size)| Some((block?, size))) {
@@ -183,6 +185,11 @@ impl Setup {
         }
         engine
     }
+}
+
+/// What engines of these tests are opened with.
+fn workers(threads: usize) -> Options {
+    Options { purpose: Purpose::Train, pool: Pool::new(threads).unwrap() }
 }
 
 /// Mean square difference over red, green and blue, both sides on the target's background.

@@ -154,7 +154,7 @@ fn maps_are_looked_up_for_their_heads() {
         let head = Head { name: name.into(), input: slot, loss, ..spec.heads[0].clone() };
         spec.heads.push(head);
     }
-    let mut engine = CpuEngine::with_isa(&spec, Pool::new(1).unwrap(), Isa::best()).unwrap();
+    let mut engine = CpuEngine::with_isa(&spec, &workers(1), Isa::best()).unwrap();
     let map = |head: &str, side: u32, channels: u32| FeatureMap {
         head: head.into(),
         width: side,
