@@ -7,6 +7,9 @@ use nerve_data::{Camera, Intrinsics, Scene};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+/// Numbers of cameras are the same if they differ by less than this, relative to 1 or to their size: by rounding.
+const ROUNDING: f64 = 1e-6;
+
 /// A scene without its images.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Capture {
@@ -85,6 +88,19 @@ impl Capture {
         self.views.iter().filter(|view| view.row.is_some())
     }
 
+    /// Whether a view of this name was trained on, as far as is known.
+    pub fn has_trained_on(&self, name: &str) -> bool {
+        self.views.iter().any(|view| view.split == Split::Train && view.name == name)
+    }
+
+    /// The first view that was trained on and that a scene has with another pose or another lens now.
+    pub(crate) fn changed<'a>(&self, scene: &'a Scene) -> Option<&'a str> {
+        let now: HashMap<&str, &Camera> = scene.views.iter().map(|v| (&*v.name, &v.camera)).collect();
+        let trained = self.views.iter().filter(|view| view.split == Split::Train);
+        let moved = trained.filter_map(|view| Some((&view.camera, now.get_key_value(&*view.name)?)));
+        moved.into_iter().find(|(then, (_, now))| !is_same(then, now)).map(|(_, (name, _))| *name)
+    }
+
     /// The row of a training view in what was learned about cameras.
     pub(crate) fn row(&self, name: &str) -> Option<usize> {
         self.trained().find(|view| view.name == name)?.row
@@ -96,6 +112,21 @@ impl TrainingSet {
     pub(crate) fn of(scene: &Scene) -> Self {
         Self { count: scene.splits.train.len(), digest: digest(scene) }
     }
+}
+
+/// Whether two cameras are the same but for rounding.
+fn is_same(a: &Camera, b: &Camera) -> bool {
+    let close = |a: f64, b: f64| (a - b).abs() <= ROUNDING * a.abs().max(1.0);
+    let lens = |camera: &Camera| {
+        let Intrinsics { width, height, fx, fy, cx, cy, .. } = camera.intrinsics;
+        [f64::from(width), f64::from(height), fx, fy, cx, cy]
+    };
+    let place = |camera: &Camera| <[f64; 3]>::from(camera.pose.translation.vector);
+    let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| close(*a, *b));
+    a.intrinsics.distortion == b.intrinsics.distortion
+        && same(&lens(a), &lens(b))
+        && same(&place(a), &place(b))
+        && a.pose.rotation.angle_to(&b.pose.rotation) <= ROUNDING
 }
 
 /// FNV-1a over names and sizes.
@@ -199,5 +230,29 @@ mod tests {
             view[key] = bad.parse().unwrap();
             assert!(view.try_into::<CapturedView>().is_err(), "{key} {bad}");
         }
+    }
+
+    #[test]
+    fn a_pose_or_a_lens_that_changed_is_named() {
+        let demo = DemoConfig { train: 3, test: 2, resolution: 16, ..DemoConfig::default() };
+        let scene = demo::scene(&demo).unwrap();
+        let capture = Capture::of(&scene, &TrainingViews::new(&scene));
+        let with = |change: &dyn Fn(&mut Camera), view: usize| {
+            let mut scene = scene.clone();
+            change(&mut scene.views[view].camera);
+            capture.changed(&scene).map(str::to_owned)
+        };
+        let (train, test) = (scene.splits.train[1], scene.splits.test[0]);
+        let name = Some(scene.views[train].name.clone());
+        assert_eq!(with(&|_| {}, train), None);
+        assert_eq!(with(&|c| c.pose.translation.vector.x += 1e-9, train), None);
+        assert_eq!(with(&|c| c.pose.translation.vector.x += 1e-3, train), name);
+        let turn = UnitQuaternion::from_euler_angles(0.0, 1e-3, 0.0);
+        assert_eq!(with(&|c| c.pose.rotation *= turn, train), name);
+        assert_eq!(with(&|c| c.intrinsics.fx *= 1.01, train), name);
+        // What is held out may change: nothing was learnt from it.
+        assert_eq!(with(&|c| c.intrinsics.fx *= 1.01, test), None);
+        assert!(capture.has_trained_on(&scene.views[train].name));
+        assert!(!capture.has_trained_on(&scene.views[test].name));
     }
 }

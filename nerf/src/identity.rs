@@ -132,15 +132,26 @@ pub(crate) fn check_scene(frame: &UnitFrame, scene: &Scene, path: &Path) -> Resu
     Err(NerfError::Other { path, reason })
 }
 
-/// Checks that a file was trained on the views that training would go on with.
+/// Checks that a file was trained on the views that training would go on with: the same names and sizes, and where the file
+/// keeps cameras, the same poses and lenses. Pixels are not compared.
 pub(crate) fn check_views(scene: &Scene, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
     let now = TrainingSet::of(scene);
     let (count, views) = (now.count.to_string(), file.meta(VIEWS)?);
+    let source = scene.source.display();
     if views == count && file.meta(DIGEST)? == now.digest {
-        return Ok(());
+        return match capture(file, path)?.changed(scene) {
+            None => Ok(()),
+            Some(view) => Err(NerfError::Other {
+                path: path.to_owned(),
+                reason: format!(
+                    "{view} has another pose or lens in {source} now than when it was trained on; put it back as it \
+                     was, or train again"
+                ),
+            }),
+        };
     }
     let what = if views == count { "others".to_owned() } else { format!("{count} of them") };
-    let (path, source) = (path.to_owned(), scene.source.display());
+    let path = path.to_owned();
     let reason = format!(
         "it was trained on {views} views, and there are {what} in {source} now, by name and size; \
          put them back as they were, or train again"

@@ -11,8 +11,8 @@ use crate::trainer::Trainer;
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
 use nerve_core::run::{
-    Cancel, Clock, DoneReason, Event, Events, Metric, Rate, ReportWindow, RunConfig, Trainee, TrainingReport,
-    drive,
+    Cancel, Clock, DoneReason, Event, Events, Level, Metric, Rate, ReportWindow, RunConfig, Trainee,
+    TrainingReport, drive,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -24,6 +24,10 @@ const HISTOGRAM_EVERY: u64 = 100;
 /// Steps between two publications of the saliency grid.
 const GRID_EVERY: u64 = 500;
 
+/// What is said of steps that have trained nothing.
+const NO_SAMPLE: &str = "no ray met anything: not one sample was taken, so nothing was learnt; --near may lie behind the \
+    scene, the poses may look past the render box (`nerve inspect SCENE` says), or all cells were closed";
+
 type NamedValue = (Cow<'static, str>, f64);
 
 /// What a run reports and shows on the way.
@@ -33,6 +37,8 @@ pub(crate) struct Watch {
     show: Option<Show>,
     /// Of the steps since the last report.
     sum: StepStats,
+    /// Steps and samples of this session, up to the last report.
+    taken: (u64, usize),
 }
 
 impl Trainee for Trainer {
@@ -57,7 +63,7 @@ impl Trainee for Trainer {
 
     fn begin(&mut self, events: &Events) {
         let show = Show::new(self.model(), self.scene(), events);
-        self.watch = Watch { show, sum: StepStats::default() };
+        self.watch = Watch { show, ..Watch::default() };
     }
 
     fn step(&mut self) -> Result<f64, NerfError> {
@@ -81,6 +87,7 @@ impl Trainee for Trainer {
 
     fn report(&mut self, window: &ReportWindow, events: &Events) -> Result<TrainingReport, NerfError> {
         let sum = std::mem::take(&mut self.watch.sum);
+        self.watch.taken = (self.watch.taken.0 + window.steps, self.watch.taken.1 + sum.samples);
         let (rays, samples) = (sum.rays as f64 / window.seconds, sum.samples as f64 / window.seconds);
         let psnr = psnr_from_mse(window.loss);
         let mut values =
@@ -117,6 +124,10 @@ impl Trainee for Trainer {
     }
 
     fn end(&mut self, events: &Events) -> Result<(), NerfError> {
+        if matches!(self.watch.taken, (1.., 0)) {
+            let message = NO_SAMPLE.to_owned();
+            events.publish(Event::Text { level: Level::Warning, message });
+        }
         self.preview(events)?;
         if self.watch.show.is_some() {
             self.averaged(|model, _| {
@@ -131,7 +142,8 @@ impl Trainee for Trainer {
 }
 
 impl Trainer {
-    /// Trains until the configured end or until `cancel`; see [`drive`].
+    /// Trains until the configured end or until `cancel`; see [`drive`], which leaves the end to the caller: to measure
+    /// the finished field, to publish [`Event::Done`] and to close the stream.
     ///
     /// # Errors
     /// If the loss stops being finite, or a checkpoint cannot be written.

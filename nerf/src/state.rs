@@ -52,7 +52,8 @@ impl Trainer {
     /// Takes over the state in a checkpoint of a run with the same field, to train it further.
     ///
     /// # Errors
-    /// Those of [`Self::restore`], and if it was trained on other views.
+    /// Those of [`Self::restore`], and if it was trained on other views, by name and size, or their poses or lenses were
+    /// others. Pixels are not compared: photographs that were edited since are trained on as they are now.
     pub fn resume(&mut self, path: &Path) -> Result<(), NerfError> {
         identity::check_views(self.scene(), &Checkpoint::load(path)?, path)?;
         self.restore(path)

@@ -165,6 +165,28 @@ fn densities_are_per_length_of_the_world() {
     assert!(trainer.model_mut().densities(&[inside]).unwrap()[0] > 0.0);
 }
 
+/// A closed cell of a hollow field has a density of about 1 by itself, but no ray takes a sample there.
+#[test]
+fn densities_are_what_rays_see() {
+    let scene = demo(32, 6);
+    let hollow = HollowConfig { saliency_side: 16, ..HollowConfig::default() };
+    let mut hollow = NerfConfig { hollow, ..config(60) };
+    hollow.field.method = Method::Hollow;
+    let mut trainer = Trainer::new(hollow, scene, 2).unwrap();
+    train(&mut trainer, 60);
+    let model = trainer.model_mut();
+    let corners = model.corners();
+    let at = |i: u32| {
+        let part = [i % 12, i / 12 % 12, i / 144].map(|p| (f64::from(p) + 0.5) / 12.0);
+        corners[0] + (corners[7] - corners[0]).component_mul(&Vector3::from(part))
+    };
+    let densities = model.densities(&(0..1728).map(at).collect::<Vec<_>>()).unwrap();
+    let empty = densities.iter().filter(|d| **d == 0.0).count() as f64 / 1728.0;
+    let (most, share) = (densities.iter().copied().fold(0.0, f32::max), model.occupied());
+    assert!(most > 0.0 && empty > 0.1, "{most} {empty} {share}");
+    assert!((empty - (1.0 - model.occupied())).abs() < 0.1, "{empty} {}", model.occupied());
+}
+
 #[test]
 fn what_is_no_model_says_so() {
     let (scene, place) = (demo(32, 4), tempfile::tempdir().unwrap());
@@ -199,6 +221,22 @@ fn what_is_no_model_says_so() {
     let segmenter =
         RunFolder::create(at("labels"), "segmentation", DeviceKind::Cpu, &config(1), Existing::Keep).unwrap();
     assert!(open(segmenter.path()).err().unwrap().contains("'segmentation'"));
+    // Its config.toml changed: to learn what it has not learnt, and to what cannot be.
+    let text = std::fs::read_to_string(at("run/config.toml")).unwrap();
+    for (from, to, parts) in [
+        (
+            "refine_poses = false",
+            "refine_poses = true",
+            ["checkpoint.safetensors", "no tensor", "config.toml"],
+        ),
+        ("appearance = false", "appearance = true", ["checkpoint.safetensors", "no tensor", "config.toml"]),
+        ("\nlr = 0.01", "\nlr = nan", ["config.toml: `lr` is NaN", "positive", "number"]),
+    ] {
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(at("run/config.toml"), text.replace(from, to)).unwrap();
+        fails(&at("run"), &parts);
+    }
+    std::fs::write(at("run/config.toml"), &text).unwrap();
     // Never saved.
     std::fs::remove_file(&file).unwrap();
     let error = open(&at("run")).err().unwrap();

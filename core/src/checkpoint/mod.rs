@@ -121,6 +121,15 @@ pub enum CheckpointProblem {
 }
 
 impl CheckpointError {
+    /// What the system said, where it could not be written or read.
+    #[must_use]
+    pub fn io(&self) -> Option<&io::Error> {
+        match &self.problem {
+            CheckpointProblem::Io(error) | CheckpointProblem::Full(error) => Some(error),
+            _ => None,
+        }
+    }
+
     fn at(path: &Path) -> impl Fn(CheckpointProblem) -> Self + '_ {
         move |problem| Self { path: path.to_owned(), problem }
     }

@@ -23,7 +23,7 @@ pub struct RunConfig {
     // A signed 64-bit number is what the configuration file can hold.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seed: u64,
-    /// Evaluate on held-out data every N steps
+    /// Evaluate on held-out data every N steps before the last
     #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,
     /// Seconds between checkpoints

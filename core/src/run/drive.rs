@@ -78,7 +78,8 @@ pub trait Trainee {
     /// What ends the run.
     fn report(&mut self, window: &ReportWindow, events: &Events) -> Result<TrainingReport, Self::Error>;
 
-    /// Measures on held-out data on the way and publishes what was found; nothing if there is none.
+    /// Measures on held-out data on the way, not after the last step, and publishes what was found; nothing if there is
+    /// none.
     ///
     /// # Errors
     /// What ends the run.
@@ -141,6 +142,9 @@ pub struct TrainingReport {
 /// Trains until the configured end or until `cancel`: reports every [`Trainee::REPORT_EVERY`] steps, evaluates, makes
 /// pictures and saves to `checkpoint` as configured, and reports and saves once more at the end.
 ///
+/// What comes after the last step is the caller's: to measure the finished run, to publish [`Event::Done`], which no sink
+/// hears of otherwise, and to [close](Events::close) the stream.
+///
 /// # Errors
 /// Those of the trainee. One that is no divergence leaves a checkpoint of what was learnt before.
 pub fn drive<T: Trainee>(
@@ -171,7 +175,10 @@ pub fn drive<T: Trainee>(
         }
         if eval_every.is_some_and(|every| step.is_multiple_of(every)) {
             trainee.clock_mut().stop();
-            trainee.evaluate(events, cancel)?;
+            // Whoever drives measures the finished run.
+            if trainee.progress() < 1.0 {
+                trainee.evaluate(events, cancel)?;
+            }
             trainee.clock_mut().start();
         }
         if trainee.is_preview_due() {

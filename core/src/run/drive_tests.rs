@@ -150,17 +150,8 @@ fn a_run_reports_evaluates_previews_and_saves_in_turn() {
     trainee.previews = 1;
     let (reason, events) = driven(&mut trainee, &Cancel::new());
     assert_eq!(reason, Ok(DoneReason::Finished));
-    let said = [
-        "begin 0",
-        "preview 1",
-        "report 4",
-        "evaluate 5",
-        "report 8",
-        "evaluate 10",
-        "report 10",
-        "save 10",
-        "end 10",
-    ];
+    let said =
+        ["begin 0", "preview 1", "report 4", "evaluate 5", "report 8", "report 10", "save 10", "end 10"];
     assert_eq!(trainee.said, said);
     let told: Vec<(u64, f64, f64, f64)> = events
         .iter()

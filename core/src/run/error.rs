@@ -52,6 +52,18 @@ pub enum RunError {
         /// That process's id, where it can be read.
         holder: Option<u32>,
     },
+    /// It cannot be taken, because the folder cannot be written.
+    #[error(
+        "{}: cannot be written, so nothing can be trained here: {error}; make the folder writable or make room, or copy \
+         the run to where there is both",
+        path.display()
+    )]
+    Unlocked {
+        /// The file that holds the lock.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The saved settings cannot be used.
     #[error("{}: {message}", path.display())]
     Config {

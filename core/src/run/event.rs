@@ -183,7 +183,8 @@ pub enum Event {
         /// One sentence.
         message: String,
     },
-    /// The last event of a run.
+    /// The last event of a run. Whoever drives it publishes this, once nothing more is measured;
+    /// [`drive`](super::drive) does not.
     Done {
         /// Why it ended.
         reason: DoneReason,

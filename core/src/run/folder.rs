@@ -129,7 +129,11 @@ impl RunFolder {
             return Err(missing("it does not exist".into()));
         }
         if !run.path.is_dir() {
-            return Err(missing("it is a file".into()));
+            let beside = run.path.parent().filter(|folder| folder.join(CONFIG).is_file());
+            return Err(missing(match beside {
+                Some(folder) => format!("it is a file of the run {}", folder.display()),
+                None => "it is a file".into(),
+            }));
         }
         let table = run.read_config()?;
         let field = |name: &str| match table.get(name) {
@@ -148,7 +152,7 @@ impl RunFolder {
     /// Takes the folder for this process to train in.
     ///
     /// # Errors
-    /// [`RunError::Busy`] when another process trains in it; [`RunError::Io`].
+    /// [`RunError::Busy`] when another process trains in it; [`RunError::Unlocked`] when the folder cannot be written.
     pub fn lock(&mut self) -> Result<(), RunError> {
         if self.lock.is_some() {
             return Ok(());
@@ -156,7 +160,7 @@ impl RunFolder {
         let file = self.path.join(LOCK);
         let lock = Lock::take(&file).map_err(|refusal| match refusal {
             Refusal::Held(holder) => RunError::Busy { path: self.path.clone(), holder },
-            Refusal::Io(error) => io_error(&file)(error),
+            Refusal::Io(error) => RunError::Unlocked { path: file.clone(), error },
         })?;
         self.lock = Some(Arc::new(lock));
         Ok(())

@@ -89,6 +89,19 @@ fn an_existing_run_is_kept_unless_told_otherwise() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_is_not_trained_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = RunFolder::open(create(&folder, Existing::Keep).unwrap().path()).unwrap();
+    // A folder in the lock's place cannot be opened for writing, by nobody.
+    fs::remove_file(run.path().join(LOCK)).unwrap();
+    fs::create_dir(run.path().join(LOCK)).unwrap();
+    let error = run.lock().unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, RunError::Unlocked { .. }), "{text}");
+    assert!(text.contains(".lock") && text.contains("make the folder writable"), "{text}");
+}
+
+#[test]
 fn one_trains_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let run = create(&folder, Existing::Keep).unwrap();
@@ -147,6 +160,10 @@ fn what_is_no_run_says_what_is_missing() {
         })
         .contains("it is a file")
     );
+    let checkpoint = folder.path().join(CHECKPOINT);
+    fs::write(&checkpoint, "weights").unwrap();
+    let said = message(&checkpoint);
+    assert!(said.contains(&format!("it is a file of the run {}", folder.path().display())), "{said}");
     fs::write(&file, "kind = 3\nversion = '1'").unwrap();
     assert!(message(folder.path()).contains("no text field 'kind'"));
     fs::write(&file, "kind = 'nerf'").unwrap();

@@ -29,6 +29,8 @@ pub struct Events(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     sinks: Mutex<Vec<Attached>>,
+    /// Nothing is warned of: the reports of [`Events::close`] say it.
+    quiet: bool,
     previews: Mutex<Option<PreviewRequest>>,
 }
 
@@ -55,6 +57,13 @@ impl Events {
         Self::default()
     }
 
+    /// The same, without warnings: the reports of [`Events::close`] tell all. For whoever makes something of these, such as
+    /// a file that is only of use when it is whole.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self(Arc::new(Inner { sinks: Mutex::default(), quiet: true, previews: Mutex::default() }))
+    }
+
     /// Attaches a sink, which gets every event from now on. `name` is used in warnings and reports.
     ///
     /// # Errors
@@ -68,10 +77,10 @@ impl Events {
         let name = name.into();
         let queue = Arc::new(Queue::new(delivery));
         let thread = {
-            let (name, queue) = (name.clone(), queue.clone());
+            let (name, queue, quiet) = (name.clone(), queue.clone(), self.0.quiet);
             thread::Builder::new()
                 .name(format!("sink {name}"))
-                .spawn(move || serve(&name, Box::new(sink), &queue))
+                .spawn(move || serve(&name, Box::new(sink), &queue, quiet))
                 .map_err(SinkError::Thread)?
         };
         self.0.lock().push(Attached { name, queue, thread });
@@ -168,7 +177,7 @@ impl Attached {
 }
 
 /// The life of a sink's thread.
-fn serve(name: &str, mut sink: Box<dyn Sink>, queue: &Queue) {
+fn serve(name: &str, mut sink: Box<dyn Sink>, queue: &Queue, quiet: bool) {
     let result = catch_unwind(AssertUnwindSafe(move || {
         while let Some(message) = queue.pop() {
             match message {
@@ -188,7 +197,9 @@ fn serve(name: &str, mut sink: Box<dyn Sink>, queue: &Queue) {
         Err(panic) => Some(format!("panicked: {}", panic_message(&*panic))),
     };
     if let Some(failure) = failure {
-        warn!("{name} is detached, training continues: {failure}");
+        if !quiet {
+            warn!("{name} is detached, training continues: {failure}");
+        }
         queue.abandon(Some(failure));
     }
     queue.finish();

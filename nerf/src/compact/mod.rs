@@ -66,9 +66,11 @@ impl Default for CompactOptions {
 /// Bytes of a field after each measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// All values as f32.
+    /// The occupied cells as bits, which rendering needs beside the values.
+    pub occupied: u64,
+    /// All values as f32, without these bits.
     pub full: u64,
-    /// Without the entries that nothing reaches.
+    /// Without the entries that nothing reaches, and without these bits.
     pub removed: u64,
     /// With quantized values, and the occupied cells as bits.
     pub quantised: u64,

@@ -5,10 +5,11 @@ use crate::error::NerfError;
 use crate::identity;
 use crate::model::Model;
 use crate::reach::{Space, sharing};
-use nerve_core::checkpoint::{self, TensorData};
+use nerve_core::checkpoint::{self, CheckpointError, TensorData};
 use nerve_core::engine::EngineError;
 use nerve_data::Scene;
 use rayon::prelude::*;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// A block on its way into the file.
@@ -61,14 +62,31 @@ pub fn write(
     }
     let tensors: Vec<_> =
         frames.iter().map(|f| (f.name.clone(), vec![f.data.len()], TensorData::U8(&f.data))).collect();
-    checkpoint::save(path, &meta, &tensors)?;
+    checkpoint::save(path, &meta, &tensors).map_err(|error| unwritten(path, error))?;
     let size = std::fs::metadata(path).map_err(|source| NerfError::File { path: path.to_owned(), source })?;
     Ok(Report {
+        occupied: raw.len() as u64,
         full: 4 * model.parameters() as u64,
         removed: frames.iter().map(|f| f.removed).sum(),
         quantised: frames.iter().map(|f| f.quantised).sum(),
         file: size.len(),
     })
+}
+
+/// What can be done where the file cannot be written.
+fn unwritten(path: &Path, error: CheckpointError) -> NerfError {
+    let Some(system) = error.io() else { return error.into() };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.display();
+    let remedy = match system.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room and export again".to_owned()
+        }
+        ErrorKind::NotFound => format!("make the folder {folder} first, or give another FILE"),
+        ErrorKind::NotADirectory => format!("{folder} is no folder: give another FILE"),
+        _ => format!("make {folder} writable, or give a FILE elsewhere"),
+    };
+    NerfError::Compact { path: path.to_owned(), reason: format!("cannot be written: {system}; {remedy}") }
 }
 
 /// All blocks, coded; of tables what is left of them.

@@ -12,7 +12,7 @@ use nerve_core::device::Device;
 use nerve_core::engine::Purpose;
 use nerve_core::field::{COLORS, POSES};
 use nerve_core::ops::small_gemm::Precision;
-use nerve_core::run::RunFolder;
+use nerve_core::run::{RunError, RunFolder};
 use nerve_data::Scene;
 use std::path::Path;
 
@@ -90,7 +90,14 @@ impl Model {
                 format!("there is no such file, the run was never saved; `nerve resume {folder}` trains it");
             return Err(NerfError::Other { path, reason });
         }
-        Self::of_checkpoint(&Checkpoint::load(&path)?, &path, run.config()?, options)
+        let config: NerfConfig = run.config()?;
+        let checked = config.validate().and_then(|()| config.schedule.validate());
+        // Any machine can look at it; what does not depend on the machine is the file's.
+        checked.or_else(|error| match error.setting {
+            "--precision" => Ok(()),
+            _ => Err(RunError::Config { path: run.config_path(), message: error.in_file() }),
+        })?;
+        Self::of_checkpoint(&Checkpoint::load(&path)?, &path, config, options)
     }
 
     /// Of an open checkpoint of a run with this configuration.
@@ -105,7 +112,9 @@ impl Model {
         let average = config.train.ema;
         let capture = identity::capture(file, path)?;
         // What is learnt about cameras has a row for each that was trained on.
-        let cameras = [POSES, COLORS].iter().find_map(|name| file.shape(name)?.first().copied()).unwrap_or(0);
+        let known = [POSES, COLORS].iter().find_map(|name| file.shape(name)?.first().copied());
+        // Where the configuration was changed to learn about cameras, what is missing is named when it is read.
+        let cameras = known.unwrap_or(capture.training.count);
         let mut model =
             Self::new(config, capture, cameras, (options.device, options.threads), Purpose::Look)?;
         model.restore_state(file, path)?;

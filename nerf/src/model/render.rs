@@ -32,7 +32,10 @@ impl Model {
         Ok(self.pool.run(|| Rendering::render(engine, space, cut, &camera, size))?)
     }
 
-    /// Densities at points of the world, per world length; 0 outside of the box that the field fills.
+    /// Densities at points of the world, per world length, as rays see them: 0 outside of the box that the field fills,
+    /// and in cells that are not occupied, where rays take no sample whatever the field says (see
+    /// [`crate::occupancy`]; a point is looked up in the finest cascade around it). A gate acts as it does at this point
+    /// of the run ([`Self::progress`]).
     ///
     /// # Errors
     /// If the device fails.
@@ -41,7 +44,11 @@ impl Model {
         // Of the cube that the encoding covers.
         let place =
             |point: &Point3<f64>| (to_unit * point - Point3::from([0.5; 3])) / side + Vector3::repeat(0.5);
-        let inside = |place: &Vector3<f64>| place.iter().all(|p| (0.0..=1.0).contains(p));
+        let (occupancy, middle) = (&self.occupancy, Vector3::repeat(0.5));
+        let inside = |place: &Vector3<f64>| {
+            let seen = || occupancy.holds(((place - middle) * side).into());
+            place.iter().all(|p| (0.0..=1.0).contains(p)) && seen()
+        };
         let places: Vec<Option<Vector3<f64>>> =
             points.iter().map(place).map(|p| Some(p).filter(inside)).collect();
         let axis = |a: usize| places.iter().map(|p| p.map_or(0.5, |p| p[a] as f32)).collect::<Vec<f32>>();

@@ -8,7 +8,7 @@ mod refresh;
 
 pub use refresh::{EVERY, EVERY_STEERED, Refresh};
 
-use nerve_core::ops::march::{Bitfield, CELLS, Steps};
+use nerve_core::ops::march::{Bitfield, CELLS, SIDE, Steps, morton};
 use rayon::prelude::*;
 
 const THICKNESS: f32 = 0.01;
@@ -66,6 +66,17 @@ impl Occupancy {
         (self.bits, self.held) = (bits, Some(least));
     }
 
+    /// Whether a point of the render box lies in an occupied cell of the finest cascade around it; the point relative to
+    /// the box's middle, in lengths of the unit frame.
+    pub fn holds(&self, point: [f64; 3]) -> bool {
+        let reach = point.iter().fold(0.0f64, |reach, p| reach.max(2.0 * p.abs()));
+        let last = self.bits.cascades() - 1;
+        let cascade = (0..last).find(|cascade| reach <= f64::from(1u32 << cascade)).unwrap_or(last);
+        let size = f64::from(1u32 << cascade);
+        let cell = point.map(|p| ((p / size + 0.5) * SIDE as f64).clamp(0.0, (SIDE - 1) as f64) as u32);
+        self.bits.get(cascade * CELLS + morton::encode(cell) as usize)
+    }
+
     /// The share of occupied cells.
     pub fn share(&self) -> f64 {
         self.bits.count() as f64 / self.density.len() as f64
@@ -90,5 +101,24 @@ impl Occupancy {
             let cells = density[64 * word..64 * (word + 1)].iter();
             cells.enumerate().fold(0, |bits, (i, d)| bits | u64::from(*d > least) << i)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_looked_up_in_the_finest_cascade_around_it() {
+        let mut grid = Occupancy::new(2, Steps::new(1024, 2));
+        let mut bits = Bitfield::new(2, false);
+        bits.set(morton::encode([64, 64, 127]) as usize, true);
+        bits.set(CELLS + morton::encode([64, 64, 96]) as usize, true);
+        bits.set(CELLS + morton::encode([64, 64, 95]) as usize, true);
+        grid.limit(bits);
+        let held = [0.4, 0.497, 0.5, 0.501, 0.507, 0.52].map(|z| grid.holds([0.001, 0.001, z]));
+        assert_eq!(held, [false, true, true, true, true, false]);
+        // The coarser cascade's cell does not count where there is a finer one.
+        assert!(!grid.holds([0.001, 0.001, 0.49]) && !grid.holds([1.0, -1.0, 1.0]));
     }
 }
