@@ -8,6 +8,7 @@ use nerve::core::run::{Cancel, Delivery, Event, Events, Sink, SinkError};
 use nerve::data::demo::{self, DemoConfig};
 use nerve::nerf::{NerfConfig, Trainer};
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,17 @@ impl Sink for Printer {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let scene = demo::scene(&DemoConfig { resolution: 64, train: 16, test: 4, ..DemoConfig::default() })?;
     let mut config = NerfConfig::default();
     config.train.run.steps = Some(100);

@@ -10,13 +10,24 @@ use nerve::data::{Camera, Intrinsics};
 use nerve::nerf::{Model, OpenOptions};
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).map(PathBuf::from);
-    let run = arguments.next().ok_or("which run? render_run RUN [PNG]")?;
+    let given = arguments.next().ok_or("which run? render_run RUN [PNG]")?;
     let png = arguments.next().unwrap_or_else(|| "view.png".into());
 
-    let mut model = Model::open(&run, &OpenOptions::default())?;
+    let mut model = Model::open(&given, &OpenOptions::default())?;
     println!("{} values, {} steps of training", model.parameters(), model.step_count());
 
     // A model knows the cameras that it was trained with, in the capture's own frame. This one is moved a little: the

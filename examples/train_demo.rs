@@ -10,11 +10,22 @@ use nerve::data::{Camera, Intrinsics};
 use nerve::nerf::{NerfConfig, Trainer};
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 const STEPS: u64 = 300;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let png = std::env::args().nth(1).map_or_else(|| "view.png".into(), PathBuf::from);
 
     // `nerve::data::scene::load` reads captures in the same way.

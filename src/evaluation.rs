@@ -9,7 +9,7 @@ use crate::sinks;
 use crate::viewers::{self, SCENES};
 use anyhow::Context as _;
 use nerve_core::metrics::lpips::Lpips;
-use nerve_core::run::{Events, RunFolder, write_atomic};
+use nerve_core::run::{Event, Events, RunFolder, write_atomic};
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::eval::{EvalOptions, Report, evaluate};
@@ -112,6 +112,21 @@ pub fn held_out(scene: &Scene) -> Option<Split> {
     [Split::Test, Split::Val].into_iter().find(|split| !scene.splits.get(*split).is_empty())
 }
 
+/// What is wrong with measuring on a split that is held out now: that a model was trained on views of it.
+pub fn trained_on(model: &Model, scene: &Scene, split: Split) -> Option<String> {
+    let views = if split == Split::Train { &[][..] } else { scene.splits.get(split) };
+    let names = views.iter().map(|view| &*scene.views[*view].name);
+    let trained_on: Vec<&str> = names.filter(|name| model.capture().has_trained_on(name)).collect();
+    let first = trained_on.first()?;
+    Some(format!(
+        "{} of the {} {} views were trained on, {first} among them, so they would measure too well: `holdout` or the \
+         scene's split was changed since; set it back, or measure what was trained on as such, --split train",
+        trained_on.len(),
+        views.len(),
+        split.name()
+    ))
+}
+
 /// On the views of `split`, or on the held-out ones, with LPIPS if its weights were given.
 pub fn run(
     context: &Context,
@@ -124,6 +139,9 @@ pub fn run(
     let Some(split) = split.or_else(|| held_out(scene)) else {
         anyhow::bail!("{}: no view is held out; use --split train", scene.source.display());
     };
+    if let Some(problem) = trained_on(model, scene, split) {
+        anyhow::bail!("{}: {problem}", target.subject.display());
+    }
     std::fs::create_dir_all(&target.folder).with_context(|| target.folder.display().to_string())?;
     context.interrupt.clean();
     let events = Events::new();
@@ -172,6 +190,11 @@ pub fn measure(
         ));
         return Ok(None);
     };
+    if model.config().train.run.eval_every.is_some() {
+        // The last of those that the log has.
+        let values = vec![("eval/psnr".into(), report.psnr), ("eval/ssim".into(), report.ssim)];
+        events.publish(Event::Scalars { step: model.step_count(), elapsed: model.elapsed(), values });
+    }
     let (field, live) = Structure::of(model)?;
     field.draw(model, &live, &renders)?;
     let evaluation = Evaluation { split: split.name().to_owned(), report, field };

@@ -32,6 +32,11 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{} {what}{}", whole(count), if count == 1 { "" } else { "s" })
 }
 
+/// Bytes in decimal megabytes, or in kilobytes where there are few.
+pub fn bytes(bytes: u64) -> String {
+    if bytes < 999_500 { format!("{:.0} kB", bytes as f64 / 1e3) } else { megabytes(bytes) }
+}
+
 /// Bytes in decimal megabytes.
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
@@ -69,6 +74,14 @@ mod tests {
     fn wholes() {
         let texts = [0, 12, 123, 1234, 123_456, 11_487_072].map(whole);
         assert_eq!(texts, ["0", "12", "123", "1,234", "123,456", "11,487,072"]);
+    }
+
+    #[test]
+    fn few_bytes_are_kilobytes() {
+        assert_eq!(
+            [0, 1499, 262_144, 999_499, 999_500, 48_830_016].map(bytes),
+            ["0 kB", "1 kB", "262 kB", "999 kB", "1.0 MB", "48.8 MB"]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A new kind is a variant, its trainer's [`Job`], and an arm wherever the compiler misses one.
 
 use crate::context::Context;
+use crate::given::Given;
 use crate::outcome::{Outcome, usage};
 #[cfg(feature = "viewer")]
 use crate::rebuild::{FieldRemains, SegmenterRemains, rebuild};
@@ -42,6 +43,9 @@ pub struct EvalFlags {
     /// Also measure from poses fitted to the photographs, as is always done after --refine-poses
     #[arg(long)]
     pub fit_poses: bool,
+    /// Where a field's scene is now, if not where it was trained
+    #[arg(long, value_name = "PATH")]
+    pub scene: Option<PathBuf>,
     /// How a segmenter looks at pictures.
     #[command(flatten, next_help_heading = "Segmenters")]
     pub inference: Inference,
@@ -61,6 +65,17 @@ impl EvalFlags {
         }
         Ok(())
     }
+
+    /// Those of a field, unless some have no meaning for it.
+    pub fn of_field(&self) -> anyhow::Result<nerf::EvalArgs<'_>> {
+        self.check_field()?;
+        Ok(nerf::EvalArgs {
+            split: self.split.map(Split::from),
+            lpips: &self.lpips,
+            fit_poses: self.fit_poses,
+            scene: self.scene.as_deref(),
+        })
+    }
 }
 
 /// What a run is written as by `nerve export`; each kind refuses those that it does not have.
@@ -68,7 +83,7 @@ impl EvalFlags {
 pub enum ExportForm {
     /// Write the field as one small file, which `nerve eval` reads
     Compact {
-        /// File to write [default: RUN/NAME.compact]
+        /// File to write [default: RUN/NAME.compact, or beside a checkpoint outside of its run]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
         #[command(flatten)]
@@ -138,26 +153,27 @@ impl Kind {
 
     /// Measures a run on a split of its data.
     pub fn eval(self, context: &Context, run: &RunFolder, flags: &EvalFlags) -> anyhow::Result<Outcome> {
-        let split = flags.split.map(Split::from);
         match self {
-            Self::Nerf => {
-                flags.check_field()?;
-                nerf::eval(context, run, split, &flags.lpips, flags.fit_poses)
-            }
+            Self::Nerf => nerf::eval(context, &Given::Run(run.clone()), &flags.of_field()?),
             Self::Segmentation => {
                 anyhow::ensure!(flags.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
                 anyhow::ensure!(!flags.fit_poses, usage("--fit-poses has no meaning for a segmenter"));
-                segmentation::eval(context, run, split, &flags.inference)
+                anyhow::ensure!(flags.scene.is_none(), usage("--scene has no meaning for a segmenter"));
+                segmentation::eval(context, run, flags.split.map(Split::from), &flags.inference)
             }
         }
     }
 
-    /// Makes the recording of a run, from what it has left, for `nerve view`.
+    /// Makes the recording of a run, or of a field in a file of its own, from what it has left, for `nerve view`.
     #[cfg(feature = "viewer")]
-    pub fn rebuild(self, context: &Context, run: &RunFolder, file: &Path) -> anyhow::Result<Outcome> {
-        match self {
-            Self::Nerf => rebuild::<FieldRemains>(context, run, file),
-            Self::Segmentation => rebuild::<SegmenterRemains>(context, run, file),
+    pub fn rebuild(context: &Context, given: &Given, file: &Path) -> anyhow::Result<Outcome> {
+        let kind = match given {
+            Given::Run(run) => Self::of(run)?,
+            Given::Field(_) => Self::Nerf,
+        };
+        match kind {
+            Self::Nerf => rebuild::<FieldRemains>(context, given, file),
+            Self::Segmentation => rebuild::<SegmenterRemains>(context, given, file),
         }
     }
 
@@ -165,7 +181,7 @@ impl Kind {
     pub fn export(self, context: &Context, run: &RunFolder, form: &ExportForm) -> anyhow::Result<Outcome> {
         match (self, form) {
             (Self::Nerf, ExportForm::Compact { file, options }) => {
-                nerf::export(context, run, file.as_deref(), options)
+                nerf::export(context, &Given::Run(run.clone()), file.as_deref(), options)
             }
             (Self::Segmentation, _) => anyhow::bail!(
                 "{}: a segmenter cannot be exported; its checkpoint.safetensors already holds named arrays that other programs can read",

@@ -7,6 +7,7 @@ mod context;
 mod evaluation;
 mod forecast;
 mod format;
+mod given;
 mod interrupt;
 mod kind;
 mod nerf;

@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation, Target};
-use crate::outcome::{Outcome, usage};
+use crate::given::Given;
+use crate::outcome::Outcome;
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::session::Job;
@@ -12,6 +13,7 @@ use anyhow::Context as _;
 use nerve_core::device::{Device, DeviceKind};
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunConfig, RunFolder};
+use nerve_core::settings::SettingError;
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::compact::{self, CompactOptions, Values};
@@ -21,11 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Settings that cannot be are a mistake on the command line, found before anything is read.
-pub fn check(config: &NerfConfig) -> anyhow::Result<()> {
-    config.validate().map_err(usage)?;
-    config.schedule.validate().map_err(usage)?;
-    config.grid.levels().map_err(usage)?;
-    Ok(())
+pub fn check(config: &NerfConfig) -> Result<(), SettingError> {
+    config.validate()?;
+    config.schedule.validate()?;
+    config.grid.levels().map(drop)
 }
 
 /// A trainer with fresh weights.
@@ -44,59 +45,55 @@ pub fn looking(context: &Context, fit_poses: bool) -> anyhow::Result<OpenOptions
     Ok(OpenOptions { device, threads: context.common.threads, fit_poses })
 }
 
-/// The scene that a model was trained on. The model was opened from a file of `run`, or from `file` itself.
+/// The scene that a model was trained on: where its configuration says, or at another place.
 pub fn scene_of(
     context: &Context,
     model: &mut Model,
-    run: Option<&RunFolder>,
-    file: &Path,
+    given: &Given,
+    place: Option<&Path>,
 ) -> anyhow::Result<Scene> {
-    let data = model.config().data.clone();
-    let scene = scene::load(context, &data).with_context(|| {
-        let remedy = match run {
-            Some(run) => format!(", or set `scene` in {} to where it is now", run.config_path().display()),
-            None => String::new(),
-        };
+    let (mut data, file) = (model.config().data.clone(), given.file());
+    if let Some(place) = place {
+        data.scene = place.to_owned();
+    }
+    let scene = match data.scene.as_os_str().is_empty() {
+        true => Err(anyhow::anyhow!("a program trained it and named no scene (`demo` is the built-in one)")),
+        false => scene::load(context, &data),
+    };
+    let scene = scene.with_context(|| {
         format!(
-            "{}: the photographs that it was trained on cannot be read: put the scene back at {}{remedy}",
+            "{}: the photographs that it was trained on cannot be read: {}",
             file.display(),
-            data.scene.display()
+            given.data_remedy("scene", &data.scene)
         )
     })?;
-    model.attach(&scene, file)?;
+    model.attach(&scene, &file)?;
     Ok(scene)
 }
 
-/// `nerve eval` of a run; `lpips` are files of weights, if LPIPS is asked for.
-pub fn eval(
-    context: &Context,
-    run: &RunFolder,
-    split: Option<Split>,
-    lpips: &[PathBuf],
-    fit_poses: bool,
-) -> anyhow::Result<Outcome> {
-    // Before the scene, which takes longer to read.
-    let lpips = read_lpips(lpips)?;
-    let mut model = Model::open_run(run, &looking(context, fit_poses)?)?;
-    let scene = scene_of(context, &mut model, Some(run), &run.checkpoint_path())?;
-    evaluation::run(context, &mut model, &scene, &Target::of(run), split, lpips.as_ref())
+/// What `nerve eval` of a field is told.
+pub struct EvalArgs<'a> {
+    /// Which views.
+    pub split: Option<Split>,
+    /// Files of weights, if LPIPS is asked for.
+    pub lpips: &'a [PathBuf],
+    /// Whether poses are fitted, too.
+    pub fit_poses: bool,
+    /// Where its scene is, if elsewhere.
+    pub scene: Option<&'a Path>,
 }
 
-/// `nerve eval` of a compact file.
-pub fn eval_file(
-    context: &Context,
-    file: &Path,
-    split: Option<Split>,
-    lpips: &[PathBuf],
-    fit_poses: bool,
-) -> anyhow::Result<Outcome> {
-    let lpips = read_lpips(lpips)?;
-    let options = looking(context, fit_poses)?;
-    // Of files, only these stand for themselves.
-    compact::configuration(file)?;
-    let mut model = Model::open(file, &options)?;
-    let scene = scene_of(context, &mut model, None, file)?;
-    evaluation::run(context, &mut model, &scene, &Target::beside(file), split, lpips.as_ref())
+/// `nerve eval` of a field.
+pub fn eval(context: &Context, given: &Given, args: &EvalArgs<'_>) -> anyhow::Result<Outcome> {
+    // Before the scene, which takes longer to read.
+    let lpips = read_lpips(args.lpips)?;
+    let mut model = given.model(context, args.fit_poses)?;
+    let scene = scene_of(context, &mut model, given, args.scene)?;
+    let target = match given {
+        Given::Run(run) => Target::of(run),
+        Given::Field(file) => Target::beside(file),
+    };
+    evaluation::run(context, &mut model, &scene, &target, args.split, lpips.as_ref())
 }
 
 fn read_lpips(files: &[PathBuf]) -> anyhow::Result<Option<Lpips>> {
@@ -106,38 +103,56 @@ fn read_lpips(files: &[PathBuf]) -> anyhow::Result<Option<Lpips>> {
 /// `nerve export RUN compact`.
 pub fn export(
     context: &Context,
-    run: &RunFolder,
+    given: &Given,
     file: Option<&Path>,
     options: &CompactOptions,
 ) -> anyhow::Result<Outcome> {
-    let file = file.map_or_else(|| compact_file(run.path()), Path::to_owned);
-    let mut model = Model::open_run(run, &looking(context, false)?)?;
+    let from = match given {
+        Given::Run(run) => run.path(),
+        Given::Field(file) => {
+            anyhow::ensure!(
+                compact::configuration(file).is_err(),
+                "{}: it is a compact file already; to write another, give the run or its checkpoint",
+                file.display()
+            );
+            file
+        }
+    };
+    let file = file.map_or_else(|| compact_file(given), Path::to_owned);
+    let mut model = given.model(context, false)?;
     let scene = if model.is_whole() || options.values == Values::F16 {
         None
     } else {
-        Some(scene_of(context, &mut model, Some(run), &run.checkpoint_path())?)
+        Some(scene_of(context, &mut model, given, None)?)
     };
     let counter = Counter::new("calibrating levels");
     let mut seen = |done, all| counter.set(done, all);
     let report = compact::write(&mut model, scene.as_ref(), &file, options, &mut seen)?;
     drop(counter);
-    let line = |what: &str, bytes: u64| format!("{what:<42} {:>10}", format::megabytes(bytes));
+    // The cells as bits count in every line: the file holds them beside the values.
+    let line = |what: &str, bytes: u64| format!("{what:<44} {:>10}", format::bytes(bytes));
     context.output.say(format_args!(
         "{}\n{}\n{}\n{}\nwrote {file}\nnext  nerve eval {file}",
-        line("all values as 32-bit floats", report.full),
-        line("without entries that no sample can reach", report.removed),
+        line("32-bit floats, and which cells are occupied", report.full + report.occupied),
+        line("without entries that no sample can reach", report.removed + report.occupied),
         line("quantized", report.quantised),
         line("entropy-coded: the file", report.file),
         file = file.display(),
     ));
-    context.output.line("compact", &json!({"run": run.path(), "file": file, "bytes": report}));
+    context.output.line("compact", &json!({"run": from, "file": file, "bytes": report}));
     Ok(Outcome::Done)
 }
 
-/// Where a run's compact file goes if nothing is said.
-fn compact_file(run: &Path) -> PathBuf {
-    let name = std::path::absolute(run).ok().and_then(|path| Some(path.file_name()?.to_owned()));
-    run.join(name.unwrap_or_else(|| "field".into())).with_added_extension("compact")
+/// Where a compact file goes if nothing is said: into the run's folder, or beside the checkpoint.
+fn compact_file(given: &Given) -> PathBuf {
+    match given {
+        Given::Run(run) => {
+            let name =
+                std::path::absolute(run.path()).ok().and_then(|path| Some(path.file_name()?.to_owned()));
+            run.path().join(name.unwrap_or_else(|| "field".into())).with_added_extension("compact")
+        }
+        Given::Field(file) => file.with_extension("compact"),
+    }
 }
 
 impl Job for Trainer {
@@ -150,8 +165,12 @@ impl Job for Trainer {
         &mut config.train.run
     }
 
-    fn check(config: &NerfConfig) -> anyhow::Result<()> {
+    fn check(config: &NerfConfig) -> Result<(), SettingError> {
         check(config)
+    }
+
+    fn data(config: &NerfConfig) -> Option<(&'static str, &Path)> {
+        Some(("scene", &*config.data.scene)).filter(|(_, scene)| !scene::is_demo(scene))
     }
 
     fn open(context: &Context, config: &NerfConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
@@ -221,9 +240,13 @@ impl Job for Trainer {
 
     fn next(&self, run: &Path, evaluated: bool) -> String {
         let longer = if self.config().train.run.steps.is_some() { "--steps N" } else { "--time DURATION" };
-        match evaluated {
-            true => format!("nerve resume {} {longer}    to train longer", run.display()),
-            false => format!("nerve eval {}    to evaluate it", run.display()),
+        let run = run.display();
+        match (evaluated, evaluation::held_out(self.scene())) {
+            (true, _) => format!("nerve resume {run} {longer}    to train longer"),
+            (false, Some(_)) => format!("nerve eval {run}    to evaluate it"),
+            (false, None) => {
+                format!("nerve eval {run} --split train    to evaluate it on its training views")
+            }
         }
     }
 }

@@ -7,11 +7,12 @@ use crate::format;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::session::Job;
+use crate::session::{Job, explain, in_config};
 use crate::viewers::LABELS;
 use nerve_core::device::{Device, DeviceKind, keep_freed_memory};
 use nerve_core::graph::GroupSummary;
 use nerve_core::run::{Events, RunConfig, RunFolder};
+use nerve_core::settings::SettingError;
 use nerve_data::labels::{Class, LabelReport, LabelSet, inspect};
 use nerve_data::scene::Split;
 use nerve_vision::load::LoadReport;
@@ -59,7 +60,7 @@ pub fn examined(set: &LabelSet) -> LabelReport {
 /// The checkpoint's segmenter and data, to answer with.
 pub fn restored(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, LabelSet, Segmenter)> {
     let (config, checkpoint, device) = saved(context, run)?;
-    let set = open(&config)?;
+    let set = open(&config).map_err(|error| explain::<Trainer>(error, &config, run))?;
     let segmenter = trained(&config, &set, &checkpoint, device)?;
     Ok((config, set, segmenter))
 }
@@ -84,7 +85,9 @@ fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathB
         run.path().display()
     );
     let device = context.common.device.resolve()?;
-    Ok((run.config()?, checkpoint, device))
+    let config: SegConfig = run.config()?;
+    config.validate().map_err(|error| in_config(run, &error))?;
+    Ok((config, checkpoint, device))
 }
 
 /// `nerve eval`: on a split of its data, or on what is held out.
@@ -131,8 +134,12 @@ impl Job for Trainer {
         &mut config.train.run
     }
 
-    fn check(config: &SegConfig) -> anyhow::Result<()> {
-        Ok(config.validate().map_err(usage)?)
+    fn check(config: &SegConfig) -> Result<(), SettingError> {
+        config.validate()
+    }
+
+    fn data(config: &SegConfig) -> Option<(&'static str, &Path)> {
+        Some(("labels", &config.data.labels))
     }
 
     fn open(context: &Context, config: &SegConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {

@@ -2,12 +2,14 @@
 
 use crate::context::Context;
 use crate::format;
-use crate::outcome::Outcome;
+use crate::given::Given;
+use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::sinks::Listeners;
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::device::DeviceKind;
-use nerve_core::run::{DoneReason, Events, Existing, RunConfig, RunFolder, Trainee, drive};
+use nerve_core::run::{DoneReason, Events, Existing, RunConfig, RunError, RunFolder, Trainee, drive};
+use nerve_core::settings::SettingError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -30,8 +32,11 @@ pub trait Job: Trainee<Error: Error + Send + Sync + 'static> + Sized {
     /// The settings that all kinds share.
     fn run_settings(config: &mut Self::Config) -> &mut RunConfig;
 
-    /// Refuses settings that cannot be, as a mistake on the command line.
-    fn check(config: &Self::Config) -> anyhow::Result<()>;
+    /// Finds a setting that cannot be.
+    fn check(config: &Self::Config) -> Result<(), SettingError>;
+
+    /// The setting that says where the data is, and where that is; `None` for data that the program makes itself.
+    fn data(config: &Self::Config) -> Option<(&'static str, &Path)>;
 
     /// Loads the data and makes a trainer of fresh weights, or one that goes on where `checkpoint` ends.
     fn open(context: &Context, config: &Self::Config, checkpoint: Option<&Path>) -> anyhow::Result<Self>;
@@ -124,14 +129,16 @@ pub fn resume<J: Job>(
 ) -> anyhow::Result<Outcome> {
     folder.lock()?;
     let saved: J::Config = folder.config()?;
+    J::check(&saved).map_err(|error| in_config(&folder, &error))?;
     let mut config = saved.clone();
     if steps.is_some() || time.is_some() {
         let run = J::run_settings(&mut config);
         (run.steps, run.time) = (steps, time);
-        J::check(&config)?;
+        J::check(&config).map_err(usage)?;
     }
     let checkpoint = Some(folder.checkpoint_path()).filter(|path| path.exists());
-    let job = J::open(context, &config, checkpoint.as_deref())?;
+    let job = J::open(context, &config, checkpoint.as_deref());
+    let job = job.map_err(|error| explain::<J>(error, &config, &folder))?;
     if checkpoint.is_none() {
         // Killed before the first checkpoint: the same start gives the same run.
         remark(format_args!("{} has no checkpoint: starting from the beginning", folder.path().display()));
@@ -151,6 +158,23 @@ pub fn resume<J: Job>(
         folder.write_config(&config)?;
     }
     Session::new(context, folder, job).train(evaluate)
+}
+
+/// Of a setting in a run's configuration that cannot be.
+pub fn in_config(run: &RunFolder, error: &SettingError) -> RunError {
+    RunError::Config { path: run.config_path(), message: error.in_file() }
+}
+
+/// An error of opening a run, with what to do where its data is not where its configuration says.
+pub fn explain<J: Job>(error: anyhow::Error, config: &J::Config, run: &RunFolder) -> anyhow::Error {
+    match J::data(config) {
+        Some((key, place)) if !place.exists() => error.context(format!(
+            "{}: what it was trained on cannot be read: {}",
+            run.checkpoint_path().display(),
+            Given::Run(run.clone()).data_remedy(key, place)
+        )),
+        _ => error,
+    }
 }
 
 /// Whether a run continues on another kind of device than the one that it was saved on, which is said. The folder's

@@ -250,7 +250,7 @@ mod tests {
         let turn = UnitQuaternion::from_euler_angles(0.0, 1e-3, 0.0);
         assert_eq!(with(&|c| c.pose.rotation *= turn, train), name);
         assert_eq!(with(&|c| c.intrinsics.fx *= 1.01, train), name);
-        // What is held out may change: nothing was learnt from it.
+        // What is held out may change: nothing was learned from it.
         assert_eq!(with(&|c| c.intrinsics.fx *= 1.01, test), None);
         assert!(capture.has_trained_on(&scene.views[train].name));
         assert!(!capture.has_trained_on(&scene.views[test].name));

@@ -25,7 +25,7 @@ const HISTOGRAM_EVERY: u64 = 100;
 const GRID_EVERY: u64 = 500;
 
 /// What is said of steps that have trained nothing.
-const NO_SAMPLE: &str = "no ray met anything: not one sample was taken, so nothing was learnt; --near may lie behind the \
+const NO_SAMPLE: &str = "no ray met anything: not one sample was taken, so nothing was learned; --near may lie behind the \
     scene, the poses may look past the render box (`nerve inspect SCENE` says), or all cells were closed";
 
 type NamedValue = (Cow<'static, str>, f64);

@@ -221,7 +221,7 @@ fn what_is_no_model_says_so() {
     let segmenter =
         RunFolder::create(at("labels"), "segmentation", DeviceKind::Cpu, &config(1), Existing::Keep).unwrap();
     assert!(open(segmenter.path()).err().unwrap().contains("'segmentation'"));
-    // Its config.toml changed: to learn what it has not learnt, and to what cannot be.
+    // Its config.toml changed: to learn what it has not learned, and to what cannot be.
     let text = std::fs::read_to_string(at("run/config.toml")).unwrap();
     for (from, to, parts) in [
         (

@@ -178,7 +178,7 @@ fn cells(args: &CompareArgs, shared: &NerfConfig, scene: &str, out: &Path) -> an
             for &method in &args.methods {
                 let mut config = shared.clone();
                 (config.train.run.seed, config.grid.log2_entries, config.field.method) = (seed, size, method);
-                nerf::check(&config)?;
+                nerf::check(&config).map_err(usage)?;
                 let name = method.name();
                 let folder = out.join("runs").join(format!("{scene}-{size}-{name}-{seed}"));
                 cells.push(Cell { config, folder });
@@ -202,7 +202,10 @@ fn one(
     let folder = if cell.folder.join("config.toml").exists() {
         let mut folder = RunFolder::open(&cell.folder)?;
         folder.lock()?;
-        if folder.config::<NerfConfig>()? != *config {
+        let mut saved: NerfConfig = folder.config()?;
+        // The scene may have moved since; that it is the same is seen by its cameras.
+        saved.data.scene.clone_from(&config.data.scene);
+        if saved != *config {
             anyhow::bail!(
                 "{}: this run has other settings; use the ones it was started with, or another --out",
                 folder.config_path().display()

@@ -57,7 +57,7 @@ pub fn check_flags(given: &ArgMatches) -> Result<(), Usage> {
 /// Trains a new run.
 pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     let mut config = args.config;
-    nerf::check(&config)?;
+    nerf::check(&config).map_err(usage)?;
     let demo = scene::is_demo(&config.data.scene);
     if config.train.run.steps.is_none() {
         config.train.run.time.get_or_insert(if demo { DEMO_TIME } else { TIME });

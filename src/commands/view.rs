@@ -1,12 +1,14 @@
 //! `nerve view`.
 
 use crate::context::Context;
+use crate::given::Given;
 use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
+use crate::rebuild::unwritten;
 use anyhow::Context as _;
-use nerve_core::run::RunFolder;
-use nerve_viewer::{Destination, Program, contents, replay};
+use nerve_core::run::{RunError, write_atomic};
+use nerve_viewer::{Destination, FileState, Program, contents, replay};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -16,32 +18,92 @@ pub use super::view_args::ViewArgs;
 /// Between two looks at whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Shows a recording, or what a run has left.
+/// Shows a recording, or what a run has left; with `--viewer save`, writes that down and shows nothing.
 pub fn run(context: &Context, args: &ViewArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("view")?;
-    let destinations = context.common.viewer.destinations(None).map_err(usage)?;
-    let file = if args.what.is_file() {
-        args.what.clone()
-    } else {
-        let folder = RunFolder::open(&args.what)?;
-        let file = folder.recording_path();
-        if args.rebuild || !file.exists() {
-            let rebuilt = Kind::of(&folder)?.rebuild(context, &folder, &file)?;
-            if rebuilt == Outcome::Interrupted {
-                return Ok(Outcome::Interrupted);
-            }
-        }
-        file
+    if context.common.viewer.viewer.len() > 1 {
+        let modes = "nerve view shows in one place: --viewer spawn, connect, serve or save";
+        return Err(usage(modes).into());
+    }
+    let what = &args.what;
+    let given = match what.is_file() && FileState::of(what)? != FileState::Other {
+        true => None,
+        false => Some(given(what)?),
     };
-    let found = contents(&file)?;
+    let home = match &given {
+        None => what.clone(),
+        Some(Given::Run(run)) => run.recording_path(),
+        Some(Given::Field(file)) => file.with_added_extension("rrd"),
+    };
+    let destination = context.common.viewer.destinations(Some(home.clone())).map_err(usage)?.pop();
+    let file = match &destination {
+        Some(Destination::Save(file)) => file,
+        _ => &home,
+    };
+    if *file != home && FileState::of(file)? == FileState::Other {
+        anyhow::bail!("{}: it is no recording and is not overwritten; give another FILE", file.display());
+    }
+    if let Some(given) = &given
+        && (args.rebuild || !is_there(given, &home)?)
+    {
+        let made = Kind::rebuild(context, given, file)?;
+        if made == Outcome::Interrupted {
+            return Ok(made);
+        }
+    } else if *file != home {
+        let bytes = std::fs::read(&home).with_context(|| home.display().to_string())?;
+        write_atomic(file, &bytes).map_err(|error| unwritten(file, &error))?;
+    }
+    let found = contents(file)?;
     let fields = json!({"file": file, "recording": found.id, "entities": found.entities.len()});
     context.output.line("view", &fields);
-    match destinations.as_slice() {
-        [] | [Destination::Spawn] => open(context, &file),
-        [destination @ (Destination::Serve(_) | Destination::Connect(_))] => {
-            show(context, &file, destination)
+    match &destination {
+        None | Some(Destination::Spawn) => open(context, file),
+        Some(Destination::Save(_)) => {
+            context.output.say(format_args!(
+                "wrote {}\nnext  rerun {}    shows it",
+                file.display(),
+                file.display()
+            ));
+            Ok(Outcome::Done)
         }
-        _ => Err(usage("nerve view takes one destination: --viewer spawn, connect or serve").into()),
+        Some(destination) => show(context, file, destination),
+    }
+}
+
+/// What else than a recording is to be shown.
+fn given(what: &Path) -> anyhow::Result<Given> {
+    Given::of(what).map_err(|error| match what.is_file() {
+        true => error.context(format!(
+            "{}: neither a recording (.rrd) nor a run's checkpoint nor a compact file, and these or a run's folder are \
+             what `nerve view` shows",
+            what.display()
+        )),
+        false => error,
+    })
+}
+
+/// Whether the recording of what was given is there and is to be shown as it is.
+fn is_there(given: &Given, recording: &Path) -> anyhow::Result<bool> {
+    match (FileState::of(recording)?, given) {
+        (FileState::Whole, Given::Run(_)) => Ok(true),
+        // The field may have been written again since.
+        (FileState::Whole, Given::Field(file)) => {
+            let written = |path: &Path| std::fs::metadata(path).and_then(|about| about.modified());
+            Ok(written(recording).ok() >= written(file).ok())
+        }
+        (FileState::CutOff, Given::Run(run)) => {
+            // Whoever trains is still writing it.
+            let busy = matches!(run.clone().lock(), Err(RunError::Busy { .. }));
+            if !busy {
+                remark(format_args!("{}: it was cut off, and is made again", recording.display()));
+            }
+            Ok(busy)
+        }
+        (FileState::Other, _) => {
+            anyhow::bail!("{}: it is no recording and is not overwritten; remove it", recording.display())
+        }
+        _ => Ok(false),
     }
 }
 

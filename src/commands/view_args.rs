@@ -5,10 +5,10 @@ use std::path::PathBuf;
 /// Flags of `nerve view`.
 #[derive(Debug, clap::Args)]
 pub struct ViewArgs {
-    /// A run's folder, or a recording (.rrd)
+    /// A run's folder or checkpoint, a compact file, or a recording (.rrd)
     #[arg(value_name = "RUN|FILE")]
     pub what: PathBuf,
-    /// Make the run's recording again, even if there is one
+    /// Make the recording again, even if there is one
     #[arg(long)]
     pub rebuild: bool,
 }

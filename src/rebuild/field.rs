@@ -2,12 +2,13 @@
 
 use super::Remains;
 use crate::context::Context;
-use crate::evaluation::held_out;
+use crate::evaluation::{held_out, trained_on};
+use crate::given::Given;
 use crate::nerf;
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::viewers::SCENES;
-use nerve_core::run::{Cancel, Events, RunFolder};
+use nerve_core::run::{Cancel, Events};
 use nerve_data::Scene;
 use nerve_nerf::eval::{EvalOptions, evaluate};
 use nerve_nerf::{Model, publish_cameras, publish_cells, publish_held_out, publish_surface};
@@ -21,9 +22,9 @@ pub struct FieldRemains {
 impl Remains for FieldRemains {
     const LAYOUT: &'static str = SCENES;
 
-    fn open(context: &Context, run: &RunFolder) -> anyhow::Result<Self> {
-        let mut model = Model::open_run(run, &nerf::looking(context, false)?)?;
-        let scene = nerf::scene_of(context, &mut model, Some(run), &run.checkpoint_path());
+    fn open(context: &Context, given: &Given) -> anyhow::Result<Self> {
+        let mut model = given.model(context, false)?;
+        let scene = nerf::scene_of(context, &mut model, given, None);
         let scene = scene
             .map_err(|error| remark(format_args!("showing the run without photographs: {error:#}")))
             .ok();
@@ -44,8 +45,12 @@ impl Remains for FieldRemains {
         publish_cells(model, events);
         publish_surface(model, events);
         let counter = Counter::new("rendering views");
-        match scene.as_ref().and_then(|scene| Some((scene, scene.splits.get(held_out(scene)?)))) {
-            Some((scene, views)) => {
+        match scene.as_ref().and_then(|scene| Some((scene, held_out(scene)?))) {
+            Some((scene, split)) => {
+                if let Some(problem) = trained_on(model, scene, split) {
+                    remark(format_args!("warning: {problem}"));
+                }
+                let views = scene.splits.get(split);
                 let options = EvalOptions { renders: None, lpips: None, events, cancel };
                 let mut done = 0;
                 evaluate(model, scene, views, &options, &mut |_| {

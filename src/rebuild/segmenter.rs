@@ -2,9 +2,10 @@
 
 use super::Remains;
 use crate::context::Context;
+use crate::given::Given;
 use crate::segmentation;
 use crate::viewers::LABELS;
-use nerve_core::run::{Cancel, Event, Events, RunFolder};
+use nerve_core::run::{Cancel, Event, Events};
 use nerve_data::labels::LabelSet;
 use nerve_vision::segmentation::{Inference, SegConfig, Segmenter, class_names, reached, show};
 use std::time::Duration;
@@ -20,7 +21,8 @@ pub struct SegmenterRemains {
 impl Remains for SegmenterRemains {
     const LAYOUT: &'static str = LABELS;
 
-    fn open(context: &Context, run: &RunFolder) -> anyhow::Result<Self> {
+    fn open(context: &Context, given: &Given) -> anyhow::Result<Self> {
+        let Given::Run(run) = given else { anyhow::bail!("{}: it is no run", given.file().display()) };
         let (config, set, segmenter) = segmentation::restored(context, run)?;
         Ok(Self { config, set, segmenter, reached: reached(&run.checkpoint_path())? })
     }

@@ -1,6 +1,6 @@
 //! Runs and checkpoints that are damaged, of something else, in use, or cannot be written.
 
-use crate::program::{Place, SMALL, event, events, state, stderr};
+use crate::program::{Place, SMALL, event, events, state, stderr, stdout};
 use std::path::Path;
 
 const TRAIN: [&str; 6] = ["train", "scene", "--steps", "2", "--no-eval", "--out"];
@@ -58,7 +58,17 @@ fn runs_that_cannot_be_used() {
     with("levels = 6", "levels = ");
     place.fails(&["eval", "run"], &["run/config.toml: line ", "correct the file"]);
     with("width = 64", "width = 65");
-    place.fails(&["eval", "run"], &["--width", "32 to 128"]);
+    for command in [&["eval", "run"][..], &["resume", "run", "--steps", "3"]] {
+        place.fails(command, &["run/config.toml: `width` is 65", "32 to 128"]);
+    }
+    with("\nlr = 0.01", "\nlr = nan");
+    for command in [&["eval", "run"][..], &["resume", "run"], &["export", "run", "compact"]] {
+        place.fails(command, &["run/config.toml: `lr` is NaN", "positive"]);
+    }
+    for learns in ["appearance", "refine_poses"] {
+        with(&format!("{learns} = false"), &format!("{learns} = true"));
+        place.fails(&["eval", "run"], &["run/checkpoint.safetensors", "no tensor", "config.toml"]);
+    }
     place.write("run/config.toml", &config);
     for flag in [&["--flip"][..], &["--window", "64"], &["--scales", "1,2"]] {
         let error = stderr(&place.run(&[&["eval", "run"], flag].concat()).code(2));
@@ -69,6 +79,37 @@ fn runs_that_cannot_be_used() {
     let lines = events(&place.run(&["eval", "run", "--json"]).code(1));
     let said = event(&lines, "error")["message"].as_str().unwrap();
     assert!(said.contains("scene") && lines.last().unwrap()["event"] == "error", "{said}");
+    for file in ["run/checkpoint.safetensors", "run/metrics.jsonl"] {
+        place.fails(&["resume", file], &[file, "a file of the run run"]);
+        place.fails(&["seg", "predict", file, "x.png"], &[file, "a file of the run run"]);
+    }
+}
+
+#[test]
+fn views_that_were_trained_on_are_not_measured_as_held_out() {
+    let place = Place::with_scene(1);
+    // A scene whose files give no split.
+    let all = std::fs::read_to_string(place.path("scene/transforms_train.json")).unwrap();
+    std::fs::remove_file(place.path("scene/transforms_train.json")).unwrap();
+    std::fs::remove_file(place.path("scene/transforms_test.json")).unwrap();
+    place.write("scene/transforms.json", &all);
+    let trained = place.train(&["--steps", "2", "--holdout", "0", "--out", "run"]).success();
+    assert!(stdout(&trained).contains("nerve eval run --split train"), "{}", stdout(&trained));
+    place.run(&["eval", "run", "--split", "train"]).success();
+    let config = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
+    place.write("run/config.toml", &config.replace("holdout = 0", "holdout = 3"));
+    place.fails(&["eval", "run"], &["3 of the 3 test views were trained on", "`holdout`", "--split train"]);
+
+    // A pose that changed since.
+    place.write("run/config.toml", &config);
+    let mut scene: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let height = scene["frames"][0]["transform_matrix"][2][3].as_f64().unwrap();
+    scene["frames"][0]["transform_matrix"][2][3] = (height * 1.001).into();
+    place.write("scene/transforms.json", &scene.to_string());
+    place.fails(
+        &["resume", "run", "--steps", "3"],
+        &["run/checkpoint.safetensors", "r_0", "another pose or lens"],
+    );
 }
 
 #[test]
@@ -139,8 +180,11 @@ fn what_cannot_be_written_is_named_and_nothing_is_begun() {
         place.fails(&[&TRAIN[..], &[out], &SMALL].concat(), &[out]);
     }
     place.fails(&["demo", "file/scene"], &["file/scene"]);
-    place.fails(&["export", "run", "compact", "absent/x.compact"], &["absent/x.compact"]);
-    place.fails(&["export", "run", "compact", "file/x.compact"], &["file/x.compact"]);
+    place.fails(
+        &["export", "run", "compact", "absent/x.compact"],
+        &["absent/x.compact", "make the folder absent"],
+    );
+    place.fails(&["export", "run", "compact", "file/x.compact"], &["file/x.compact", "give another FILE"]);
     place.write("runs", "a file where runs go");
     place.fails(&["train", "scene", "--steps", "2"], &["runs"]);
     std::fs::remove_file(place.path("runs")).unwrap();
@@ -176,6 +220,17 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     {
         assert!(error.contains(part), "{part} in {error}");
     }
+    let run = std::process::Command::new("sh")
+        .args(["-c", &limited.replace("64", "8")])
+        .arg(assert_cmd::cargo::cargo_bin("nerve"))
+        .args(["export", "run", "compact", "--values", "f16", "small"])
+        .current_dir(place.path("."))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{error}");
+    assert!(error.contains("small") && error.contains("make room and export again"), "{error}");
+    assert!(!error.contains("nerve resume") && !place.path("small").exists(), "{error}");
     assert!(std::fs::read(&file).unwrap() == before);
     let names = std::fs::read_dir(place.path("run")).unwrap().map(|e| e.unwrap().file_name());
     let torn: Vec<_> = names.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();

@@ -22,6 +22,8 @@ mod photos;
 mod program;
 mod segmentation;
 #[cfg(feature = "viewer")]
+mod view;
+#[cfg(feature = "viewer")]
 mod viewer;
 #[cfg(not(feature = "viewer"))]
 mod without_viewer;

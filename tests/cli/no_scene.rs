@@ -19,8 +19,11 @@ fn a_run_without_its_scene_is_exported_and_says_what_an_evaluation_needs() {
         &["eval", "run"],
         &[&missing[..], &["run/checkpoint.safetensors", "run/config.toml"]].concat(),
     );
-    place.fails(&["eval", "after"], &[&missing[..], &["after"]].concat());
-    place.fails(&["resume", "run", "--steps", "70"], &["/scene", "no such file or folder"]);
+    place.fails(&["eval", "after"], &[&missing[..], &["nerve eval after --scene PATH"]].concat());
+    place.fails(
+        &["resume", "run", "--steps", "70"],
+        &["/scene", "no such file or folder", "put the scene back", "run/config.toml"],
+    );
 
     // As it says.
     let config = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
@@ -32,9 +35,43 @@ fn a_run_without_its_scene_is_exported_and_says_what_an_evaluation_needs() {
         event(&told, "eval")["psnr"].as_f64().unwrap()
     };
     let run = psnr("run");
+    // As a program leaves it that has trained on a scene of its own.
+    let text = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
+    place.write("run/config.toml", &text.replace(&format!("scene = {moved:?}"), "scene = \"\""));
+    place.fails(&["eval", "run"], &["named no scene", "`demo`", "set `scene` in run/config.toml"]);
+    let told = events(&place.run(&["eval", "after", "--scene", "moved", "--json"]).success());
+    let elsewhere = event(&told, "eval")["psnr"].as_f64().unwrap();
     std::fs::rename(place.path("moved"), place.path("scene")).unwrap();
     let file = psnr("after");
+    assert_eq!(elsewhere, file);
     assert!((run - file).abs() < 0.5, "{run} {file}");
+}
+
+/// A checkpoint stands for its run, or, away from it, for its field, as a compact file does.
+#[test]
+fn a_run_opens_from_its_checkpoint_and_from_a_compact_file() {
+    let place = Place::with_scene(1);
+    place.train(&["--steps", "60", "--out", "run", "--no-eval"]).success();
+    place.run(&["eval", "run/checkpoint.safetensors"]).success();
+    assert!(place.path("run/eval.json").exists());
+    place.run(&["export", "run", "compact", "from_run"]).success();
+    place.run(&["export", "run/checkpoint.safetensors", "compact", "from_checkpoint"]).success();
+    std::fs::copy(place.path("run/checkpoint.safetensors"), place.path("alone.safetensors")).unwrap();
+    place.run(&["export", "alone.safetensors", "compact"]).success();
+    let bytes = |name: &str| std::fs::read(place.path(name)).unwrap();
+    assert!(bytes("from_run") == bytes("from_checkpoint"));
+    // A checkpoint keeps the configuration with what the trainer decided; all that was learned is the same.
+    let tensors = |name: &str| {
+        let file = bytes(name);
+        let header = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+        file[8 + header..].to_vec()
+    };
+    assert!(tensors("from_run") == tensors("alone.compact"));
+    place.run(&["eval", "alone.safetensors"]).success();
+    assert!(place.path("alone.safetensors.eval/eval.json").exists());
+    place.fails(&["export", "from_run", "compact", "again"], &["from_run", "a compact file already"]);
+    let said = stdout(&place.run(&["export", "run", "compact"]).success());
+    assert!(said.contains("which cells are occupied") && said.contains(" kB"), "{said}");
 }
 
 /// The programs in `examples/`, which `cargo test` builds beside the one that is tested.

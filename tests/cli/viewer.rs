@@ -124,7 +124,7 @@ fn wrong_flags_are_usage_errors() {
         (&["train", "demo", "--viewer-size", "4"], "16"),
         (&["inspect", "demo", "--viewer", "serve"], "nothing to watch"),
         (&["compare", "demo", "--viewer", "spawn"], "connect"),
-        (&["view", "nowhere", "--viewer", "save"], "save=FILE"),
+        (&["view", "nowhere", "--viewer", "save,serve"], "in one place"),
     ] {
         let text = stderr(&place.run(args).code(2));
         assert!(text.contains(said), "{args:?}: {text}");

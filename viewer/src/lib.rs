@@ -58,6 +58,6 @@ mod viewer;
 
 pub use options::{Destination, Mode, ViewerArgs};
 pub use program::{Program, SDK_VERSION};
-pub use recording::{Contents, Entity, RecordingError, contents};
+pub use recording::{Contents, Entity, FileState, RecordingError, contents};
 pub use replay::{Replay, replay};
 pub use viewer::Viewer;

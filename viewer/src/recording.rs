@@ -2,7 +2,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::{self, BufReader, BufWriter, Read},
+    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,6 +18,11 @@ use crate::identity::Identity;
 
 /// How an .rrd file begins.
 const MAGIC: &[u8; 4] = b"RRF2";
+
+/// What stands among the last bytes of a finished one.
+const FOOT: &[u8; 8] = b"RRF2FOOT";
+/// So many bytes at most: Rerun's footer has 32.
+const FOOTER: u64 = 64;
 
 /// A recording that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +70,46 @@ pub struct Entity {
     pub rows: usize,
     /// Entries that hold at all times.
     pub static_rows: usize,
+}
+
+/// What is where a recording may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Nothing, or an empty file.
+    Absent,
+    /// A recording that was finished.
+    Whole,
+    /// A recording whose writer has not finished: it is at work, or it was killed.
+    CutOff,
+    /// Something else.
+    Other,
+}
+
+impl FileState {
+    /// What this file is, by its first and last bytes.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read.
+    pub fn of(path: &Path) -> Result<Self, RecordingError> {
+        let io = |error| RecordingError::Io { path: path.to_owned(), error };
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Absent),
+            file => file.map_err(io)?,
+        };
+        let about = file.metadata().map_err(io)?;
+        if !about.is_file() {
+            return Ok(Self::Other);
+        }
+        let (mut start, mut end) = (Vec::new(), Vec::new());
+        (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
+        if start.is_empty() || start != MAGIC {
+            return Ok(if start.is_empty() { Self::Absent } else { Self::Other });
+        }
+        file.seek(SeekFrom::Start(about.len().saturating_sub(FOOTER))).map_err(io)?;
+        file.take(FOOTER).read_to_end(&mut end).map_err(io)?;
+        let whole = end.windows(FOOT.len()).any(|bytes| bytes == FOOT);
+        Ok(if whole { Self::Whole } else { Self::CutOff })
+    }
 }
 
 /// Reads a whole recording; one that was cut off is read up to there.

@@ -97,7 +97,9 @@ fn stem(path: &Path) -> Cow<'_, str> {
 /// The segmenter, its classes, and where its predictions go if nothing is said.
 fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn SemanticSegmenter>, Vec<Class>, PathBuf)> {
     let path = Path::new(given);
-    if !path.join("config.toml").exists() {
+    // Of a run's file the error names the run.
+    let in_run = path.is_file() && path.with_file_name("config.toml").exists();
+    if !in_run && !path.join("config.toml").exists() {
         let device = context.common.device.resolve()?;
         let published = Published::open(given, Access::Online, device)?;
         let classes = published.names().to_vec();
