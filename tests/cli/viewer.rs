@@ -236,6 +236,35 @@ fn a_finished_run_without_a_recording_gets_one_to_be_viewed() {
     assert!(said.contains("0.35.0") && said.contains("0.36.3"), "{said}");
 }
 
+/// Of a segmenter's run: its numbers, and labels of the held-out pictures. What is rebuilt shows what was recorded.
+#[test]
+fn a_segmenters_recording_is_rebuilt() {
+    let place = Place::new();
+    place.run(&["demo", "labels", "--labels"]).success();
+    let small =
+        ["--crop", "64x64", "--batch", "2", "--head-width", "16", "--max-images", "4", "--steps", "10"];
+    place
+        .run(&[&["seg", "train", "labels", "--out", "run", "--viewer", "save"], &small[..]].concat())
+        .success();
+    let file = place.path("run/recording.rrd");
+    let entities = || contents(&file).unwrap().entities.into_keys().collect::<Vec<_>>();
+    let recorded = entities();
+    std::fs::remove_file(&file).unwrap();
+    let nothing = place.path("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    let view = |more: &[&str]| {
+        let args = [&["view", "run"], more].concat();
+        let mut command = Command::cargo_bin("nerve").unwrap();
+        command.args(args).env("PATH", &nothing).current_dir(place.path(".")).assert().code(1);
+        entities()
+    };
+    let rebuilt = view(&[]);
+    assert!(rebuilt.iter().any(|entity| entity == "/numbers/loss"), "{rebuilt:#?}");
+    assert_eq!(rebuilt, recorded);
+    std::fs::write(&file, "torn").unwrap();
+    assert_eq!(view(&["--rebuild"]), recorded);
+}
+
 /// A run whose scene is gone is viewed by its checkpoint: all but the photographs.
 #[cfg(unix)]
 #[test]
