@@ -2,6 +2,7 @@
 //! with a run ([`DeviceKind`]), and what `doctor` tells about the processor ([`cpu_info`]).
 use std::{fmt, str::FromStr};
 
+use crate::gpu::{CudaDevice, CudaProblem};
 use serde::{Deserialize, Serialize};
 
 mod allocator;
@@ -46,21 +47,29 @@ pub enum DeviceError {
     /// The text names no kind of device that this program knows.
     #[error("unknown kind of device '{0}', expected cpu or cuda: update nerve if a newer one wrote it")]
     UnknownKind(String),
-    /// This program was built without CUDA.
-    #[error("device '{0}' was asked for, but this build has no CUDA support: use --device cpu")]
-    NoCuda(Device),
+    /// A CUDA device that is not there or cannot run the kernels.
+    #[error("device '{device}' was asked for, but {problem}; or use --device cpu")]
+    NoCuda {
+        /// The device.
+        device: Device,
+        /// What is missing.
+        problem: CudaProblem,
+    },
 }
 
 impl DeviceArg {
     /// The device to compute on.
     ///
     /// # Errors
-    /// [`DeviceError::NoCuda`] when a CUDA device is asked for and this build has no CUDA support; `auto`
-    /// never fails.
+    /// [`DeviceError::NoCuda`] when a CUDA device is asked for that is not there; `auto` never fails.
     pub fn resolve(self) -> Result<Device, DeviceError> {
         match self {
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(ordinal) => Err(DeviceError::NoCuda(Device::Cuda(ordinal))),
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Auto => Ok(CudaDevice::find(0).map_or(Device::Cpu, |found| Device::Cuda(found.ordinal))),
+            Self::Cuda(ordinal) => match CudaDevice::find(ordinal) {
+                Ok(found) => Ok(Device::Cuda(found.ordinal)),
+                Err(problem) => Err(DeviceError::NoCuda { device: Device::Cuda(ordinal), problem }),
+            },
         }
     }
 }

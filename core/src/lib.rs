@@ -41,6 +41,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod engine;
 pub mod field;
+pub mod gpu;
 pub mod graph;
 pub mod layers;
 pub mod metrics;

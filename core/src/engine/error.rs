@@ -3,6 +3,7 @@
 use crate::checkpoint::CheckpointError;
 use crate::device::{Device, DeviceError};
 use crate::field::SpecError;
+use crate::gpu::GpuError;
 
 /// Why a field cannot be trained or looked at.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum EngineError {
     /// A field that cannot be.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// A device that failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     /// A field that can be, but not there.
     #[error("device '{device}' cannot run {what}")]
     Unsupported {

@@ -9,6 +9,7 @@
 //! its last checkpoint.
 
 mod cpu;
+mod cuda;
 mod error;
 mod step;
 mod views;
@@ -23,7 +24,7 @@ pub use views::{DepthImage, FeatureMap, PixelImage, TrainView, ViewsId};
 pub use visits::{VisitedCells, Visits};
 
 use crate::checkpoint::Checkpoint;
-use crate::device::{Device, DeviceError};
+use crate::device::Device;
 use crate::field::{FieldLayout, FieldSpec};
 use crate::ops::march::Ray;
 use crate::params::{BlockId, GroupId, GroupSettings, StateTensor};
@@ -59,7 +60,7 @@ pub fn open(
 ) -> Result<Box<dyn TrainEngine>, EngineError> {
     match device {
         Device::Cpu => Ok(Box::new(cpu::CpuEngine::new(spec, options)?)),
-        Device::Cuda(_) => Err(DeviceError::NoCuda(device).into()),
+        Device::Cuda(ordinal) => Ok(Box::new(cuda::CudaEngine::open(ordinal, spec, &options.pool)?)),
     }
 }
 
@@ -84,7 +85,7 @@ pub fn memory(
 ) -> Result<EngineMemory, EngineError> {
     match device {
         Device::Cpu => cpu::memory(spec, samples, threads),
-        Device::Cuda(_) => Err(DeviceError::NoCuda(device).into()),
+        Device::Cuda(_) => cuda::memory(device, spec, samples),
     }
 }
 

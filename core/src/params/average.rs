@@ -79,6 +79,12 @@ impl Average {
         copy.values
     }
 
+    /// The values, to be replaced by those as of `step`.
+    pub(crate) fn hold(&mut self, step: u64) -> &mut [f32] {
+        self.settled.fill(step as u32);
+        &mut self.values
+    }
+
     /// Exchanges the weights with the average as of step `t`, and back on the second call.
     pub(super) fn swap(&mut self, weight: &mut Values, t: u64) {
         match self.parked.take() {

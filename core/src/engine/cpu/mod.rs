@@ -328,4 +328,4 @@ impl TrainEngine for CpuEngine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -33,7 +33,7 @@ struct Fibre {
 
 std::vector<Fibre> fibres;
 std::vector<unsigned char> stacks, room;
-std::vector<uint64_t> words;
+std::vector<uint64_t> words, operands;
 uint32_t running;
 uint32_t order_seed;
 Body body;
@@ -100,8 +100,31 @@ void resume(uint32_t i) { nerve_shim_switch(&scheduler, fibres[i].stack); }
 void leave() { nerve_shim_switch(&fibres[running].stack, scheduler); }
 #endif
 
+// Lets the lanes of a warp go on, if all that this one waits for wait as well.
+bool release_warp(uint32_t lanes) {
+    uint32_t first = running / WARP * WARP;
+    for (uint32_t l = 0; l < WARP; l++) {
+        if (!(lanes >> l & 1) || first + l == running) continue;
+        if (first + l >= fibres.size()) return false;
+        Fibre& other = fibres[first + l];
+        if (other.state != State::AtWarp || other.lanes != lanes) return false;
+    }
+    for (uint32_t l = 0; l < WARP; l++)
+        if (lanes >> l & 1) fibres[first + l].state = State::Ready;
+    return true;
+}
+
+bool release_block() {
+    for (uint32_t i = 0; i < fibres.size(); i++)
+        if (i != running && fibres[i].state != State::AtBlock) return false;
+    for (auto& fibre : fibres) fibre.state = State::Ready;
+    return true;
+}
+
+// Waits with those that are there already; the last one lets all go on, and goes on itself.
 void wait(State state, uint32_t lanes) {
     uint32_t me = running;
+    if (state == State::AtWarp ? release_warp(lanes) : release_block()) return;
     fibres[me].state = state;
     fibres[me].lanes = lanes;
     leave();
@@ -117,35 +140,6 @@ uint32_t in_order(uint32_t i, uint32_t n) {
     return (i * odd + order_seed) % n;
 }
 
-// Lets go of those that wait for one another. False if nobody can go on though not all are done.
-bool release(uint32_t n) {
-    bool any = false, done = true;
-    for (uint32_t first = 0; first < n; first += WARP) {
-        for (uint32_t i = first; i < first + WARP && i < n; i++) {
-            if (fibres[i].state != State::AtWarp) continue;
-            uint32_t lanes = fibres[i].lanes;
-            bool all = true;
-            for (uint32_t l = 0; l < WARP && first + l < n; l++)
-                if (lanes >> l & 1) {
-                    Fibre& other = fibres[first + l];
-                    all = all && other.state == State::AtWarp && other.lanes == lanes;
-                }
-            if (!all) continue;
-            for (uint32_t l = 0; l < WARP && first + l < n; l++)
-                if (lanes >> l & 1) fibres[first + l].state = State::Ready;
-            any = true;
-        }
-    }
-    if (any) return true;
-    bool block = true;
-    for (uint32_t i = 0; i < n; i++) {
-        done = done && fibres[i].state == State::Done;
-        block = block && fibres[i].state == State::AtBlock;
-    }
-    if (block)
-        for (uint32_t i = 0; i < n; i++) fibres[i].state = State::Ready;
-    return block || done;
-}
 }  // namespace
 
 void wait_for_block() { wait(State::AtBlock, 0); }
@@ -157,26 +151,25 @@ uint32_t running_lane() { return running % WARP; }
 // t = lane % 4, A's registers are (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8), each with the column to its right;
 // B's are (2t, g) and (2t + 8, g), each with the row below.
 void mma_m16n8k16(float c[4], const uint32_t a[4], const uint32_t b[2]) {
-    float left[16][16], right[16][8];
-    auto half = [](uint32_t word, int which) { return __half2float({uint16_t(word >> (16 * which))}); };
-    for (uint32_t r = 0; r < 6; r++) {
-        exchange()[running_lane()] = r < 4 ? a[r] : b[r - 4];
-        wait_for_warp(0xffffffffu);
-        for (uint32_t l = 0; l < WARP; l++) {
-            uint32_t g = l / 4, t = l % 4, word = uint32_t(exchange()[l]);
-            for (int h = 0; h < 2; h++) {
-                if (r < 4)
-                    left[g + 8 * (r % 2)][2 * t + 8 * (r / 2) + h] = half(word, h);
-                else
-                    right[2 * t + 8 * (r - 4) + h][g] = half(word, h);
-            }
-        }
-        wait_for_warp(0xffffffffu);
+    uint32_t lane = running_lane(), g = lane / 4, t = lane % 4;
+    uint64_t* room = &operands[running / WARP * WARP * 3];
+    for (uint32_t r = 0; r < 3; r++)
+        room[lane * 3 + r] = r < 2 ? a[2 * r] | uint64_t(a[2 * r + 1]) << 32 : b[0] | uint64_t(b[1]) << 32;
+    wait_for_warp(0xffffffffu);
+    auto half = [](uint64_t word, uint32_t which) { return __half2float({uint16_t(word >> (16 * which))}); };
+    for (uint32_t k = 0; k < 16; k++) {
+        // Of A's rows g and g + 8: lane 4 g + k / 2 % 4, its register pair k / 8, the lower or upper half of it.
+        uint64_t left = room[(4 * g + k / 2 % 4) * 3 + k / 8];
+        float low = half(left, k % 2), high = half(left, 2 + k % 2);
+        // Of B's columns 2 t and 2 t + 1: lanes 4 column + k / 2 % 4, register k / 8.
+        float first = half(room[(4 * (2 * t) + k / 2 % 4) * 3 + 2], 2 * (k / 8) + k % 2);
+        float second = half(room[(4 * (2 * t + 1) + k / 2 % 4) * 3 + 2], 2 * (k / 8) + k % 2);
+        c[0] += low * first;
+        c[1] += low * second;
+        c[2] += high * first;
+        c[3] += high * second;
     }
-    for (uint32_t i = 0; i < 4; i++) {
-        uint32_t row = running_lane() / 4 + 8 * (i / 2), column = 2 * (running_lane() % 4) + i % 2;
-        for (uint32_t k = 0; k < 16; k++) c[i] += left[row][k] * right[k][column];
-    }
+    wait_for_warp(0xffffffffu);
 }
 
 bool run(Body kernel, const void* with, uint32_t grid, uint32_t block, uint32_t shared_bytes) {
@@ -185,6 +178,7 @@ bool run(Body kernel, const void* with, uint32_t grid, uint32_t block, uint32_t 
     fibres.resize(block);
     stacks.resize(block * STACK + 16);
     words.assign((block + WARP - 1) / WARP * WARP, 0);
+    operands.assign(words.size() * 3, 0);
     room.resize(shared_bytes + 16);
     shared = reinterpret_cast<unsigned char*>((reinterpret_cast<uintptr_t>(room.data()) + 15) & ~uintptr_t(15));
     block_size.x = block;
@@ -209,7 +203,7 @@ bool run(Body kernel, const void* with, uint32_t grid, uint32_t block, uint32_t 
                 }
             }
             for (auto& f : fibres) all_done = all_done && f.state == State::Done;
-            if (!all_done && !release(block) && !ran) {
+            if (!all_done && !ran) {
                 trouble = "block " + std::to_string(b) + " waits at a barrier that not all of its threads reach";
                 return false;
             }

@@ -31,6 +31,13 @@ struct AdamState {
     uint32_t frozen;
 };
 
+// Values whose copies are made anew.
+struct RoundParams {
+    const float* weights;
+    __half* copies;
+    uint64_t count;
+};
+
 struct FinishParams {
     LossScale* scale;
     const Counters* counters;
@@ -84,6 +91,10 @@ KERNEL(adam, AdamParams, 256) {
         if (p.average != nullptr)
             p.average[i] = fmaf(p.average_decay, p.average[i], (1.0f - p.average_decay) * p.weights[i]);
     }
+}
+
+KERNEL(round_values, RoundParams, 256) {
+    for (uint64_t i = thread_index(); i < p.count; i += thread_count()) p.copies[i] = __float2half_rn(p.weights[i]);
 }
 
 // Adapts the loss scale: halved when a gradient broke, doubled after two thousand steps in which none did.

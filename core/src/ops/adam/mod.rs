@@ -36,14 +36,14 @@ pub struct Adam {
 
 /// [`Adam`] with the bias corrections of step `t` (the first step is 1) folded in.
 #[derive(Clone, Copy, Debug)]
-struct Folded {
-    rate: f32,
-    eps: f32,
-    keep: f32,
+pub(crate) struct Folded {
+    pub rate: f32,
+    pub eps: f32,
+    pub keep: f32,
 }
 
 impl Adam {
-    fn fold(&self, t: u64) -> Folded {
+    pub(crate) fn fold(&self, t: u64) -> Folded {
         let t = t.min(1 << 30) as i32;
         let c1 = 1.0 - f64::from(self.betas[0]).powi(t);
         let c2 = (1.0 - f64::from(self.betas[1]).powi(t)).sqrt();

@@ -31,6 +31,11 @@ impl DistanceScale {
         Self { knee, factor: 1.0 / plain.at(longest) }
     }
 
+    /// Where it turns logarithmic, and its factor.
+    pub(crate) fn parts(&self) -> (f32, f32) {
+        (self.knee, self.factor)
+    }
+
     /// The place of a distance.
     #[inline]
     pub fn at(&self, t: f32) -> f32 {

@@ -27,12 +27,18 @@ pub enum Precision {
     F32,
     /// Factors rounded to bf16, sums and everything else in f32: several times faster on CPUs with AMX.
     Bf16,
+    /// Values and factors in half precision, sums in f32: a GPU's.
+    F16,
 }
 
 impl Precision {
     /// Whether this CPU can do it.
     pub fn available(self) -> bool {
-        self == Self::F32 || amx::available()
+        match self {
+            Self::F32 => true,
+            Self::Bf16 => amx::available(),
+            Self::F16 => false,
+        }
     }
 }
 

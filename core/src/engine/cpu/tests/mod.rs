@@ -10,7 +10,7 @@ mod kinds;
 mod looking;
 mod oracle;
 mod precision;
-mod shots;
+pub(in crate::engine) mod shots;
 mod views;
 mod visits;
 
@@ -29,34 +29,34 @@ use shots::{CAMERAS, Shots};
 
 /// Extents of a field; the default is small but has dense and hashed levels and the usual networks.
 #[derive(Clone, Debug)]
-struct Setup {
-    grid: HashGridConfig,
-    width: usize,
-    density_layers: usize,
-    color_layers: usize,
-    geometry: usize,
-    harmonics: usize,
+pub(in crate::engine) struct Setup {
+    pub grid: HashGridConfig,
+    pub width: usize,
+    pub density_layers: usize,
+    pub color_layers: usize,
+    pub geometry: usize,
+    pub harmonics: usize,
     /// Where rays end: 0 for never.
-    min_transmittance: f32,
+    pub min_transmittance: f32,
     /// Rays are marched in rounds, up to there; otherwise the density stage drops what lies behind it.
-    rounds: bool,
-    box_side: f32,
-    sparse: bool,
-    betas: [f32; 2],
-    average: Option<f32>,
+    pub rounds: bool,
+    pub box_side: f32,
+    pub sparse: bool,
+    pub betas: [f32; 2],
+    pub average: Option<f32>,
     /// Logits per axis of the saliency grid.
-    saliency: Option<usize>,
+    pub saliency: Option<usize>,
     /// alpha of the density's gate.
-    gate: Option<f32>,
+    pub gate: Option<f32>,
     /// The color network does not see the raw density, which is the last output then.
-    hidden: bool,
+    pub hidden: bool,
     /// Size of the tables' values.
-    size: f32,
+    pub size: f32,
     /// Poses and colors of the cameras are learnt.
-    pose: bool,
-    colors: bool,
+    pub pose: bool,
+    pub colors: bool,
     /// Weights of distortion and deviation.
-    spread: [f32; 2],
+    pub spread: [f32; 2],
 }
 
 /// Of the spread's scale.
@@ -96,7 +96,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    fn spec(&self) -> FieldSpec {
+    pub fn spec(&self) -> FieldSpec {
         let mut spec = FieldSpec::new(Encoding::HashGrid { grid: self.grid.clone(), init: self.size });
         let input = SlotId::ENCODING;
         let scaled = if self.saliency.is_some() { spec.slot(self.grid.outputs()) } else { input };
@@ -161,12 +161,12 @@ impl Setup {
         spec
     }
 
-    fn engine(&self, isa: Isa, threads: usize) -> CpuEngine {
+    pub fn engine(&self, isa: Isa, threads: usize) -> CpuEngine {
         self.engine_of(&self.spec(), isa, threads)
     }
 
     /// An engine whose blocks that start as constants have random values.
-    fn engine_of(&self, spec: &FieldSpec, isa: Isa, threads: usize) -> CpuEngine {
+    pub fn engine_of(&self, spec: &FieldSpec, isa: Isa, threads: usize) -> CpuEngine {
         let mut engine = CpuEngine::with_isa(spec, &workers(threads), isa).unwrap();
         let handles = engine.layout.handles.clone();
         let blocks = [(handles.poses, 0.1), (handles.colors, 0.3), (handles.saliency, 3.0)];
@@ -200,4 +200,11 @@ fn loss_of(out: &[f32], target: &[f32]) -> f32 {
 fn step(engine: &mut CpuEngine, shots: &Shots, rate: f32) -> StepStats {
     let given = shots.given(engine.field.targets.width());
     engine.step(&given.step(rate)).unwrap()
+}
+
+impl CpuEngine {
+    /// The rays and targets of the last step.
+    pub(in crate::engine) fn drawn(&self) -> (&[Ray], &[f32]) {
+        (&self.rays, &self.targets)
+    }
 }
