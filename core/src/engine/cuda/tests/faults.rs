@@ -54,6 +54,10 @@ fn with_fault(
     (right, wrong): (&str, &str),
     order: u32,
 ) -> Option<Result<f64, String>> {
+    // Faults are planted into the processor's kernels.
+    if std::env::var_os(DEVICE).is_some() {
+        return None;
+    }
     let (compiled, faulty) = (Compiled::get()?, Compiled::with_fault(op, name, right, wrong)?);
     let setup = Setup { min_transmittance: 0.2, size: 2.0, ..Setup::default() };
     let mut cpu = setup.engine(Isa::best(), 1);

@@ -1,6 +1,7 @@
 //! Losses and gradients of fields of all forms are the processor's.
 
 use super::*;
+use crate::field::OptimizerSpec;
 use crate::ops::hash_grid::HashGridConfig;
 
 fn grid(levels: usize, features: usize) -> HashGridConfig {
@@ -31,14 +32,14 @@ fn setups() -> Vec<(&'static str, Setup)> {
 }
 
 /// Compares one step's loss, statistics and gradients (the first moments) with the processor's.
-fn check(compiled: &Compiled, name: &str, setup: &Setup, precision: Precision, order: u32) {
+fn check(name: &str, setup: &Setup, precision: Precision, order: u32) {
     let tolerance = if precision == Precision::F32 { 2e-5 } else { 2e-2 };
     let mut cpu = setup.engine(Isa::best(), 1);
     let spec = FieldSpec {
         optimizer: OptimizerSpec { sparse_tables: false, ..setup.spec().optimizer },
         ..setup.spec()
     };
-    let mut gpu = twin(compiled, order, &FieldSpec { precision, ..spec }, &cpu);
+    let mut gpu = twin(order, &FieldSpec { precision, ..spec }, &cpu);
     // Rays without samples, with one, with more than a tile.
     let given = Shots::new(3, setup.box_side, (0..60).map(|i| [0, 1, 7, 20, 90][i % 5]))
         .given(setup.spec().layout().unwrap().targets.width());
@@ -63,40 +64,46 @@ fn check(compiled: &Compiled, name: &str, setup: &Setup, precision: Precision, o
     }
 }
 
-use crate::field::OptimizerSpec;
-
 #[test]
 fn fields_of_all_forms_learn_as_on_the_processor() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     for (name, setup) in setups() {
-        check(compiled, name, &setup, Precision::F32, 0);
+        check(name, &setup, Precision::F32, 0);
     }
 }
 
 #[test]
 fn half_precision_is_close() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     for (name, setup) in setups() {
-        check(compiled, name, &setup, Precision::F16, 1);
+        check(name, &setup, Precision::F16, 1);
     }
 }
 
 /// A kernel that misses a barrier, or whose threads meddle with each other, gives other sums in another order.
 #[test]
 fn the_order_of_threads_does_not_matter() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     for (name, setup) in setups().into_iter().filter(|(name, _)| ["the usual one", "hollow"].contains(name)) {
         for order in [0, 1, 2, 3] {
-            check(compiled, name, &setup, Precision::F32, order);
+            check(name, &setup, Precision::F32, order);
         }
     }
 }
 
 #[test]
 fn what_kernels_cannot_run_is_refused_by_name() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     let open = |spec: &FieldSpec| {
-        CudaEngine::new(Device::Cuda(0), spec, Box::new(ShimGpu::new(compiled, 0))).err().unwrap().to_string()
+        CudaEngine::new(Device::Cuda(0), spec, device(0).unwrap()).err().unwrap().to_string()
     };
     let wide = Setup { width: 256, ..Setup::default() }.spec();
     for (spec, word) in [

@@ -14,9 +14,21 @@ use crate::gpu::shim::{Compiled, ShimGpu};
 use crate::ops::small_gemm::Precision;
 use crate::simd::Isa;
 
-/// An engine whose device is the processor, with the same values as `like`. Threads of a block run in this order.
-fn twin<'a>(compiled: &'a Compiled, order: u32, spec: &FieldSpec, like: &dyn TrainEngine) -> CudaEngine<'a> {
-    let mut engine = CudaEngine::new(Device::Cuda(0), spec, Box::new(ShimGpu::new(compiled, order))).unwrap();
+/// Names a device to run these tests on instead of the processor: `0` for the first one.
+const DEVICE: &str = "NERVE_TEST_CUDA";
+
+/// What runs kernels here: the CUDA device that is asked for, or the processor, threads of a block in this order; `None`
+/// where it has no C++ compiler.
+fn device(order: u32) -> Option<Box<dyn Gpu>> {
+    match std::env::var(DEVICE) {
+        Ok(ordinal) => Some(Box::new(Cuda::open(ordinal.parse().unwrap()).unwrap())),
+        Err(_) => Some(Box::new(ShimGpu::new(Compiled::get()?, order))),
+    }
+}
+
+/// An engine with the same values as `like`.
+fn twin(order: u32, spec: &FieldSpec, like: &dyn TrainEngine) -> CudaEngine<'static> {
+    let mut engine = CudaEngine::new(Device::Cuda(0), spec, device(order).unwrap()).unwrap();
     for block in like.layout().params.ids() {
         engine.write(block, &like.read(block).unwrap()).unwrap();
     }

@@ -89,7 +89,9 @@ fn follow(name: &str, want: &[f64], got: &[f64], first: f64, course: f64) {
 
 #[test]
 fn fifty_steps_follow_the_processor() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     for (name, setup, pruning) in [
         ("plain", setup(), None),
         ("hollow", Setup { saliency: Some(8), gate: Some(50.0), ..setup() }, Some(0.01)),
@@ -97,8 +99,8 @@ fn fifty_steps_follow_the_processor() {
         let mut spec = setup.spec();
         spec.optimizer.packed_tables = true;
         let mut cpu = setup.engine_of(&spec, Isa::best(), 1);
-        let mut gpu = twin(compiled, 0, &spec, &cpu);
-        let mut half = twin(compiled, 0, &FieldSpec { precision: Precision::F16, ..spec.clone() }, &cpu);
+        let mut gpu = twin(0, &spec, &cpu);
+        let mut half = twin(0, &FieldSpec { precision: Precision::F16, ..spec.clone() }, &cpu);
         let want = losses(&mut cpu, pruning);
         follow(name, &want, &losses(&mut gpu, pruning), 1e-3, 0.05);
         follow(&format!("{name} in half precision"), &want, &losses(&mut half, pruning), 0.02, 0.15);
@@ -108,7 +110,9 @@ fn fifty_steps_follow_the_processor() {
 /// What one kind of device has saved, the other continues.
 #[test]
 fn checkpoints_go_both_ways() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     let setup = Setup { saliency: Some(4), colors: true, average: Some(0.8), ..setup() };
     let setup = Setup { colors: true, ..setup };
     let mut spec = setup.spec();
@@ -117,7 +121,7 @@ fn checkpoints_go_both_ways() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let mut cpu = setup.engine_of(&spec, Isa::best(), 1);
-    let mut gpu = twin(compiled, 0, &spec, &cpu);
+    let mut gpu = twin(0, &spec, &cpu);
     let bits = Bitfield::new(1, true);
     let ids = [cpu.add_views(views()).unwrap(), gpu.add_views(views()).unwrap()];
     for t in 0..3 {
@@ -150,7 +154,7 @@ fn checkpoints_go_both_ways() {
         again.swap_average().unwrap();
         gpu.swap_average().unwrap();
     }
-    let mut shown = CudaEngine::new(Device::Cuda(0), &spec, Box::new(ShimGpu::new(compiled, 0))).unwrap();
+    let mut shown = CudaEngine::new(Device::Cuda(0), &spec, device(0).unwrap()).unwrap();
     shown.restore_weights(&write(&gpu), 5, None).unwrap();
     for block in gpu.layout().params.ids() {
         assert_eq!(shown.read(block).unwrap(), gpu.read(block).unwrap());
@@ -160,11 +164,13 @@ fn checkpoints_go_both_ways() {
 /// More samples than there is room for: some rays are left out once, then there is room.
 #[test]
 fn room_for_samples_grows() {
-    let Some(compiled) = Compiled::get() else { return };
+    if device(0).is_none() {
+        return;
+    }
     let setup = setup();
     let spec = setup.spec();
     let cpu = setup.engine(Isa::best(), 1);
-    let mut gpu = twin(compiled, 0, &spec, &cpu);
+    let mut gpu = twin(0, &spec, &cpu);
     let views = gpu.add_views(views()).unwrap();
     let bits = Bitfield::new(1, true);
     gpu.arena.capacity = 1000;
