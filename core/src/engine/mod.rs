@@ -13,6 +13,7 @@ mod cuda;
 mod error;
 mod step;
 mod views;
+mod visit;
 mod visits;
 
 pub use cpu::Pool;
@@ -60,7 +61,7 @@ pub fn open(
 ) -> Result<Box<dyn TrainEngine>, EngineError> {
     match device {
         Device::Cpu => Ok(Box::new(cpu::CpuEngine::new(spec, options)?)),
-        Device::Cuda(ordinal) => Ok(Box::new(cuda::CudaEngine::open(ordinal, spec, &options.pool)?)),
+        Device::Cuda(ordinal) => Ok(Box::new(cuda::CudaEngine::open(ordinal, spec, options)?)),
     }
 }
 

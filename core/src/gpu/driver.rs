@@ -200,10 +200,6 @@ impl Cuda {
 }
 
 impl Gpu for Cuda {
-    fn describe(&self) -> String {
-        self.description.clone()
-    }
-
     fn processors(&self) -> u32 {
         self.processors
     }

@@ -51,9 +51,6 @@ impl<P> Kernel<P> {
 
 /// A device that runs kernels, in the order in which they are launched.
 pub(crate) trait Gpu: Send {
-    /// What errors call it.
-    fn describe(&self) -> String;
-
     /// Multiprocessors: blocks that surely run side by side.
     fn processors(&self) -> u32;
 

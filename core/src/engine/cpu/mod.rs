@@ -34,12 +34,12 @@ mod tile;
 mod tiles;
 mod transpose;
 mod update;
-mod visit;
 mod workspace;
 
 pub(super) use memory::memory;
 pub use pool::Pool;
 
+use super::visit::{self, VisitBuffers};
 use super::{
     EngineError, Options, Purpose, SampleSource, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits,
 };
@@ -54,7 +54,6 @@ use field::Field;
 use rounds::Rounds;
 use std::sync::Mutex;
 use tiles::Tiles;
-use visit::VisitBuffers;
 use workspace::Workspace;
 
 /// Gradient sums per step: tiles are dealt to this many groups whatever the number of threads.
@@ -300,9 +299,16 @@ impl TrainEngine for CpuEngine {
 
     fn visit_cells(&mut self, visits: &Visits<'_>, density: &mut [f32]) -> Result<(), EngineError> {
         visit::check(visits, density.len())?;
-        let pool = self.pool.clone();
-        pool.run(|| self.visit(visits, density));
-        Ok(())
+        let (pool, side) = (self.pool.clone(), self.spec.box_side);
+        let mut room = std::mem::take(&mut self.visits);
+        let visited = pool.run(|| {
+            room.visit(visits, side, density, |points, sigma| {
+                self.densities(points, sigma);
+                Ok(())
+            })
+        });
+        self.visits = room;
+        visited
     }
 
     fn render(

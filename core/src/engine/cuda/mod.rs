@@ -28,7 +28,8 @@ mod views;
 pub(super) use memory::memory;
 
 use super::step::SampleSource;
-use super::{EngineError, Pool, Step, StepStats, TrainEngine, TrainView, ViewsId};
+use super::visit::{self, VisitBuffers};
+use super::{EngineError, Options, Pool, Purpose, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::field::{FieldLayout, FieldSpec};
@@ -60,6 +61,10 @@ pub(super) struct CudaEngine<'g> {
     /// The occupied cells that the device has, and where: words, then blocks.
     occupied: Option<Occupied>,
     losses: Vec<f64>,
+    purpose: Purpose,
+    /// For what is left on the host: which cells are visited.
+    pool: Pool,
+    visits: VisitBuffers,
 }
 
 /// Occupied cells on the device.
@@ -78,23 +83,23 @@ fn blocks(count: usize, threads: u32, processors: u32) -> u32 {
 
 impl CudaEngine<'static> {
     /// An engine on a CUDA device.
-    pub fn open(ordinal: usize, spec: &FieldSpec, pool: &Pool) -> Result<Self, EngineError> {
-        // What is left on the host takes no workers: drawing, marching and the sums are the device's.
-        let _ = pool;
-        Self::new(Device::Cuda(ordinal), spec, Box::new(Cuda::open(ordinal)?))
+    pub fn open(ordinal: usize, spec: &FieldSpec, options: &Options) -> Result<Self, EngineError> {
+        Self::new(Device::Cuda(ordinal), spec, options, Box::new(Cuda::open(ordinal)?))
     }
 }
 
 impl<'g> CudaEngine<'g> {
     /// An engine on whatever runs kernels.
-    fn new(device: Device, spec: &FieldSpec, mut gpu: Box<dyn Gpu + 'g>) -> Result<Self, EngineError> {
+    fn new(
+        device: Device,
+        spec: &FieldSpec,
+        options: &Options,
+        mut gpu: Box<dyn Gpu + 'g>,
+    ) -> Result<Self, EngineError> {
         let layout = spec.layout()?;
         let plan = Plan::new(spec, &layout, device, gpu.shared_memory())?;
-        let mut store = Store::new(&mut *gpu, spec, &layout, &plan)?;
-        let mut params = Params::new(&layout.params, spec.seed);
-        if let Some(decay) = spec.average {
-            params.average(decay);
-        }
+        let mut store = Store::new(&mut *gpu, spec, &layout, &plan, options.purpose)?;
+        let params = Params::new(&layout.params, spec.seed);
         store.load(&mut *gpu, &params)?;
         let arena = Arena::new(&mut *gpu, &plan)?;
         let groups = layout.params.groups().to_vec();
@@ -116,7 +121,18 @@ impl<'g> CudaEngine<'g> {
             views: Vec::new(),
             occupied: None,
             losses: vec![0.0],
+            purpose: options.purpose,
+            pool: options.pool.clone(),
+            visits: VisitBuffers::default(),
         })
+    }
+
+    /// Refuses what only an engine can do that was opened to train.
+    fn must_train(&self, call: &'static str) -> Result<(), EngineError> {
+        match self.purpose {
+            Purpose::Train => Ok(()),
+            Purpose::Look => Err(EngineError::LookOnly { call }),
+        }
     }
 
     /// Takes over parameters that the processor has kept.
@@ -172,6 +188,7 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError> {
+        self.must_train("step")?;
         self.run_step(step)
     }
 
@@ -212,6 +229,7 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError> {
+        self.must_train("state")?;
         let params = self.store.save(&*self.gpu, &self.layout, self.step)?;
         let owned = |tensor: StateTensor<'_>| StateTensor {
             name: tensor.name,
@@ -225,6 +243,7 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError> {
+        self.must_train("restore")?;
         let mut params = self.params();
         params.restore(checkpoint, step)?;
         self.load(&params)
@@ -250,6 +269,16 @@ impl TrainEngine for CudaEngine<'_> {
             return Err(EngineError::Input("positions and densities are not equally many".into()));
         }
         self.densities(positions, out)
+    }
+
+    fn visit_cells(&mut self, visits: &Visits<'_>, density: &mut [f32]) -> Result<(), EngineError> {
+        visit::check(visits, density.len())?;
+        let (pool, side) = (self.pool.clone(), self.spec.box_side);
+        let mut room = std::mem::take(&mut self.visits);
+        let visited =
+            pool.run(|| room.visit(visits, side, density, |points, sigma| self.densities(points, sigma)));
+        self.visits = room;
+        visited
     }
 
     fn render(

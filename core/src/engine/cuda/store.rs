@@ -1,6 +1,7 @@
 //! The field's parameters in the device's memory: in few pieces, so that each is updated in one go.
 
 use super::plan::{Plan, padded};
+use crate::engine::Purpose;
 use crate::field::{FieldLayout, FieldSpec};
 use crate::gpu::params::{self, RoundParams};
 use crate::gpu::{Address, Gpu, GpuError, launch};
@@ -62,6 +63,8 @@ pub(super) struct Store {
     pub colors: Option<Piece>,
     places: Vec<Place>,
     pub decay: Option<f32>,
+    /// Gradients and moments are kept.
+    trains: bool,
     swapped: bool,
 }
 
@@ -69,6 +72,8 @@ pub(super) struct Store {
 struct Taker<'a> {
     gpu: &'a mut dyn Gpu,
     average: bool,
+    /// Gradients and moments are kept.
+    trains: bool,
 }
 
 impl Taker<'_> {
@@ -80,6 +85,7 @@ impl Taker<'_> {
         half_grads: bool,
         packed: bool,
     ) -> Result<Piece, GpuError> {
+        let trains = self.trains;
         let mut take = |wanted: bool, bytes: usize| match wanted {
             true => self.gpu.alloc(count * bytes),
             false => Ok(Address::default()),
@@ -89,11 +95,11 @@ impl Taker<'_> {
             group,
             weights: take(true, 4)?,
             copies: take(half, 2)?,
-            grads: take(true, if half_grads { 2 } else { 4 })?,
+            grads: take(trains, if half_grads { 2 } else { 4 })?,
             half_grads,
-            packed: take(packed, 4)?,
-            m: take(!packed, 4)?,
-            v: take(!packed, 4)?,
+            packed: take(trains && packed, 4)?,
+            m: take(trains && !packed, 4)?,
+            v: take(trains && !packed, 4)?,
             average: take(self.average, 4)?,
             sparse: false,
             scaled: true,
@@ -108,11 +114,14 @@ impl Store {
         spec: &FieldSpec,
         layout: &FieldLayout,
         plan: &Plan,
+        purpose: Purpose,
     ) -> Result<Self, GpuError> {
         let params = &layout.params;
         let group = |block: BlockId| params.group_of(block);
         let handles = &layout.handles;
-        let mut taker = Taker { gpu, average: spec.average.is_some() };
+        let trains = purpose == Purpose::Train;
+        let average = trains && spec.average.is_some();
+        let mut taker = Taker { gpu, average, trains };
         let (first_table, first_layer) = (handles.tables[0], handles.networks[0][0]);
         // A pair of halves is added to at once; a single one is not.
         let half_grads = plan.half && plan.shape.level_features > 1;
@@ -148,7 +157,16 @@ impl Store {
                 places[block.index()] = Place { piece, start: 0, values: values(block), rows: None };
             }
         }
-        Ok(Self { tables, networks, saliency, colors, places, decay: spec.average, swapped: false })
+        Ok(Self {
+            tables,
+            networks,
+            saliency,
+            colors,
+            places,
+            decay: spec.average.filter(|_| trains),
+            trains,
+            swapped: false,
+        })
     }
 
     /// The pieces that there are.
@@ -259,6 +277,9 @@ impl Store {
         }
         for (index, block) in params.blocks().iter().enumerate() {
             self.put(gpu, index, |p| p.weights, bytemuck::cast_slice(&block.weight))?;
+            if !self.trains {
+                continue;
+            }
             if block.packed.is_empty() {
                 self.put(gpu, index, |p| p.m, bytemuck::cast_slice(&block.m))?;
                 self.put(gpu, index, |p| p.v, bytemuck::cast_slice(&block.v))?;

@@ -124,10 +124,6 @@ impl<'a> ShimGpu<'a> {
 }
 
 impl Gpu for ShimGpu<'_> {
-    fn describe(&self) -> String {
-        "the processor as a GPU".into()
-    }
-
     fn processors(&self) -> u32 {
         2
     }
@@ -190,7 +186,7 @@ impl Gpu for ShimGpu<'_> {
             (done, std::ffi::CStr::from_ptr(problem()).to_string_lossy().into_owned())
         };
         let failed = || GpuError::Failed {
-            device: self.describe(),
+            device: "the processor as a GPU".into(),
             what: format!("kernel `{name}`"),
             reason: problem,
         };

@@ -10,9 +10,6 @@ struct Faulty<'a> {
 }
 
 impl Gpu for Faulty<'_> {
-    fn describe(&self) -> String {
-        self.right.describe()
-    }
     fn processors(&self) -> u32 {
         self.right.processors()
     }
@@ -62,7 +59,8 @@ fn with_fault(
     let setup = Setup { min_transmittance: 0.2, size: 2.0, ..Setup::default() };
     let mut cpu = setup.engine(Isa::best(), 1);
     let gpu = Faulty { right: ShimGpu::new(compiled, order), wrong: ShimGpu::new(&faulty, order), kernels };
-    let mut engine = CudaEngine::new(Device::Cuda(0), &setup.spec(), Box::new(gpu)).unwrap();
+    let mut engine =
+        CudaEngine::new(Device::Cuda(0), &setup.spec(), &options(Purpose::Train), Box::new(gpu)).unwrap();
     for block in cpu.layout().params.ids() {
         engine.write(block, &cpu.read(block).unwrap()).unwrap();
     }

@@ -103,7 +103,10 @@ fn what_kernels_cannot_run_is_refused_by_name() {
         return;
     }
     let open = |spec: &FieldSpec| {
-        CudaEngine::new(Device::Cuda(0), spec, device(0).unwrap()).err().unwrap().to_string()
+        CudaEngine::new(Device::Cuda(0), spec, &options(Purpose::Train), device(0).unwrap())
+            .err()
+            .unwrap()
+            .to_string()
     };
     let wide = Setup { width: 256, ..Setup::default() }.spec();
     for (spec, word) in [

@@ -1,9 +1,9 @@
 //! Densities and pictures are the processor's.
 
 use super::*;
-use crate::engine::Space;
+use crate::engine::{Key, Space, VisitedCells, Visits};
 use crate::ops::check::{TestRng, narrow};
-use crate::ops::march::{Steps, Volume};
+use crate::ops::march::{CELLS, Steps, Volume};
 
 fn rays(volume: &Volume, n: usize) -> Vec<Ray> {
     let mut rng = TestRng::new(4);
@@ -94,4 +94,35 @@ fn nothing_is_nothing() {
     let given = Shots::new(1, 1.0, [0, 0, 0]).given(7);
     let stats = gpu.step(&given.step(1e-2)).unwrap();
     assert!(stats.loss > 0.0 && stats.samples == 0 && stats.kept == 0);
+}
+
+/// Cells are visited as on the processor, and by an engine that can look alone.
+#[test]
+fn visits_and_looks_are_the_processors() {
+    if device(0).is_none() {
+        return;
+    }
+    let setup = Setup { width: 32, box_side: 2.0, size: 2.0, ..Setup::default() };
+    let mut cpu = setup.engine(Isa::best(), 1);
+    let spec = setup.spec();
+    let mut gpu =
+        CudaEngine::new(Device::Cuda(0), &spec, &options(Purpose::Look), device(0).unwrap()).unwrap();
+    for block in cpu.layout().params.ids() {
+        gpu.write(block, &cpu.read(block).unwrap()).unwrap();
+    }
+    let mut occupied = Bitfield::new(2, false);
+    (900..1000).for_each(|cell| occupied.set(cell, true));
+    let cells = VisitedCells::Random { occupied: &occupied, open: None, mixed: 400 };
+    let visits = Visits { key: Key { seed: 1, step: 16 }, count: 500, cells, decay: 0.5 };
+    let (mut want, mut got) = (vec![1.0; 2 * CELLS], vec![1.0; 2 * CELLS]);
+    cpu.visit_cells(&visits, &mut want).unwrap();
+    gpu.visit_cells(&visits, &mut got).unwrap();
+    assert!(want.iter().filter(|d| **d != 1.0).count() > 100);
+    for (want, got) in want.iter().zip(&got) {
+        assert!((want - got).abs() <= 2e-5 * want.abs(), "{got} for {want}");
+    }
+    let given = Shots::new(1, 1.0, [3]).given(7);
+    for error in [gpu.step(&given.step(0.0)).err(), gpu.state().err()] {
+        assert!(matches!(error, Some(EngineError::LookOnly { .. })), "{error:?}");
+    }
 }

@@ -26,9 +26,14 @@ fn device(order: u32) -> Option<Box<dyn Gpu>> {
     }
 }
 
+fn options(purpose: Purpose) -> Options {
+    Options { purpose, pool: Pool::new(1).unwrap() }
+}
+
 /// An engine with the same values as `like`.
 fn twin(order: u32, spec: &FieldSpec, like: &dyn TrainEngine) -> CudaEngine<'static> {
-    let mut engine = CudaEngine::new(Device::Cuda(0), spec, device(order).unwrap()).unwrap();
+    let mut engine =
+        CudaEngine::new(Device::Cuda(0), spec, &options(Purpose::Train), device(order).unwrap()).unwrap();
     for block in like.layout().params.ids() {
         engine.write(block, &like.read(block).unwrap()).unwrap();
     }

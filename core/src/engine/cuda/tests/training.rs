@@ -154,7 +154,8 @@ fn checkpoints_go_both_ways() {
         again.swap_average().unwrap();
         gpu.swap_average().unwrap();
     }
-    let mut shown = CudaEngine::new(Device::Cuda(0), &spec, device(0).unwrap()).unwrap();
+    let mut shown =
+        CudaEngine::new(Device::Cuda(0), &spec, &options(Purpose::Train), device(0).unwrap()).unwrap();
     shown.restore_weights(&write(&gpu), 5, None).unwrap();
     for block in gpu.layout().params.ids() {
         assert_eq!(shown.read(block).unwrap(), gpu.read(block).unwrap());

@@ -1,7 +1,6 @@
 //! Visits to cells of an occupancy grid: picked, placed, and their densities computed in batches.
 
-use super::CpuEngine;
-use crate::engine::{EngineError, VisitedCells, Visits};
+use super::{EngineError, VisitedCells, Visits};
 use crate::ops::march::{Bitfield, CELLS, SIDE, morton};
 use crate::rng::{Rng, Stream, below, uniform};
 use rayon::prelude::*;
@@ -36,14 +35,19 @@ pub(super) fn check(visits: &Visits<'_>, cells: usize) -> Result<(), EngineError
     }
 }
 
-impl CpuEngine {
-    /// Makes the visits, in order, on densities by cell.
-    pub(super) fn visit(&mut self, visits: &Visits<'_>, density: &mut [f32]) {
+impl VisitBuffers {
+    /// Makes the visits, in order, on `density` by cell, in a box of this side; `densities` gives those at points of its
+    /// unit cube. Called on the workers.
+    pub fn visit(
+        &mut self,
+        visits: &Visits<'_>,
+        side: f32,
+        density: &mut [f32],
+        mut densities: impl FnMut([&[f32]; 3], &mut [f32]) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         let candidates = Candidates::new(visits.cells);
-        let (rng, side) = (Rng::new(visits.key.seed), self.spec.box_side);
-        let all = density.len() as u32;
-        let mut room = std::mem::take(&mut self.visits);
-        let VisitBuffers { cells, points, sigma } = &mut room;
+        let (rng, all) = (Rng::new(visits.key.seed), density.len() as u32);
+        let Self { cells, points, sigma } = self;
         for at in (0..visits.count).step_by(BATCH) {
             let n = BATCH.min(visits.count - at);
             cells.resize(n, 0);
@@ -67,13 +71,13 @@ impl CpuEngine {
                 },
             );
             let [x, y, z] = &*points;
-            self.densities([x, y, z], sigma);
+            densities([x, y, z], sigma)?;
             for (cell, sigma) in cells.iter().zip(&*sigma) {
                 let d = &mut density[*cell as usize];
                 *d = (*d * visits.decay).max(*sigma);
             }
         }
-        self.visits = room;
+        Ok(())
     }
 }
 
