@@ -64,10 +64,12 @@ pub(super) fn sample_bytes(plan: &Plan) -> usize {
 impl Arena {
     /// Room for little.
     pub fn new(gpu: &mut dyn Gpu, plan: &Plan) -> Result<Self, GpuError> {
-        let mut arena = Self::default();
-        arena.step = gpu.alloc(STEP_BYTES)?;
-        arena.outcome = gpu.alloc(OUTCOME_BYTES)?;
-        arena.scale = gpu.alloc(size_of::<LossScale>())?;
+        let mut arena = Self {
+            step: gpu.alloc(STEP_BYTES)?,
+            outcome: gpu.alloc(OUTCOME_BYTES)?,
+            scale: gpu.alloc(size_of::<LossScale>())?,
+            ..Self::default()
+        };
         arena.reset_scale(gpu, plan)?;
         arena.hold_rays(gpu, plan, FIRST_RAYS)?;
         arena.hold_samples(gpu, plan, FIRST_SAMPLES)?;

@@ -132,11 +132,9 @@ impl CudaEngine<'_> {
             return Ok(());
         }
         let fits = |held: &Occupied| held.bits.words().len() == space.bits.words().len();
-        if !self.occupied.as_ref().is_some_and(fits) {
-            if let Some(old) = self.occupied.take() {
-                self.gpu.free(old.words);
-                self.gpu.free(old.blocks);
-            }
+        if let Some(old) = self.occupied.take_if(|held| !fits(held)) {
+            self.gpu.free(old.words);
+            self.gpu.free(old.blocks);
         }
         let (words, blocks) = match &self.occupied {
             Some(held) => (held.words, held.blocks),
