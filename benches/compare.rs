@@ -128,7 +128,7 @@ fn turns(case: &Case, settings: &Settings, python: Option<&Path>) -> Result<Turn
     config.grid.log2_entries = case.log2_entries;
     config.train.dense_adam = case.dense_adam;
     if case.bf16 {
-        config.train.precision = Precision::Bf16;
+        config.train.precision = Some(Precision::Bf16);
     }
     let mut bench = work::Bench::new(&config, case.threads, case.samples)?;
     for _ in 0..settings.warmup {

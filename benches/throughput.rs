@@ -12,7 +12,7 @@ fn main() {
     );
     let mut c = NerfConfig::default();
     if std::env::var("BF16").is_ok() {
-        c.train.precision = nerve::core::ops::small_gemm::Precision::Bf16;
+        c.train.precision = Some(nerve::core::ops::small_gemm::Precision::Bf16);
     }
     c.grid.log2_entries = log2 as u32;
     let mut b = work::Bench::new(&c, threads, samples);

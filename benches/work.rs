@@ -87,10 +87,19 @@ impl Batch {
 
 /// The field of `config` on `threads` workers, with every sample taking part in the whole step.
 pub fn engine(config: &NerfConfig, threads: usize) -> anyhow::Result<Box<dyn TrainEngine>> {
+    engine_on(Device::Cpu, config, threads)
+}
+
+/// The same on a device.
+pub fn engine_on(
+    device: Device,
+    config: &NerfConfig,
+    threads: usize,
+) -> anyhow::Result<Box<dyn TrainEngine>> {
     let mut config = config.clone();
     config.march.cut = 0.0;
     let options = Options { purpose: Purpose::Train, pool: Pool::new(threads)? };
-    Ok(engine::open(Device::Cpu, &field::spec(&config, 1, 1), &options)?)
+    Ok(engine::open(device, &field::spec(&config, device.kind(), 1, 1), &options)?)
 }
 
 /// An engine on random batches.
@@ -105,8 +114,16 @@ impl Bench {
     /// # Errors
     /// If the configuration is out of range or threads cannot be started.
     pub fn new(config: &NerfConfig, threads: usize, samples: usize) -> anyhow::Result<Self> {
+        Self::on(Device::Cpu, config, threads, samples)
+    }
+
+    /// The same on a device.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`], and if the device is not to be had.
+    pub fn on(device: Device, config: &NerfConfig, threads: usize, samples: usize) -> anyhow::Result<Self> {
         let batches = (0..4).map(|b| Batch::random(samples / PER_RAY, b)).collect();
-        Ok(Self { engine: engine(config, threads)?, batches })
+        Ok(Self { engine: engine_on(device, config, threads)?, batches })
     }
 
     /// One training step.

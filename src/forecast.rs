@@ -1,4 +1,4 @@
-//! What a training will take of the machine's memory, before anything is loaded.
+//! What a training will take of the memory of the machine or the GPU, before anything is loaded.
 
 use crate::format::megabytes;
 use nerve_core::device::{Device, MEMORY_VARIABLE, available_memory};
@@ -24,16 +24,18 @@ fn refuse(
     device: Device,
     config: &NerfConfig,
     outline: Option<&Outline>,
-    reword: impl FnOnce(String) -> String,
+    reword: impl Fn(String) -> String,
 ) -> anyhow::Result<()> {
-    let (Some(outline), Some(available)) = (outline, available_memory(device)) else { return Ok(()) };
+    let Some(outline) = outline else { return Ok(()) };
     let forecast = Forecast::of(device, config, outline, rayon::current_num_threads())?;
-    match advice(config, outline, &forecast, available) {
-        None => Ok(()),
-        Some((problem, remedy)) => {
-            anyhow::bail!("{}: {problem}; {}", outline.source.display(), reword(remedy))
+    let beside = (device != Device::Cpu).then(|| forecast.beside_the_gpu());
+    for forecast in [Some(forecast), beside].into_iter().flatten() {
+        let Some(available) = available_memory(forecast.device) else { continue };
+        if let Some((problem, remedy)) = advice(config, outline, &forecast, available) {
+            anyhow::bail!("{}: {problem}; {}", outline.source.display(), reword(remedy));
         }
     }
+    Ok(())
 }
 
 /// What is wrong and what to do where a training does not fit into `available` bytes.
@@ -47,11 +49,15 @@ pub fn advice(
         return None;
     }
     let problem = format!(
-        "training would take about {}, {} of it for {} images, and {} are available",
+        "training would take about {}, {} of it for {} images, and {} are available{}",
         megabytes(forecast.total()),
         megabytes(forecast.images.images),
         outline.views.len(),
-        megabytes(available)
+        megabytes(available),
+        match forecast.device {
+            Device::Cpu => String::new(),
+            gpu => format!(" on {gpu}"),
+        }
     );
     let remedy = match forecast.fitting(outline, config.data.downscale, available) {
         Some((n, smaller)) => {

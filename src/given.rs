@@ -1,11 +1,11 @@
 //! What a field or a run is given by on the command line: a run's folder, its checkpoint, or a file that stands alone.
 
 use crate::context::Context;
-use crate::nerf;
+use crate::devices;
 use crate::session::Job;
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::run::RunFolder;
-use nerve_nerf::Model;
+use nerve_nerf::{Model, OpenOptions};
 use nerve_vision::segmentation::Trainer;
 use std::path::{Path, PathBuf};
 
@@ -49,10 +49,12 @@ impl Given {
 
     /// Its field, to be looked at, with poses fitted to photographs if that is wished.
     pub fn model(&self, context: &Context, fit_poses: bool) -> anyhow::Result<Model> {
-        let options = nerf::looking(context, fit_poses)?;
-        Ok(match self {
-            Self::Run(run) => Model::open_run(run, &options)?,
-            Self::Field(file) => Model::open(file, &options)?,
+        devices::to_look(context, |device| {
+            let options = OpenOptions { device, threads: context.common.threads, fit_poses };
+            match self {
+                Self::Run(run) => Model::open_run(run, &options),
+                Self::Field(file) => Model::open(file, &options),
+            }
         })
     }
 

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod common;
 mod context;
+mod devices;
 mod evaluation;
 mod forecast;
 mod format;

@@ -8,16 +8,17 @@ use crate::output::remark;
 use crate::progress::Counter;
 use crate::session::Job;
 use crate::viewers::SCENES;
-use crate::{forecast, format, scene};
+use crate::{devices, forecast, format, scene};
 use anyhow::Context as _;
 use nerve_core::device::{Device, DeviceKind};
+use nerve_core::engine::EngineError;
 use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunConfig, RunFolder};
 use nerve_core::settings::SettingError;
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::compact::{self, CompactOptions, Values};
-use nerve_nerf::{Model, NerfConfig, OpenOptions, Trainer};
+use nerve_nerf::{Model, NerfConfig, NerfError, Trainer};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,12 +38,6 @@ pub fn trainer(
     scene: Arc<Scene>,
 ) -> anyhow::Result<Trainer> {
     Ok(Trainer::on(device, config.clone(), scene, context.common.threads)?)
-}
-
-/// How fields are opened to be looked at, with poses fitted to photographs if that is wished.
-pub fn looking(context: &Context, fit_poses: bool) -> anyhow::Result<OpenOptions> {
-    let device = context.common.device.resolve()?;
-    Ok(OpenOptions { device, threads: context.common.threads, fit_poses })
 }
 
 /// The scene that a model was trained on: where its configuration says, or at another place.
@@ -174,7 +169,7 @@ impl Job for Trainer {
     }
 
     fn open(context: &Context, config: &NerfConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
-        let device = context.common.device.resolve()?;
+        let device = devices::for_field(context, config)?;
         let outline = scene::outline(&config.data)?;
         forecast::check_resumed(device, config, outline.as_ref())?;
         let scene = scene::load_outlined(context, &config.data, outline)?;
@@ -222,6 +217,10 @@ impl Job for Trainer {
             "also using the depths of {} structure-from-motion points; --depth 0 turns this off",
             format::whole(points)
         )]
+    }
+
+    fn has_lost_device(error: &NerfError) -> bool {
+        matches!(error, NerfError::Engine(EngineError::Gpu(_)))
     }
 
     fn results(run: &RunFolder, evaluation: &Evaluation) -> String {

@@ -3,12 +3,12 @@
 mod report;
 
 use crate::context::Context;
-use crate::format;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
 use crate::session::{Job, explain, in_config};
 use crate::viewers::LABELS;
+use crate::{devices, format};
 use nerve_core::device::{Device, DeviceKind, keep_freed_memory};
 use nerve_core::graph::GroupSummary;
 use nerve_core::run::{Events, RunConfig, RunFolder};
@@ -84,7 +84,7 @@ fn saved(context: &Context, run: &RunFolder) -> anyhow::Result<(SegConfig, PathB
         checkpoint.display(),
         run.path().display()
     );
-    let device = context.common.device.resolve()?;
+    let device = devices::for_segmenter(context)?;
     let config: SegConfig = run.config()?;
     config.validate().map_err(|error| in_config(run, &error))?;
     Ok((config, checkpoint, device))
@@ -143,7 +143,7 @@ impl Job for Trainer {
     }
 
     fn open(context: &Context, config: &SegConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
-        let device = context.common.device.resolve()?;
+        let device = devices::for_segmenter(context)?;
         let set = open(config)?;
         // That it is wanted is said before the training, not after it.
         config.data.val_split.as_deref().map(|name| set.split(name)).transpose()?;

@@ -1,11 +1,11 @@
 //! A run from the command line, of whatever kind: begun or resumed, trained, measured, summed up.
 
 use crate::context::Context;
-use crate::format;
 use crate::given::Given;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::sinks::Listeners;
+use crate::{devices, format};
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::device::DeviceKind;
 use nerve_core::run::{DoneReason, Events, Existing, RunConfig, RunError, RunFolder, Trainee, drive};
@@ -66,6 +66,12 @@ pub trait Job: Trainee<Error: Error + Send + Sync + 'static> + Sized {
     /// What was done so far: `step 40`.
     fn taken(&self) -> String {
         format!("step {}", self.step_count())
+    }
+
+    /// Whether an error means that the device has failed: nothing more is got from it, and what was saved is all there is.
+    fn has_lost_device(error: &Self::Error) -> bool {
+        let _ = error;
+        false
     }
 
     /// An evaluation for people, in lines.
@@ -165,8 +171,11 @@ pub fn in_config(run: &RunFolder, error: &SettingError) -> RunError {
     RunError::Config { path: run.config_path(), message: error.in_file() }
 }
 
-/// An error of opening a run, with what to do where its data is not where its configuration says.
+/// An error of opening a run: of a setting that this device does not have, or with what to do where its data is not where its configuration says.
 pub fn explain<J: Job>(error: anyhow::Error, config: &J::Config, run: &RunFolder) -> anyhow::Error {
+    if let Some(setting) = error.downcast_ref::<SettingError>() {
+        return in_config(run, setting).into();
+    }
     match J::data(config) {
         Some((key, place)) if !place.exists() => error.context(format!(
             "{}: what it was trained on cannot be read: {}",
@@ -234,7 +243,11 @@ impl<'a, J: Job> Session<'a, J> {
         self.announce();
         let cancel = self.context.interrupt.clean();
         let trained = drive(&mut self.job, &self.run.checkpoint_path(), &listeners.events, cancel);
-        let (reason, evaluation) = listeners.end(trained.map_err(Into::into), |events| {
+        let trained = trained.map_err(|error| match J::has_lost_device(&error) {
+            true => anyhow::anyhow!("{error}; {}", devices::left_of(&self.run)),
+            false => error.into(),
+        });
+        let (reason, evaluation) = listeners.end(trained, |events| {
             if evaluate { self.job.measure(self.context, &self.run, events) } else { Ok(None) }
         })?;
         self.sum_up(&reason, evaluation.as_ref());

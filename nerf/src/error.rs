@@ -59,6 +59,13 @@ pub enum NerfError {
     Diverged { step: u64, lr: f32 },
 }
 
+impl NerfError {
+    /// Whether it is that the device cannot run the field, which another could.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Engine(EngineError::Unsupported { .. }))
+    }
+}
+
 impl From<EngineError> for NerfError {
     fn from(error: EngineError) -> Self {
         match error {

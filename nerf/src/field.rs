@@ -11,6 +11,7 @@
 //! are below 0.1. What takes closed space away is that its density falls to 1, less than the occupancy grid asks for.
 
 use crate::config::{ColorSees, Loss, NerfConfig};
+use nerve_core::device::DeviceKind;
 use nerve_core::field::{
     Activation, CameraSpec, Encoding, FieldSpec, GateSpec, Head, HeadLoss, MlpSpec, OptimizerSpec,
     SaliencySpec, SlotId, Spread, StageSpec,
@@ -31,8 +32,8 @@ const LOGIT_INIT: f32 = 1.0;
 /// Logits stay within plus and minus this, so that a closed cell can open again.
 const LOGIT_LIMIT: f32 = 10.0;
 
-/// The field of a configuration, for a render box of side `box_side` and so many training `cameras`.
-pub fn spec(config: &NerfConfig, box_side: u32, cameras: usize) -> FieldSpec {
+/// The field of a configuration on a kind of device, for a render box of side `box_side` and so many training `cameras`.
+pub fn spec(config: &NerfConfig, device: DeviceKind, box_side: u32, cameras: usize) -> FieldSpec {
     let (f, hollow) = (&config.field, &config.hollow);
     let mut spec = FieldSpec::new(Encoding::HashGrid { grid: config.grid.clone(), init: TABLE_INIT });
     let (input, features) = (SlotId::ENCODING, config.grid.outputs());
@@ -101,7 +102,7 @@ pub fn spec(config: &NerfConfig, box_side: u32, cameras: usize) -> FieldSpec {
         min_transmittance: config.march.cut,
         optimizer: OptimizerSpec { sparse_tables: !dense, packed_tables: !dense, ..OptimizerSpec::default() },
         average: config.train.ema,
-        precision: config.train.precision,
+        precision: config.train.precision_on(device),
         seed: config.train.run.seed,
         ..spec
     }

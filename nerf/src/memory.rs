@@ -42,7 +42,7 @@ pub fn estimate(
     threads: usize,
 ) -> Result<TrainingMemory, NerfError> {
     // What is learnt about cameras is nothing beside the rest.
-    let spec = field::spec(config, aabb_scale.max(1), 1);
+    let spec = field::spec(config, device.kind(), aabb_scale.max(1), 1);
     let EngineMemory { parameters, batch } =
         engine::memory(device, &spec, config.train.batch_samples, threads)?;
     let cascades = u64::from(aabb_scale.max(1).ilog2()) + 1;
@@ -53,6 +53,9 @@ pub fn estimate(
 /// What a training takes in all: the scene's images and everything beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Forecast {
+    /// Whose memory it is.
+    #[serde(skip)]
+    pub device: Device,
     /// The images.
     pub images: MemoryEstimate,
     /// The rest.
@@ -74,12 +77,21 @@ impl Forecast {
         threads: usize,
     ) -> Result<Self, NerfError> {
         let training = estimate(device, config, outline.aabb_scale, threads)?;
-        Ok(Self { images: outline.memory(), training })
+        Ok(Self { device, images: outline.memory(), training })
     }
 
-    /// The peak: decoding is over when training begins.
+    /// The peak in the device's memory. Decoding is the processor's, and over when training begins.
     pub fn total(&self) -> u64 {
-        self.images.images + self.images.decoding.max(self.training.total())
+        match self.device {
+            Device::Cpu => self.images.images + self.images.decoding.max(self.training.total()),
+            Device::Cuda(_) => self.images.images + self.training.total(),
+        }
+    }
+
+    /// What of a training on a GPU is the processor's: the images, and an occupancy grid.
+    pub fn beside_the_gpu(&self) -> Self {
+        let training = TrainingMemory { parameters: 0, batch: 0, ..self.training };
+        Self { device: Device::Cpu, training, ..*self }
     }
 
     /// The smallest downscale factor above `from` with which it fits into `available` bytes, and its forecast; `None`
@@ -96,8 +108,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::config::{FieldConfig, Method};
+    use nerve_core::device::DeviceKind;
     use nerve_core::engine::{Options, Pool, Purpose};
     use nerve_core::ops::hash_grid::HashGridConfig;
+    use nerve_core::ops::small_gemm::Precision;
     use nerve_core::params::StateData;
 
     #[test]
@@ -111,7 +125,8 @@ mod tests {
             // Every value of an engine's state is a word.
             let state = |config: &NerfConfig| -> u64 {
                 let options = Options { purpose: Purpose::Train, pool: Pool::new(1).unwrap() };
-                let engine = engine::open(Device::Cpu, &field::spec(config, 1, 1), &options).unwrap();
+                let engine =
+                    engine::open(Device::Cpu, &field::spec(config, DeviceKind::Cpu, 1, 1), &options).unwrap();
                 let state = engine.state().unwrap();
                 let words = state.iter().map(|tensor| match &tensor.data {
                     StateData::F32(values) => values.len(),
@@ -132,11 +147,24 @@ mod tests {
         }
     }
 
-    /// Of a device that this build does not have, nothing is known.
+    /// A GPU keeps gradients of all tables, and half as much for each sample.
     #[test]
     fn the_estimate_is_the_devices() {
-        let error = estimate(Device::Cuda(1), &NerfConfig::default(), 1, 2).unwrap_err().to_string();
-        assert!(error.contains("cuda:1"), "{error}");
+        let on = |device| estimate(device, &NerfConfig::default(), 1, 2).unwrap();
+        let (cpu, gpu) = (on(Device::Cpu), on(Device::Cuda(1)));
+        assert!(gpu.parameters > cpu.parameters, "{gpu:?} {cpu:?}");
+        assert_eq!(gpu.occupancy, cpu.occupancy);
+        let mut config = NerfConfig::default();
+        config.train.precision = Some(Precision::F32);
+        let single = estimate(Device::Cuda(0), &config, 1, 2).unwrap();
+        assert!(single.batch > gpu.batch, "{single:?} {gpu:?}");
+        config.cameras.refine_poses = true;
+        let error = estimate(Device::Cuda(1), &config, 1, 2).unwrap_err();
+        assert!(error.is_unsupported(), "{error}");
+        assert!(
+            error.to_string().contains("cuda:1") && error.to_string().contains("--device cpu"),
+            "{error}"
+        );
     }
 
     #[test]

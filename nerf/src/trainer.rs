@@ -71,6 +71,7 @@ impl Trainer {
         threads: usize,
     ) -> Result<Self, NerfError> {
         config.validate()?;
+        config.validate_on(device.kind())?;
         config.schedule.validate()?;
         let mut views = TrainingViews::new(&scene);
         if views.is_empty() {

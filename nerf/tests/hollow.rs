@@ -1,7 +1,7 @@
 //! HollowNeRF in training: the same bits whatever happens, pruned as asked, as large as published.
 #![allow(clippy::unwrap_used)]
 
-use nerve_core::device::Device;
+use nerve_core::device::{Device, DeviceKind};
 use nerve_core::engine::{self, Options, Pool, Purpose};
 use nerve_core::field::SALIENCY;
 use nerve_core::ops::hash_grid::HashGridConfig;
@@ -135,7 +135,7 @@ fn very_short_runs_come_back_whole() {
 
 /// Trainable values of a configuration's field.
 fn values(config: &NerfConfig) -> usize {
-    field::spec(config, 1, 1).layout().unwrap().params.values()
+    field::spec(config, DeviceKind::Cpu, 1, 1).layout().unwrap().params.values()
 }
 
 /// The rows of the paper's table 1: Instant-NGP's exactly, HollowNeRF's as printed.
@@ -164,7 +164,7 @@ fn a_hollow_field_starts_with_the_plain_ones_values() {
     let hollow = Trainer::new(config(HollowConfig::default()), scene.clone(), 1).unwrap();
     let plain = NerfConfig { field: FieldConfig::default(), ..config(HollowConfig::default()) };
     let options = Options { purpose: Purpose::Train, pool: Pool::new(1).unwrap() };
-    let plain = engine::open(Device::Cpu, &field::spec(&plain, 1, 1), &options).unwrap();
+    let plain = engine::open(Device::Cpu, &field::spec(&plain, DeviceKind::Cpu, 1, 1), &options).unwrap();
     let folder = tempfile::tempdir().unwrap();
     hollow.save(&folder.path().join("a")).unwrap();
     let file = nerve_core::checkpoint::Checkpoint::load(folder.path().join("a")).unwrap();

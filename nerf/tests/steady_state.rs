@@ -1,6 +1,6 @@
 //! Once its buffers have grown, a training step allocates nothing.
 
-use nerve_core::device::Device;
+use nerve_core::device::{Device, DeviceKind};
 use nerve_core::engine::{
     self, Background, Batch, Draw, Key, Options, PixelImage, Pool, Poses, Purpose, SampleSource, Space, Step,
     TrainView,
@@ -59,7 +59,7 @@ fn a_step_in_the_steady_state_allocates_nothing() -> Result<(), Box<dyn std::err
     for (cut, method) in [(0.0, Method::Plain), (5e-3, Method::Plain), (5e-3, Method::Hollow)] {
         (config.march.cut, config.field.method) = (cut, method);
         let options = Options { purpose: Purpose::Train, pool: Pool::new(2)? };
-        let mut engine = engine::open(Device::Cpu, &field::spec(&config, 1, 1), &options)?;
+        let mut engine = engine::open(Device::Cpu, &field::spec(&config, DeviceKind::Cpu, 1, 1), &options)?;
         let volume = Volume { side: 1.0, steps: Steps::new(512, 1), near: 0.0 };
         let bits = ball();
         let (rays, targets): (Vec<Ray>, Vec<_>) = (0..2000).map(|index| ray(&volume, index)).unzip();

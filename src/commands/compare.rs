@@ -6,7 +6,7 @@ use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::session::{self, Job, Session, length_help};
-use crate::{forecast, scene, viewers};
+use crate::{devices, forecast, scene, viewers};
 use anyhow::Context as _;
 use nerve_core::device::Device;
 use nerve_core::run::{Existing, RunFolder, write_atomic};
@@ -66,7 +66,7 @@ struct Cell {
 /// Trains what is missing, then compares.
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
-    let device = context.common.device.resolve()?;
+    let device = devices::for_new_field(context, &shared)?;
     if viewers::spawns(&context.common.viewer) {
         return Err(usage(
             "every run would start its own viewer: start one yourself, and use --viewer connect",
@@ -205,6 +205,11 @@ fn one(
         let mut saved: NerfConfig = folder.config()?;
         // The scene may have moved since; that it is the same is seen by its cameras.
         saved.data.scene.clone_from(&config.data.scene);
+        if config.train.precision.is_none() && device == Device::Cpu {
+            // Runs of earlier versions name the only one there was.
+            saved.train.precision =
+                saved.train.precision.filter(|&named| named != config.train.precision_on(device.kind()));
+        }
         if saved != *config {
             anyhow::bail!(
                 "{}: this run has other settings; use the ones it was started with, or another --out",

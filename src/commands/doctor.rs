@@ -1,5 +1,6 @@
 //! `nerve doctor`.
 
+use super::doctor_cuda::Cuda;
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::{format, viewers};
@@ -27,9 +28,13 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         Err(error) => error.to_string(),
     };
     let found = match &device {
-        Ok(device) => format!("{device} (--device {})", context.common.device),
+        Ok(device) => {
+            let said = format!("{device} (--device {})", context.common.device);
+            if *device == Device::Cpu { said } else { said + "; segmenters use the CPU" }
+        }
         Err(error) => format!("none: {error}"),
     };
+    let cuda = Cuda::find();
     let viewer = viewers::found();
     let rows = [
         ("nerve", env!("CARGO_PKG_VERSION").to_owned()),
@@ -44,7 +49,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
             memory.map_or("unknown".into(), |bytes| format!("{} available", format::megabytes(bytes))),
         ),
         ("COLMAP", colmap_text),
-        ("CUDA", "not in this build; everything runs on the CPU".to_owned()),
+        ("CUDA", cuda.text()),
         ("viewer", viewer.text),
         (
             "stderr",
@@ -58,7 +63,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         "device_error": device.as_ref().map_err(ToString::to_string).err(),
         "cpu": cpu, "threads": rayon::current_num_threads(),
         "simd": best, "simd_available": available,
-        "available_memory": memory,
+        "available_memory": memory, "cuda": cuda,
         "colmap": colmap.ok().flatten().map(|colmap| colmap.version),
         "features": features(), "terminal": terminal,
         "viewer": viewer.program, "viewer_wanted": viewer.wanted,

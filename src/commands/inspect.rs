@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::{forecast, format, scene, segmentation, speed};
+use crate::{devices, forecast, format, scene, segmentation, speed};
 use anyhow::Context as _;
 use nerve_core::device::available_memory;
 use nerve_data::SceneError;
@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
         return labels(context, set);
     }
     photos::refuse_video(&args.data.scene)?;
-    let device = context.common.device.resolve()?;
+    let device = devices::for_new_field(context, &config)?;
     let options = scene::options(&args.data);
     let outline = match nerve_data::scene::outline(&args.data.scene, &options) {
         Err(SceneError::BarePhotos { path, folder, .. }) => {

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod demo;
 pub mod doctor;
+mod doctor_cuda;
 pub mod eval;
 pub mod export;
 pub mod inspect;

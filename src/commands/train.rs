@@ -5,7 +5,7 @@ use crate::nerf;
 use crate::outcome::{Outcome, Usage, usage};
 use crate::photos::{self, MatchingArg};
 use crate::session::{NewRun, length_help};
-use crate::{forecast, scene};
+use crate::{devices, forecast, scene};
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     if config.train.run.steps.is_none() {
         config.train.run.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
     }
-    let device = context.common.device.resolve()?;
+    let device = devices::for_new_field(context, &config)?;
     if !demo {
         // Before anything that takes long.
         absolute(&config.data.scene)?;

@@ -5,26 +5,28 @@ use std::env;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::Device;
+use crate::gpu::CudaDevice;
 
-/// Says how much memory may be used instead of what the system has free, such as `2G`.
+/// Says how much memory may be used instead of what is free on the device, such as `2G`.
 pub const MEMORY_VARIABLE: &str = "NERVE_MEMORY";
 
 /// Bytes that a process can still take of a device's memory: of the processor's without swapping. `None` where nothing
-/// tells.
+/// tells. [`MEMORY_VARIABLE`] overrides it.
 pub fn available_memory(device: Device) -> Option<u64> {
+    if let Some(stated) = env::var(MEMORY_VARIABLE).ok().and_then(|text| bytes(&text)) {
+        return Some(stated);
+    }
     match device {
         Device::Cpu => available_to_the_processor(),
-        // Whoever adds an engine for it asks its driver here.
-        Device::Cuda(_) => None,
+        Device::Cuda(ordinal) => {
+            let found = CudaDevice::find(ordinal).ok()?;
+            Some(found.free_memory().ok()? as u64)
+        }
     }
 }
 
 /// What the system has available, or less where a control group (a container, a batch job) allows less.
-/// [`MEMORY_VARIABLE`] overrides it.
 fn available_to_the_processor() -> Option<u64> {
-    if let Some(stated) = env::var(MEMORY_VARIABLE).ok().and_then(|text| bytes(&text)) {
-        return Some(stated);
-    }
     let system = System::new_with_specifics(
         RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
     );

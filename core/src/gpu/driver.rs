@@ -8,10 +8,10 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 /// The oldest driver whose compiler takes the kernels' PTX (8.4): CUDA 12.4's, R550.
-const OLDEST_DRIVER: i32 = 12_040;
+pub const OLDEST_DRIVER: (i32, i32) = (12, 4);
 
 /// The oldest devices that run them: tensor cores with `mma.m16n8k16`.
-const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
+pub const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
 
 /// Wait for every kernel, so that an error names the one that failed.
 const SYNC_VARIABLE: &str = "NERVE_CUDA_SYNC";
@@ -45,7 +45,9 @@ pub enum CudaProblem {
     )]
     OldDriver((i32, i32)),
     /// A driver, but no device.
-    #[error("the NVIDIA driver sees no device: {0}")]
+    #[error(
+        "the NVIDIA driver sees no device: {0}: see what `nvidia-smi` says; a container is given devices with --gpus all"
+    )]
     NoDevice(String),
     /// A device with another number.
     #[error("there is no CUDA device {0}: the last one is {1}")]
@@ -60,21 +62,31 @@ pub enum CudaProblem {
     },
 }
 
+/// The driver's version, as that of the CUDA toolkit that came with it: (12, 4).
+///
+/// # Errors
+/// If there is no driver.
+pub fn cuda_driver() -> Result<(i32, i32), CudaProblem> {
+    // SAFETY: loads a library by the driver's name, which has no other effect than the driver's own.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(CudaProblem::NoDriver);
+    }
+    let mut version = 0;
+    // SAFETY: writes one integer; may be called before anything else.
+    unsafe { sys::cuDriverGetVersion(&mut version) }
+        .result()
+        .map_err(|error| CudaProblem::NoDevice(say(&error)))?;
+    Ok((version / 1000, version % 1000 / 10))
+}
+
 /// The CUDA devices of this machine, whether the kernels run there or not.
 ///
 /// # Errors
 /// Says why there is none.
 pub fn cuda_devices() -> Result<Vec<CudaDevice>, CudaProblem> {
-    // SAFETY: loads a library by the driver's name, which has no other effect than the driver's own.
-    if !unsafe { sys::is_culib_present() } {
-        return Err(CudaProblem::NoDriver);
-    }
     let failed = |error: DriverError| CudaProblem::NoDevice(say(&error));
-    let mut version = 0;
-    // SAFETY: writes one integer; may be called before anything else.
-    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failed)?;
-    let driver = (version / 1000, version % 1000 / 10);
-    if version < OLDEST_DRIVER {
+    let driver = cuda_driver()?;
+    if driver < OLDEST_DRIVER {
         return Err(CudaProblem::OldDriver(driver));
     }
     result::init().map_err(failed)?;
@@ -109,10 +121,36 @@ impl CudaDevice {
             return Err(CudaProblem::NoSuchDevice(ordinal, devices.len() - 1));
         }
         let found = devices.swap_remove(ordinal);
-        if found.capability < OLDEST_CAPABILITY {
-            return Err(CudaProblem::OldDevice { name: found.name, capability: found.capability });
+        match found.problem() {
+            None => Ok(found),
+            Some(problem) => Err(problem),
         }
-        Ok(found)
+    }
+
+    /// Why the kernels do not run there, if they do not.
+    pub fn problem(&self) -> Option<CudaProblem> {
+        (self.capability < OLDEST_CAPABILITY)
+            .then(|| CudaProblem::OldDevice { name: self.name.clone(), capability: self.capability })
+    }
+
+    /// Bytes of its memory that are free: the device is opened for a moment, which shows whether it can be.
+    ///
+    /// # Errors
+    /// The driver's words, if it cannot be opened.
+    pub fn free_memory(&self) -> Result<usize, GpuError> {
+        let free = || CudaContext::new(self.ordinal)?.mem_get_info();
+        free().map(|(free, _)| free).map_err(|error| GpuError::Failed {
+            device: self.to_string(),
+            what: "being opened".into(),
+            reason: say(&error),
+        })
+    }
+}
+
+impl std::fmt::Display for CudaDevice {
+    /// `cuda:0 (its name)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cuda:{} ({})", self.ordinal, self.name)
     }
 }
 
@@ -149,7 +187,7 @@ impl Cuda {
             device: crate::device::Device::Cuda(ordinal),
             problem,
         })?;
-        let description = format!("cuda:{ordinal} ({})", found.name);
+        let description = found.to_string();
         let fail = |what: &str, reason: String| GpuError::Failed {
             device: description.clone(),
             what: what.into(),

@@ -19,8 +19,8 @@ pub enum GpuError {
     },
     /// A kernel or a copy failed.
     #[error(
-        "{device} failed in {what}: {reason}. The run's last checkpoint is whole: continue it with `nerve resume`, or with \
-         --device cpu; NERVE_CUDA_SYNC=1 names the kernel"
+        "{device} failed in {what}: {reason}; try again with NERVE_CUDA_SYNC=1, which names the kernel that fails, or use \
+         --device cpu"
     )]
     Failed {
         /// The device.

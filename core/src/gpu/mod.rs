@@ -16,7 +16,7 @@ mod ptx;
 pub(crate) mod shim;
 
 pub(crate) use driver::Cuda;
-pub use driver::{CudaDevice, CudaProblem, cuda_devices};
+pub use driver::{CudaDevice, CudaProblem, OLDEST_CAPABILITY, OLDEST_DRIVER, cuda_devices, cuda_driver};
 pub use error::GpuError;
 
 use bytemuck::Pod;

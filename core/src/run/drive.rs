@@ -146,7 +146,8 @@ pub struct TrainingReport {
 /// hears of otherwise, and to [close](Events::close) the stream.
 ///
 /// # Errors
-/// Those of the trainee. One that is no divergence leaves a checkpoint of what was learnt before.
+/// Those of the trainee. One that is no divergence leaves a checkpoint of what was learnt before, where that can be saved
+/// still.
 pub fn drive<T: Trainee>(
     trainee: &mut T,
     checkpoint: &Path,
@@ -164,7 +165,9 @@ pub fn drive<T: Trainee>(
             Ok(loss) => open.add(loss),
             Err(error) => {
                 if !T::has_diverged(&error) {
-                    save(trainee, checkpoint, events)?;
+                    // A device that has failed gives nothing back: the checkpoint stays as it was, and the first error is
+                    // the one to tell.
+                    let _ = save(trainee, checkpoint, events);
                 }
                 return Err(error);
             }

@@ -1,6 +1,7 @@
 //! Everything that a run is made of: command line and saved file at once.
 
 mod field;
+mod precision;
 mod saved;
 mod validate;
 
@@ -203,9 +204,10 @@ pub struct TrainConfig {
     /// Update every table entry at each step, not only those with a gradient
     #[arg(long)]
     pub dense_adam: bool,
-    /// Precision of the networks' matrix products; bf16 needs a CPU with AMX
-    #[arg(long, value_enum, default_value_t)]
-    pub precision: Precision,
+    /// Precision: f32, on CUDA f16 (tables and networks), on a CPU with AMX bf16 (the networks' products) [default: f32 on
+    /// the CPU, f16 on CUDA]
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// Evaluate with an exponential moving average of the weights, with this decay per step
     #[arg(long, value_name = "DECAY")]
     pub ema: Option<f32>,
@@ -233,7 +235,7 @@ impl Default for TrainConfig {
             distortion: 0.0,
             depth: None,
             dense_adam: false,
-            precision: Precision::default(),
+            precision: None,
             ema: None,
         }
     }

@@ -90,8 +90,6 @@ impl NerfConfig {
         let batch = (1024..=1 << 22).contains(&t.batch_samples);
         check(batch, "--batch-samples", t.batch_samples, "1024 to 4194304")?;
         check(t.lr > 0.0 && t.lr.is_finite(), "--lr", t.lr, "a small positive number")?;
-        let precision = format!("{:?}", t.precision).to_lowercase();
-        check(t.precision.available(), "--precision", precision, "f32: this CPU has no AMX with bf16")?;
         let ema = t.ema.is_none_or(|e| (0.0..1.0).contains(&e));
         check(ema, "--ema", format!("{:?}", t.ema), "0 to 1, such as 0.95")?;
         t.run.validate()

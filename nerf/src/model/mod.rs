@@ -64,7 +64,7 @@ impl Model {
         let side = capture.frame.aabb_scale;
         let steps = Steps::new(config.march.steps_per_unit, side);
         let pool = Pool::new(threads).map_err(|e| NerfError::Threads { threads, source: e.into() })?;
-        let spec = field::spec(&config, side, cameras);
+        let spec = field::spec(&config, device.kind(), side, cameras);
         let mut model = Self {
             engine: engine::open(device, &spec, &Options { purpose, pool: pool.clone() })?,
             learnt: LearntCameras::default(),

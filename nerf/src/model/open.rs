@@ -11,7 +11,6 @@ use nerve_core::checkpoint::Checkpoint;
 use nerve_core::device::Device;
 use nerve_core::engine::Purpose;
 use nerve_core::field::{COLORS, POSES};
-use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::{RunError, RunFolder};
 use nerve_data::Scene;
 use std::path::Path;
@@ -42,8 +41,8 @@ impl OpenOptions {
     pub(crate) fn apply(&self, mut config: NerfConfig) -> Result<NerfConfig, NerfError> {
         config.cameras.fit_poses = self.fit_poses;
         // Any machine can look at it.
-        if !config.train.precision.available() {
-            config.train.precision = Precision::F32;
+        if config.validate_on(self.device.kind()).is_err() {
+            config.train.precision = None;
         }
         config.validate()?;
         config.schedule.validate()?;
@@ -92,11 +91,7 @@ impl Model {
         }
         let config: NerfConfig = run.config()?;
         let checked = config.validate().and_then(|()| config.schedule.validate());
-        // Any machine can look at it; what does not depend on the machine is the file's.
-        checked.or_else(|error| match error.setting {
-            "--precision" => Ok(()),
-            _ => Err(RunError::Config { path: run.config_path(), message: error.in_file() }),
-        })?;
+        checked.map_err(|error| RunError::Config { path: run.config_path(), message: error.in_file() })?;
         Self::of_checkpoint(&Checkpoint::load(&path)?, &path, config, options)
     }
 

@@ -1,11 +1,11 @@
 //! `nerve seg predict`.
 
 use crate::context::Context;
-use crate::format;
 use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
+use crate::{devices, format};
 use anyhow::Context as _;
 use nerve_core::run::RunFolder;
 use nerve_data::labels::{Class, picture, rgb};
@@ -100,7 +100,7 @@ fn open(context: &Context, given: &str) -> anyhow::Result<(Box<dyn SemanticSegme
     // Of a run's file the error names the run.
     let in_run = path.is_file() && path.with_file_name("config.toml").exists();
     if !in_run && !path.join("config.toml").exists() {
-        let device = context.common.device.resolve()?;
+        let device = devices::for_segmenter(context)?;
         let published = Published::open(given, Access::Online, device)?;
         let classes = published.names().to_vec();
         return Ok((Box::new(published), classes, PathBuf::from("predictions")));

@@ -4,8 +4,8 @@ use crate::commands::train::absolute;
 use crate::context::Context;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
-use crate::segmentation;
 use crate::session::{NewRun, length_help};
+use crate::{devices, segmentation};
 use nerve_vision::segmentation::{SegConfig, Trainer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
             "warning: --freeze-backbone without --weights keeps the backbone's random weights; give it --weights",
         );
     }
-    let device = context.common.device.resolve()?;
+    let device = devices::for_segmenter(context)?;
     config.data.labels = absolute(&config.data.labels)?;
     config.model.head_width = Some(config.model.width());
     config.model.weights = config.model.weights.as_deref().map(absolute).transpose()?;

@@ -13,7 +13,10 @@ use crate::ops::small_gemm::{MOST_BF16_DEPTH, Precision};
 /// Compiles a field whose parameters are laid out so.
 pub(super) fn compile(spec: &FieldSpec, layout: &FieldLayout) -> Result<Field, EngineError> {
     if !spec.precision.available() {
-        let what = format!("products in {:?}, which need AMX: use f32", spec.precision);
+        let what = match spec.precision {
+            Precision::F16 => "a field in f16: use f32".to_owned(),
+            other => format!("products in {other:?}, which need AMX: use f32"),
+        };
         return Err(EngineError::Unsupported { device: Device::Cpu, what });
     }
     let deep = |&(inputs, outputs): &(usize, usize)| inputs.max(outputs) > MOST_BF16_DEPTH;
