@@ -94,7 +94,7 @@ fn supported(device: Device, config: &NerfConfig) -> Result<(), NerfError> {
 
 /// What is left of a run whose device has failed, and how it goes on.
 pub fn left_of(run: &RunFolder) -> String {
-    let saved = Checkpoint::load(&run.checkpoint_path());
+    let saved = Checkpoint::load(run.checkpoint_path());
     let what = match saved.as_ref().map(|file| file.meta("step")) {
         Ok(Ok(step)) => format!("the run is saved as of step {step}, and goes on with"),
         _ => "nothing of the run was saved yet; it starts over with".to_owned(),

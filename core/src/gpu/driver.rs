@@ -6,6 +6,7 @@ use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The oldest driver whose compiler takes the kernels' PTX (8.4): CUDA 12.4's, R550.
 pub const OLDEST_DRIVER: (i32, i32) = (12, 4);
@@ -13,7 +14,8 @@ pub const OLDEST_DRIVER: (i32, i32) = (12, 4);
 /// The oldest devices that run them: tensor cores with `mma.m16n8k16`.
 pub const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
 
-/// Wait for every kernel, so that an error names the one that failed.
+/// With `1`, every kernel is waited for, so that an error names the one that failed; with `time` also how long they took is
+/// told at the end.
 const SYNC_VARIABLE: &str = "NERVE_CUDA_SYNC";
 
 /// A CUDA device.
@@ -177,6 +179,8 @@ pub(crate) struct Cuda {
     processors: u32,
     most_shared: u32,
     sync: bool,
+    /// Launches of a kernel and how long they took, where that is asked for.
+    times: Option<HashMap<&'static str, (u32, Duration)>>,
 }
 
 impl Cuda {
@@ -213,6 +217,7 @@ impl Cuda {
         };
         let (context, stream, _module, functions, processors, most_shared) =
             open().map_err(|(what, reason)| fail(what, reason))?;
+        let sync = std::env::var_os(SYNC_VARIABLE);
         Ok(Self {
             context,
             stream,
@@ -222,7 +227,8 @@ impl Cuda {
             buffers: HashMap::new(),
             processors,
             most_shared,
-            sync: std::env::var_os(SYNC_VARIABLE).is_some_and(|v| v == "1"),
+            sync: sync.as_ref().is_some_and(|v| v == "1" || v == "time"),
+            times: sync.filter(|v| v == "time").map(|_| HashMap::new()),
             description,
         })
     }
@@ -319,6 +325,7 @@ impl Gpu for Cuda {
             function.set_attribute(MOST, shared as i32).map_err(|error| self.failed(&kernel, &error))?;
             self.shared.insert(name, shared);
         }
+        let since = Instant::now();
         let mut pointers = [params.as_ptr().cast_mut().cast::<c_void>()];
         // SAFETY: the kernel takes one struct by value, of the type that `params` is the bytes of (`Kernel`'s parameter; a
         // test compares their sizes); the driver copies it before it returns. The addresses in it are the caller's.
@@ -328,15 +335,48 @@ impl Gpu for Cuda {
             result::launch_kernel(function.cu_function(), grid, block, shared, stream, &mut pointers)
         };
         let ended = if self.sync { started.and_then(|()| self.stream.synchronize()) } else { started };
+        if let Some(times) = &mut self.times {
+            let (count, time) = times.entry(name).or_default();
+            (*count, *time) = (*count + 1, *time + since.elapsed());
+        }
         ended.map_err(|error| self.failed(&kernel, &error))
     }
 }
 
+/// A line for each kernel, the one that took longest first.
+fn told(times: &HashMap<&'static str, (u32, Duration)>) -> String {
+    let mut all: Vec<_> = times.iter().map(|(name, &(count, time))| (time, count, *name)).collect();
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    let line = |&(time, count, name): &(Duration, u32, &str)| {
+        let each = time.as_secs_f64() * 1e6 / f64::from(count.max(1));
+        format!("| {name} | {count} launches | {each:.1} us each | {:.1} ms |\n", time.as_secs_f64() * 1e3)
+    };
+    all.iter().map(line).collect()
+}
+
 impl Drop for Cuda {
     fn drop(&mut self) {
+        if let Some(times) = &self.times {
+            eprint!("{}", told(times));
+        }
         for at in std::mem::take(&mut self.buffers).into_keys() {
             self.buffers.insert(at, 0);
             self.free(Address(at));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_told_by_the_time_they_took() {
+        let times = [("a", (2, Duration::from_millis(3))), ("b", (10, Duration::from_millis(50)))]
+            .into_iter()
+            .collect();
+        let said = told(&times);
+        assert_eq!(said.lines().next(), Some("| b | 10 launches | 5000.0 us each | 50.0 ms |"), "{said}");
+        assert_eq!(said.lines().count(), 2);
     }
 }
