@@ -2,7 +2,7 @@
 # Puts all that benches/gpu.sh needs into target/gpu (below 60 MiB): the program, the tests of the CUDA engine and the bench,
 # stripped, the peer's program, and lego at 400 x 400. Needs no GPU; run it from anywhere.
 #
-#   NERVE_TEST_DATA   folder with nerf_synthetic/lego (default: ../shared/data beside the clone); without it the part on lego
+#   NERVE_TEST_DATA   folder with data/nerf_synthetic/lego (default: ../shared beside the clone); without it the part on lego
 #                     is left out. Pillow, which makes the pictures smaller, is installed beside the build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,7 +26,6 @@ strip -o "$out/gpu-bench" "$bench"
 cp benches/gpu.sh benches/peers/peer_nerf_torch.py "$out"
 
 lego="${NERVE_TEST_DATA:-../shared}/data/nerf_synthetic/lego"
-[ -d "$lego" ] || lego="${NERVE_TEST_DATA:-../shared/data}/nerf_synthetic/lego"
 tools="${CARGO_TARGET_DIR:-target}/tools/pillow"
 if [ ! -d "$lego" ]; then
     echo "SKIPPED lego: $lego is not there"

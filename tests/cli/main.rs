@@ -8,6 +8,7 @@ mod bad_runs;
 mod bad_scenes;
 mod bad_segmenters;
 mod commands;
+mod cuda;
 mod devices;
 mod hollow;
 mod inspect;
