@@ -1,5 +1,6 @@
 //! Eight-bit images with straight alpha, masks and depth maps: reading headers, decoding, downscaling.
 
+mod clear;
 mod decode;
 mod depth;
 mod error;
@@ -10,6 +11,7 @@ mod whole;
 
 use std::sync::Arc;
 
+pub(crate) use clear::Clear;
 pub(crate) use decode::Turn;
 pub(crate) use decode::check_size;
 pub(crate) use decode::kind as kind_of;

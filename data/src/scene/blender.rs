@@ -33,14 +33,26 @@ pub(super) fn read(folder: &Path) -> Result<Listing, SceneError> {
     let placement = files[0].1.placement;
     // Once a transform is undone, lengths are the original's, for which no placement was chosen.
     let original = files[0].1.origin.is_some();
-    let warnings = files.iter().filter_map(|(_, file)| file.ignored_fields.clone()).take(1).collect();
+    let mut warnings: Vec<String> = Vec::new();
+    for warning in files.iter().flat_map(|(_, file)| &file.warnings) {
+        // The files of a scene say the same.
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
     let mut frames = Vec::new();
     for (split, file) in files {
         if file.placement.aabb_scale != placement.aabb_scale {
             return Err(field_error(&file.path, "aabb_scale", &format!("differs from {TRAIN_FILE}'s")));
         }
         for (index, frame) in file.frames.into_iter().enumerate() {
-            frames.push(frame.listed(index, split_given.then_some(split), &file.path, &file.lens));
+            frames.push(frame.listed(
+                index,
+                split_given.then_some(split),
+                &file.path,
+                &file.lens,
+                file.clear,
+            ));
         }
     }
     Ok(Listing {

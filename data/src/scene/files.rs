@@ -32,8 +32,20 @@ pub(super) struct Files {
 pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, SceneError> {
     let mut files = Files { found: Vec::new(), missing: Vec::new(), warnings: Vec::new() };
     let mut elsewhere = Elsewhere::default();
-    for (frame, listed) in frames.into_iter().zip(0..) {
-        match existing(&frame.image).or_else(|| elsewhere.find(&frame)) {
+    let paths = |elsewhere: &mut Elsewhere| -> Vec<Option<PathBuf>> {
+        frames.iter().map(|frame| existing(&frame.image).or_else(|| elsewhere.find(frame))).collect()
+    };
+    let mut paths = paths(&mut elsewhere);
+    if paths.iter().all(Option::is_none)
+        && let Some((suffix, copies)) = downscaled(&frames)
+    {
+        paths = copies;
+        files.warnings.push(format!(
+            "none of the listed images exists, but downscaled copies do: those in folders named ...{suffix} are used"
+        ));
+    }
+    for ((frame, listed), path) in frames.into_iter().zip(0..).zip(paths) {
+        match path {
             Some(path) => {
                 let split = frame.split.unwrap_or(Split::Train);
                 files.found.push(FoundFrame { path, split, frame, listed });
@@ -54,6 +66,21 @@ pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, Sce
     }
     once(&mut files)?;
     Ok(files)
+}
+
+/// Where a scene has no image at full size: the downscaled copies that Nerfstudio makes, such as `images_4/a.png` of
+/// `images/a.png`, the largest that there are.
+fn downscaled(frames: &[ListedFrame]) -> Option<(&'static str, Vec<Option<PathBuf>>)> {
+    let copy = |frame: &ListedFrame, suffix: &str| {
+        let (folder, name) = (frame.image.parent()?, frame.image.file_name()?);
+        let mut beside = folder.file_name()?.to_owned();
+        beside.push(suffix);
+        existing(&folder.with_file_name(beside).join(name))
+    };
+    let copies = ["_2", "_4", "_8"].into_iter().map(|suffix| {
+        (suffix, frames.iter().map(|frame| copy(frame, suffix)).collect::<Vec<Option<PathBuf>>>())
+    });
+    copies.into_iter().find(|(_, paths)| paths.iter().any(Option::is_some))
 }
 
 /// Removes repeated frames, and warns of images that are both trained on and held out.

@@ -7,11 +7,15 @@ use serde::Deserialize;
 use crate::camera::{Distortion, Intrinsics};
 use crate::image::MAX_SIDE;
 
-/// The fields as found. `w`, `h`, `fl_*` and `c*` are in pixels, angles in radians.
+/// The fields as found. `w`, `h`, `fl_*` and `c*` are in pixels, `camera_angle_*` in radians, `*_fov` and `fov_*` in degrees.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct LensFields {
     pub camera_angle_x: Option<f64>,
     pub camera_angle_y: Option<f64>,
+    pub x_fov: Option<f64>,
+    pub y_fov: Option<f64>,
+    pub fov_x: Option<f64>,
+    pub fov_y: Option<f64>,
     pub fl_x: Option<f64>,
     pub fl_y: Option<f64>,
     pub cx: Option<f64>,
@@ -64,12 +68,18 @@ impl LensFields {
     /// These fields where given, else the other's. All forms of the focal length are taken from one of the two: a
     /// frame's angle is not mixed with the file's focal length in pixels.
     pub fn over(&self, other: &Self) -> Self {
-        let own =
-            [self.fl_x, self.fl_y, self.camera_angle_x, self.camera_angle_y].iter().any(Option::is_some);
+        let pixels = [self.fl_x, self.fl_y];
+        let angles =
+            [self.camera_angle_x, self.camera_angle_y, self.x_fov, self.y_fov, self.fov_x, self.fov_y];
+        let own = pixels.iter().chain(&angles).any(Option::is_some);
         let focal = if own { self } else { other };
         Self {
             camera_angle_x: focal.camera_angle_x,
             camera_angle_y: focal.camera_angle_y,
+            x_fov: focal.x_fov,
+            y_fov: focal.y_fov,
+            fov_x: focal.fov_x,
+            fov_y: focal.fov_y,
             fl_x: focal.fl_x,
             fl_y: focal.fl_y,
             cx: self.cx.or(other.cx),
@@ -95,8 +105,18 @@ impl LensFields {
     pub fn resolve(&self, width: u32, height: u32) -> Result<ResolvedLens, FieldProblem> {
         let w = side("w", self.w, width)?;
         let h = side("h", self.h, height)?;
-        let along_x = focal(("fl_x", self.fl_x), ("camera_angle_x", self.camera_angle_x), w)?;
-        let along_y = focal(("fl_y", self.fl_y), ("camera_angle_y", self.camera_angle_y), h)?;
+        let along_x = focal(
+            ("fl_x", self.fl_x),
+            ("camera_angle_x", self.camera_angle_x),
+            ("x_fov", self.x_fov.or(self.fov_x)),
+            w,
+        )?;
+        let along_y = focal(
+            ("fl_y", self.fl_y),
+            ("camera_angle_y", self.camera_angle_y),
+            ("y_fov", self.y_fov.or(self.fov_y)),
+            h,
+        )?;
         let Some(fx) = along_x.or(along_y) else {
             return Err((
                 "fl_x",
@@ -179,8 +199,18 @@ pub(super) fn same_shape(from: (u32, u32), to: (u32, u32)) -> bool {
 fn focal(
     pixels: (&'static str, Option<f64>),
     angle: (&'static str, Option<f64>),
+    degrees: (&'static str, Option<f64>),
     side: u32,
 ) -> Result<Option<f64>, FieldProblem> {
+    // As in Instant-NGP, degrees come first.
+    if let Some(angle) = degrees.1 {
+        return match angle > 0.0 && angle < 180.0 {
+            true => Ok(Some(0.5 * f64::from(side) / (0.5 * angle.to_radians()).tan())),
+            false => {
+                Err((degrees.0, format!("is {angle}, it must be an angle in degrees between 0 and 180")))
+            }
+        };
+    }
     match (pixels.1, angle.1) {
         (Some(f), _) if f.is_finite() && f > 0.0 => Ok(Some(f)),
         (Some(f), _) => Err((pixels.0, format!("is {f}, it must be positive"))),
@@ -207,6 +237,14 @@ mod tests {
         let both = fields(serde_json::json!({"camera_angle_x": 1.0, "fl_x": 70, "fl_y": 80.0}));
         let both = both.resolve(200, 100).unwrap().intrinsics;
         assert_eq!((both.fx, both.fy), (70.0, 80.0));
+        for name in ["x_fov", "fov_x"] {
+            let degrees =
+                fields(serde_json::json!({name: 60.0, "fl_x": 7})).resolve(200, 100).unwrap().intrinsics;
+            assert!(
+                (degrees.angle_x().to_degrees() - 60.0).abs() < 1e-12 && degrees.fy == degrees.fx,
+                "{name}"
+            );
+        }
         let y = fields(serde_json::json!({"fl_y": 80})).resolve(200, 100).unwrap().intrinsics;
         assert_eq!(y.fx, 80.0);
     }
@@ -239,6 +277,7 @@ mod tests {
             (serde_json::json!({}), "fl_x"),
             (serde_json::json!({"fl_x": 0}), "fl_x"),
             (serde_json::json!({"camera_angle_x": 3.2}), "camera_angle_x"),
+            (serde_json::json!({"x_fov": 180}), "x_fov"),
             (serde_json::json!({"fl_x": 9, "w": 9.5}), "w"),
             (serde_json::json!({"fl_x": 9, "h": 1e9}), "h"),
             (serde_json::json!({"fl_x": 9, "k4": 0.1}), "k4"),

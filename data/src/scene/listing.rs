@@ -11,6 +11,7 @@ use super::lens_fields::{FieldProblem, LensFields, ResolvedLens, same_shape};
 use super::points::ScenePoint;
 use super::splits::Split;
 use crate::camera::Intrinsics;
+use crate::image::Clear;
 
 /// How a scene is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -65,6 +66,8 @@ pub(super) struct ListedFrame {
     pub mask: Option<PathBuf>,
     /// The depth map's file, if one is listed.
     pub depth: Option<DepthFile>,
+    /// Colors whose pixels are transparent.
+    pub clear: Clear,
     /// Nearest and farthest depth along the optical axis in world units, if the file has them.
     pub bounds: Option<[f64; 2]>,
     /// Its split by the files; given for all frames of a scene or for none.

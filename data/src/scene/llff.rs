@@ -9,7 +9,7 @@ use super::error::{SceneError, field_error};
 use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat};
 use super::photo_files::photos_in;
 use crate::camera::{Intrinsics, pose_from_rows};
-use crate::image::MAX_SIDE;
+use crate::image::{Clear, MAX_SIDE};
 use crate::npy;
 
 /// The one file that must be there.
@@ -83,6 +83,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         lens: ListedLens::Known(view.intrinsics),
         mask: None,
         depth: None,
+        clear: Clear::default(),
         bounds: Some(view.bounds),
         split: None,
         listed_in: path.to_owned(),

@@ -13,6 +13,7 @@ mod below;
 mod blender;
 pub(crate) mod colmap;
 mod detect;
+mod dialect;
 mod error;
 mod files;
 mod lens_fields;
@@ -28,8 +29,10 @@ mod placement;
 pub(crate) mod ply;
 mod points;
 mod record;
+mod relaxed;
 mod splits;
 mod transforms;
+mod unread;
 mod view;
 
 use std::path::{Path, PathBuf};

@@ -29,7 +29,7 @@ const OWN: [&str; 9] = [
     "fisheye_crop_radius",
 ];
 /// Fields of Instant-NGP's placement.
-const PLACEMENT: [&str; 3] = ["aabb_scale", "scale", "offset"];
+const PLACEMENT: [&str; 4] = ["aabb_scale", "scale", "offset", "aabb"];
 
 /// Whether a file is Nerfstudio's: it has a field that only Nerfstudio writes, and no placement.
 pub(super) fn is_its(file: &Value) -> bool {

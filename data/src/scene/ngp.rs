@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         }
     }
     let lists_training = file.split_lists[0].as_ref().is_some_and(|list| !list.is_empty());
-    warnings.extend(file.ignored_fields.clone());
+    warnings.extend(file.warnings);
     let mut unused = 0;
     let mut frames = Vec::new();
     for (index, frame) in file.frames.into_iter().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
                 }
             },
         };
-        frames.push(frame.listed(index, split, path, &file.lens));
+        frames.push(frame.listed(index, split, path, &file.lens, file.clear));
     }
     if frames.is_empty() {
         let problem = format!("name none of the {unused} frames; write the names as in file_path");

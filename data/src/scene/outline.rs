@@ -16,7 +16,7 @@ use super::splits::{Split, Splits, holdout, keeps};
 use super::view::OutlinedView;
 use super::{LoadOptions, Scene, placement};
 use crate::camera::{Camera, Lens};
-use crate::image::ImageHeader;
+use crate::image::{Clear, ImageHeader};
 
 /// A [`Scene`] without its pixels.
 pub type Outline = Scene<OutlinedView>;
@@ -144,7 +144,10 @@ fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneErro
     let FoundFrame { frame, path, .. } = found;
     let header = ImageHeader::read(path)?;
     let turn = header.turn_for(|width, height| frame.lens.fits(width, height));
-    let header = header.turned(turn);
+    let mut header = header.turned(turn);
+    if frame.clear != Clear::default() {
+        header.channels = 4;
+    }
     if let Some(mask) = frame.mask.as_ref().filter(|mask| !mask.is_file()) {
         let field = format!("{}.mask_path", frame.place);
         let problem = format!("{} does not exist; put it there or remove the field", mask.display());
@@ -172,6 +175,7 @@ fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneErro
         camera: Camera { intrinsics, pose: frame.pose },
         header,
         turn,
+        clear: frame.clear,
         downscale: options.downscale,
         mask: frame.mask.clone(),
         depth: frame.depth.clone().filter(|file| file.path.is_file()),

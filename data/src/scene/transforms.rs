@@ -7,12 +7,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::dialect;
 use super::error::{SceneError, field_error};
 use super::lens_fields::LensFields;
 use super::listing::{DepthFile, ListedFrame, ListedLens, Placement, plain_name};
 use super::nerfstudio::{self, AppliedTransform};
+use super::relaxed;
 use super::splits::Split;
+use super::unread;
 use crate::camera::{FARTHEST, pose_from_rows};
+use crate::image::Clear;
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
 pub(super) const MAX_AABB_SCALE: f64 = 128.0;
@@ -29,8 +33,10 @@ pub(super) struct TransformsFile {
     pub frames: Vec<Frame>,
     /// The transform of Nerfstudio's files; `None` in Instant-NGP's.
     pub origin: Option<AppliedTransform>,
-    /// A warning about Nerfstudio's fields in a file that is read as Instant-NGP's.
-    pub ignored_fields: Option<String>,
+    /// What is ignored or taken otherwise than its author may expect.
+    pub warnings: Vec<String>,
+    /// Colors that stand for nothing.
+    pub clear: Clear,
     /// Nerfstudio's lists of which frame is for what, if given: train, val, test.
     pub split_lists: [Option<Vec<String>>; 3],
 }
@@ -50,7 +56,14 @@ pub(super) struct Frame {
 
 impl Frame {
     /// The frame as it is listed: the `index`-th of the file at `path`, whose lens has these fields.
-    pub fn listed(self, index: usize, split: Option<Split>, path: &Path, lens: &LensFields) -> ListedFrame {
+    pub fn listed(
+        self,
+        index: usize,
+        split: Option<Split>,
+        path: &Path,
+        lens: &LensFields,
+        clear: Clear,
+    ) -> ListedFrame {
         ListedFrame {
             image: path.parent().unwrap_or(Path::new("")).join(plain_name(&self.file_path)),
             name: self.file_path,
@@ -59,6 +72,7 @@ impl Frame {
             mask: self.mask,
             depth: self.depth,
             bounds: None,
+            clear,
             split,
             listed_in: path.to_owned(),
             place: format!("frames[{index}]"),
@@ -79,12 +93,17 @@ struct Head {
     test_filenames: Option<Vec<String>>,
     #[serde(alias = "integer_depth_scale")]
     depth_unit_scale_factor: Option<f64>,
+    white_transparent: Option<bool>,
+    black_transparent: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct FrameHead {
     file_path: String,
-    transform_matrix: Vec<Vec<f64>>,
+    transform_matrix: Option<Vec<Vec<f64>>>,
+    // Of a camera that moves while the shutter is open: they override the one above, as in Instant-NGP.
+    transform_matrix_start: Option<Vec<Vec<f64>>>,
+    transform_matrix_end: Option<Vec<Vec<f64>>>,
     mask_path: Option<String>,
     #[serde(alias = "depth_path")]
     depth_file_path: Option<String>,
@@ -99,8 +118,9 @@ pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
 
 /// Checks a file's text; `path` is where it lies, for errors and for what it names beside itself.
 pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneError> {
-    let mut json = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
-    let value: Value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+    let text = &relaxed::plain(text.trim_start_matches('\u{feff}'));
+    let mut json = serde_json::Deserializer::from_str(text);
+    let mut value: Value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
         let error = json_error(path, "", &e);
         match no_number(text, e.inner()) {
             Some(what) => no_number_error(error, what),
@@ -113,6 +133,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         problem: e.to_string(),
     })?;
 
+    let mut warnings = dialect::rewrite(path, &mut value)?;
+    warnings.extend(unread::warnings(&value));
     let head: Head = part(path, "", &value)?;
     let lens: LensFields = part(path, "", &value)?;
     let placement = placement(path, &head)?;
@@ -132,10 +154,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
     }
     let frame = |(i, value): (usize, &Value)| {
         let at = format!("frames[{i}]");
-        let FrameHead { file_path, transform_matrix, mask_path, depth_file_path } = part(path, &at, value)?;
-        let pose = pose_from_rows(&transform_matrix).map_err(|e| {
-            field_error(path, &format!("{at}.transform_matrix"), &format!("{e} (image {file_path})"))
-        })?;
+        let head: FrameHead = part(path, &at, value)?;
+        let pose = frame_pose(path, &at, &head)?;
+        let FrameHead { file_path, mask_path, depth_file_path, .. } = head;
         let pose = origin.as_ref().map_or(pose, |origin| origin.pose(&pose));
         if !pose.translation.vector.iter().all(|v| v.abs() <= FARTHEST) {
             let problem =
@@ -147,14 +168,64 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         Ok(Frame { file_path, pose, mask, depth, lens: part(path, &at, value)? })
     };
     let frames = head.frames.iter().enumerate().map(frame).collect::<Result<_, SceneError>>()?;
+    warnings.extend(moving(&head.frames));
+    if origin.is_none() {
+        warnings.extend(nerfstudio::ignored_fields(&value));
+    }
     Ok(TransformsFile {
         path: path.to_owned(),
         lens,
         placement,
         frames,
-        ignored_fields: origin.is_none().then(|| nerfstudio::ignored_fields(&value)).flatten(),
+        warnings,
+        clear: Clear {
+            white: head.white_transparent == Some(true),
+            black: head.black_transparent == Some(true),
+        },
         origin,
         split_lists: [head.train_filenames, head.val_filenames, head.test_filenames],
+    })
+}
+
+/// The pose of a frame; of a camera that moves, the one half way.
+fn frame_pose(path: &Path, at: &str, head: &FrameHead) -> Result<Isometry3<f64>, SceneError> {
+    let image = &head.file_path;
+    let read = |field: &str, rows: &[Vec<f64>]| {
+        pose_from_rows(rows)
+            .map_err(|e| field_error(path, &format!("{at}.{field}"), &format!("{e} (image {image})")))
+    };
+    let Some(rows) = &head.transform_matrix_start else {
+        return match &head.transform_matrix {
+            Some(rows) => read("transform_matrix", rows),
+            None => Err(SceneError::Json {
+                path: path.to_owned(),
+                field: at.to_owned(),
+                problem: "missing field `transform_matrix`".into(),
+            }),
+        };
+    };
+    let start = read("transform_matrix_start", rows)?;
+    let Some(rows) = head.transform_matrix_end.as_ref().filter(|end| *end != rows) else { return Ok(start) };
+    let end = read("transform_matrix_end", rows)?;
+    let centre = start.translation.vector.lerp(&end.translation.vector, 0.5);
+    // Half a turn apart there is no way between them.
+    let rotation = start.rotation.try_slerp(&end.rotation, 0.5, 1e-6).unwrap_or(start.rotation);
+    Ok(Isometry3::from_parts(centre.into(), rotation))
+}
+
+/// A warning if cameras move while their shutters are open.
+fn moving(frames: &[Value]) -> Option<String> {
+    let moves = |frame: &&Value| {
+        let of = |name: &str| frame.get(name).filter(|matrix| !matrix.is_null());
+        let [start, end] = ["transform_matrix_start", "transform_matrix_end"].map(of);
+        start.is_some() && end.is_some() && start != end
+    };
+    let count = frames.iter().filter(moves).count();
+    (count > 0).then(|| {
+        format!(
+            "the cameras of {count} images move from transform_matrix_start to transform_matrix_end: the pose half way is \
+             used, and what moved meanwhile is blurred"
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use super::error::SceneError;
 use super::lens_fields::same_shape;
 use super::listing::DepthFile;
 use crate::camera::Camera;
-use crate::image::{DepthMap, Image8, ImageHeader, Mask, Turn};
+use crate::image::{Clear, DepthMap, Image8, ImageHeader, Mask, Turn};
 
 /// One posed image.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct OutlinedView {
     pub header: ImageHeader,
     /// Whether the stored or the upright pixels are used.
     pub(crate) turn: Turn,
+    /// Colors whose pixels are transparent; `header` has a channel for that.
+    pub(crate) clear: Clear,
     /// The factor by which its sides are divided when it is loaded; `camera` is downscaled already.
     pub(crate) downscale: u32,
     /// The mask's file.
@@ -50,7 +52,7 @@ impl OutlinedView {
     /// Decodes its image, mask and depth map and divides their sides by `downscale`.
     pub(super) fn load(self) -> Result<View, SceneError> {
         let n = self.downscale;
-        let image = Image8::open_turned(&self.path, self.turn)?;
+        let image = Image8::open_turned(&self.path, self.turn)?.cleared(self.clear);
         let (width, height) = (image.width(), image.height());
         let image = image.downscale(n)?;
         let mask = self.load_mask()?.map(|mask| mask.downscale(n)).transpose()?;

@@ -25,6 +25,7 @@ use self::points::ModelPoint;
 use super::error::SceneError;
 use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat};
 use super::points::ScenePoint;
+use crate::image::Clear;
 
 /// One model, read.
 struct ColmapModel {
@@ -62,6 +63,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             lens: ListedLens::Known(*lens),
             mask: photos.mask(listed),
             depth: None,
+            clear: Clear::default(),
             bounds: None,
             split: None,
             listed_in: model.images_file.clone(),

@@ -1,6 +1,7 @@
 //! Small scenes on disk, read whole.
 #![allow(clippy::unwrap_used)]
 mod bad_json;
+mod dialects;
 mod files;
 mod formats;
 mod load;

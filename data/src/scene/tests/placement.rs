@@ -5,6 +5,7 @@ use nalgebra::{Isometry3, Point3, Similarity3, Translation3, UnitQuaternion, Vec
 use proptest::prelude::*;
 
 use crate::camera::Intrinsics;
+use crate::image::Clear;
 use crate::scene::ScenePoint;
 use crate::scene::listing::{ListedFrame, ListedLens, Placement};
 use crate::scene::placement::find;
@@ -18,6 +19,7 @@ fn frames(poses: &[Isometry3<f64>]) -> Vec<ListedFrame> {
         lens: ListedLens::Known(Intrinsics::pinhole(8, 6, 9.0, 9.0)),
         mask: None,
         depth: None,
+        clear: Clear::default(),
         bounds: None,
         split: None,
         listed_in: PathBuf::new(),
