@@ -1,6 +1,9 @@
-//! Colors that stand for nothing: Instant-NGP's `white_transparent` and `black_transparent`.
+//! Transparency that is not in an image's alpha channel: colors that stand for nothing (Instant-NGP's
+//! `white_transparent` and `black_transparent`), and alpha in a file of its own.
 
-use super::Image8;
+use std::path::Path;
+
+use super::{Image8, ImageError};
 
 /// Which pure colors are transparent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,10 +32,50 @@ impl Image8 {
     }
 }
 
+impl Image8 {
+    /// With the alpha of another picture: its red, from sRGB to linear, as Instant-NGP reads it. `image` is where this one
+    /// is from.
+    ///
+    /// # Errors
+    /// As [`Image8::open`], and if the sizes differ.
+    pub(crate) fn with_alpha(self, path: &Path, image: &Path) -> Result<Self, ImageError> {
+        let alpha = Self::open(path)?;
+        let (found, size) = ((alpha.width, alpha.height), (self.width, self.height));
+        if found != size {
+            return Err(ImageError::AlphaSize {
+                path: path.to_owned(),
+                found,
+                image: image.to_owned(),
+                size,
+            });
+        }
+        let linear: [u8; 256] = std::array::from_fn(|value| {
+            let value = value as f32 / 255.0;
+            let linear = if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
+            (255.0 * linear) as u8
+        });
+        let (own, other) = (usize::from(self.channels), usize::from(alpha.channels));
+        let pixels = self.data.chunks_exact(own).zip(alpha.data.chunks_exact(other));
+        let data: Vec<u8> = pixels.flat_map(|(p, a)| [p[0], p[1], p[2], linear[usize::from(a[0])]]).collect();
+        Ok(Self { channels: 4, data: data.into(), ..self })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn alpha_from_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png.alpha.png");
+        ::image::GrayImage::from_raw(3, 1, vec![0, 128, 255]).unwrap().save(&path).unwrap();
+        let image = Image8::new(3, 1, 3, [9; 9]).unwrap().with_alpha(&path, &path).unwrap();
+        assert_eq!([0, 1, 2].map(|x| image.pixel(x, 0)[3]), [0, 55, 255], "half of sRGB is 0.216");
+        let error = Image8::new(1, 1, 3, [9; 3]).unwrap().with_alpha(&path, &path).unwrap_err().to_string();
+        assert!(error.contains("3x1") && error.contains("1x1"), "{error}");
+    }
 
     #[test]
     fn only_the_pure_color_is_cleared() {

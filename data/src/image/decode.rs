@@ -187,11 +187,11 @@ impl<'a> Opened<'a> {
                 (Box::new(decoder), 0)
             }
             _ => {
+                let bits = png_bits(&mut self.reader).map_err(|e| self.io(e))?;
                 let decoder = PngDecoder::with_limits(self.reader, limits.clone()).map_err(decode)?;
                 if decoder.is_apng().map_err(decode)? {
                     return Err(animated(path));
                 }
-                let bits = u64::from(decoder.original_color_type().bits_per_pixel());
                 (Box::new(decoder), bits)
             }
         };
@@ -238,6 +238,25 @@ impl<'a> Opened<'a> {
     fn truncated(&self) -> ImageError {
         ImageError::Truncated { path: self.path.to_owned(), length: self.length }
     }
+}
+
+/// The stored bits of a pixel, by a PNG's header; 0 if there is none. The decoder's type is that of whole bytes.
+fn png_bits(file: &mut (impl Read + Seek)) -> std::io::Result<u64> {
+    let mut head = Vec::new();
+    file.by_ref().take(26).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(match head[..] {
+        [.., depth, color] if head.len() == 26 => {
+            let channels = match color {
+                2 => 3,
+                4 => 2,
+                6 => 4,
+                _ => 1,
+            };
+            channels * u64::from(depth)
+        }
+        _ => 0,
+    })
 }
 
 /// Refuses sizes without pixels, or with more than are accepted.

@@ -265,3 +265,31 @@ fn bad_files_are_named() {
     let absent = Image8::open(&folder.path().join("absent.png")).unwrap_err();
     assert!(matches!(absent, ImageError::Io { .. }) && absent.to_string().contains("absent.png"));
 }
+
+#[test]
+fn a_black_and_white_png_of_one_bit_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.png");
+    let (width, height) = (512u32, 512u32);
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let body = [&kind[..], data].concat();
+        [&(data.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
+    };
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
+    // 512 rows of 65 zeros, as zlib writes them: a zero, its repetition, the check sum.
+    let ends: ([u8; 17], [u8; 6]) =
+        ([120, 218, 237, 193, 1, 1, 0, 0, 0, 130, 32, 255, 175, 110, 72, 64, 1], [124, 27, 130, 0, 0, 1]);
+    let data = [&ends.0[..], &[0; 31], &ends.1].concat();
+    let file =
+        [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &data), chunk(b"IEND", &[])]
+            .concat();
+    assert!(
+        u64::from(width * height) > 1032 * file.len() as u64,
+        "a byte a pixel would not fit: {}",
+        file.len()
+    );
+    std::fs::write(&path, file).unwrap();
+    let header = ImageHeader::read(&path).unwrap();
+    assert_eq!((header.width, header.height, header.channels), (512, 512, 3));
+    assert_eq!(Image8::open(&path).unwrap().pixel(3, 3), [0, 0, 0, 255]);
+}

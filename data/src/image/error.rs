@@ -25,13 +25,29 @@ pub enum ImageError {
         /// What to do.
         remedy: &'static str,
     },
-    /// A mask that does not cover its image pixel by pixel.
+    /// A mask whose sides are not in the proportion of its image's.
     #[error(
-        "{}: the mask has {}x{} pixels but its image {} has {}x{}; make them the same size",
+        "{}: the mask has {}x{} pixels but its image {} has {}x{}, which is not a uniform scaling; make them the \
+         same size",
         path.display(), found.0, found.1, image.display(), size.0, size.1
     )]
     MaskSize {
         /// The mask.
+        path: PathBuf,
+        /// Its width and height.
+        found: (u32, u32),
+        /// The image.
+        image: PathBuf,
+        /// Its width and height.
+        size: (u32, u32),
+    },
+    /// A picture of an image's alpha that does not cover it pixel by pixel.
+    #[error(
+        "{}: the alpha has {}x{} pixels but its image {} has {}x{}; make them the same size",
+        path.display(), found.0, found.1, image.display(), size.0, size.1
+    )]
+    AlphaSize {
+        /// The alpha.
         path: PathBuf,
         /// Its width and height.
         found: (u32, u32),

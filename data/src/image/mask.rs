@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode;
-use super::{FileKind, ImageError, ImageHeader};
+use super::{FileKind, ImageError, ImageHeader, same_shape};
 
 /// Values of a lossy mask below this are black that the compression disturbed.
 const LOSSY_BLACK: u8 = 128;
@@ -32,7 +32,8 @@ impl Mask {
     }
 
     /// Reads a mask: a pixel counts unless all its color channels are zero (in a JPEG: below half, since its black
-    /// is not exactly zero); an alpha channel has no say.
+    /// is not exactly zero). An alpha channel has no say unless the colors say the same of all pixels and it does not:
+    /// then it is the mask, and zero is out.
     ///
     /// # Errors
     /// As [`Image8::open`](super::Image8::open).
@@ -44,22 +45,49 @@ impl Mask {
         let bytes = usize::from(color.bytes_per_pixel());
         let alpha = if color.has_alpha() { bytes / usize::from(color.channel_count()) } else { 0 };
         let counts = |pixel: &[u8]| pixel[..bytes - alpha].iter().any(|&byte| byte >= least);
-        let data: Vec<bool> = image.as_bytes().chunks_exact(bytes).map(counts).collect();
+        let pixels = || image.as_bytes().chunks_exact(bytes);
+        let mut data: Vec<bool> = pixels().map(counts).collect();
+        if alpha > 0 && data.windows(2).all(|pair| pair[0] == pair[1]) {
+            let opaque = |pixel: &[u8]| pixel[bytes - alpha..].iter().any(|&byte| byte != 0);
+            let by_alpha: Vec<bool> = pixels().map(opaque).collect();
+            if by_alpha.contains(&true) && by_alpha.contains(&false) {
+                data = by_alpha;
+            }
+        }
         Self::new(width, height, data)
     }
 
-    /// Reads the mask of an image whose size is known, and which it must cover pixel by pixel.
+    /// Reads the mask of an image whose size is known; a mask of another resolution is resized, by the nearest pixel.
     ///
     /// # Errors
-    /// As [`Self::open`], and if it has another size.
+    /// As [`Self::open`], and if its sides are in another proportion.
     pub(crate) fn open_for(path: &Path, image: &Path, size: (u32, u32)) -> Result<Self, ImageError> {
         let mask = Self::open(path)?;
         let found = (mask.width, mask.height);
-        if found != size {
+        if !same_shape(size, found) {
             let (path, image) = (path.to_owned(), image.to_owned());
             return Err(ImageError::MaskSize { path, found, image, size });
         }
-        Ok(mask)
+        Ok(if found == size { mask } else { mask.resized(size) })
+    }
+
+    /// Of another size: each pixel is that of the nearest one.
+    fn resized(&self, (width, height): (u32, u32)) -> Self {
+        // The middle of pixel `i` of `to` among `from` pixels.
+        let nearest = |i: u32, from: u32, to: u32| {
+            ((2 * u64::from(i) + 1) * u64::from(from) / (2 * u64::from(to))) as u32
+        };
+        let row = |y: u32| {
+            (0..width).map(move |x| (nearest(x, self.width, width), nearest(y, self.height, height)))
+        };
+        let data: Vec<bool> = (0..height).flat_map(row).map(|(x, y)| self.counts(x, y)).collect();
+        Self { width, height, data: data.into() }
+    }
+
+    /// What counts is left out, and the other way round.
+    #[must_use]
+    pub(crate) fn inverted(&self) -> Self {
+        Self { data: self.data.iter().map(|counts| !counts).collect(), ..*self }
     }
 
     /// Width in pixels.
@@ -144,6 +172,32 @@ mod tests {
         let mask = Mask::open(&jpeg).unwrap();
         assert!((0..16).all(|x| mask.counts(x, 3) == (x >= 7)), "{:?}", mask.data());
         assert!(Mask::open(&folder.path().join("none.png")).unwrap_err().to_string().contains("none.png"));
+    }
+
+    #[test]
+    fn alpha_is_the_mask_if_the_colors_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.png");
+        let read = |pixels: Vec<u8>| {
+            ::image::RgbaImage::from_raw(2, 1, pixels).unwrap().save(&path).unwrap();
+            Mask::open(&path).unwrap().data().to_vec()
+        };
+        assert_eq!(read(vec![255, 255, 255, 0, 255, 255, 255, 255]), [false, true]);
+        assert_eq!(read(vec![0, 0, 0, 0, 0, 0, 0, 200]), [false, true]);
+        assert_eq!(read(vec![255, 255, 255, 0, 255, 255, 255, 0]), [true, true], "neither says anything");
+        assert_eq!(read(vec![0, 0, 0, 255, 9, 0, 0, 255]), [false, true]);
+    }
+
+    #[test]
+    fn another_resolution_is_resized_and_another_shape_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.png");
+        ::image::GrayImage::from_raw(2, 2, vec![0, 255, 255, 255]).unwrap().save(&path).unwrap();
+        let large = Mask::open_for(&path, &path, (4, 4)).unwrap();
+        assert!((0..16).all(|i| large.counts(i % 4, i / 4) == (i % 4 > 1 || i / 4 > 1)), "{large:?}");
+        let small = Mask::open_for(&path, &path, (1, 1)).unwrap();
+        assert_eq!((small.width(), small.inverted().data()), (1, &[false][..]));
+        assert!(matches!(Mask::open_for(&path, &path, (4, 9)), Err(ImageError::MaskSize { .. })));
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub(crate) const MAX_SIDE: u32 = 1 << 16;
 /// Largest number of pixels that is accepted: 268 million, 1 GiB of RGBA.
 pub(crate) const MAX_PIXELS: u64 = 1 << 28;
 
+/// Whether two sizes differ by one factor, up to the pixel that rounding may have cost.
+pub(crate) fn same_shape(from: (u32, u32), to: (u32, u32)) -> bool {
+    let [w, h, width, height] = [from.0, from.1, to.0, to.1].map(f64::from);
+    (width / w * h - height).abs() <= 1.0 || (height / h * w - width).abs() <= 1.0
+}
+
 /// An image of 8 bits a channel, RGB or RGBA with straight (not premultiplied) alpha, in the file's own transfer
 /// function (sRGB). Cloning shares the pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]

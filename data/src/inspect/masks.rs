@@ -183,7 +183,7 @@ mod tests {
         grey(&root.join("turned.png"), 6, 8, |_| 9);
         grey(&root.join("nothing.png"), 8, 6, |_| 0);
         for (field, file, severity, part) in [
-            ("mask_path", "small.png", Severity::Error, "the mask has 4x3 pixels"),
+            ("mask_path", "turned.png", Severity::Error, "the mask has 6x8 pixels"),
             ("mask_path", "torn.png", Severity::Error, "torn.png"),
             ("depth_file_path", "torn.npy", Severity::Error, "torn.npy"),
             ("depth_file_path", "turned.png", Severity::Error, "the depth map has 6x8 pixels"),
@@ -194,6 +194,9 @@ mod tests {
             assert!(problem.severity == severity && problem.what.contains(part), "{file}: {report}");
             assert!(problem.what.contains("images/03.png"), "{report}");
         }
+        let report = inspected(root, with(2, "mask_path", "small.png"));
+        assert!(report.problems.is_empty(), "{report}");
+        assert!(report.warnings[0].contains("masks of 1 images have another size"), "{report}");
         let report = inspected(root, with(2, "depth_file_path", "small.png"));
         assert!(
             report.problems.is_empty() && report.to_string().contains("depth maps   have a depth for 100%"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::image::FileKind;
-use crate::scene::{OutlinedView, natural};
+use crate::scene::{OutlinedView, is_companion, natural};
 
 /// How many of the photos in the images' folders have a pose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,7 +27,8 @@ impl Registered {
             .flat_map(|view| {
                 [
                     Some(view.path.as_path()),
-                    view.mask.as_deref(),
+                    view.mask.as_ref().map(|mask| mask.path.as_path()),
+                    view.alpha.as_deref(),
                     view.depth.as_ref().map(|d| d.path.as_path()),
                 ]
             })
@@ -38,7 +39,10 @@ impl Registered {
             folders.into_iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
         let is_photo = |path: &std::path::PathBuf| {
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            !hidden && !known.contains(path.as_path()) && FileKind::of(path).is_ok_and(FileKind::is_read)
+            !hidden
+                && !known.contains(path.as_path())
+                && !is_companion(path)
+                && FileKind::of(path).is_ok_and(FileKind::is_read)
         };
         let name =
             |path: std::path::PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,10 +1,10 @@
-//! Finding the image files that a scene lists: other paths, repeats, missing files, unused masks.
+//! Finding the image files that a scene lists: other paths, repeats, missing files.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{SceneError, field_error};
-use super::listing::{ListedFrame, SceneFormat, plain_name};
+use super::listing::{ListedFrame, plain_name};
 use super::splits::Split;
 use crate::image::{EXTENSIONS, has_extension};
 
@@ -17,6 +17,8 @@ pub(super) struct FoundFrame {
     /// Its place in the list.
     pub listed: u32,
     pub path: PathBuf,
+    /// A picture whose red is the image's alpha.
+    pub alpha: Option<PathBuf>,
     pub split: Split,
 }
 
@@ -48,7 +50,7 @@ pub(super) fn find(source: &Path, frames: Vec<ListedFrame>) -> Result<Files, Sce
         match path {
             Some(path) => {
                 let split = frame.split.unwrap_or(Split::Train);
-                files.found.push(FoundFrame { path, split, frame, listed });
+                files.found.push(FoundFrame { path, alpha: None, split, frame, listed });
             }
             None => files.missing.push(frame.image),
         }
@@ -198,29 +200,4 @@ fn stem(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let picture = name.rsplit_once('.').filter(|(_, extension)| EXTENSIONS.contains(extension));
     Some(picture.map_or(name.as_str(), |(stem, _)| stem).to_owned())
-}
-
-/// A warning if there is a folder of masks beside the images and some images have no mask.
-pub(super) fn masks_without_images(
-    source: &Path,
-    format: SceneFormat,
-    found: &[FoundFrame],
-) -> Option<String> {
-    let root = if source.is_dir() { source } else { source.parent()? };
-    let folder = ["masks", "mask"].into_iter().find(|name| root.join(name).is_dir())?;
-    let without: Vec<&FoundFrame> = found.iter().filter(|f| f.frame.mask.is_none()).collect();
-    let name = plain_name(&without.first()?.frame.name);
-    let remedy = match format {
-        SceneFormat::Colmap => format!("name that of {name} masks/{name}.png"),
-        SceneFormat::Llff => {
-            "LLFF's layout has no masks; a COLMAP model or a transforms.json can have them".to_owned()
-        }
-        _ => "list each as its frame's mask_path".to_owned(),
-    };
-    Some(format!(
-        "{} exists, but {} of {} images have no mask: {remedy}",
-        root.join(folder).display(),
-        without.len(),
-        found.len()
-    ))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::camera::{Distortion, Intrinsics};
 use crate::image::MAX_SIDE;
+pub(super) use crate::image::same_shape;
 
 /// The fields as found. `w`, `h`, `fl_*` and `c*` are in pixels, `camera_angle_*` in radians, `*_fov` and `fov_*` in degrees.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -188,12 +189,6 @@ fn side(field: &'static str, stated: Option<f64>, image: u32) -> Result<u32, Fie
         Some(v) if v.fract() == 0.0 && (1.0..=f64::from(MAX_SIDE)).contains(&v) => Ok(v as u32),
         Some(v) => Err((field, format!("is {v}, it must be a whole number of pixels from 1 to {MAX_SIDE}"))),
     }
-}
-
-/// Whether two sizes differ by one factor, up to the pixel that rounding may have cost.
-pub(super) fn same_shape(from: (u32, u32), to: (u32, u32)) -> bool {
-    let [w, h, width, height] = [from.0, from.1, to.0, to.1].map(f64::from);
-    (width / w * h - height).abs() <= 1.0 || (height / h * w - width).abs() <= 1.0
 }
 
 fn focal(

@@ -62,8 +62,8 @@ pub(super) struct ListedFrame {
     pub image: PathBuf,
     pub pose: Isometry3<f64>,
     pub lens: ListedLens,
-    /// The mask's file, if one is listed.
-    pub mask: Option<PathBuf>,
+    /// The mask's file, if there is one.
+    pub mask: Option<MaskFile>,
     /// The depth map's file, if one is listed.
     pub depth: Option<DepthFile>,
     /// Colors whose pixels are transparent.
@@ -101,6 +101,22 @@ impl ListedLens {
             Self::Fields(fields) => fields.fits(width, height),
             Self::Known(k) => same_shape((k.width, k.height), (width, height)),
         }
+    }
+}
+
+/// A mask's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MaskFile {
+    /// A picture.
+    pub path: PathBuf,
+    /// Whether what is not black is left out, as in Instant-NGP's dynamic masks, rather than what is.
+    pub inverted: bool,
+}
+
+impl MaskFile {
+    /// The usual kind: what is black is left out.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, inverted: false }
     }
 }
 

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::colmap::mask_beside;
 use super::error::{SceneError, field_error};
-use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat};
+use super::listing::{ListedFrame, ListedLens, Listing, MaskFile, SceneFormat};
 use super::photo_files::photos_in;
 use crate::camera::{Intrinsics, pose_from_rows};
 use crate::image::{Clear, MAX_SIDE};
@@ -76,12 +77,15 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
     let views = parse(&bytes).map_err(|(field, problem)| field_error(path, &field, &problem))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let (images, warnings) = images(path, folder, views.len())?;
+    // As beside a COLMAP model.
+    let masks = folder.join("masks");
+    let mask = |image: &Path| mask_beside(&masks, &image.file_name()?.to_string_lossy()).map(MaskFile::new);
     let frames = views.into_iter().zip(images).enumerate().map(|(i, (view, image))| ListedFrame {
+        mask: mask(&image),
         name: image.strip_prefix(folder).unwrap_or(&image).to_string_lossy().into_owned(),
         image,
         pose: view.pose,
         lens: ListedLens::Known(view.intrinsics),
-        mask: None,
         depth: None,
         clear: Clear::default(),
         bounds: Some(view.bounds),
@@ -203,6 +207,31 @@ mod tests {
         std::fs::remove_file(folder.path().join("images_2/img_3.png")).unwrap();
         let error = outline(folder.path(), &LoadOptions::default()).unwrap_err().to_string();
         assert!(error.contains("17 images") && error.contains("images has 1, images_2 has 16"), "{error}");
+    }
+
+    #[test]
+    fn masks_beside_the_images_are_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows: Vec<_> = poses(3).iter().map(row).collect();
+        std::fs::write(folder.path().join(FILE), file(&rows)).unwrap();
+        for i in 0..3 {
+            picture(&folder.path().join(format!("images_2/{i}.png")), 8, 6, i);
+        }
+        let masks = folder.path().join("masks");
+        std::fs::create_dir(&masks).unwrap();
+        // At the size of the full images, as they usually are.
+        let black = ::image::GrayImage::from_fn(16, 12, |x, _| ::image::Luma([if x < 8 { 0 } else { 255 }]));
+        black.save(masks.join("1.png")).unwrap();
+        let scene = load(folder.path(), &LoadOptions::default()).unwrap();
+        let counts =
+            |i: usize| scene.views[i].mask.as_ref().map(|mask| [mask.counts(3, 0), mask.counts(4, 0)]);
+        assert_eq!([counts(0), counts(1), counts(2)], [None, Some([false, true]), None]);
+        let said = scene.warnings.join("\n");
+        assert!(
+            said.contains("1 images have another size")
+                && said.contains("name that of 0.png masks/0.png.png"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::order::natural;
 use super::points::ScenePoint;
 use super::splits::{Split, Splits, holdout, keeps};
 use super::view::OutlinedView;
-use super::{LoadOptions, Scene, placement};
+use super::{LoadOptions, Scene, masks, placement};
 use crate::camera::{Camera, Lens};
 use crate::image::{Clear, ImageHeader};
 
@@ -59,6 +59,7 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
     let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
     let Files { mut found, missing, warnings: more } = files::find(&source, frames)?;
     warnings.extend(more);
+    warnings.extend(masks::beside(&mut found));
     assign_splits(&mut found, options);
     renumber(&mut points, &found);
     let checked =
@@ -84,7 +85,13 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
             "{without_depth} listed depth maps do not exist; their images are used without depth"
         ));
     }
-    warnings.extend(files::masks_without_images(&source, format, &found));
+    let resized = checked.iter().filter(|c| c.mask_resized).count();
+    if resized > 0 {
+        warnings.push(format!(
+            "the masks of {resized} images have another size than the images: they are resized to it, by the nearest pixel"
+        ));
+    }
+    warnings.extend(masks::without_images(&source, format, &found));
     let splits = Splits::from_views(found.iter().map(|f| f.split));
     let views: Vec<_> = checked.into_iter().map(|c| c.view).collect();
     Ok(Outline {
@@ -137,6 +144,7 @@ struct Checked {
     rescaled: bool,
     /// A corner lies beyond the radius up to which the lens can be inverted.
     folded: bool,
+    mask_resized: bool,
 }
 
 /// Fits one frame's lens to its image.
@@ -145,10 +153,10 @@ fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneErro
     let header = ImageHeader::read(path)?;
     let turn = header.turn_for(|width, height| frame.lens.fits(width, height));
     let mut header = header.turned(turn);
-    if frame.clear != Clear::default() {
+    if frame.clear != Clear::default() || found.alpha.is_some() {
         header.channels = 4;
     }
-    if let Some(mask) = frame.mask.as_ref().filter(|mask| !mask.is_file()) {
+    if let Some(mask) = frame.mask.as_ref().map(|mask| &mask.path).filter(|mask| !mask.is_file()) {
         let field = format!("{}.mask_path", frame.place);
         let problem = format!("{} does not exist; put it there or remove the field", mask.display());
         return Err(field_error(&frame.listed_in, &field, &problem));
@@ -176,11 +184,15 @@ fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneErro
         header,
         turn,
         clear: frame.clear,
+        alpha: found.alpha.clone(),
         downscale: options.downscale,
         mask: frame.mask.clone(),
         depth: frame.depth.clone().filter(|file| file.path.is_file()),
     };
-    Ok(Checked { view, rescaled: resolved.rescaled, folded })
+    // One that cannot be read is an error when it is loaded.
+    let mask = view.mask.as_ref().and_then(|mask| ImageHeader::read(&mask.path).ok());
+    let mask_resized = mask.is_some_and(|mask| (mask.width, mask.height) != (header.width, header.height));
+    Ok(Checked { view, rescaled: resolved.rescaled, folded, mask_resized })
 }
 
 fn scene_name(source: &Path) -> String {

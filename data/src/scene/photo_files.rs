@@ -14,6 +14,19 @@ pub(super) fn photos_in(folder: &Path) -> Vec<PathBuf> {
     photos
 }
 
+/// Whether a file belongs to a photo beside it, as Instant-NGP has them: `dynamic_mask_NAME.png`, `NAME.EXT.alpha.EXT`.
+pub(crate) fn is_companion(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let of = |photo: &str, extensions: &[&str]| {
+        let named = |extension: &&str| path.with_file_name(format!("{photo}{extension}")).is_file();
+        extensions.iter().any(named)
+    };
+    if let Some(photo) = name.strip_prefix("dynamic_mask_").and_then(|name| name.strip_suffix(".png")) {
+        return of(photo, &[".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP"]);
+    }
+    name.rsplit_once(".alpha.").is_some_and(|(photo, extension)| of(photo, &["", &format!(".{extension}")]))
+}
+
 /// Whether a file is a photo by its content or extension; hidden files are not.
 pub(super) fn is_photo(path: &Path) -> bool {
     // Files that systems leave beside pictures: thumbnails, resource forks.
@@ -23,5 +36,6 @@ pub(super) fn is_photo(path: &Path) -> bool {
     let named = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "heic", "heif"];
     !hidden
         && path.is_file()
+        && !is_companion(path)
         && (named.contains(&extension.as_str()) || FileKind::of(path).is_ok_and(FileKind::is_read))
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::dialect;
 use super::error::{SceneError, field_error};
 use super::lens_fields::LensFields;
-use super::listing::{DepthFile, ListedFrame, ListedLens, Placement, plain_name};
+use super::listing::{DepthFile, ListedFrame, ListedLens, MaskFile, Placement, plain_name};
 use super::nerfstudio::{self, AppliedTransform};
 use super::relaxed;
 use super::splits::Split;
@@ -47,7 +47,7 @@ pub(super) struct Frame {
     pub file_path: String,
     pub pose: Isometry3<f64>,
     /// Relative to the file, as `file_path` is.
-    pub mask: Option<PathBuf>,
+    pub mask: Option<MaskFile>,
     /// Likewise.
     pub depth: Option<DepthFile>,
     /// What this frame overrides.
@@ -105,6 +105,8 @@ struct FrameHead {
     transform_matrix_start: Option<Vec<Vec<f64>>>,
     transform_matrix_end: Option<Vec<Vec<f64>>>,
     mask_path: Option<String>,
+    // What some exporters of Nerfstudio files call it.
+    mask_filename: Option<String>,
     #[serde(alias = "depth_path")]
     depth_file_path: Option<String>,
 }
@@ -156,14 +158,15 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<TransformsFile, SceneErro
         let at = format!("frames[{i}]");
         let head: FrameHead = part(path, &at, value)?;
         let pose = frame_pose(path, &at, &head)?;
-        let FrameHead { file_path, mask_path, depth_file_path, .. } = head;
+        let FrameHead { file_path, mask_path, mask_filename, depth_file_path, .. } = head;
         let pose = origin.as_ref().map_or(pose, |origin| origin.pose(&pose));
         if !pose.translation.vector.iter().all(|v| v.abs() <= FARTHEST) {
             let problem =
                 format!("and applied_transform put the camera of {at} ({file_path}) too far from the origin");
             return Err(field_error(path, "applied_scale", &problem));
         }
-        let mask = mask_path.map(|listed| folder.join(plain_name(&listed)));
+        let mask = mask_path.or(mask_filename);
+        let mask = mask.map(|listed| MaskFile::new(folder.join(plain_name(&listed))));
         let depth = depth_file_path.map(|listed| DepthFile { path: folder.join(plain_name(&listed)), unit });
         Ok(Frame { file_path, pose, mask, depth, lens: part(path, &at, value)? })
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::SceneError;
 use super::lens_fields::same_shape;
-use super::listing::DepthFile;
+use super::listing::{DepthFile, MaskFile};
 use crate::camera::Camera;
 use crate::image::{Clear, DepthMap, Image8, ImageHeader, Mask, Turn};
 
@@ -40,10 +40,12 @@ pub struct OutlinedView {
     pub(crate) turn: Turn,
     /// Colors whose pixels are transparent; `header` has a channel for that.
     pub(crate) clear: Clear,
+    /// A picture whose red is the alpha; `header` has a channel for that.
+    pub(crate) alpha: Option<PathBuf>,
     /// The factor by which its sides are divided when it is loaded; `camera` is downscaled already.
     pub(crate) downscale: u32,
     /// The mask's file.
-    pub(crate) mask: Option<PathBuf>,
+    pub(crate) mask: Option<MaskFile>,
     /// The depth map's file.
     pub(crate) depth: Option<DepthFile>,
 }
@@ -53,6 +55,10 @@ impl OutlinedView {
     pub(super) fn load(self) -> Result<View, SceneError> {
         let n = self.downscale;
         let image = Image8::open_turned(&self.path, self.turn)?.cleared(self.clear);
+        let image = match &self.alpha {
+            Some(path) => image.with_alpha(path, &self.path)?,
+            None => image,
+        };
         let (width, height) = (image.width(), image.height());
         let image = image.downscale(n)?;
         let mask = self.load_mask()?.map(|mask| mask.downscale(n)).transpose()?;
@@ -63,10 +69,11 @@ impl OutlinedView {
     /// Decodes its mask, at full size.
     ///
     /// # Errors
-    /// As [`Mask::open`], and if it has another size than the image.
+    /// As [`Mask::open`], and if its sides are in another proportion than the image's.
     pub(crate) fn load_mask(&self) -> Result<Option<Mask>, SceneError> {
-        let Some(path) = &self.mask else { return Ok(None) };
-        Ok(Some(Mask::open_for(path, &self.path, (self.header.width, self.header.height))?))
+        let Some(file) = &self.mask else { return Ok(None) };
+        let mask = Mask::open_for(&file.path, &self.path, (self.header.width, self.header.height))?;
+        Ok(Some(if file.inverted { mask.inverted() } else { mask }))
     }
 
     /// Decodes its depth map, as it is.

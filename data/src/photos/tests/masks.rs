@@ -45,10 +45,10 @@ fn masks_keep_what_they_hide_from_colmap() {
     let commands = manual(&place);
     assert!(!commands.contains("mask_path") && commands.contains("/work/masks"), "{commands}");
 
-    // A mask of another size is refused before hours of matching.
-    picture(&masks.join("c.png"), 4, 3, 0);
+    // A mask of another shape is refused before hours of matching.
+    picture(&masks.join("c.png"), 3, 4, 0);
     let error = place.run().unwrap_err().to_string();
-    for part in ["masks/c.png", "4x3", "images/c.png", "8x6", "the same size"] {
+    for part in ["masks/c.png", "3x4", "images/c.png", "8x6", "the same size"] {
         assert!(error.contains(part), "{part} in {error}");
     }
     assert!(place.calls().is_empty());

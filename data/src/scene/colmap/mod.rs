@@ -23,7 +23,7 @@ pub(super) use self::find::models;
 use self::images::ModelImage;
 use self::points::ModelPoint;
 use super::error::SceneError;
-use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat};
+use super::listing::{ListedFrame, ListedLens, Listing, MaskFile, SceneFormat};
 use super::points::ScenePoint;
 use crate::image::Clear;
 
@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             name: image.name.clone(),
             pose: image.pose,
             lens: ListedLens::Known(*lens),
-            mask: photos.mask(listed),
+            mask: photos.mask(listed).map(MaskFile::new),
             depth: None,
             clear: Clear::default(),
             bounds: None,

@@ -152,8 +152,8 @@ fn masks_and_depths_come_with_their_images() {
 
     fs::write(root.join("masks/00.png"), fs::read(root.join("images/00.png")).unwrap()).unwrap();
     assert!(load(root, &half).is_ok(), "any image is a mask");
-    picture(&root.join("masks/00.png"), 8, 5, 1);
-    assert_has(&load(root, &half).unwrap_err().to_string(), &["masks", "8x5", "8x6"]);
+    picture(&root.join("masks/00.png"), 8, 4, 1);
+    assert_has(&load(root, &half).unwrap_err().to_string(), &["masks", "8x4", "8x6"]);
     fs::remove_file(root.join("masks/00.png")).unwrap();
     assert_has(&load(root, &half).unwrap_err().to_string(), &["frames[2].mask_path", "00.png"]);
     let error = ngp_error(|json| json["depth_unit_scale_factor"] = json!(0));

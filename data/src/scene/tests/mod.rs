@@ -5,6 +5,7 @@ mod dialects;
 mod files;
 mod formats;
 mod load;
+mod masks;
 mod placement;
 mod real;
 mod same_rays;
