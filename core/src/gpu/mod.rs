@@ -1,11 +1,11 @@
 //! Devices that run kernels: memory, launches, and the kernels themselves, whoever runs them.
 //!
-//! A [`Gpu`] is a CUDA device (`driver.rs`), or, in tests, the processor, for which a C++ compiler makes a library of the
+//! A `Gpu` is a CUDA device (`driver.rs`), or, in tests, the processor, for which a C++ compiler makes a library of the
 //! same sources (`shim/`). Kernels are CUDA C++ beside the ops that they compute (`ops/*/kernel.cu`); what they share is
 //! in `device/`. `compile.py` makes PTX of them, which the program carries (`ptx.rs`): nobody who builds or runs nerve
 //! needs more than a driver.
 //!
-//! A kernel takes one struct of plain values, the same in C++ and in [`params`]; a test compares their sizes. What changes
+//! A kernel takes one struct of plain values, the same in C++ and in `params.rs`; a test compares their sizes. What changes
 //! from step to step lies in device memory, so that launches are the same at every step.
 
 mod driver;
