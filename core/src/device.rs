@@ -66,12 +66,15 @@ impl DeviceArg {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Auto => Ok(CudaDevice::find(0).map_or(Device::Cpu, |found| Device::Cuda(found.ordinal))),
-            Self::Cuda(ordinal) => match CudaDevice::find(ordinal) {
-                Ok(found) => Ok(Device::Cuda(found.ordinal)),
-                Err(problem) => Err(DeviceError::NoCuda { device: Device::Cuda(ordinal), problem }),
-            },
+            Self::Cuda(ordinal) => Ok(Device::Cuda(cuda_device(ordinal)?.ordinal)),
         }
     }
+}
+
+/// The CUDA device with this number.
+pub(crate) fn cuda_device(ordinal: usize) -> Result<CudaDevice, DeviceError> {
+    let device = Device::Cuda(ordinal);
+    CudaDevice::find(ordinal).map_err(|problem| DeviceError::NoCuda { device, problem })
 }
 
 impl fmt::Display for Device {

@@ -8,6 +8,7 @@
 //! An engine's methods fail where its device does. After an error the engine answers nothing but errors: a run ends with
 //! its last checkpoint.
 
+mod calls;
 mod cpu;
 mod cuda;
 mod error;

@@ -1,11 +1,58 @@
 //! The views that a training draws its rays from, as plain data.
 
+use super::EngineError;
 use crate::ops::cast::RayCamera;
 use std::sync::Arc;
 
 /// A set of views that an engine holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ViewsId(pub(super) usize);
+pub struct ViewsId(usize);
+
+/// Sets of views, as an engine keeps them.
+#[derive(Debug)]
+pub(super) struct HeldViews<V>(Vec<Option<V>>);
+
+impl<V> HeldViews<V> {
+    /// None.
+    pub fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Keeps a set.
+    pub fn add(&mut self, views: V) -> ViewsId {
+        let free = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
+        if free == self.0.len() {
+            self.0.push(None);
+        }
+        self.0[free] = Some(views);
+        ViewsId(free)
+    }
+
+    /// A set that is kept.
+    pub fn get(&self, id: ViewsId) -> Option<&V> {
+        self.0.get(id.0)?.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, id: ViewsId) -> Option<&mut V> {
+        self.0.get_mut(id.0)?.as_mut()
+    }
+
+    /// Gives a set back.
+    pub fn remove(&mut self, id: ViewsId) -> Option<V> {
+        self.0.get_mut(id.0)?.take()
+    }
+}
+
+/// Refuses views that contradict themselves, for a field with these heads that are compared by channels: names and numbers
+/// of channels.
+pub(super) fn check_views(views: &[TrainView], heads: &[(&str, usize)]) -> Result<(), EngineError> {
+    let problem = |(view, found): (usize, &TrainView)| Some((view, found.problem(heads)?));
+    match views.iter().enumerate().find_map(problem) {
+        Some((view, reason)) => Err(EngineError::View { view, reason }),
+        None => Ok(()),
+    }
+}
 
 /// One view: its camera, its pixels, and what else is known of them. Cloning shares the pixels.
 #[derive(Clone, Debug)]
@@ -102,7 +149,7 @@ impl FeatureMap {
 
 impl TrainView {
     /// What of it cannot be, for a field with these heads that are compared by channels: names and numbers of channels.
-    pub(super) fn problem(&self, heads: &[(&str, usize)]) -> Option<String> {
+    fn problem(&self, heads: &[(&str, usize)]) -> Option<String> {
         let PixelImage { width, height, channels, data } = &self.pixels;
         let pixels = u64::from(*width) * u64::from(*height);
         let fits = matches!(channels, 3 | 4) && data.len() as u64 == pixels * *channels as u64;

@@ -30,21 +30,30 @@ pub struct Params {
 impl Params {
     /// The blocks of a layout with their first values for a run's seed.
     pub fn new(layout: &Layout, seed: u64) -> Self {
-        Self::of(layout, seed, |spec| Block::new(spec, &layout.groups()[spec.group.index()]))
+        Self::zeroed(layout).initialized(layout, seed)
+    }
+
+    /// The same, all zeros: room for values that come from elsewhere.
+    pub fn zeroed(layout: &Layout) -> Self {
+        Self::of(layout, |spec| Block::new(spec, &layout.groups()[spec.group.index()]))
     }
 
     /// The same without gradients and moments, to be looked at: they cannot be updated, and have no [state](Self::tensors).
     pub fn weights_only(layout: &Layout, seed: u64) -> Self {
-        Self::of(layout, seed, Block::weights_only)
+        Self::of(layout, Block::weights_only).initialized(layout, seed)
     }
 
-    fn of(layout: &Layout, seed: u64, make: impl Fn(&BlockSpec) -> Block) -> Self {
-        let block = |id: BlockId| {
-            let mut block = make(&layout.blocks()[id.index()]);
-            layout.initialize(id, seed, &mut block.weight);
-            block
-        };
-        Self { blocks: layout.ids().map(block).collect(), groups: layout.groups().to_vec(), step: 0 }
+    fn of(layout: &Layout, make: impl Fn(&BlockSpec) -> Block) -> Self {
+        let blocks = layout.blocks().iter().map(make).collect();
+        Self { blocks, groups: layout.groups().to_vec(), step: 0 }
+    }
+
+    fn initialized(mut self, layout: &Layout, seed: u64) -> Self {
+        layout
+            .ids()
+            .zip(&mut self.blocks)
+            .for_each(|(id, block)| layout.initialize(id, seed, &mut block.weight));
+        self
     }
 
     /// How a group learns from the next step on.

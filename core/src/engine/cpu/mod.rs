@@ -39,6 +39,8 @@ mod workspace;
 pub(super) use memory::memory;
 pub use pool::Pool;
 
+use super::calls::{check_positions, check_render, check_values, must_train};
+use super::views::{HeldViews, check_views};
 use super::visit::{self, VisitBuffers};
 use super::{
     EngineError, Options, Purpose, SampleSource, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits,
@@ -70,7 +72,7 @@ pub(super) struct CpuEngine {
     field: Field,
     progress: f64,
     /// By their handle.
-    views: Vec<Option<Views>>,
+    views: HeldViews<Views>,
     rays: Vec<Ray>,
     targets: Vec<f32>,
     /// Rays on their way through the volume, and their samples; in inference those of a batch.
@@ -142,7 +144,7 @@ impl CpuEngine {
             pool,
             params,
             progress: 0.0,
-            views: Vec::new(),
+            views: HeldViews::new(),
             rays: Vec::new(),
             targets: Vec::new(),
             rounds: Rounds::new(tiles()),
@@ -160,14 +162,6 @@ impl CpuEngine {
             field,
             layout,
         })
-    }
-
-    /// Refuses what only an engine can do that was opened to train.
-    fn must_train(&self, call: &'static str) -> Result<(), EngineError> {
-        match self.purpose {
-            Purpose::Train => Ok(()),
-            Purpose::Look => Err(EngineError::LookOnly { call }),
-        }
     }
 
     /// Names and channels of the heads that compare channels.
@@ -193,28 +187,17 @@ impl TrainEngine for CpuEngine {
 
     fn add_views(&mut self, views: Vec<TrainView>) -> Result<ViewsId, EngineError> {
         let heads = self.mapped_heads();
-        for (view, found) in views.iter().enumerate() {
-            if let Some(reason) = found.problem(&heads) {
-                return Err(EngineError::View { view, reason });
-            }
-        }
+        check_views(&views, &heads)?;
         let views = Views::new(views, &heads);
-        let free = self.views.iter().position(Option::is_none).unwrap_or(self.views.len());
-        if free == self.views.len() {
-            self.views.push(None);
-        }
-        self.views[free] = Some(views);
-        Ok(ViewsId(free))
+        Ok(self.views.add(views))
     }
 
     fn remove_views(&mut self, views: ViewsId) {
-        if let Some(held) = self.views.get_mut(views.0) {
-            *held = None;
-        }
+        self.views.remove(views);
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError> {
-        self.must_train("takes no step")?;
+        must_train(self.purpose, "takes no step")?;
         let learns = self.field.poses.is_some() || self.field.colors.is_some();
         self.check(&step.batch, if learns { self.spec.cameras.count } else { usize::MAX })?;
         let pool = self.pool.clone();
@@ -248,10 +231,7 @@ impl TrainEngine for CpuEngine {
 
     fn write(&mut self, block: BlockId, values: &[f32]) -> Result<(), EngineError> {
         let weight = self.params.weight_mut(block);
-        if weight.len() != values.len() {
-            let (have, want) = (values.len(), weight.len());
-            return Err(EngineError::Input(format!("{have} values for a block of {want}")));
-        }
+        check_values(values.len(), weight.len())?;
         weight.copy_from_slice(values);
         Ok(())
     }
@@ -266,12 +246,12 @@ impl TrainEngine for CpuEngine {
     }
 
     fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError> {
-        self.must_train("has no state to go on from")?;
+        must_train(self.purpose, "has no state to go on from")?;
         Ok(self.params.tensors())
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError> {
-        self.must_train("takes over weights alone")?;
+        must_train(self.purpose, "takes over weights alone")?;
         Ok(self.params.restore(checkpoint, step)?)
     }
 
@@ -289,9 +269,7 @@ impl TrainEngine for CpuEngine {
     }
 
     fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError> {
-        if positions.iter().any(|axis| axis.len() != out.len()) {
-            return Err(EngineError::Input("positions and densities are not equally many".into()));
-        }
+        check_positions(positions, out.len())?;
         let pool = self.pool.clone();
         pool.run(|| self.densities(positions, out));
         Ok(())
@@ -318,15 +296,7 @@ impl TrainEngine for CpuEngine {
         min_transmittance: f32,
         out: &mut [f32],
     ) -> Result<(), EngineError> {
-        step::check_samples(&samples, rays.len())?;
-        let width = self.layout.outputs.width();
-        if out.len() != rays.len() * width {
-            return Err(EngineError::Input(format!(
-                "{} values for {} rays of {width}",
-                out.len(),
-                rays.len()
-            )));
-        }
+        check_render(rays, &samples, out.len(), self.layout.outputs.width())?;
         let pool = self.pool.clone();
         pool.run(|| self.render_rays(rays, samples, min_transmittance, out));
         Ok(())

@@ -1,12 +1,13 @@
 //! Phases of a training step.
 
-use super::draw::Drawn;
+use super::draw::{Drawn, Views};
 use super::loss::Compared;
 use super::pool::{Pool, lock};
 use super::rounds::RAY_BLOCK;
 use super::samples::Source;
 use super::tile::CAPACITY;
 use super::{CpuEngine, GROUPS};
+use crate::engine::calls::check_batch;
 use crate::engine::{Batch, EngineError, Phases, SampleSource, Step, StepStats};
 use crate::ops::march::Ray;
 use rayon::prelude::*;
@@ -27,26 +28,7 @@ struct Pass {
 impl CpuEngine {
     /// Refuses a batch that is not this field's, or of more cameras than there is room for.
     pub(super) fn check(&self, batch: &Batch<'_>, cameras: usize) -> Result<(), EngineError> {
-        let refuse = |reason: String| Err(EngineError::Input(reason));
-        let found = match batch {
-            Batch::Drawn(draw) => match self.views.get(draw.views.0) {
-                Some(Some(views)) if views.len() > 0 => views.len(),
-                _ => return refuse("rays are drawn from views that the engine does not have".into()),
-            },
-            Batch::Given { rays, targets, samples } => {
-                let (n, width) = (rays.len(), self.field.targets.width());
-                if targets.len() != n * width {
-                    return refuse(format!("{} target values for {n} rays of {width}", targets.len()));
-                }
-                check_samples(samples, n)?;
-                rays.iter().map(|ray| ray.camera as usize + 1).max().unwrap_or(0)
-            }
-        };
-        if found > cameras {
-            refuse(format!("rays of {found} cameras, and room for {cameras}"))
-        } else {
-            Ok(())
-        }
+        check_batch(batch, self.field.targets.width(), |id| self.views.get(id).map(Views::len), cameras)
     }
 
     /// Draws the step's rays and finds the samples that count, in `self.finals`. Returns how many were encoded.
@@ -62,7 +44,7 @@ impl CpuEngine {
             }
             Batch::Drawn(draw) => {
                 let learnt = self.field.poses.map(|block| self.params.weight(block));
-                let Some(Some(views)) = self.views.get_mut(draw.views.0) else { return 0 };
+                let Some(views) = self.views.get_mut(draw.views) else { return 0 };
                 views.place(draw.poses, learnt);
                 let (views, field) = (&*views, &self.field);
                 let drawn = Drawn::new(views, field, draw);
@@ -196,16 +178,6 @@ impl CpuEngine {
         out.fill([0.0; 6]);
         self.trace_poses(step.pose_levels, out);
         StepStats { rays: self.rays.len(), samples, kept, loss, ..StepStats::default() }
-    }
-}
-
-/// Refuses samples of other rays.
-pub(super) fn check_samples(samples: &SampleSource<'_>, rays: usize) -> Result<(), EngineError> {
-    match samples {
-        SampleSource::Given(given) if given.rays() != rays => {
-            Err(EngineError::Input(format!("samples of {} rays for {rays}", given.rays())))
-        }
-        _ => Ok(()),
     }
 }
 

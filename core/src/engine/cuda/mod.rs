@@ -19,19 +19,24 @@
 
 mod arena;
 mod infer;
+mod learn;
 mod memory;
+mod networks;
 mod plan;
+mod sampling;
 mod step;
 mod store;
 mod views;
 
 pub(super) use memory::memory;
 
+use super::calls::{check_positions, check_render, check_values, must_train};
 use super::step::SampleSource;
+use super::views::{HeldViews, check_views};
 use super::visit::{self, VisitBuffers};
 use super::{EngineError, Options, Pool, Purpose, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits};
 use crate::checkpoint::Checkpoint;
-use crate::device::Device;
+use crate::device::{Device, cuda_device};
 use crate::field::{FieldLayout, FieldSpec};
 use crate::gpu::{Cuda, Gpu};
 use crate::ops::march::{Bitfield, Ray};
@@ -57,7 +62,7 @@ pub(super) struct CudaEngine<'g> {
     /// Steps taken.
     step: u64,
     progress: f64,
-    views: Vec<Option<Views>>,
+    views: HeldViews<Views>,
     /// The occupied cells that the device has, and where: words, then blocks.
     occupied: Option<Occupied>,
     losses: Vec<f64>,
@@ -84,7 +89,8 @@ fn blocks(count: usize, threads: u32, processors: u32) -> u32 {
 impl CudaEngine<'static> {
     /// An engine on a CUDA device.
     pub fn open(ordinal: usize, spec: &FieldSpec, options: &Options) -> Result<Self, EngineError> {
-        Self::new(Device::Cuda(ordinal), spec, options, Box::new(Cuda::open(ordinal)?))
+        let gpu = Cuda::open(&cuda_device(ordinal)?)?;
+        Self::new(Device::Cuda(ordinal), spec, options, Box::new(gpu))
     }
 }
 
@@ -118,21 +124,13 @@ impl<'g> CudaEngine<'g> {
             groups,
             step: 0,
             progress: 0.0,
-            views: Vec::new(),
+            views: HeldViews::new(),
             occupied: None,
             losses: vec![0.0],
             purpose: options.purpose,
             pool: options.pool.clone(),
             visits: VisitBuffers::default(),
         })
-    }
-
-    /// Refuses what only an engine can do that was opened to train.
-    fn must_train(&self, call: &'static str) -> Result<(), EngineError> {
-        match self.purpose {
-            Purpose::Train => Ok(()),
-            Purpose::Look => Err(EngineError::LookOnly { call }),
-        }
     }
 
     /// Takes over parameters that the processor has kept.
@@ -145,7 +143,7 @@ impl<'g> CudaEngine<'g> {
 
     /// Room for parameters in the form that checkpoints have.
     fn params(&self) -> Params {
-        let mut params = Params::new(&self.layout.params, self.spec.seed);
+        let mut params = Params::zeroed(&self.layout.params);
         if let Some(decay) = self.spec.average {
             params.average(decay);
         }
@@ -167,28 +165,19 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn add_views(&mut self, views: Vec<TrainView>) -> Result<ViewsId, EngineError> {
-        for (view, found) in views.iter().enumerate() {
-            if let Some(reason) = found.problem(&[]) {
-                return Err(EngineError::View { view, reason });
-            }
-        }
+        check_views(&views, &[])?;
         let views = Views::new(&mut *self.gpu, &views)?;
-        let free = self.views.iter().position(Option::is_none).unwrap_or(self.views.len());
-        if free == self.views.len() {
-            self.views.push(None);
-        }
-        self.views[free] = Some(views);
-        Ok(ViewsId(free))
+        Ok(self.views.add(views))
     }
 
     fn remove_views(&mut self, views: ViewsId) {
-        if let Some(views) = self.views.get_mut(views.0).and_then(Option::take) {
+        if let Some(views) = self.views.remove(views) {
             views.free(&mut *self.gpu);
         }
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError> {
-        self.must_train("step")?;
+        must_train(self.purpose, "takes no step")?;
         self.run_step(step)
     }
 
@@ -214,9 +203,7 @@ impl TrainEngine for CudaEngine<'_> {
 
     fn write(&mut self, block: BlockId, values: &[f32]) -> Result<(), EngineError> {
         let want = self.layout.params.blocks()[block.index()].values();
-        if values.len() != want {
-            return Err(EngineError::Input(format!("{} values for a block of {want}", values.len())));
-        }
+        check_values(values.len(), want)?;
         Ok(self.store.write(&mut *self.gpu, block, values)?)
     }
 
@@ -229,7 +216,7 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn state(&self) -> Result<Vec<StateTensor<'_>>, EngineError> {
-        self.must_train("state")?;
+        must_train(self.purpose, "has no state to go on from")?;
         let params = self.store.save(&*self.gpu, &self.layout, self.step)?;
         let owned = |tensor: StateTensor<'_>| StateTensor {
             name: tensor.name,
@@ -243,7 +230,7 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<(), EngineError> {
-        self.must_train("restore")?;
+        must_train(self.purpose, "takes over weights alone")?;
         let mut params = self.params();
         params.restore(checkpoint, step)?;
         self.load(&params)
@@ -265,9 +252,7 @@ impl TrainEngine for CudaEngine<'_> {
     }
 
     fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError> {
-        if positions.iter().any(|axis| axis.len() != out.len()) {
-            return Err(EngineError::Input("positions and densities are not equally many".into()));
-        }
+        check_positions(positions, out.len())?;
         self.densities(positions, out)
     }
 
@@ -288,12 +273,7 @@ impl TrainEngine for CudaEngine<'_> {
         min_transmittance: f32,
         out: &mut [f32],
     ) -> Result<(), EngineError> {
-        let width = self.layout.outputs.width();
-        if out.len() != rays.len() * width {
-            let reason = format!("{} values for {} rays of {width}", out.len(), rays.len());
-            return Err(EngineError::Input(reason));
-        }
-        step::check_samples(&samples, rays.len())?;
+        check_render(rays, &samples, out.len(), self.layout.outputs.width())?;
         self.render_rays(rays, samples, min_transmittance, out)
     }
 }

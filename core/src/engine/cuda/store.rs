@@ -247,7 +247,7 @@ impl Store {
 
     /// All of it, as the processor keeps it: what checkpoints are made of.
     pub fn save(&self, gpu: &dyn Gpu, layout: &FieldLayout, step: u64) -> Result<Params, GpuError> {
-        let mut params = Params::new(&layout.params, 0);
+        let mut params = Params::zeroed(&layout.params);
         params.step = step;
         if let Some(decay) = self.decay {
             params.average(decay);

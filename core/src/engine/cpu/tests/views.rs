@@ -38,7 +38,7 @@ fn draw<'a>(bits: &'a Bitfield, views: ViewsId) -> Draw<'a> {
 
 /// The rays and targets of a draw.
 fn drawn(engine: &CpuEngine, draw: &Draw<'_>) -> Vec<(Ray, Vec<f32>)> {
-    let views = engine.views[draw.views.0].as_ref().unwrap();
+    let views = engine.views.get(draw.views).unwrap();
     let drawn = Drawn::new(views, &engine.field, draw);
     let one = |index| {
         drawn.prefetch(index);
@@ -124,7 +124,7 @@ fn cameras_are_where_they_are_said_to_be() {
     let learnt = engine.read(poses).unwrap();
     let given = drawn(&engine, &first);
     for poses in [Poses::Corrected(&rows), Poses::Learnt] {
-        let Some(Some(views)) = engine.views.get_mut(id.0) else { panic!("held") };
+        let Some(views) = engine.views.get_mut(id) else { panic!("held") };
         views.place(poses, Some(&learnt));
         for ((a, _), (b, _)) in given.iter().zip(drawn(&engine, &first)) {
             assert_eq!((b.origin[0] - a.origin[0], b.direction), (0.25, a.direction));

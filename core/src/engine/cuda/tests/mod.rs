@@ -21,7 +21,7 @@ const DEVICE: &str = "NERVE_TEST_CUDA";
 /// where it has no C++ compiler.
 fn device(order: u32) -> Option<Box<dyn Gpu>> {
     match std::env::var(DEVICE) {
-        Ok(ordinal) => Some(Box::new(Cuda::open(ordinal.parse().unwrap()).unwrap())),
+        Ok(ordinal) => Some(Box::new(Cuda::open(&cuda_device(ordinal.parse().unwrap()).unwrap()).unwrap())),
         Err(_) => Some(Box::new(ShimGpu::new(Compiled::get()?, order))),
     }
 }
