@@ -186,11 +186,8 @@ pub(crate) struct Cuda {
 impl Cuda {
     /// Opens a device and loads the kernels, which takes some seconds the first time: the driver compiles them, and keeps
     /// what it has made.
-    pub fn open(ordinal: usize) -> Result<Self, crate::engine::EngineError> {
-        let found = CudaDevice::find(ordinal).map_err(|problem| crate::device::DeviceError::NoCuda {
-            device: crate::device::Device::Cuda(ordinal),
-            problem,
-        })?;
+    pub fn open(found: &CudaDevice) -> Result<Self, GpuError> {
+        let ordinal = found.ordinal;
         let description = found.to_string();
         let fail = |what: &str, reason: String| GpuError::Failed {
             device: description.clone(),
@@ -314,15 +311,15 @@ impl Gpu for Cuda {
         params: &[u8],
     ) -> Result<(), GpuError> {
         self.enter()?;
-        let kernel = format!("kernel `{name}`");
+        let kernel = || format!("kernel `{name}`");
         let Some(function) = self.functions.get(name) else {
             let (device, reason) =
                 (self.description.clone(), "it is not among those that were loaded".into());
-            return Err(GpuError::Failed { device, what: kernel, reason });
+            return Err(GpuError::Failed { device, what: kernel(), reason });
         };
         if shared > self.shared.get(name).copied().unwrap_or(48 << 10) {
             use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MOST;
-            function.set_attribute(MOST, shared as i32).map_err(|error| self.failed(&kernel, &error))?;
+            function.set_attribute(MOST, shared as i32).map_err(|error| self.failed(&kernel(), &error))?;
             self.shared.insert(name, shared);
         }
         let since = Instant::now();
@@ -339,7 +336,7 @@ impl Gpu for Cuda {
             let (count, time) = times.entry(name).or_default();
             (*count, *time) = (*count + 1, *time + since.elapsed());
         }
-        ended.map_err(|error| self.failed(&kernel, &error))
+        ended.map_err(|error| self.failed(&kernel(), &error))
     }
 }
 

@@ -42,11 +42,6 @@ __device__ inline uint32_t warp() { return threadIdx.x / WARP; }
 __device__ inline uint64_t thread_index() { return uint64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline uint64_t thread_count() { return uint64_t(gridDim.x) * blockDim.x; }
 
-// Two stored values, side by side.
-template <class T> struct Pair;
-template <> struct Pair<float> { typedef float2 type; };
-template <> struct Pair<__half> { typedef __half2 type; };
-
 __device__ inline float to_float(float v) { return v; }
 __device__ inline float to_float(__half v) { return __half2float(v); }
 template <class T> __device__ inline T from_float(float v);

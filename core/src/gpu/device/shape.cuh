@@ -1,4 +1,4 @@
-// What a field is to kernels: sizes and places, the same structs as in gpu/shape.rs.
+// What a field is to kernels: sizes and places, the same structs as in gpu/params.rs.
 #pragma once
 #include "kernel.cuh"
 
@@ -71,7 +71,7 @@ struct Counters {
     uint32_t reserved;
 };
 
-// What gradients are multiplied with, so that half precision holds them; it adapts (see gpu/kernels/finish.cu).
+// What gradients are multiplied with, so that half precision holds them; it adapts (see `finish` in ops/adam/kernel.cu).
 struct LossScale {
     float scale;
     // Steps since it was changed or a gradient broke.

@@ -1,7 +1,7 @@
 // CUDA as kernels here use it, for a C++ compiler: the same source runs on the CPU, in tests.
 //
 // The blocks of a grid run one after the other, the threads of a block as fibres that change places where the kernel
-// waits: at a barrier of the block, at one of a warp, in shuffles and ballots. Which thread goes first is the caller's
+// waits: at a barrier of the block, at one of a warp, in shuffles. Which thread goes first is the caller's
 // choice (`order`), so that a kernel that forgets a barrier gives wrong results in one order or the other. Dynamic shared
 // memory is full of NaN when a block starts, and a block that waits for threads that never come is an error.
 #pragma once
@@ -10,18 +10,11 @@
 #include <cstring>
 
 #define __device__
-#define __host__
-#define __forceinline__ inline
-#define __restrict__
 #define __shared__ static
 
 struct Index { uint32_t x; };
 struct float2 { float x, y; };
-struct float3 { float x, y, z; };
-struct float4 { float x, y, z, w; };
 inline float2 make_float2(float x, float y) { return {x, y}; }
-inline float3 make_float3(float x, float y, float z) { return {x, y, z}; }
-inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
 namespace shim {
 // Where the running thread is.
@@ -91,35 +84,10 @@ template <class T> T __shfl_up_sync(uint32_t lanes, T v, uint32_t by) {
     uint32_t lane = shim::running_lane();
     return shim::take(lanes, v, lane >= by ? lane - by : lane);
 }
-template <class T> T __shfl_down_sync(uint32_t lanes, T v, uint32_t by) {
-    uint32_t lane = shim::running_lane();
-    return shim::take(lanes, v, lane + by < 32 ? lane + by : lane);
-}
-inline uint32_t __ballot_sync(uint32_t lanes, int set) {
-    shim::exchange()[shim::running_lane()] = set != 0;
-    shim::wait_for_warp(lanes);
-    uint32_t all = 0;
-    for (uint32_t i = 0; i < 32; i++)
-        if (lanes >> i & 1) all |= uint32_t(shim::exchange()[i]) << i;
-    shim::wait_for_warp(lanes);
-    return all;
-}
-inline int __any_sync(uint32_t lanes, int set) { return __ballot_sync(lanes, set) != 0; }
-inline int __all_sync(uint32_t lanes, int set) { return __ballot_sync(lanes, set) == lanes; }
 
-inline int __popc(uint32_t v) { return __builtin_popcount(v); }
-inline int __popcll(uint64_t v) { return __builtin_popcountll(v); }
-inline int __ffs(uint32_t v) { return __builtin_ffs(int(v)); }
-inline int __clz(uint32_t v) { return v == 0 ? 32 : __builtin_clz(v); }
 inline uint32_t __umulhi(uint32_t a, uint32_t b) { return uint32_t((uint64_t(a) * b) >> 32); }
 inline uint32_t __float_as_uint(float v) { return shim::bits_of(v); }
 inline float __uint_as_float(uint32_t v) { return shim::of_bits<float>(v); }
-inline int __float_as_int(float v) { return shim::of_bits<int>(shim::bits_of(v)); }
-inline float __int_as_float(int v) { return shim::of_bits<float>(shim::bits_of(v)); }
-inline float __expf(float v) { return expf(v); }
-inline float __fdividef(float a, float b) { return a / b; }
-inline float rsqrtf(float v) { return 1.0f / sqrtf(v); }
-template <class T> T __ldg(const T* at) { return *at; }
 template <class T> T min(T a, T b) { return b < a ? b : a; }
 template <class T> T max(T a, T b) { return a < b ? b : a; }
 using std::isfinite;
@@ -128,11 +96,6 @@ using std::isfinite;
 template <class T> T atomicAdd(T* at, T v) {
     T old = *at;
     *at = old + v;
-    return old;
-}
-template <class T> T atomicMax(T* at, T v) {
-    T old = *at;
-    *at = old < v ? v : old;
     return old;
 }
 template <class T> T atomicOr(T* at, T v) {
