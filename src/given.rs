@@ -2,11 +2,10 @@
 
 use crate::context::Context;
 use crate::devices;
-use crate::session::Job;
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::run::RunFolder;
 use nerve_nerf::{Model, OpenOptions};
-use nerve_vision::segmentation::Trainer;
+use nerve_vision::segmentation;
 use std::path::{Path, PathBuf};
 
 /// What was given.
@@ -31,7 +30,7 @@ impl Given {
             return Ok(Self::Run(run));
         }
         anyhow::ensure!(
-            kind != <Trainer as Job>::KIND,
+            kind != segmentation::KIND,
             "{}: a segmenter's checkpoint is read in its run's folder, beside its config.toml: put it back there, and give \
              the folder",
             path.display()

@@ -125,7 +125,7 @@ pub fn eval(
 }
 
 impl Job for Trainer {
-    const KIND: &'static str = "segmentation";
+    const KIND: &'static str = nerve_vision::segmentation::KIND;
     const LAYOUT: &'static str = LABELS;
     type Config = SegConfig;
     type Evaluation = Evaluation;

@@ -57,6 +57,7 @@ mod steering;
 pub mod structure;
 mod trainer;
 pub mod views;
+mod watch;
 
 pub use capture::{Capture, CapturedView};
 pub use config::NerfConfig;

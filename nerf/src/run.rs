@@ -8,6 +8,7 @@ use crate::show::Show;
 use crate::steering::{closed_share, open_saliencies};
 use crate::structure::histogram;
 use crate::trainer::Trainer;
+use crate::watch::Watch;
 use nerve_core::engine::{Phases, StepStats};
 use nerve_core::metrics::psnr_from_mse;
 use nerve_core::run::{
@@ -29,17 +30,6 @@ const NO_SAMPLE: &str = "no ray met anything: not one sample was taken, so nothi
     scene, the poses may look past the render box (`nerve inspect SCENE` says), or all cells were closed";
 
 type NamedValue = (Cow<'static, str>, f64);
-
-/// What a run reports and shows on the way.
-#[derive(Default)]
-pub(crate) struct Watch {
-    /// What is shown, once the run has begun.
-    show: Option<Show>,
-    /// Of the steps since the last report.
-    sum: StepStats,
-    /// Steps and samples of this session, up to the last report.
-    taken: (u64, usize),
-}
 
 impl Trainee for Trainer {
     type Error = NerfError;

@@ -33,6 +33,9 @@ pub use segmenter::Segmenter;
 pub use state::{reached, trained, trained_alone};
 pub use trainer::{Step, Trainer};
 
+/// The kind of its runs, as their configuration and checkpoints name it.
+pub const KIND: &str = "segmentation";
+
 /// What gives every pixel scores of classes: a trained segmenter, or a published one.
 pub trait SemanticSegmenter {
     /// The number of classes.

@@ -60,7 +60,7 @@ impl Trainer {
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), SegmentationError> {
         let meta = BTreeMap::from([
-            ("kind".to_owned(), "segmentation".to_owned()),
+            ("kind".to_owned(), super::KIND.to_owned()),
             (DEVICE_KEY.to_owned(), self.device().name().to_owned()),
             ("step".to_owned(), self.step.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
