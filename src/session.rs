@@ -91,7 +91,7 @@ pub struct NewRun {
     #[arg(long, help_heading = "Run")]
     no_eval: bool,
     /// Replace the run in --out
-    #[arg(long, help_heading = "Run", requires = "out")]
+    #[arg(long, help_heading = "Run")]
     overwrite: bool,
 }
 
@@ -103,8 +103,20 @@ pub fn length_help(time: clap::Arg, default: &str) -> clap::Arg {
 
 impl NewRun {
     /// What to do about a run that is there already.
-    pub fn existing(&self) -> Existing {
+    fn existing(&self) -> Existing {
         if self.overwrite { Existing::Overwrite } else { Existing::Keep }
+    }
+
+    /// Refuses an `--out` that cannot become a run, before anything that takes long.
+    pub fn check(&self, out: Option<&Path>) -> anyhow::Result<()> {
+        match out {
+            Some(out) => Ok(RunFolder::check(out, self.existing())?),
+            // clap's `requires` would not see an `--out` that stands before the command.
+            None if self.overwrite => {
+                Err(usage("--overwrite replaces the run in --out: give --out, too").into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Makes the run's folder, named after what it learns from unless `--out` says otherwise, and trains.

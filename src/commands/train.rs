@@ -9,7 +9,6 @@ use crate::{devices, forecast, scene};
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
-use nerve_core::run::RunFolder;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::config::Method;
 use nerve_nerf::hollow::HollowConfig;
@@ -62,14 +61,11 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     if config.train.run.steps.is_none() {
         config.train.run.time.get_or_insert(if demo { DEMO_TIME } else { TIME });
     }
+    args.new.check(context.common.out.as_deref())?;
     let device = devices::for_new_field(context, &config)?;
     if !demo {
         // Before anything that takes long.
         absolute(&config.data.scene)?;
-    }
-    if let Some(out) = &context.common.out {
-        // COLMAP takes minutes.
-        RunFolder::check(out, args.new.existing())?;
     }
     let outline = photos::find_poses(context, &mut config.data, args.matching)?;
     forecast::check(device, &config, outline.as_ref())?;

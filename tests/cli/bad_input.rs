@@ -19,6 +19,7 @@ fn usage_errors_are_2() {
         (&["train", "x", "--downscale", "0"], "--downscale"),
         (&["train", "x", "--device", "gpu"], "cuda:N"),
         (&["train", "x", "--overwrite"], "--out"),
+        (&["seg", "train", "x", "--overwrite"], "--out"),
         (&["train", "x", "--threads", "5000"], "0 to 1024"),
         (&["eval", "x", "--split", "dev"], "train"),
         (&["doctor", "--out", "x"], "no meaning"),

@@ -1,6 +1,6 @@
 //! What each subcommand does when all is well, and what it says.
 
-use crate::program::{Place, event, events, metric_steps, state, stderr, stdout};
+use crate::program::{Place, SMALL, event, events, metric_steps, state, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -124,7 +124,16 @@ fn an_existing_run_is_replaced_only_when_asked() {
     let error = stderr(&place.train(&small).code(1));
     assert!(error.contains("run already holds config.toml"), "{error}");
     place.train(&[&small[..], &["--overwrite", "--seed", "7"]].concat()).success();
-    assert!(std::fs::read_to_string(place.path("run/config.toml")).unwrap().contains("seed = 7"));
+    let seed = |value: &str| {
+        let config = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
+        assert!(config.contains(&format!("seed = {value}")), "{config}");
+    };
+    seed("7");
+    // The common flags stand before a command, too.
+    let before =
+        ["--out", "run", "train", "scene", "--steps", "2", "--no-eval", "--overwrite", "--seed", "8"];
+    place.run(&[&before[..], &SMALL].concat()).success();
+    seed("8");
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
             "warning: --freeze-backbone without --weights keeps the backbone's random weights; give it --weights",
         );
     }
+    args.new.check(context.common.out.as_deref())?;
     let device = devices::for_segmenter(context)?;
     config.data.labels = absolute(&config.data.labels)?;
     config.model.head_width = Some(config.model.width());
