@@ -61,6 +61,8 @@ impl Context {
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal())
+            // What cannot be said is dropped: by default it is said again, in a way that panics on a closed stderr.
+            .log_internal_errors(false)
             .event_format(Plain)
             .init();
         rayon::ThreadPoolBuilder::new()

@@ -11,6 +11,7 @@ mod format;
 mod given;
 mod interrupt;
 mod kind;
+mod lines;
 mod nerf;
 mod outcome;
 mod output;
@@ -28,6 +29,7 @@ mod viewers;
 use cli::{Cli, Command};
 use commands::{compare, demo, doctor, eval, export, inspect, models, resume, seg, train, view};
 use context::Context;
+use lines::Lines;
 use nerve_data::photos::PhotosError;
 use outcome::{Outcome, Usage, usage};
 use output::{Output, remark};
@@ -38,10 +40,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = Cli::given();
     let output = Output::new(cli.common.json);
-    match run(cli) {
+    let code = match run(cli) {
         Ok(outcome) => outcome.code(),
         Err(error) => fail(output, &error),
-    }
+    };
+    Lines::finish();
+    code
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {

@@ -85,7 +85,10 @@ pub fn eval(context: &Context, given: &Given, args: &EvalArgs<'_>) -> anyhow::Re
     let mut model = given.model(context, args.fit_poses)?;
     let scene = scene_of(context, &mut model, given, args.scene)?;
     let target = match given {
-        Given::Run(run) => Target::of(run),
+        Given::Run(run) => {
+            run.check_links()?;
+            Target::of(run)
+        }
         Given::Field(file) => Target::beside(file),
     };
     evaluation::run(context, &mut model, &scene, &target, args.split, lpips.as_ref())

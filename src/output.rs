@@ -1,5 +1,6 @@
 //! Answers: text for people, or JSON lines for programs.
 
+use crate::lines::Lines;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -42,7 +43,7 @@ impl Output {
     /// One line for programs, `{"event":EVENT, ...fields}`; nothing without `--json`.
     pub fn line(self, event: &str, fields: &impl Serialize) {
         if self.json {
-            let _ = write_line(&mut io::stdout().lock(), event, fields);
+            let _ = write_line(&mut Lines, event, fields);
         }
     }
 }

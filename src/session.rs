@@ -87,7 +87,7 @@ pub trait Job: Trainee<Error: Error + Send + Sync + 'static> + Sized {
 /// Flags of commands that make a run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct NewRun {
-    /// Do not evaluate at the end
+    /// Do not evaluate at the end, nor when it is resumed
     #[arg(long, help_heading = "Run")]
     no_eval: bool,
     /// Replace the run in --out
@@ -133,7 +133,9 @@ impl NewRun {
             Some(out) => out.clone(),
             None => RunFolder::next_free("runs", name)?,
         };
-        let run = RunFolder::create(folder, J::KIND, job.device(), config, self.existing())?;
+        let mut config = config.clone();
+        J::run_settings(&mut config).no_eval = self.no_eval;
+        let run = RunFolder::create(folder, J::KIND, job.device(), &config, self.existing())?;
         Session::new(context, run, job).train(!self.no_eval)
     }
 }
@@ -149,6 +151,9 @@ pub fn resume<J: Job>(
     let saved: J::Config = folder.config()?;
     J::check(&saved).map_err(|error| in_config(&folder, &error))?;
     let mut config = saved.clone();
+    // Said when the run was begun, it holds; `nerve eval` measures at any time.
+    J::run_settings(&mut config).no_eval |= !evaluate;
+    let evaluate = !J::run_settings(&mut config).no_eval;
     if steps.is_some() || time.is_some() {
         let run = J::run_settings(&mut config);
         (run.steps, run.time) = (steps, time);

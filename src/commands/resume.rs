@@ -18,7 +18,7 @@ pub struct ResumeArgs {
     /// Train to this much time in total, such as 10m, including the time already spent
     #[arg(long, value_name = "DURATION", value_parser = nerve_core::run::parse_time)]
     time: Option<Duration>,
-    /// Do not evaluate at the end
+    /// Do not evaluate at the end, now and when it is resumed again
     #[arg(long)]
     no_eval: bool,
 }

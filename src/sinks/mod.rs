@@ -4,6 +4,7 @@ mod json;
 mod progress;
 
 use crate::context::Context;
+use crate::lines::Lines;
 use crate::viewers;
 use anyhow::Context as _;
 use indicatif::ProgressBar;
@@ -34,7 +35,7 @@ impl Listeners {
         events.attach("metrics log", Delivery::Lossless, MetricsLog::open(metrics)?)?;
         let lossy = Delivery::Lossy { capacity: WAITING };
         if context.output.is_json() {
-            events.attach("JSON output", lossy, JsonLines(std::io::stdout()))?;
+            events.attach("JSON output", lossy, JsonLines(Lines))?;
         }
         let (progress, bar) = Progress::new();
         events.attach("progress", lossy, progress)?;

@@ -25,6 +25,36 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn nobody_who_reads_ends_no_training() {
+    let place = Place::with_scene(1);
+    let run = |out: &str, flags: &[&str]| {
+        let args = ["train", "scene", "--steps", "400", "--out", out, "--no-eval"];
+        place.spawn(&[&args[..], &SMALL, flags].concat())
+    };
+    // Readers that have gone: everything that is said, diagnostics of all levels among it, goes nowhere.
+    let mut gone = run("gone", &["-vv", "--json"]);
+    drop((gone.stdout.take(), gone.stderr.take()));
+    assert!(gone.wait().unwrap().success());
+    // One that does not read: there are more lines than a pipe holds.
+    let mut silent = run("silent", &["--json", "--eval-every", "4", "--save-every", "1e7"]);
+    let pipe = silent.stdout.take().unwrap();
+    assert!(silent.wait().unwrap().success());
+    drop(pipe);
+    let state = |out: &str| state(&place.path(out).join("checkpoint.safetensors")).1;
+    assert!(state("gone") == state("silent"), "they learnt the same");
+}
+
+#[test]
+fn resume_remembers_that_nothing_is_measured() {
+    let place = Place::with_scene(1);
+    place.train(&["--steps", "2", "--out", "run", "--no-eval"]).success();
+    place.run(&["resume", "run", "--steps", "4"]).success();
+    assert!(!place.path("run/eval.json").exists());
+    place.run(&["eval", "run"]).success();
+    assert!(place.path("run/eval.json").exists());
+}
+
+#[test]
 fn interrupted_training_is_saved_and_resumed() {
     let place = Place::with_scene(1);
     place.train(&["--steps", "400", "--out", "whole", "--no-eval"]).success();

@@ -114,7 +114,9 @@ pub fn state(checkpoint: &Path) -> (Value, Vec<u8>) {
     let meta = json["__metadata__"].as_object_mut().unwrap();
     let (clock, sum) = (meta.remove("elapsed_ns"), meta.remove("nerve_header_crc32"));
     let mut config: Value = serde_json::from_str(meta["config"].as_str().unwrap()).unwrap();
-    assert!(config["train"].as_object_mut().unwrap().remove("save_every").is_some());
+    let train = config["train"].as_object_mut().unwrap();
+    train.remove("no_eval");
+    assert!(train.remove("save_every").is_some());
     meta.insert("config".into(), config);
     assert!(clock.is_some() && sum.is_some() && json["__metadata__"]["rays"].is_string());
     (json, bytes[8 + header..].to_vec())

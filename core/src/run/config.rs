@@ -29,11 +29,23 @@ pub struct RunConfig {
     /// Seconds between checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = Self::SAVE_EVERY)]
     pub save_every: f64,
+    /// Whether no evaluation follows the last step
+    // A flag of the commands that make or resume a run; a resumed run remembers it.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_eval: bool,
 }
 
 impl Default for RunConfig {
     fn default() -> Self {
-        Self { steps: None, time: None, seed: 0, eval_every: None, save_every: Self::SAVE_EVERY }
+        Self {
+            steps: None,
+            time: None,
+            seed: 0,
+            eval_every: None,
+            save_every: Self::SAVE_EVERY,
+            no_eval: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The training loop: one for everything that can step, evaluate and save.
 //!
 //! [`drive`] owns what all kinds of runs share: the clock, the windows between reports, progress and the time left, when
-//! to evaluate, to make pictures and to save, cancellation, and what is done about a step that fails. A [`Trainee`]
+//! to evaluate, to make pictures and to save, cancellation, and what is done about a step or a save that fails. A [`Trainee`]
 //! owns the rest: what a step is, what it reports beside its loss, how it is measured, what is in its checkpoint.
 //!
 //! # A new kind of run
@@ -23,11 +23,12 @@
 //!   others waiting.
 use std::{
     borrow::Cow,
+    fmt::Display,
     path::Path,
     time::{Duration, Instant},
 };
 
-use super::{Cancel, Clock, DoneReason, Event, Events, Metric, Rate, RunConfig};
+use super::{Cancel, Clock, DoneReason, Event, Events, Level, Metric, Rate, RunConfig};
 
 /// How long a checkpoint waits for the log to reach its step.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// What [`drive`] drives.
 pub trait Trainee {
     /// What can go wrong.
-    type Error;
+    type Error: Display;
 
     /// Steps between two reports.
     const REPORT_EVERY: u64;
@@ -142,6 +143,9 @@ pub struct TrainingReport {
 /// Trains until the configured end or until `cancel`: reports every [`Trainee::REPORT_EVERY`] steps, evaluates, makes
 /// pictures and saves to `checkpoint` as configured, and reports and saves once more at the end.
 ///
+/// A checkpoint that cannot be written on the way is warned of and tried again when the next is due: a full disk may have
+/// room by then, and what is being learnt is worth more than the wait. Only the last one must succeed.
+///
 /// What comes after the last step is the caller's: to measure the finished run, to publish [`Event::Done`], which no sink
 /// hears of otherwise, and to [close](Events::close) the stream.
 ///
@@ -190,7 +194,12 @@ pub fn drive<T: Trainee>(
             trainee.clock_mut().start();
         }
         if saved.elapsed() >= save_every {
-            save(trainee, checkpoint, events)?;
+            if let Err(error) = save(trainee, checkpoint, events) {
+                let message = format!(
+                    "step {step} is not saved: {error}; training goes on and tries again at the next save"
+                );
+                events.publish(Event::Text { level: Level::Warning, message });
+            }
             trainee.clock_mut().start();
             saved = Instant::now();
         }

@@ -12,6 +12,13 @@ const PAUSE: Duration = Duration::from_millis(60);
 enum Failure {
     Diverged,
     Unreadable,
+    Full,
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
 }
 
 /// Counts what it is asked for; the loss of step `n` is `n`.
@@ -22,6 +29,8 @@ struct Counting {
     fails: Option<(u64, Failure)>,
     /// Asks for a stop after so many steps.
     cancels: Option<(u64, Cancel)>,
+    /// So many saves fail.
+    full: u64,
     /// Until so many are made, pictures are due after every step.
     previews: u64,
     said: Vec<String>,
@@ -30,7 +39,7 @@ struct Counting {
 impl Counting {
     fn new(config: RunConfig) -> Self {
         let (clock, said) = (Clock::default(), Vec::new());
-        Self { config, clock, steps: 0, fails: None, cancels: None, previews: 0, said }
+        Self { config, clock, steps: 0, fails: None, cancels: None, full: 0, previews: 0, said }
     }
 
     fn say(&mut self, what: &str) {
@@ -112,6 +121,11 @@ impl Trainee for Counting {
 
     fn save(&mut self, checkpoint: &Path) -> Result<(), Failure> {
         assert_eq!(checkpoint, PathBuf::from("checkpoint"));
+        if self.full > 0 {
+            self.full -= 1;
+            self.pause("full");
+            return Err(Failure::Full);
+        }
         self.pause("save");
         Ok(())
     }
@@ -174,6 +188,24 @@ fn checkpoints_come_as_often_as_they_are_asked_for() {
     let mut trainee = Counting::new(RunConfig { save_every: 1e-9, ..steps(3) });
     assert_eq!(driven(&mut trainee, &Cancel::new()).0, Ok(DoneReason::Finished));
     assert_eq!(trainee.said[1..], ["save 1", "save 2", "save 3", "report 3", "save 3", "end 3"]);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_tried_again_and_only_the_last_must_be() {
+    let config = RunConfig { save_every: 1e-9, ..steps(3) };
+    let mut trainee = Counting { full: 2, ..Counting::new(config.clone()) };
+    let (reason, events) = driven(&mut trainee, &Cancel::new());
+    assert_eq!(reason, Ok(DoneReason::Finished));
+    assert_eq!(trainee.said[1..], ["full 1", "full 2", "save 3", "report 3", "save 3", "end 3"]);
+    let warnings = events.iter().filter_map(|event| match event {
+        Event::Text { level: Level::Warning, message } => Some(message.as_str()),
+        _ => None,
+    });
+    let warnings: Vec<&str> = warnings.collect();
+    assert!(warnings.len() == 2 && warnings[0].starts_with("step 1 is not saved: Full;"), "{warnings:?}");
+    let mut trainee = Counting { full: 4, ..Counting::new(config) };
+    assert_eq!(driven(&mut trainee, &Cancel::new()).0, Err(Failure::Full));
+    assert_eq!(trainee.said.last().unwrap(), "full 3");
 }
 
 #[test]

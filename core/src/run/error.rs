@@ -52,6 +52,12 @@ pub enum RunError {
         /// That process's id, where it can be read.
         holder: Option<u32>,
     },
+    /// A link stands where the run writes: a run from a stranger must not lead its writer to another's files.
+    #[error("{}: a symbolic link, which runs do not follow; put the file or folder itself there", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
     /// It cannot be taken, because the folder cannot be written.
     #[error(
         "{}: cannot be written, so nothing can be trained here: {error}; make the folder writable or make room, or copy \

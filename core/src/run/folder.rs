@@ -152,11 +152,13 @@ impl RunFolder {
     /// Takes the folder for this process to train in.
     ///
     /// # Errors
-    /// [`RunError::Busy`] when another process trains in it; [`RunError::Unlocked`] when the folder cannot be written.
+    /// [`RunError::Busy`] when another process trains in it; [`RunError::Unlocked`] when the folder cannot be written;
+    /// those of [`Self::check_links`].
     pub fn lock(&mut self) -> Result<(), RunError> {
         if self.lock.is_some() {
             return Ok(());
         }
+        self.check_links()?;
         let file = self.path.join(LOCK);
         let lock = Lock::take(&file).map_err(|refusal| match refusal {
             Refusal::Held(holder) => RunError::Busy { path: self.path.clone(), holder },
@@ -164,6 +166,15 @@ impl RunFolder {
         })?;
         self.lock = Some(Arc::new(lock));
         Ok(())
+    }
+
+    /// Finds links where something is written in place; whole files replace links and leave alone what these lead to.
+    ///
+    /// # Errors
+    /// [`RunError::Link`].
+    pub fn check_links(&self) -> Result<(), RunError> {
+        let mut entries = [LOCK, METRICS, RENDERS, RECORDING].into_iter().map(|entry| self.path.join(entry));
+        entries.find(|path| path.is_symlink()).map_or(Ok(()), |path| Err(RunError::Link { path }))
     }
 
     /// Reserves a folder for a run called `name` under `parent`: `name`, else `name-2`, `name-3` ... The folder

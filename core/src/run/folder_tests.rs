@@ -124,6 +124,37 @@ fn one_trains_at_a_time() {
     create(&folder, Existing::Overwrite).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_removed_lock_lets_nobody_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = create(&folder, Existing::Keep).unwrap();
+    fs::remove_file(run.path().join(LOCK)).unwrap();
+    let mut other = RunFolder::open(run.path()).unwrap();
+    let error = other.lock().unwrap_err();
+    assert!(matches!(error, RunError::Busy { holder: None, .. }), "{error}");
+    drop(run);
+    other.lock().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let strangers = folder.path().join("notes");
+    fs::write(&strangers, "mine").unwrap();
+    for entry in [LOCK, METRICS, RENDERS, RECORDING] {
+        let path = create(&folder, Existing::Overwrite).unwrap().path().to_owned();
+        let link = path.join(entry);
+        let _ = fs::remove_file(&link).or_else(|_| fs::remove_dir(&link));
+        std::os::unix::fs::symlink(&strangers, &link).unwrap();
+        let error = RunFolder::open(&path).unwrap().lock().unwrap_err().to_string();
+        assert!(error.contains(entry) && error.contains("symbolic link"), "{error}");
+        assert_eq!(fs::read_to_string(&strangers).unwrap(), "mine");
+        fs::remove_file(&link).unwrap();
+    }
+}
+
 #[test]
 fn files_that_would_be_mixed_up_with_a_run_are_in_the_way() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,11 +7,12 @@ use std::{
 };
 
 /// A run's folder taken by this process: an advisory lock on the file `.lock` in it, which holds the process's id for
-/// others to name. The system lets go of it when the process ends, however it ends, so a lock is never stale; the
-/// file stays.
+/// others to name, and, where the system can lock folders, one on the folder itself, which outlives a removed file. The
+/// system lets go of both when the process ends, however it ends, so a lock is never stale; the file stays.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    _folder: Option<File>,
 }
 
 /// Why a folder cannot be taken.
@@ -33,6 +34,14 @@ impl Lock {
     /// Takes the folder that the file `path` lies in.
     pub(super) fn take(path: &Path) -> Result<Self, Refusal> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let folder = path.parent().and_then(|folder| File::open(folder).ok());
+        if let Some(folder) = &folder
+            && let Err(TryLockError::WouldBlock) = folder.try_lock()
+            && file.try_lock().is_ok()
+        {
+            // The file that named the holder is gone.
+            return Err(Refusal::Held(None));
+        }
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -47,6 +56,6 @@ impl Lock {
             // Some file systems cannot lock: then nothing guards the folder, which is no reason not to train.
             Err(TryLockError::Error(_)) => {}
         }
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, _folder: folder })
     }
 }

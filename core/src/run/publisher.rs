@@ -101,10 +101,13 @@ impl Events {
     /// Tells every sink. Never waits for one; without sinks, or after [`Events::close`], it does nothing.
     pub fn publish(&self, event: Event) {
         let event = Arc::new(event);
-        for sink in self.0.lock().iter() {
-            if sink.queue.push(event.clone()) == Push::FirstDrop {
-                warn!("{} is too slow and misses events; training continues", sink.name);
-            }
+        let slow: Vec<String> = {
+            let sinks = self.0.lock();
+            let push = |sink: &&Attached| sink.queue.push(event.clone()) == Push::FirstDrop;
+            sinks.iter().filter(push).map(|sink| sink.name.clone()).collect()
+        };
+        for name in slow {
+            warn!("{name} is too slow and misses events; training continues");
         }
     }
 
@@ -196,13 +199,15 @@ fn serve(name: &str, mut sink: Box<dyn Sink>, queue: &Queue, quiet: bool) {
         Ok(Err(error)) => Some(error.to_string()),
         Err(panic) => Some(format!("panicked: {}", panic_message(&*panic))),
     };
+    // Whoever waits for the sink is let go before anything is said: the warning may go where nobody reads.
+    let warning = failure.as_ref().filter(|_| !quiet).map(ToString::to_string);
     if let Some(failure) = failure {
-        if !quiet {
-            warn!("{name} is detached, training continues: {failure}");
-        }
         queue.abandon(Some(failure));
     }
     queue.finish();
+    if let Some(failure) = warning {
+        warn!("{name} is detached, training continues: {failure}");
+    }
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
