@@ -1,6 +1,6 @@
 //! The subcommands. Flags of a model live with its configuration, in its crate.
 
-use crate::commands::{compare, demo, eval, export, inspect, resume, seg, train, view};
+use crate::commands::{compare, demo, eval, export, inspect, render, resume, seg, train, view};
 use crate::common::Common;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -17,6 +17,7 @@ Examples:
   nerve train demo --viewer spawn        watch the training in Rerun
   nerve view runs/demo                   look at it afterwards
   nerve eval runs/fox --split train      evaluate the training views
+  nerve render runs/demo                 an orbit of the scene as pictures and a video
   nerve train data/lego --method hollow  HollowNeRF: prune a saliency grid while training
   nerve export runs/lego compact         one small file, which nerve eval reads
   nerve seg train data/camvid            train a segmenter, 20 minutes
@@ -45,6 +46,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Evaluate a run on held-out data
     Eval(eval::EvalArgs),
+    /// Render a trained field along a camera path: pictures, depth, normals, a video
+    Render(Box<render::RenderArgs>),
     /// Show a run or a recording in Rerun
     View(view::ViewArgs),
     /// Train plain and hollow fields and compare them: table, CSV, plots
@@ -120,10 +123,19 @@ const WITHOUT_OUT: [&[&str]; 9] = [
     &["seg", "info"],
 ];
 /// Commands that show nothing in a viewer, likewise.
-const WITHOUT_VIEWER: [&[&str]; 7] =
-    [&["export"], &["inspect"], &["demo"], &["models"], &["doctor"], &["seg", "info"], &["seg", "predict"]];
+const WITHOUT_VIEWER: [&[&str]; 8] = [
+    &["render"],
+    &["export"],
+    &["inspect"],
+    &["demo"],
+    &["models"],
+    &["doctor"],
+    &["seg", "info"],
+    &["seg", "predict"],
+];
 /// Commands for which `--out` means something of its own.
-const OUT: [(&[&str], &str); 2] = [
+const OUT: [(&[&str], &str); 3] = [
+    (&["render"], "Folder for the frames [default: RUN/PATH, such as runs/demo/orbit]"),
     (&["compare"], "Folder for the runs, tables and plots [default: runs/compare]"),
     (
         &["seg", "predict"],

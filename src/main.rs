@@ -8,6 +8,7 @@ mod devices;
 mod evaluation;
 mod forecast;
 mod format;
+mod frames;
 mod given;
 mod interrupt;
 mod kind;
@@ -24,10 +25,11 @@ mod segmentation;
 mod session;
 mod sinks;
 mod speed;
+mod video;
 mod viewers;
 
 use cli::{Cli, Command};
-use commands::{compare, demo, doctor, eval, export, inspect, models, resume, seg, train, view};
+use commands::{compare, demo, doctor, eval, export, inspect, models, render, resume, seg, train, view};
 use context::Context;
 use lines::Lines;
 use nerve_data::photos::PhotosError;
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Train(args) => train::run(&context, *args),
         Command::Resume(args) => resume::run(&context, &args),
         Command::Eval(args) => eval::run(&context, &args),
+        Command::Render(args) => render::run(&context, *args),
         Command::View(args) => view::run(&context, &args),
         Command::Compare(args) => compare::run(&context, &args),
         Command::Export(args) => export::run(&context, &args),

@@ -112,6 +112,27 @@ pub fn write_png(
     write_atomically(path, png.get_ref())
 }
 
+/// Writes numbers as NumPy's array file (`.npy`, version 1.0, little-endian f32, rows first), atomically.
+///
+/// # Errors
+/// If the file cannot be written.
+///
+/// # Panics
+/// If the shape has another number of values.
+pub fn write_npy(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), WriteError> {
+    assert_eq!(shape.iter().product::<usize>(), values.len(), "values of this shape");
+    let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
+    // Magic, version and length take 10 bytes; the values begin at a multiple of 64.
+    let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    header = format!("{header:<width$}\n", width = padded - 1);
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    write_atomically(path, &bytes)
+}
+
 /// Writes a file beside its place and renames it, so that a reader never sees half of it.
 ///
 /// # Errors

@@ -45,6 +45,7 @@ mod live;
 pub mod memory;
 mod model;
 pub mod occupancy;
+pub mod path;
 mod pruner;
 mod publish;
 mod reach;
@@ -63,7 +64,7 @@ pub use capture::{Capture, CapturedView};
 pub use config::NerfConfig;
 pub use error::NerfError;
 pub use live::LiveCells;
-pub use model::{Model, OpenOptions, PoseChange};
+pub use model::{Clip, Model, OpenOptions, PoseChange};
 pub use publish::{publish_cameras, publish_cells, publish_held_out, publish_surface};
 pub use trainer::Trainer;
 

@@ -5,6 +5,7 @@
 use crate::capture::{Capture, CapturedView};
 use crate::error::NerfError;
 use crate::model::Model;
+use crate::path::is_way;
 use crate::rendering::{Rendering, flatten};
 use nalgebra::Point3;
 use nerve_core::ops::march::{CELLS, SIDE, morton};
@@ -18,8 +19,6 @@ const PHOTOS: usize = 16 << 20;
 /// Longest side of a picture that surface points are taken from, and from how many cameras they are.
 const POINTS_SIDE: u32 = 96;
 const POINTS_CAMERAS: usize = 24;
-/// How much shorter than a way in random order a way through all cameras is that they were moved along.
-const A_WAY: f64 = 0.35;
 
 /// Renderings beside what the camera saw, as 8-bit RGB.
 pub(crate) struct Compared {
@@ -88,12 +87,7 @@ pub(crate) fn publish_pictures(
         let (name, data) = (name.to_owned(), data.into());
         events.publish(Event::Image { step, name, role, width, height, channels: 3, data });
     }
-    let (ahead, rays) = model.rays(camera);
-    let scale = model.capture().frame.scale as f32;
-    let depth = |(t, (_, direction)): (f32, ([f32; 3], [f32; 3]))| {
-        t * direction.iter().zip(&ahead).map(|(a, b)| a * b).sum::<f32>() / scale
-    };
-    let values = picture.surfaces().zip(rays).map(depth).collect();
+    let values = model.depths(camera, picture).into();
     let (name, role) = (name.to_owned(), MapRole::Depth);
     events.publish(Event::Map { step, name, role, width, height, values });
 }
@@ -209,11 +203,5 @@ fn way(capture: &Capture) -> Option<Vec<[f32; 3]>> {
     let mut views: Vec<_> = capture.views.iter().collect();
     views.sort_by(|a, b| a.name.len().cmp(&b.name.len()).then_with(|| a.name.cmp(&b.name)));
     let centres: Vec<Point3<f64>> = views.iter().map(|view| view.camera.centre()).collect();
-    let length: f64 = centres.windows(2).map(|w| (w[1] - w[0]).norm()).sum();
-    let pairs =
-        centres.iter().enumerate().flat_map(|(i, a)| centres[..i].iter().map(move |b| (a - b).norm()));
-    let (sum, count) = pairs.fold((0.0, 0usize), |(sum, n), d| (sum + d, n + 1));
-    let random = sum / count.max(1) as f64 * (centres.len().max(1) - 1) as f64;
-    (centres.len() > 2 && length < A_WAY * random)
-        .then(|| centres.iter().map(|c| c.coords.cast().into()).collect())
+    is_way(&centres).then(|| centres.iter().map(|c| c.coords.cast().into()).collect())
 }

@@ -49,13 +49,15 @@ pub struct Rendering {
 }
 
 impl Rendering {
-    /// Renders `width * height` pixels of a camera. Marching ends where less than `min_transmittance` gets through.
+    /// Renders `width * height` pixels of a camera. Marching ends where less than `min_transmittance` gets through; `limit`
+    /// may shorten the rays.
     pub(crate) fn render(
         engine: &mut dyn TrainEngine,
         space: Space<'_>,
         min_transmittance: f32,
         camera: &ViewCamera,
         (width, height): (u32, u32),
+        limit: &(dyn Fn(&mut Ray) + Sync),
     ) -> Result<Self, EngineError> {
         let (shown, outputs) = (engine.spec().photometric_head(), &engine.layout().outputs);
         let Some(color) = shown.map(|head| outputs.heads[head].start) else {
@@ -68,7 +70,9 @@ impl Rendering {
             .map(|i| {
                 let (x, y) = (f64::from(i % width) + 0.5, f64::from(i / width) + 0.5);
                 // Samples in the middle of where training draws them.
-                space.volume.ray(camera.cast(x, y), 0.5)
+                let mut ray = space.volume.ray(camera.cast(x, y), 0.5);
+                limit(&mut ray);
+                ray
             })
             .collect();
         let mut values = vec![0.0; rays.len() * all];
@@ -82,6 +86,39 @@ impl Rendering {
         self.values
             .chunks_exact(all)
             .map(move |p| ([p[color], p[color + 1], p[color + 2]], p[depth], p[opacity]))
+    }
+
+    /// 8-bit RGB with straight alpha.
+    pub fn rgba(&self) -> Vec<u8> {
+        let straight = |(color, _, opacity): ([f32; 3], f32, f32)| {
+            let [r, g, b] = color.map(|c| if opacity > 0.0 { c / opacity } else { 0.0 });
+            [r, g, b, opacity]
+        };
+        quantize(&self.pixels().flat_map(straight).collect::<Vec<f32>>())
+    }
+
+    /// Opacities, 0 to 1.
+    pub fn opacities(&self) -> impl Iterator<Item = f32> + Clone {
+        self.pixels().map(|(_, _, opacity)| opacity)
+    }
+
+    /// The means of squares of `n * n` pixels: a picture of one `n`-th of the size, where `n` divides it. All that a pixel
+    /// holds is weighted by its opacity already.
+    #[must_use]
+    pub fn averaged(&self, n: u32) -> Self {
+        let (width, height) = (self.width / n, self.height / n);
+        let (all, side) = (self.columns.all, n as usize);
+        let mut values = vec![0.0; width as usize * height as usize * all];
+        values.par_chunks_mut(width as usize * all).enumerate().for_each(|(y, row)| {
+            for (x, mean) in row.chunks_exact_mut(all).enumerate() {
+                for i in 0..side * side {
+                    let pixel = (y * side + i / side) * self.width as usize + x * side + i % side;
+                    let from = &self.values[pixel * all..][..all];
+                    mean.iter_mut().zip(from).for_each(|(mean, v)| *mean += v / (side * side) as f32);
+                }
+            }
+        });
+        Self { width, height, values, columns: self.columns }
     }
 
     /// RGB on a background of this gray, 0 to 1.

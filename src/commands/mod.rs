@@ -8,6 +8,7 @@ pub mod eval;
 pub mod export;
 pub mod inspect;
 pub mod models;
+pub mod render;
 pub mod resume;
 pub mod seg;
 pub mod train;

@@ -21,6 +21,7 @@ mod no_scene;
 #[cfg(unix)]
 mod photos;
 mod program;
+mod render;
 mod segmentation;
 #[cfg(feature = "viewer")]
 mod view;

@@ -13,6 +13,7 @@ mod render;
 pub(crate) use cameras::LearntCameras;
 pub use cameras::PoseChange;
 pub use open::OpenOptions;
+pub use render::Clip;
 
 use crate::capture::Capture;
 use crate::config::NerfConfig;

@@ -3,10 +3,43 @@
 use super::Model;
 use crate::error::NerfError;
 use crate::rendering::{Rendering, ViewCamera};
-use nalgebra::{Point3, Vector3};
+use nalgebra::{Point3, Similarity3, Vector3};
 use nerve_core::engine::Space;
+use nerve_core::ops::march::Ray;
 use nerve_core::ops::rigid::Correction;
 use nerve_data::{Camera, RayCaster};
+
+/// The part of space that is shown, in the world.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clip {
+    /// Nothing nearer to the camera is shown, along the ray.
+    pub near: Option<f64>,
+    /// Nor anything farther.
+    pub far: Option<f64>,
+    /// Only what is in the box with these corners: the lower and the upper ones.
+    pub bounds: Option<[Point3<f64>; 2]>,
+}
+
+impl Clip {
+    /// Leaves of a ray of the unit frame what is shown.
+    fn shorten(&self, ray: &mut Ray, to_unit: &Similarity3<f64>) {
+        let scale = to_unit.scaling();
+        let (mut near, mut far) = (self.near.unwrap_or(0.0), self.far.unwrap_or(f64::INFINITY));
+        if let Some([low, high]) = self.bounds {
+            let back = to_unit.inverse();
+            let origin = back * Point3::from(ray.origin.map(f64::from));
+            let direction = back.isometry.rotation * Vector3::from(ray.direction.map(f64::from));
+            for a in 0..3 {
+                let [from, to] = [low, high].map(|corner| (corner[a] - origin[a]) / direction[a]);
+                // A ray along a face divides 0 by 0: it is outside.
+                near = near.max(from.min(to));
+                far = far.min(from.max(to));
+            }
+        }
+        ray.near = ray.near.max((near * scale) as f32);
+        ray.far = ray.far.min((far * scale) as f32);
+    }
+}
 
 impl Model {
     /// Renders what a camera of the world sees, at the size that its intrinsics have
@@ -24,12 +57,71 @@ impl Model {
         camera: &Camera,
         correction: Option<Correction>,
     ) -> Result<Rendering, NerfError> {
+        self.render_rays(camera, correction, &|_| ())
+    }
+
+    /// Renders what a camera sees of a part of the space.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn render_clipped(&mut self, camera: &Camera, clip: &Clip) -> Result<Rendering, NerfError> {
+        let to_unit = self.capture.to_unit();
+        self.render_rays(camera, None, &|ray| clip.shorten(ray, &to_unit))
+    }
+
+    fn render_rays(
+        &mut self,
+        camera: &Camera,
+        correction: Option<Correction>,
+        limit: &(dyn Fn(&mut Ray) + Sync),
+    ) -> Result<Rendering, NerfError> {
         let caster = RayCaster::with_frame(camera, &self.capture.to_unit());
         let size = (camera.intrinsics.width, camera.intrinsics.height);
         let (engine, bits) = (&mut *self.engine, self.occupancy.bits());
         let (camera, cut) = (ViewCamera { caster, correction }, self.config.march.cut);
         let space = Space { bits, volume: self.volume };
-        Ok(self.pool.run(|| Rendering::render(engine, space, cut, &camera, size))?)
+        Ok(self.pool.run(|| Rendering::render(engine, space, cut, &camera, size, limit))?)
+    }
+
+    /// Expected depths along a camera's axis in world units, by pixel; NaN where more light gets through than not.
+    pub fn depths(&self, camera: &Camera, picture: &Rendering) -> Vec<f32> {
+        let (ahead, rays) = self.rays(camera);
+        let scale = self.capture.frame.scale as f32;
+        let depth = |(t, (_, direction)): (f32, ([f32; 3], [f32; 3]))| {
+            t * direction.iter().zip(&ahead).map(|(a, b)| a * b).sum::<f32>() / scale
+        };
+        picture.surfaces().zip(rays).map(depth).collect()
+    }
+
+    /// Normals of the surface in the world, toward the camera, by pixel: of the planes through the places that neighboring
+    /// pixels see. Zero where there is no surface.
+    pub fn normals(&self, camera: &Camera, picture: &Rendering) -> Vec<[f32; 3]> {
+        let back = self.capture.to_unit().inverse();
+        let (_, rays) = self.rays(camera);
+        let place = |(t, (origin, direction)): (f32, ([f32; 3], [f32; 3]))| {
+            let [o, d] = [origin, direction].map(|v| Vector3::from(v.map(f64::from)));
+            (!t.is_nan()).then(|| back * Point3::from(o + d * f64::from(t)))
+        };
+        let places: Vec<Option<Point3<f64>>> = picture.surfaces().zip(rays).map(place).collect();
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let center = camera.centre();
+        let normal = |i: usize| {
+            let (x, y) = (i % width, i / width);
+            let here = places[i]?;
+            let along = |before: Option<usize>, after: Option<usize>| {
+                let [before, after] = [before, after].map(|j| j.and_then(|j| places[j]));
+                match (before, after) {
+                    (None, None) => None,
+                    (before, after) => Some(after.unwrap_or(here) - before.unwrap_or(here)),
+                }
+            };
+            let across = along((x > 0).then(|| i - 1), (x + 1 < width).then_some(i + 1))?;
+            let down = along((y > 0).then(|| i - width), (y + 1 < height).then_some(i + width))?;
+            let normal = down.cross(&across);
+            let normal = normal * (center - here).dot(&normal).signum();
+            (normal.norm() > 0.0).then(|| normal.normalize().cast::<f32>().into())
+        };
+        (0..places.len()).map(|i| normal(i).unwrap_or_default()).collect()
     }
 
     /// Densities at points of the world, per world length, as rays see them: 0 outside of the box that the field fills,
