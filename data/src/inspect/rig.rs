@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::geometry::{Extent, attention};
 use super::pixels::quantile;
 use crate::camera::Camera;
-use crate::scene::{Outline, OutlinedView, ScenePoint};
+use crate::scene::{Outline, OutlinedView, ScenePoint, up};
 
 /// A camera is an outlier at this multiple of the median distance from the cameras' center.
 const FAR: f64 = 6.0;
@@ -14,13 +14,10 @@ const FAR: f64 = 6.0;
 const FEWEST: usize = 6;
 /// Largest cosine of the angle between the view direction of an outlier and the target of most cameras: 90 degrees.
 const AWAY: f64 = 0.0;
-/// The cameras have no common up direction if the mean of their up vectors is shorter.
-const AGREEMENT: f64 = 0.3;
-
 /// The cameras as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rig {
-    /// Up in the world, length 1, the mean of the cameras'; `None` if they have no common direction.
+    /// Up in the world, length 1, as the placement has it: the axis that the cameras' right vectors span least; `None` if they have no common direction.
     pub up: Option<[f64; 3]>,
     /// The world's axis closest to it, such as `+z`, and the angle between them in degrees.
     pub up_axis: Option<(String, f64)>,
@@ -59,7 +56,7 @@ pub struct PointReport {
 impl Rig {
     pub(super) fn of(views: &[OutlinedView]) -> Self {
         let cameras = || views.iter().map(|view| &view.camera);
-        let up = up(cameras());
+        let up = up(&cameras().map(|camera| camera.pose).collect::<Vec<_>>());
         Self {
             up: up.map(Into::into),
             up_axis: up.map(axis),
@@ -67,13 +64,6 @@ impl Rig {
             outliers: outliers(views),
         }
     }
-}
-
-/// The mean of the cameras' up vectors.
-fn up<'a>(cameras: impl ExactSizeIterator<Item = &'a Camera>) -> Option<Vector3<f64>> {
-    let count = cameras.len().max(1) as f64;
-    let mean = cameras.map(|camera| camera.pose.rotation * Vector3::y()).sum::<Vector3<f64>>() / count;
-    (mean.norm() > AGREEMENT).then(|| mean.normalize())
 }
 
 fn axis(up: Vector3<f64>) -> (String, f64) {

@@ -34,6 +34,7 @@ mod relaxed;
 mod splits;
 mod transforms;
 mod unread;
+mod up;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,7 @@ pub use points::ScenePoint;
 pub use record::UnitFrame;
 pub(crate) use splits::keeps;
 pub use splits::{Split, Splits};
+pub(crate) use up::up;
 pub use view::{OutlinedView, View};
 
 use crate::camera::RayCaster;

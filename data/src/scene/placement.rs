@@ -8,6 +8,7 @@ use nalgebra::{
 
 use super::listing::{ListedFrame, ListedLens, Placement};
 use super::points::ScenePoint;
+use super::up::{mean_direction, up};
 use crate::camera::Camera;
 
 /// Distance of a typical camera from its target, in unit-frame lengths: the target then fills the unit cube, and steps
@@ -43,10 +44,6 @@ impl Sight {
         self.pose.rotation * -Vector3::z()
     }
 
-    fn up(&self) -> Vector3<f64> {
-        self.pose.rotation * Vector3::y()
-    }
-
     fn depth(&self, point: &Point3<f64>) -> f64 {
         (point - self.centre()).dot(&self.forward())
     }
@@ -57,7 +54,7 @@ impl Sight {
     }
 }
 
-/// Computes a placement for cameras in any frame and at any scale: `z` is the mean up direction of the cameras, and their
+/// Computes a placement for cameras in any frame and at any scale: `z` is the up direction of the cameras, and their
 /// common target is the center of the unit cube, at a distance of [`REACH`] from a typical camera.
 pub(super) fn find(frames: &[ListedFrame], points: &[ScenePoint]) -> Placement {
     let mut sights: Vec<Sight> =
@@ -191,11 +188,9 @@ fn meeting_point(sights: &[Sight]) -> Option<Point3<f64>> {
 /// Rotation from world to unit frame: up becomes `z`, and the direction that the cameras face, if it is common, `y`.
 fn orientation(sights: &[Sight]) -> UnitQuaternion<f64> {
     let forward = mean_direction(sights.iter().map(Sight::forward));
-    let mut up = mean_direction(sights.iter().map(Sight::up));
-    if up.norm() < 0.3 {
-        // Rotated every way about the optical axis, as the camera of a drone that looks down.
-        up = -forward;
-    }
+    let poses: Vec<Isometry3<f64>> = sights.iter().map(|sight| sight.pose).collect();
+    // Rotated every way about the optical axis, as the camera of a drone that looks down.
+    let up = up(&poses).unwrap_or(-forward);
     let Some(z) = up.try_normalize(0.3) else { return UnitQuaternion::identity() };
     let ahead = forward - z * forward.dot(&z);
     let Some(y) = ahead.try_normalize(0.3) else {
@@ -204,24 +199,6 @@ fn orientation(sights: &[Sight]) -> UnitQuaternion<f64> {
     };
     let rows = Matrix3::from_rows(&[y.cross(&z).transpose(), y.transpose(), z.transpose()]);
     UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(rows))
-}
-
-/// Mean of unit vectors, those far from it counting less; short where they disagree.
-fn mean_direction(vectors: impl Iterator<Item = Vector3<f64>> + Clone) -> Vector3<f64> {
-    let mean = |weight: &dyn Fn(&Vector3<f64>) -> f64| {
-        let (sum, total) = vectors.clone().fold((Vector3::zeros(), 0.0), |(sum, total), v| {
-            let weight = weight(&v);
-            (sum + v * weight, total + weight)
-        });
-        if total > 0.0 { sum / total } else { sum }
-    };
-    let mut direction = mean(&|_| 1.0);
-    for _ in 0..20 {
-        // Weiszfeld's step toward the geometric median.
-        let here = direction;
-        direction = mean(&|v| 1.0 / (v - here).norm().max(1e-3));
-    }
-    direction
 }
 
 /// The median; `None` without values.
