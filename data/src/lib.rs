@@ -68,6 +68,7 @@ pub mod labels;
 mod npy;
 pub mod photos;
 mod problem;
+mod regular;
 pub mod scene;
 #[cfg(test)]
 mod testing;

@@ -18,6 +18,7 @@ use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::kind::FileKind;
 use super::{Image8, ImageError, MAX_PIXELS, MAX_SIDE, jpeg, whole};
+use crate::regular;
 
 /// The size and channels in an image's header, read without decoding the pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl<'a> Opened<'a> {
             let (what, remedy) = kind.refusal();
             return Err(ImageError::Format { path: path.to_owned(), what, remedy });
         }
-        let file = File::open(path).map_err(io)?;
+        let file = regular::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         Ok(Self { path, kind, length, reader: BufReader::new(file) })
     }

@@ -9,6 +9,7 @@ use super::decode;
 use super::mask::small;
 use super::{FileKind, ImageError, ImageHeader, MAX_PIXELS};
 use crate::npy;
+use crate::regular;
 
 /// Depths in a block that differ by more than this fraction of the nearest belong to more than one surface.
 const ONE_SURFACE: f32 = 0.05;
@@ -53,7 +54,7 @@ impl DepthMap {
             if std::fs::metadata(path).map_err(io)?.len() > 8 * MAX_PIXELS {
                 return Err(refuse(format!("it is larger than {MAX_PIXELS} pixels; resize it")));
             }
-            let array = npy::parse(&std::fs::read(path).map_err(io)?).map_err(|e| refuse(e.to_string()))?;
+            let array = npy::parse(&regular::read(path).map_err(io)?).map_err(|e| refuse(e.to_string()))?;
             let (&[height, width] | &[height, width, 1]) = array.shape.as_slice() else {
                 return Err(refuse(format!("its shape is {:?}, it must be [height, width]", array.shape)));
             };

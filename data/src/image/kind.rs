@@ -1,8 +1,9 @@
 //! Recognizing kinds of picture and video files by their first bytes, whatever their names.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+
+use crate::regular;
 
 /// The extensions of pictures that can be read.
 pub(crate) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
@@ -42,7 +43,7 @@ impl FileKind {
     /// If it cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
         let mut head = Vec::with_capacity(HEAD);
-        File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
+        regular::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
         Ok(Self::of_bytes(&head))
     }
 

@@ -1,11 +1,11 @@
 //! Whether an image file is complete, without decoding it: truncated copies are found early.
 
-use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use super::kind::FileKind;
 use super::{ImageError, jpeg};
+use crate::regular;
 
 /// A PNG's signature.
 const SIGNATURE: i64 = 8;
@@ -17,7 +17,7 @@ const SIGNATURE: i64 = 8;
 pub(crate) fn check_whole(path: &Path) -> Result<(), ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };
     let kind = FileKind::of(path).map_err(io)?;
-    let file = File::open(path).map_err(io)?;
+    let file = regular::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut reader = BufReader::new(file);
     let whole = match kind {

@@ -140,7 +140,8 @@ pub(super) fn held_out(all: LabelSplit, warnings: &mut Vec<String>) -> Vec<Label
 
 /// A text file; bytes that are not UTF-8 are replaced.
 pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
-    let bytes = fs::read(path).map_err(|source| LabelError::Io { path: path.to_owned(), source })?;
+    let bytes =
+        crate::regular::read(path).map_err(|source| LabelError::Io { path: path.to_owned(), source })?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

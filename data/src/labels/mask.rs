@@ -2,7 +2,6 @@
 //!
 //! A palette's indices are kept: they are the labels, its colors only show them.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -46,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<RawMask, LabelError> {
     }
     let io = |source| LabelError::Io { path: path.to_owned(), source };
     let damaged = |source| LabelError::Damaged { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
+    let file = crate::regular::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut decoder = Decoder::new(BufReader::new(file));
     decoder.set_transformations(Transformations::IDENTITY);

@@ -12,6 +12,7 @@ use super::photo_files::photos_in;
 use crate::camera::{Intrinsics, pose_from_rows};
 use crate::image::{Clear, MAX_SIDE};
 use crate::npy;
+use crate::regular;
 
 /// The one file that must be there.
 pub(super) const FILE: &str = "poses_bounds.npy";
@@ -73,7 +74,7 @@ fn view(row: &[f64]) -> Result<LlffView, String> {
 
 /// Lists the images beside the file.
 pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
-    let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
+    let bytes = regular::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
     let views = parse(&bytes).map_err(|(field, problem)| field_error(path, &field, &problem))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let (images, warnings) = images(path, folder, views.len())?;

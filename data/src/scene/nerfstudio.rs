@@ -15,6 +15,7 @@ use super::error::{SceneError, field_error};
 use super::ply;
 use super::points::ScenePoint;
 use crate::camera::pose_from_rows;
+use crate::regular;
 
 /// Fields that only Nerfstudio writes.
 const OWN: [&str; 9] = [
@@ -125,7 +126,7 @@ impl AppliedTransform {
                 format!("{}, given as ply_file_path, does not exist: no points are used", path.display());
             return Ok((Vec::new(), Some(warning)));
         }
-        let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.clone(), source })?;
+        let bytes = regular::read(path).map_err(|source| SceneError::Io { path: path.clone(), source })?;
         let ply = ply::parse(&bytes).map_err(|problem| field_error(path, "the points", &problem))?;
         let warning = (ply.left_out > 0).then(|| {
             let all = ply.points.len() + ply.left_out;

@@ -17,6 +17,7 @@ use super::splits::Split;
 use super::unread;
 use crate::camera::{FARTHEST, pose_from_rows};
 use crate::image::Clear;
+use crate::regular;
 
 /// Largest side of the render box: Instant-NGP's eight cascades.
 pub(super) const MAX_AABB_SCALE: f64 = 128.0;
@@ -114,7 +115,7 @@ struct FrameHead {
 /// Reads and checks one file. Unknown fields are ignored.
 pub(super) fn read(path: &Path) -> Result<TransformsFile, SceneError> {
     let text =
-        std::fs::read_to_string(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
+        regular::read_to_string(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
     parse(path, &text)
 }
 

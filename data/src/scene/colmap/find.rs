@@ -1,11 +1,11 @@
 //! Finding models below a folder, and the images and masks of a model.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::flaw::Flaw;
 use super::images::{ModelImage, count_in_text};
+use crate::regular;
 use crate::scene::error::SceneError;
 use crate::scene::order::natural;
 
@@ -75,7 +75,7 @@ fn size(model: &Path) -> Result<u64, SceneError> {
     };
     if binary.is_file() {
         let mut count = [0; 8];
-        let mut file = File::open(&binary).map_err(io(&binary))?;
+        let mut file = regular::open(&binary).map_err(io(&binary))?;
         file.read_exact(&mut count).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
                 Flaw::new("the number of images", "the file ends here; remove the model").in_file(&binary)
@@ -85,7 +85,7 @@ fn size(model: &Path) -> Result<u64, SceneError> {
         return Ok(u64::from_le_bytes(count));
     }
     let text = model.join("images.txt");
-    let bytes = std::fs::read(&text).map_err(io(&text))?;
+    let bytes = regular::read(&text).map_err(io(&text))?;
     count_in_text(&bytes).map(|count| count as u64).map_err(|flaw| flaw.in_file(&text))
 }
 

@@ -26,6 +26,7 @@ use super::error::SceneError;
 use super::listing::{ListedFrame, ListedLens, Listing, MaskFile, SceneFormat};
 use super::points::ScenePoint;
 use crate::image::Clear;
+use crate::regular;
 
 /// One model, read.
 struct ColmapModel {
@@ -158,7 +159,7 @@ fn scene_points(model: &ColmapModel) -> Vec<ScenePoint> {
 }
 
 fn parsed<T>(path: &Path, parse: fn(&[u8]) -> Result<T, Flaw>) -> Result<T, SceneError> {
-    let bytes = std::fs::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
+    let bytes = regular::read(path).map_err(|source| SceneError::Io { path: path.to_owned(), source })?;
     parse(&bytes).map_err(|flaw| flaw.in_file(path))
 }
 
