@@ -76,7 +76,8 @@ impl ColmapScene {
     /// One camera of that model for all poses; images are `0.png` and so on, their ids from 1.
     pub fn new(model: &str, width: u64, height: u64, parameters: &[f64], poses: &[Isometry3<f64>]) -> Self {
         let model = CAMERA_MODELS.iter().find(|known| known.name == model).unwrap();
-        let camera = ModelCamera { id: 7, model, width, height, parameters: parameters.to_vec() };
+        let camera =
+            ModelCamera { id: 7, model, width, height, parameters: parameters.to_vec(), unknown: None };
         let images = poses.iter().zip(1..).map(|(pose, id)| (id, 7, format!("{}.png", id - 1), *pose));
         Self { cameras: vec![camera], images: images.collect(), points: Vec::new() }
     }

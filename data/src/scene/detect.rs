@@ -39,8 +39,13 @@ impl Detected {
 /// A COLMAP model, or the LLFF file beside it where none of the model's images is left: only smaller ones under other
 /// names, as LLFF's scenes have them.
 fn model_or_llff(folder: &Path) -> Result<Listing, SceneError> {
-    let model = colmap::read(folder)?;
     let file = folder.join(llff::FILE);
+    let model = match colmap::read(folder) {
+        Err(model) if file.is_file() => {
+            return Err(SceneError::Instead { model: Box::new(model), other: file });
+        }
+        model => model?,
+    };
     let absent = || model.frames.iter().all(|frame| existing(&frame.image).is_none());
     if file.is_file() && absent() { llff::read(&file) } else { Ok(model) }
 }

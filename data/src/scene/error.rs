@@ -25,6 +25,14 @@ pub enum SceneError {
         /// What it looks like instead, or nothing.
         hint: &'static str,
     },
+    /// A model that cannot be read, beside a scene in another format.
+    #[error("{model}; or leave the model out: give {} itself, which is beside it", other.display())]
+    Instead {
+        /// What is wrong with the model.
+        model: Box<SceneError>,
+        /// The file of the other format.
+        other: PathBuf,
+    },
     /// Photos without poses.
     #[error(
         "{}: contains {} photos but no camera poses; estimate them with COLMAP (the package `colmap`): colmap \

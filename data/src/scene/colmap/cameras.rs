@@ -56,7 +56,12 @@ pub struct ModelCamera {
     pub height: u64,
     /// As many as its model has.
     pub parameters: Vec<f64>,
+    /// Why it cannot be used, if its model is none of [`CAMERA_MODELS`]: no matter if no image does.
+    pub unknown: Option<Flaw>,
 }
+
+/// Stands for a model that is not known.
+const NO_MODEL: CameraModel = camera_model(u32::MAX, "unknown", 0);
 
 impl ModelCamera {
     /// The camera as this crate's intrinsics. Both count pixels from the image's corner.
@@ -64,6 +69,9 @@ impl ModelCamera {
     /// # Errors
     /// If its model is not supported, or a number cannot be used.
     pub fn intrinsics(&self) -> Result<Intrinsics, Flaw> {
+        if let Some(flaw) = &self.unknown {
+            return Err(flaw.clone());
+        }
         let flaw = |problem: String| Flaw::new(format!("camera {}", self.id), problem);
         let side = |value: u64, name: &str| match u32::try_from(value) {
             Ok(value) if (1..=MAX_SIDE).contains(&value) => Ok(value),
@@ -132,7 +140,7 @@ pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
         })?;
         let (width, height) = (file.u64(&place)?, file.u64(&place)?);
         let parameters = (0..model.parameters).map(|_| file.f64(&place)).collect::<Result<_, _>>()?;
-        cameras.push(ModelCamera { id, model, width, height, parameters });
+        cameras.push(ModelCamera { id, model, width, height, parameters, unknown: None });
     }
     file.end()?;
     Ok(cameras)
@@ -141,24 +149,28 @@ pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
 /// Reads `cameras.txt`.
 ///
 /// # Errors
-/// If a line is malformed or a model is none of [`CAMERA_MODELS`].
+/// If a line is malformed; a camera whose model is none of [`CAMERA_MODELS`] is an error when it is used.
 pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelCamera>, Flaw> {
     let mut lines = Entries::new(bytes)?;
     let mut cameras = Vec::new();
     while let Some(mut line) = lines.next() {
         let id = line.number("CAMERA_ID")?;
         let name = line.word().unwrap_or_default();
-        let model = CAMERA_MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
+        let Some(model) = CAMERA_MODELS.iter().find(|model| model.name == name) else {
             let name: String = name.chars().take(40).collect();
-            Flaw::new(line.place(), format!("its camera model is {name:?}, which {UNKNOWN}"))
-        })?;
+            let flaw = Flaw::new(line.place(), format!("its camera model is {name:?}, which {UNKNOWN}"));
+            let (width, height) = (line.number("WIDTH")?, line.number("HEIGHT")?);
+            let (parameters, unknown) = (Vec::new(), Some(flaw));
+            cameras.push(ModelCamera { id, model: &NO_MODEL, width, height, parameters, unknown });
+            continue;
+        };
         let (width, height) = (line.number("WIDTH")?, line.number("HEIGHT")?);
         let parameters = (0..model.parameters).map(|_| line.number("PARAMS")).collect::<Result<_, _>>()?;
         if line.word().is_some() {
             let problem = format!("{} has {} parameters, more are given", model.name, model.parameters);
             return Err(Flaw::new(line.place(), problem));
         }
-        cameras.push(ModelCamera { id, model, width, height, parameters });
+        cameras.push(ModelCamera { id, model, width, height, parameters, unknown: None });
     }
     Ok(cameras)
 }

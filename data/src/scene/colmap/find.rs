@@ -17,6 +17,8 @@ const BESIDE: [&str; 6] = ["images", "input", "image", "photos", "rgb", ""];
 const COPIES: [&str; 3] = ["images_2", "images_4", "images_8"];
 /// How far above the model's folder the images may lie: `scene/colmap/sparse/0`.
 const ABOVE: usize = 4;
+/// How many last components of a path of another machine are looked for.
+const PARTS: usize = 4;
 /// How many images are looked for in each folder to choose one.
 const TRIED: usize = 32;
 
@@ -122,13 +124,13 @@ pub(super) fn photos(model: &Path, images: &[ModelImage]) -> ImageFolder {
         Some(_) => Some(PathBuf::from(".")),
         None => absolute.ancestors().nth(levels).map(Path::to_owned),
     };
-    let names = || images.iter().take(TRIED).filter_map(|image| inside(&image.name));
     let best_of = |names_beside: &[&str]| {
         let mut best: Option<(usize, PathBuf, PathBuf)> = None;
         for root in (0..=ABOVE).filter_map(climb) {
             for beside in names_beside {
                 let folder = if beside.is_empty() { root.clone() } else { root.join(beside) };
-                let there = || names().filter(|name| folder.join(name).is_file()).count();
+                let tried = images.iter().take(TRIED);
+                let there = || tried.filter(|image| place_of(&folder, &image.name).is_some()).count();
                 let found = if folder.is_dir() { there() } else { 0 };
                 if found > best.as_ref().map_or(0, |(most, ..)| *most) {
                     best = Some((found, root.clone(), folder));
@@ -145,6 +147,22 @@ pub(super) fn photos(model: &Path, images: &[ModelImage]) -> ImageFolder {
     });
     let masks = Some(root.join("masks")).filter(|masks| masks.is_dir());
     ImageFolder { root, folder, masks }
+}
+
+/// An image's path below a folder, if it is there: its name or, where that is a path of another machine, what that ends in.
+pub(super) fn place_of(folder: &Path, name: &str) -> Option<String> {
+    let is_there = |below: &str| folder.join(below).is_file();
+    if let Some(name) = inside(name).filter(|name| is_there(name)) {
+        return Some(name.to_owned());
+    }
+    let foreign = name.contains('\\') || name.contains(':') || Path::new(name).is_absolute();
+    let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
+    if !foreign || parts.contains(&"..") {
+        return None;
+    }
+    // The longest end first.
+    let mut ends = (1..=parts.len().min(PARTS)).rev().map(|n| parts[parts.len() - n..].join("/"));
+    ends.find(|end| is_there(end))
 }
 
 /// An image's name if it is a path below the image folder.

@@ -16,8 +16,15 @@ pub struct ModelImage {
     pub camera: u32,
     /// Its path below the image folder.
     pub name: String,
-    /// Camera-to-world, in this crate's axes.
+    /// Camera-to-world, in this crate's axes; not finite if the file has NaN for it.
     pub pose: Isometry3<f64>,
+}
+
+impl ModelImage {
+    /// Whether it has a pose.
+    pub fn is_placed(&self) -> bool {
+        self.pose.to_homogeneous().iter().all(|v| v.is_finite())
+    }
 }
 
 /// Bytes of a keypoint: x, y, its point.
@@ -53,7 +60,7 @@ pub fn from_binary(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
 /// Reads `images.txt`: two lines an image, the second with its keypoints, perhaps empty.
 ///
 /// # Errors
-/// If a line is malformed or a pose is invalid.
+/// If a line is malformed or a pose is invalid; one that is NaN is that of an image without a pose.
 pub fn from_text(bytes: &[u8]) -> Result<Vec<ModelImage>, Flaw> {
     let mut lines = Entries::new(bytes)?;
     let mut images = Vec::new();
@@ -94,6 +101,13 @@ pub(super) fn count_in_text(bytes: &[u8]) -> Result<usize, Flaw> {
 /// From COLMAP's pose: world-to-camera with `y` down and `z` forward, the quaternion's real part first.
 fn image(id: u32, q: [f64; 4], t: [f64; 3], camera: u32, name: &str) -> Result<ModelImage, Flaw> {
     let flaw = |problem: String| Flaw::new(format!("image {id}"), problem);
+    if name.is_empty() {
+        return Err(flaw("it has no name".into()));
+    }
+    if q.iter().chain(&t).any(|v| v.is_nan()) {
+        let pose = Isometry3::translation(f64::NAN, f64::NAN, f64::NAN);
+        return Ok(ModelImage { id, camera, name: name.to_owned(), pose });
+    }
     let quaternion = Quaternion::new(q[0], q[1], q[2], q[3]);
     let length = quaternion.norm();
     if length.is_nan() || (length - 1.0).abs() > UNIT {
@@ -104,9 +118,6 @@ fn image(id: u32, q: [f64; 4], t: [f64; 3], camera: u32, name: &str) -> Result<M
     }
     if t.iter().any(|v| v.abs() > FARTHEST) {
         return Err(flaw(format!("its translation {t:?} is too far from the origin to compute with")));
-    }
-    if name.is_empty() {
-        return Err(flaw("it has no name".into()));
     }
     // A half turn about x takes this crate's axes to COLMAP's.
     let to_colmap = UnitQuaternion::new_unchecked(Quaternion::new(0.0, 1.0, 0.0, 0.0));

@@ -26,6 +26,7 @@ use super::error::SceneError;
 use super::listing::{ListedFrame, ListedLens, Listing, MaskFile, SceneFormat};
 use super::points::ScenePoint;
 use crate::image::Clear;
+use crate::problem::first_few;
 use crate::regular;
 
 /// One model, read.
@@ -40,14 +41,16 @@ struct ColmapModel {
 
 /// Lists the images of the largest model in or below a folder.
 pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
-    let (folder, warnings) = find::largest(path)?;
-    let model = ColmapModel::read(&folder)?;
+    let (folder, mut warnings) = find::largest(path)?;
+    let mut model = ColmapModel::read(&folder)?;
+    warnings.extend(model.leave_out_unplaced());
     if model.images.is_empty() {
         return Err(Flaw::new("the number of images", EMPTY).in_file(&model.images_file));
     }
     model.numbers_are_unique()?;
     let photos = find::photos(&folder, &model.images);
     let lenses = model.lenses()?;
+    let mut elsewhere = Vec::new();
     let frame = |image: &ModelImage| {
         let place = format!("image {}", image.id);
         let lens = lenses.get(&image.camera).ok_or_else(|| {
@@ -55,7 +58,13 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
             let problem = format!("was taken by camera {}, which {file} does not have", image.camera);
             Flaw::new(place.clone(), problem).in_file(&model.images_file)
         })?;
-        let listed = find::inside(&image.name)
+        let found = find::place_of(&photos.folder, &image.name);
+        if found.as_ref().is_some_and(|found| *found != image.name) {
+            elsewhere.push(image.name.clone());
+        }
+        let listed = found
+            .as_deref()
+            .or_else(|| find::inside(&image.name))
             .ok_or_else(|| Flaw::new(place.clone(), outside(&image.name)).in_file(&model.images_file))?;
         Ok(ListedFrame {
             image: photos.folder.join(listed),
@@ -72,6 +81,13 @@ pub(super) fn read(path: &Path) -> Result<Listing, SceneError> {
         })
     };
     let frames = model.images.iter().map(frame).collect::<Result<Vec<_>, SceneError>>()?;
+    if let Some(first) = elsewhere.first() {
+        warnings.push(format!(
+            "{} images have paths of another machine, such as {first}; they were found in {}",
+            elsewhere.len(),
+            photos.folder.display()
+        ));
+    }
     Ok(Listing {
         source: photos.root,
         format: SceneFormat::Colmap,
@@ -121,6 +137,18 @@ impl ColmapModel {
             cameras,
             images,
             points: points.transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// Removes images whose pose is not a number, as RealityScan writes those that it could not place, and names them.
+    fn leave_out_unplaced(&mut self) -> Option<String> {
+        let (placed, unplaced): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.images).into_iter().partition(ModelImage::is_placed);
+        self.images = placed;
+        let names: Vec<String> = unplaced.into_iter().map(|image| image.name).collect();
+        (!names.is_empty()).then(|| {
+            let file = self.images_file.display();
+            format!("{file}: {} images have no pose and are left out: {}", names.len(), first_few(&names))
         })
     }
 

@@ -77,7 +77,10 @@ impl<'a> Fields<'a> {
         let Some(word) = self.word() else {
             return Err(Flaw::new(self.place(), format!("{name} is missing; is the file complete?")));
         };
-        word.parse().map_err(|e| {
+        // As Windows writes it: -nan(ind), nan(snan).
+        let plain =
+            word.split_once('(').filter(|(sign, _)| matches!(*sign, "nan" | "-nan")).map_or(word, |_| "nan");
+        plain.parse().map_err(|e| {
             let shown: String = word.chars().take(30).collect();
             Flaw::new(self.place(), format!("{name} is {shown:?}: {e}"))
         })

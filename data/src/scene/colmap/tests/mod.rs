@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 mod broken;
+mod foreign;
 mod lenses;
 mod models;
 
