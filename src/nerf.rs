@@ -16,9 +16,9 @@ use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunConfig, RunFolder};
 use nerve_core::settings::SettingError;
 use nerve_data::Scene;
-use nerve_data::scene::Split;
+use nerve_data::scene::{Outline, Split};
 use nerve_nerf::compact::{self, CompactOptions, Values};
-use nerve_nerf::{Model, NerfConfig, NerfError, Trainer};
+use nerve_nerf::{Capture, Model, NerfConfig, NerfError, Trainer};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,19 +51,32 @@ pub fn scene_of(
     if let Some(place) = place {
         data.scene = place.to_owned();
     }
-    let scene = match data.scene.as_os_str().is_empty() {
-        true => Err(anyhow::anyhow!("a program trained it and named no scene (`demo` is the built-in one)")),
-        false => scene::load(context, &data),
-    };
-    let scene = scene.with_context(|| {
+    let unreadable = || {
         format!(
             "{}: the photographs that it was trained on cannot be read: {}",
             file.display(),
             given.data_remedy("scene", &data.scene)
         )
-    })?;
+    };
+    let outline = match data.scene.as_os_str().is_empty() {
+        true => Err(anyhow::anyhow!("a program trained it and named no scene (`demo` is the built-in one)")),
+        false => scene::outline(&data),
+    };
+    let mut outline = outline.with_context(unreadable)?;
+    if let Some(outline) = &mut outline {
+        keep_frame(model.capture(), outline, &file)?;
+    }
+    let scene = scene::load_outlined(context, &data, outline).with_context(unreadable)?;
     model.attach(&scene, &file)?;
     Ok(scene)
+}
+
+/// Puts a scene where it lay when it was trained on, and says so where it lies elsewhere now.
+fn keep_frame(capture: &Capture, outline: &mut Outline, file: &Path) -> anyhow::Result<()> {
+    if capture.place(outline, file)? {
+        remark("keeping the unit frame that the run began in: this version would place the scene otherwise");
+    }
+    Ok(())
 }
 
 /// What `nerve eval` of a field is told.
@@ -173,7 +186,10 @@ impl Job for Trainer {
 
     fn open(context: &Context, config: &NerfConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
         let device = devices::for_field(context, config)?;
-        let outline = scene::outline(&config.data)?;
+        let mut outline = scene::outline(&config.data)?;
+        if let (Some(outline), Some(checkpoint)) = (&mut outline, checkpoint) {
+            keep_frame(&Capture::read(checkpoint)?, outline, checkpoint)?;
+        }
         forecast::check_resumed(device, config, outline.as_ref())?;
         let scene = scene::load_outlined(context, &config.data, outline)?;
         let mut trainer = trainer(context, device, config, Arc::new(scene))?;

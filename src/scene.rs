@@ -42,12 +42,7 @@ pub fn warn(outline: &Outline, data: &DataConfig) {
     }
 }
 
-/// Loads the scene and says what was found.
-pub fn load(context: &Context, data: &DataConfig) -> anyhow::Result<Scene> {
-    load_outlined(context, data, outline(data)?)
-}
-
-/// The same of a scene whose files have been read, by [`outline`]: of these, only the pixels are left to read.
+/// Loads a scene whose files have been read, by [`outline`], and says what was found: only the pixels are left to read.
 pub fn load_outlined(
     context: &Context,
     data: &DataConfig,

@@ -1,11 +1,15 @@
 //! What a model keeps of the scene that it was trained on: where it lies in the unit frame, and its cameras.
 
+use crate::error::NerfError;
+use crate::identity;
 use crate::views::TrainingViews;
 use nalgebra::{Isometry3, Point3, Quaternion, Similarity3, Translation3, UnitQuaternion};
-use nerve_data::scene::{Split, UnitFrame};
+use nerve_core::checkpoint::Checkpoint;
+use nerve_data::scene::{Outline, Split, UnitFrame};
 use nerve_data::{Camera, Intrinsics, Scene};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// Numbers of cameras are the same if they differ by less than this, relative to 1 or to their size: by rounding.
 const ROUNDING: f64 = 1e-6;
@@ -23,6 +27,15 @@ pub struct Capture {
     /// Which views it was trained on; files say it beside the rest.
     #[serde(skip)]
     pub(crate) training: TrainingSet,
+}
+
+/// Training views of a model that a scene has by their names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Compared<'a> {
+    /// How many.
+    pub known: usize,
+    /// Those that have another pose or another lens now.
+    pub changed: Vec<&'a str>,
 }
 
 /// The training views of a run, so that they are known again.
@@ -67,6 +80,24 @@ impl Capture {
         }
     }
 
+    /// What a run's checkpoint, or a compact file, keeps of its scene.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, NerfError> {
+        identity::capture(&Checkpoint::load(path)?, path)
+    }
+
+    /// Places a scene in the unit frame as it lay when the file at `path`, which this is of, was trained on it: what nerve
+    /// finds of a scene's cameras, such as which way is up, another version may find otherwise. Whether it lies otherwise
+    /// than before.
+    ///
+    /// # Errors
+    /// If it is another scene: training views have other poses or lenses now, or its files state another frame.
+    pub fn place(&self, scene: &mut Outline, path: &Path) -> Result<bool, NerfError> {
+        identity::place(self, scene, path)
+    }
+
     /// A world point's place in the unit frame, as a map.
     pub fn to_unit(&self) -> Similarity3<f64> {
         self.frame.similarity()
@@ -93,12 +124,18 @@ impl Capture {
         self.views.iter().any(|view| view.split == Split::Train && view.name == name)
     }
 
-    /// The first view that was trained on and that a scene has with another pose or another lens now.
-    pub(crate) fn changed<'a>(&self, scene: &'a Scene) -> Option<&'a str> {
-        let now: HashMap<&str, &Camera> = scene.views.iter().map(|v| (&*v.name, &v.camera)).collect();
+    /// What was trained on, beside what cameras with names are now.
+    pub(crate) fn compared<'a>(&self, cameras: impl Iterator<Item = (&'a str, &'a Camera)>) -> Compared<'a> {
+        let now: HashMap<&str, &Camera> = cameras.collect();
         let trained = self.views.iter().filter(|view| view.split == Split::Train);
-        let moved = trained.filter_map(|view| Some((&view.camera, now.get_key_value(&*view.name)?)));
-        moved.into_iter().find(|(then, (_, now))| !is_same(then, now)).map(|(_, (name, _))| *name)
+        let mut found = Compared::default();
+        for (view, (name, now)) in trained.filter_map(|view| Some((view, now.get_key_value(&*view.name)?))) {
+            found.known += 1;
+            if !is_same(&view.camera, now) {
+                found.changed.push(name);
+            }
+        }
+        found
     }
 
     /// The row of a training view in what was learned about cameras.
@@ -114,18 +151,21 @@ impl TrainingSet {
     }
 }
 
-/// Whether two cameras are the same but for rounding.
+/// Whether two cameras are the same but for rounding, which pictures of another size round to whole pixels.
 fn is_same(a: &Camera, b: &Camera) -> bool {
-    let close = |a: f64, b: f64| (a - b).abs() <= ROUNDING * a.abs().max(1.0);
+    let close = |tolerance: f64| move |(a, b): (&f64, &f64)| (a - b).abs() <= tolerance * a.abs().max(1.0);
     let lens = |camera: &Camera| {
         let Intrinsics { width, height, fx, fy, cx, cy, .. } = camera.intrinsics;
-        [f64::from(width), f64::from(height), fx, fy, cx, cy]
+        let (width, height) = (f64::from(width), f64::from(height));
+        [fx / width, fy / height, cx / width, cy / height]
     };
+    let side = |camera: &Camera| camera.intrinsics.width.min(camera.intrinsics.height);
+    let one_size = (a.intrinsics.width, a.intrinsics.height) == (b.intrinsics.width, b.intrinsics.height);
+    let pixels = if one_size { ROUNDING } else { 1.0 / f64::from(side(a).min(side(b)).max(1)) };
     let place = |camera: &Camera| <[f64; 3]>::from(camera.pose.translation.vector);
-    let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| close(*a, *b));
     a.intrinsics.distortion == b.intrinsics.distortion
-        && same(&lens(a), &lens(b))
-        && same(&place(a), &place(b))
+        && lens(a).iter().zip(&lens(b)).all(close(pixels))
+        && place(a).iter().zip(&place(b)).all(close(ROUNDING))
         && a.pose.rotation.angle_to(&b.pose.rotation) <= ROUNDING
 }
 
@@ -240,7 +280,10 @@ mod tests {
         let with = |change: &dyn Fn(&mut Camera), view: usize| {
             let mut scene = scene.clone();
             change(&mut scene.views[view].camera);
-            capture.changed(&scene).map(str::to_owned)
+            let cameras = scene.views.iter().map(|v| (&*v.name, &v.camera));
+            let found = capture.compared(cameras);
+            assert_eq!(found.known, 3);
+            found.changed.first().map(|&name| name.to_owned())
         };
         let (train, test) = (scene.splits.train[1], scene.splits.test[0]);
         let name = Some(scene.views[train].name.clone());
@@ -250,6 +293,7 @@ mod tests {
         let turn = UnitQuaternion::from_euler_angles(0.0, 1e-3, 0.0);
         assert_eq!(with(&|c| c.pose.rotation *= turn, train), name);
         assert_eq!(with(&|c| c.intrinsics.fx *= 1.01, train), name);
+        assert_eq!(with(&|c| c.intrinsics = c.intrinsics.resized(31, 31), train), None, "the same lens");
         // What is held out may change: nothing was learned from it.
         assert_eq!(with(&|c| c.intrinsics.fx *= 1.01, test), None);
         assert!(capture.has_trained_on(&scene.views[train].name));

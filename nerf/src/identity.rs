@@ -4,14 +4,14 @@
 //! another frame, would be read without complaint and give noise.
 
 use crate::KIND;
-use crate::capture::{Capture, TrainingSet};
+use crate::capture::{Capture, Compared, TrainingSet};
 use crate::config::NerfConfig;
 use crate::error::NerfError;
 use crate::model::Model;
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::run::RunFolder;
 use nerve_data::Scene;
-use nerve_data::scene::UnitFrame;
+use nerve_data::scene::{Outline, UnitFrame};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -124,12 +124,61 @@ pub(crate) fn check_scene(frame: &UnitFrame, scene: &Scene, path: &Path) -> Resu
     if frame.is_same(&scene.unit_frame()) {
         return Ok(());
     }
-    let (path, source) = (path.to_owned(), scene.source.display());
+    Err(elsewhere(&scene.source, path))
+}
+
+fn elsewhere(source: &Path, path: &Path) -> NerfError {
+    let (path, source) = (path.to_owned(), source.display());
     let reason = format!(
         "it is of another scene: {source} lies elsewhere in the unit cube than what it was trained on; \
          put the scene back as it was, or train again"
     );
-    Err(NerfError::Other { path, reason })
+    NerfError::Other { path, reason }
+}
+
+/// Refuses training views that have another pose or lens than when they were trained on, in the world: the field would be
+/// measured, or trained on, from where it was never seen.
+fn check_cameras(compared: &Compared<'_>, source: &Path, path: &Path) -> Result<(), NerfError> {
+    let Some(first) = compared.changed.first() else { return Ok(()) };
+    let source = source.display();
+    let reason = match compared.changed.len() {
+        1 => format!(
+            "{first} has another pose or lens in {source} now than when it was trained on; put it back as it was, or train again"
+        ),
+        count => format!(
+            "{count} of {} training views have another pose or lens in {source} now than when they were trained on, {first} \
+             among them; put them back as they were, or train again",
+            compared.known
+        ),
+    };
+    Err(NerfError::Other { path: path.to_owned(), reason })
+}
+
+/// Places a scene as it lay when the file at `path` was trained on it, where nothing but what nerve finds of its cameras
+/// has changed, which another version finds otherwise. Whether it lies otherwise now.
+///
+/// # Errors
+/// If it is another scene: training views have other poses or lenses, or its files state another frame.
+pub(crate) fn place(capture: &Capture, scene: &mut Outline, path: &Path) -> Result<bool, NerfError> {
+    let compared = capture.compared(scene.views.iter().map(|view| (&*view.name, &view.camera)));
+    check_cameras(&compared, &scene.source, path)?;
+    let now = scene.unit_frame();
+    if capture.frame.is_same(&now) {
+        return Ok(false);
+    }
+    // Where a file keeps no cameras, the frame itself has to tell.
+    if scene.frame_is_stated || compared.known == 0 && !capture.frame.is_turned(&now) {
+        return Err(elsewhere(&scene.source, path));
+    }
+    scene.place(&capture.frame);
+    Ok(true)
+}
+
+/// Checks that views of a scene can be measured with the model that the file at `path` is of.
+pub(crate) fn check_attached(capture: &Capture, scene: &Scene, path: &Path) -> Result<(), NerfError> {
+    check_scene(&capture.frame, scene, path)?;
+    let cameras = scene.views.iter().map(|view| (&*view.name, &view.camera));
+    check_cameras(&capture.compared(cameras), &scene.source, path)
 }
 
 /// Checks that a file was trained on the views that training would go on with: the same names and sizes, and where the file
@@ -139,16 +188,8 @@ pub(crate) fn check_views(scene: &Scene, file: &Checkpoint, path: &Path) -> Resu
     let (count, views) = (now.count.to_string(), file.meta(VIEWS)?);
     let source = scene.source.display();
     if views == count && file.meta(DIGEST)? == now.digest {
-        return match capture(file, path)?.changed(scene) {
-            None => Ok(()),
-            Some(view) => Err(NerfError::Other {
-                path: path.to_owned(),
-                reason: format!(
-                    "{view} has another pose or lens in {source} now than when it was trained on; put it back as it \
-                     was, or train again"
-                ),
-            }),
-        };
+        let cameras = scene.views.iter().map(|view| (&*view.name, &view.camera));
+        return check_cameras(&capture(file, path)?.compared(cameras), &scene.source, path);
     }
     let what = if views == count { "others".to_owned() } else { format!("{count} of them") };
     let path = path.to_owned();

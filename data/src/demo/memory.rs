@@ -57,6 +57,7 @@ pub fn load(
         splits,
         aabb_scale: placement.aabb_scale,
         frame: placement.frame,
+        frame_is_stated: true,
         near: placement.near,
         points: Vec::new(),
         source: PathBuf::from(NAME),

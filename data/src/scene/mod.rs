@@ -92,6 +92,8 @@ pub struct Scene<V = View> {
     pub aabb_scale: u32,
     /// World to unit frame.
     pub frame: Similarity3<f64>,
+    /// Whether the files state that frame and the render box; else they were found from the cameras and points.
+    pub frame_is_stated: bool,
     /// Near plane: the distance from a camera within which there is nothing, in unit-frame lengths; `None` without points
     /// and bounds.
     pub near: Option<f64>,
@@ -134,6 +136,7 @@ impl<V> Scene<V> {
             splits: self.splits,
             aabb_scale: self.aabb_scale,
             frame: self.frame,
+            frame_is_stated: self.frame_is_stated,
             near: self.near,
             points: self.points,
             source: self.source,

@@ -56,6 +56,7 @@ impl Outline {
 pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
     let Listing { source, format, placement, frames, mut points, mut warnings } = detect(path)?.read()?;
     // Before any view is left out, so that the unit frame depends on nothing but the scene.
+    let frame_is_stated = placement.is_some();
     let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
     let Files { mut found, missing, warnings: more } = files::find(&source, frames)?;
     warnings.extend(more);
@@ -100,6 +101,7 @@ pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError
         splits,
         aabb_scale: placement.aabb_scale,
         frame: placement.frame,
+        frame_is_stated,
         near: placement.near,
         points,
         source,

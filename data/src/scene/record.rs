@@ -1,6 +1,6 @@
 //! The unit frame of a scene as numbers, saved with a model that was trained in it.
 
-use nalgebra::{Quaternion, Similarity3, Translation3, UnitQuaternion};
+use nalgebra::{Point3, Quaternion, Similarity3, Translation3, UnitQuaternion};
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
@@ -50,6 +50,15 @@ impl UnitFrame {
         Similarity3::from_parts(Translation3::from(self.offset), rotation, self.scale)
     }
 
+    /// Whether it is another only by a turn about the middle of the unit cube: how earlier versions placed the same cameras,
+    /// which held another direction for up.
+    pub fn is_turned(&self, other: &Self) -> bool {
+        let middle = Point3::new(0.5, 0.5, 0.5);
+        let at = |frame: &Self| frame.similarity().inverse_transform_point(&middle);
+        let apart = (at(self) - at(other)).norm() * self.scale;
+        (self.scale - other.scale).abs() <= ROUNDING * self.scale && apart <= ROUNDING
+    }
+
     /// Whether the numbers can be a frame, wherever they come from.
     pub fn is_valid(&self) -> bool {
         let side = self.aabb_scale.is_power_of_two() && f64::from(self.aabb_scale) <= MAX_AABB_SCALE;
@@ -71,11 +80,18 @@ impl<V> Scene<V> {
             near: self.near,
         }
     }
+
+    /// Places it as it was when a model was trained on it.
+    pub fn place(&mut self, frame: &UnitFrame) {
+        (self.aabb_scale, self.frame, self.near) = (frame.aabb_scale, frame.similarity(), frame.near);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use nalgebra::Vector3;
+
     use super::*;
 
     #[test]
@@ -123,5 +139,24 @@ mod tests {
             near: None,
         };
         assert_eq!(frame.similarity(), similarity);
+    }
+
+    #[test]
+    fn turns_about_the_middle_are_told_from_other_frames() {
+        let place = |rotation: UnitQuaternion<f64>, target: Point3<f64>| {
+            let offset = Vector3::repeat(0.5) - rotation * (target.coords * 0.37);
+            UnitFrame {
+                scale: 0.37,
+                rotation: [rotation.i, rotation.j, rotation.k, rotation.w],
+                offset: offset.into(),
+                ..UnitFrame::default()
+            }
+        };
+        let target = Point3::new(1.0, -2.0, 30.0);
+        let (level, tilted) = (UnitQuaternion::identity(), UnitQuaternion::from_euler_angles(0.3, -0.2, 1.1));
+        let (now, then) = (place(level, target), place(tilted, target));
+        assert!(!now.is_same(&then) && now.is_turned(&then) && then.is_turned(&now));
+        assert!(!now.is_turned(&place(tilted, target + Vector3::x() * 0.01)), "it looks elsewhere");
+        assert!(!now.is_turned(&UnitFrame { scale: 0.38, ..then }));
     }
 }

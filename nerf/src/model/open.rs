@@ -133,9 +133,9 @@ impl Model {
     /// `path`, which this was opened from, is of an earlier version, what it did not keep is taken from the scene.
     ///
     /// # Errors
-    /// If it lies elsewhere in the unit frame.
+    /// If it lies elsewhere in the unit frame ([`Capture::place`] puts it there), or training views have other poses or lenses.
     pub fn attach(&mut self, scene: &Scene, path: &Path) -> Result<(), NerfError> {
-        identity::check_scene(&self.capture.frame, scene, path)?;
+        identity::check_attached(&self.capture, scene, path)?;
         if self.capture.views.is_empty() {
             let training = self.capture.training.clone();
             let views = TrainingViews::new(scene);
