@@ -6,7 +6,7 @@ use crate::output::remark;
 use crate::progress::Counter;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::inspect::{self, Severity};
-use nerve_data::scene::{self, LoadOptions, Outline, Scene};
+use nerve_data::scene::{self, Contradiction, LoadOptions, Outline, Scene, ViewChoice};
 use nerve_nerf::config::DataConfig;
 use serde_json::json;
 use std::path::Path;
@@ -22,6 +22,7 @@ pub fn is_demo(scene: &Path) -> bool {
 /// What to read of a scene, from the flags.
 pub fn options(data: &DataConfig) -> LoadOptions {
     LoadOptions {
+        views: data.views.clone().unwrap_or_default(),
         downscale: data.downscale,
         holdout_every: data.holdout,
         max_images: data.max_images,
@@ -32,6 +33,43 @@ pub fn options(data: &DataConfig) -> LoadOptions {
 /// The scene without its pixels; `None` for the built-in one.
 pub fn outline(data: &DataConfig) -> anyhow::Result<Option<Outline>> {
     if is_demo(&data.scene) { Ok(None) } else { Ok(Some(scene::outline(&data.scene, &options(data))?)) }
+}
+
+/// Where nothing is said about it and the photographs contradict each other, chooses the largest group that agrees, and says
+/// so.
+pub fn choose(context: &Context, data: &mut DataConfig, outline: &mut Outline) {
+    if data.views.is_some() {
+        return;
+    }
+    // Of all, as the group is of all.
+    let limited = data.max_images.is_some();
+    let whole =
+        limited.then(|| scene::outline(&data.scene, &LoadOptions { max_images: None, ..options(data) }));
+    let whole = whole.and_then(Result::ok);
+    let of = whole.as_ref().unwrap_or(outline);
+    let Some(found) = Contradiction::find(of, true) else { return };
+    let problem = inspect::contradiction(of, &found);
+    remark(format_args!("warning: {}: {}", problem.what, problem.remedy));
+    if found.groups.is_empty() {
+        return;
+    }
+    remark(format_args!(
+        "training on group 1, the {} views that agree most; --views all takes all, --views 2 another group",
+        found.groups[0].len()
+    ));
+    context.output.line(
+        "views",
+        &json!({"chosen": "1", "groups": inspect::group_names(of, &found), "contradiction": found}),
+    );
+    let used: Vec<bool> = (0..of.views.len()).map(|view| found.group_of(view) == Some(1)).collect();
+    let options = options(data);
+    if let Some(mut whole) = whole {
+        whole.choose(&used, &options);
+        *outline = whole;
+    } else {
+        outline.choose(&used, &options);
+    }
+    data.views = Some(ViewChoice::Group(1));
 }
 
 /// Says what `nerve inspect` would find wrong with the poses and lenses, before minutes go into them.

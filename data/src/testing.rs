@@ -1,6 +1,8 @@
 //! Small scenes on disk for this crate's tests, and the real ones where they are.
 #![allow(clippy::unwrap_used)]
 
+mod room;
+
 use std::path::{Path, PathBuf};
 
 use nalgebra::{Isometry3, Point3, Vector3};
@@ -8,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::scene::colmap::cameras::{CAMERA_MODELS, ModelCamera};
 use crate::write::{PixelFormat, write_png};
+
+pub(crate) use room::{Look, chance, outward, room_scene};
 
 /// A pose at `eye` that looks at `target`, `z` up.
 pub(crate) fn look_at(eye: Point3<f64>, target: Point3<f64>) -> Isometry3<f64> {

@@ -149,7 +149,10 @@ fn scenes(
         config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
         let mut largest = config.clone();
         largest.grid.log2_entries = args.sizes.iter().copied().max().unwrap_or(config.grid.log2_entries);
-        let outline = scene::outline(&config.data)?;
+        let mut outline = scene::outline(&config.data)?;
+        if let Some(outline) = &mut outline {
+            scene::choose(context, &mut config.data, outline);
+        }
         forecast::check(device, &largest, outline.as_ref())?;
         let loaded = scene::load_outlined(context, &config.data, outline)?;
         if evaluation::held_out(&loaded).is_none() {

@@ -11,7 +11,7 @@ use nerve_data::SceneError;
 use nerve_data::inspect::{self, DataProblem, MaskReport, PixelReport, SceneReport, Severity};
 use nerve_data::labels::{LabelError, LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
-use nerve_data::scene::Outline;
+use nerve_data::scene::{Contradiction, Outline};
 use nerve_data::write::write_atomically;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::config::DataConfig;
@@ -79,6 +79,10 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
         outline => outline?,
     };
     let mut report = inspect::report(&outline, &options);
+    let contradiction = Contradiction::find(&outline, !args.quick);
+    if let Some(found) = &contradiction {
+        report.add_problem(inspect::contradiction(&outline, found));
+    }
     if !args.quick {
         let images: Vec<_> = outline.views.iter().map(|v| (v.name.clone(), v.path.clone())).collect();
         report.add_pixels(measure(&images));
@@ -102,9 +106,22 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     if let Some(path) = picture {
         context.output.say(format_args!("picture      {}", path.display()));
     }
+    let pair = match (picture, &contradiction) {
+        (Some(rig), Some(found)) => {
+            let path = rig.with_extension("pair.png");
+            inspect::pair_picture(&outline, found, &path)?;
+            context.output.say(format_args!(
+                "             {}: two photographs that contradict each other",
+                path.display()
+            ));
+            Some(path)
+        }
+        _ => None,
+    };
     let fields = json!({
         "report": report, "training_memory": forecast.training, "total_memory": forecast.total(),
         "available_memory": available, "speed": speed, "picture": picture,
+        "contradiction": contradiction, "groups": contradiction.as_ref().map(|found| inspect::group_names(&outline, found)), "pair": pair,
     });
     context.output.line("inspect", &fields);
     Ok(if unusable { Outcome::Failed } else { Outcome::Done })

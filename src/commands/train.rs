@@ -9,6 +9,7 @@ use crate::{devices, forecast, scene};
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use nerve_data::scene::ViewChoice;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::config::Method;
 use nerve_nerf::hollow::HollowConfig;
@@ -67,7 +68,14 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
         // Before anything that takes long.
         absolute(&config.data.scene)?;
     }
-    let outline = photos::find_poses(context, &mut config.data, args.matching)?;
+    if let Some(ViewChoice::Listed(file)) = &mut config.data.views {
+        // Resuming works from any folder.
+        *file = absolute(file)?;
+    }
+    let mut outline = photos::find_poses(context, &mut config.data, args.matching)?;
+    if let Some(outline) = &mut outline {
+        scene::choose(context, &mut config.data, outline);
+    }
     forecast::check(device, &config, outline.as_ref())?;
     if let Some(outline) = &outline {
         scene::warn(outline, &config.data);

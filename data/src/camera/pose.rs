@@ -77,7 +77,8 @@ fn rotation(linear: &Matrix3<f64>) -> Result<UnitQuaternion<f64>, PoseError> {
     }
     if det < 0.0 {
         return Err(PoseError::Rotation(
-            "it is mirrored (its determinant is negative); flip the sign of one column so that x is right, y up, -z forward"
+            "it is mirrored (its determinant is negative): an axis of the camera, a column, or of the world, a row, has the wrong \
+             sign; flip the column that is not right, up and backward, or, of a left-handed world, one row in all matrices"
                 .into(),
         ));
     }

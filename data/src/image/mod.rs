@@ -114,6 +114,16 @@ impl Image8 {
         &self.data[at..at + channels]
     }
 
+    /// Stored values as luma (BT.601), 0 to 1, transparent pixels on white.
+    pub(crate) fn grey(&self) -> Vec<f32> {
+        let luma = |p: &[u8]| {
+            let y = 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
+            let alpha = p.get(3).map_or(1.0, |&a| f32::from(a) / 255.0);
+            (alpha * y + (1.0 - alpha) * 255.0) / 255.0
+        };
+        self.data.chunks_exact(usize::from(self.channels)).map(luma).collect()
+    }
+
     /// Averages `n x n` blocks; the last `width % n` columns and `height % n` rows are cropped, so that
     /// [`Intrinsics::downscale`](crate::Intrinsics::downscale) fits exactly.
     ///

@@ -32,7 +32,7 @@ impl Extent {
 
 /// The point with the least sum of squared distances to all optical axes. `None` if the axes are (nearly)
 /// parallel, as for a single camera: then there is no such point, or it lies arbitrarily far away.
-pub(super) fn attention(poses: &[Isometry3<f64>]) -> Option<Point3<f64>> {
+pub(crate) fn attention(poses: &[Isometry3<f64>]) -> Option<Point3<f64>> {
     // Normal equations: the sum over cameras of (I - d d^T)(x - o) is zero. Relative to the centers' mean, so
     // that a scene far from the origin loses no digits.
     let mean =

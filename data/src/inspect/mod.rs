@@ -1,8 +1,11 @@
 //! Inspecting a scene before training: what it contains and what is wrong with it.
 //!
-//! [`inspect`] reads files and image headers; [`SceneReport::add_pixels`] adds what decoding every image shows, and
+//! [`inspect`] reads files and image headers, and a few images where poses look odd; [`SceneReport::add_pixels`] adds what decoding
+//! every image shows, and
 //! [`picture`](fn@picture) draws the cameras.
 
+mod axes;
+mod contradiction;
 mod display;
 mod geometry;
 mod masks;
@@ -20,8 +23,9 @@ use nalgebra::{Isometry3, Point3, Similarity3};
 
 pub use crate::problem::{DataProblem, Severity};
 use crate::scene::{self, LoadOptions, Outline, SceneError, SceneFormat};
+pub use contradiction::{contradiction, group_names, pair_picture};
 pub use geometry::Extent;
-use geometry::attention;
+pub(crate) use geometry::attention;
 pub use masks::MaskReport;
 pub use picture::picture;
 pub use pixel_problems::pixel_problems;
@@ -104,7 +108,7 @@ pub fn report(outline: &Outline, options: &LoadOptions) -> SceneReport {
         warnings: outline.warnings.clone(),
         problems: Vec::new(),
     };
-    report.problems = problems::find(&report, &poses);
+    report.problems = problems::find(&report, &poses, &axes::axes(outline));
     report
 }
 

@@ -135,7 +135,7 @@ fn measure(name: &str, path: &Path) -> Result<Measured, [String; 2]> {
         hasher.finish()
     };
     let small = image.downscale((image.width().max(image.height()) / SIDE).max(1)).map_err(failed)?;
-    let grey = grey(&small);
+    let grey = small.grey();
     let width = small.width() as usize;
     Ok(Measured {
         name: name.to_owned(),
@@ -149,17 +149,6 @@ fn measure(name: &str, path: &Path) -> Result<Measured, [String; 2]> {
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |e| e.source());
     std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
-}
-
-/// Stored values as luma (BT.601), 0 to 1, transparent pixels on white.
-fn grey(image: &Image8) -> Vec<f32> {
-    let channels = usize::from(image.channels());
-    let luma = |p: &[u8]| {
-        let y = 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
-        let alpha = p.get(3).map_or(1.0, |&a| f32::from(a) / 255.0);
-        (alpha * y + (1.0 - alpha) * 255.0) / 255.0
-    };
-    image.data().chunks_exact(channels).map(luma).collect()
 }
 
 /// Mean linear luminance (BT.709) of what is not transparent, 0 to 1.

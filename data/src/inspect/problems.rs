@@ -2,6 +2,7 @@
 
 use nalgebra::{Isometry3, Point3};
 
+use super::axes::Axes;
 use super::report::{IntrinsicsCount, SceneReport};
 use crate::camera::Distortion;
 use crate::problem::{DataProblem, Severity, first_few};
@@ -17,7 +18,7 @@ const SAME_ANGLE: f64 = 1e-6;
 const USUAL_ANGLES: std::ops::RangeInclusive<f64> = 0.5..=140.0;
 
 /// All problems, the worst first.
-pub(super) fn find(report: &SceneReport, poses: &[Isometry3<f64>]) -> Vec<DataProblem> {
+pub(super) fn find(report: &SceneReport, poses: &[Isometry3<f64>], axes: &Axes) -> Vec<DataProblem> {
     let mut problems = Vec::new();
     let mut add = |severity, what: String, remedy: &str| {
         problems.push(DataProblem { severity, what, remedy: remedy.to_owned() });
@@ -26,7 +27,7 @@ pub(super) fn find(report: &SceneReport, poses: &[Isometry3<f64>]) -> Vec<DataPr
     duplicates(report, poses, &mut add);
     outliers(report, &mut add);
     unplaced(report, &mut add);
-    placement(report, &mut add);
+    placement(report, axes, &mut add);
     lenses(report, &mut add);
     problems.sort_by_key(|problem| problem.severity);
     problems
@@ -142,7 +143,39 @@ fn unplaced(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) 
     }
 }
 
-fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str)) {
+/// What speaks against the poses.
+fn against(report: &SceneReport) -> String {
+    match &report.attention {
+        Some(attention) if attention.in_front < 0.5 => format!(
+            "the point nearest to all optical axes lies behind {:.0}% of the cameras",
+            100.0 * (1.0 - attention.in_front)
+        ),
+        _ => "the poses are not camera-to-world with x right, y up and -z forward: by them the cameras do not see what the \
+              photographs show"
+            .into(),
+    }
+}
+
+fn placement(report: &SceneReport, axes: &Axes, add: &mut impl FnMut(Severity, String, &str)) {
+    match axes {
+        Axes::Usual => {}
+        Axes::Outward => add(
+            Severity::Note,
+            "the cameras look outward, from inside the scene".into(),
+            "fine for a room: what is seen from several places is learned; step to the side, too, as you turn",
+        ),
+        Axes::OnePoint => add(
+            Severity::Warning,
+            "all photographs are taken from one point, as for a panorama: without parallax nothing tells how far anything is".into(),
+            "views from there can be learned, no shape; take photographs from places that are apart",
+        ),
+        Axes::Other(advice) => add(Severity::Error, against(report), advice),
+        Axes::Unknown => add(
+            Severity::Error,
+            against(report),
+            "no other reading of the matrices, as inverses or with other axes, fits either: estimate the poses again",
+        ),
+    }
     const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
         unit cube, or raise `aabb_scale`";
     const CHECK: &str = "look at the picture of the rig (`nerve inspect SCENE --picture FILE.svg`): cameras far from the others, or poses with \
@@ -173,17 +206,6 @@ fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str))
             .zip(min.iter().zip(max.iter()))
             .all(|(v, (a, b))| v >= a && v <= b)
     };
-    if attention.in_front < 0.5 {
-        add(
-            Severity::Error,
-            format!(
-                "the point nearest to all optical axes lies behind {:.0}% of the cameras",
-                100.0 * (1.0 - attention.in_front)
-            ),
-            "the poses probably follow OpenCV's axes (y down, z forward): flip the signs of the matrices' second \
-             and third columns",
-        );
-    }
     if !inside(report.aabb_scale) {
         let what = format!("the cameras look at {at} in the unit frame, outside the render box");
         add(Severity::Error, what, rescale);
@@ -199,7 +221,9 @@ fn placement(report: &SceneReport, add: &mut impl FnMut(Severity, String, &str))
     }
     let nearest = attention.nearest * report.scale;
     let box_diagonal = 3f64.sqrt() * f64::from(report.aabb_scale);
-    if attention.farthest * report.scale < 0.1 {
+    if matches!(axes, Axes::OnePoint | Axes::Outward) {
+        // What they look at is not at the point where their axes meet.
+    } else if attention.farthest * report.scale < 0.1 {
         add(
             Severity::Warning,
             format!(

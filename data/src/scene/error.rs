@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::agreement::ChoiceError;
 use super::memory::MemoryEstimate;
 use crate::image::ImageError;
 
@@ -94,6 +95,9 @@ pub enum SceneError {
         /// Its width and height.
         size: (u32, u32),
     },
+    /// The views that were asked for are not there.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     /// Not one of the listed images exists.
     #[error(
         "{}: none of the {count} listed images exists, the first being {}; are the images beside the file?",

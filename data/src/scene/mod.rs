@@ -9,6 +9,7 @@
 //! states Instant-NGP's placement there is no rotation (defaults: scale 0.33, offset 0.5). The cube `[0, 1]^3` is the
 //! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its center `0.5`.
 
+mod agreement;
 mod below;
 mod blender;
 pub(crate) mod colmap;
@@ -41,6 +42,8 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::{Point3, Similarity3, Vector3};
 
+pub use agreement::{ChoiceError, Contradiction, ViewChoice};
+pub(crate) use agreement::{Small, share};
 pub(crate) use below::files_below;
 pub(crate) use colmap::mask_beside;
 pub use error::SceneError;
@@ -62,6 +65,8 @@ use crate::camera::RayCaster;
 /// What to read of a scene, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadOptions {
+    /// Which views to use.
+    pub views: ViewChoice,
     /// Divide the images' sides by this; see [`Image8::downscale`](crate::Image8::downscale).
     pub downscale: u32,
     /// Where the files give no splits, every n-th view in the order of file names, starting with the first, is held out
@@ -75,7 +80,7 @@ pub struct LoadOptions {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { downscale: 1, holdout_every: 8, max_images: None, memory_limit: None }
+        Self { views: ViewChoice::All, downscale: 1, holdout_every: 8, max_images: None, memory_limit: None }
     }
 }
 

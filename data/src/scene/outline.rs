@@ -14,7 +14,7 @@ use super::order::natural;
 use super::points::ScenePoint;
 use super::splits::{Split, Splits, holdout, keeps};
 use super::view::OutlinedView;
-use super::{LoadOptions, Scene, masks, placement};
+use super::{LoadOptions, Scene, ViewChoice, masks, placement};
 use crate::camera::{Camera, Lens};
 use crate::image::{Clear, ImageHeader};
 
@@ -40,6 +40,62 @@ impl Outline {
         MemoryEstimate { images: bytes().map(|(kept, _)| kept).sum(), decoding: at_once * largest }
     }
 
+    /// Keeps some of its views, as if its files had listed no others: where none of these is held out, though some were,
+    /// every n-th is; and of each split no more than the allowed number. The unit frame stays.
+    pub fn choose(&mut self, used: &[bool], options: &LoadOptions) {
+        let held_out = |splits: &Splits| splits.val.len() + splits.test.len();
+        let before = held_out(&self.splits);
+        self.retain(used);
+        if before > 0 && held_out(&self.splits) == 0 {
+            let count = self.views.len();
+            let mut order: Vec<usize> = (0..count).collect();
+            order.sort_by(|&a, &b| natural(&self.views[a].name, &self.views[b].name));
+            let mut splits = vec![Split::Train; count];
+            for (i, view) in order.into_iter().enumerate() {
+                splits[view] = holdout(i, options.holdout_every, count);
+            }
+            self.splits = Splits::from_views(splits);
+        }
+        if let Some(limit) = options.max_images {
+            let mut used = vec![false; self.views.len()];
+            for split in Split::ALL {
+                let views = self.splits.get(split);
+                let kept = views.iter().enumerate().filter(|(i, _)| keeps(*i, views.len(), limit.max(1)));
+                kept.for_each(|(_, &view)| used[view] = true);
+            }
+            self.retain(&used);
+        }
+    }
+
+    /// Keeps some of its views; of the points, those that one of these saw, or of which it is not known.
+    fn retain(&mut self, used: &[bool]) {
+        let is_used = |view: usize| used.get(view).copied().unwrap_or(false);
+        let mut next = 0;
+        let places: Vec<Option<u32>> = (0..self.views.len())
+            .map(|view| {
+                let place = is_used(view).then_some(next);
+                next += u32::from(place.is_some());
+                place
+            })
+            .collect();
+        let splits =
+            Split::ALL.into_iter().flat_map(|split| self.splits.get(split).iter().map(move |&v| (v, split)));
+        let mut splits: Vec<(usize, Split)> = splits.filter(|(view, _)| is_used(*view)).collect();
+        splits.sort_unstable_by_key(|(view, _)| *view);
+        self.splits = Splits::from_views(splits.into_iter().map(|(_, split)| split));
+        let mut view = 0;
+        self.views.retain(|_| {
+            view += 1;
+            is_used(view - 1)
+        });
+        self.points.retain_mut(|point| {
+            let unknown = point.views.is_empty();
+            point.views =
+                point.views.iter().filter_map(|&view| places.get(view as usize).copied().flatten()).collect();
+            unknown || !point.views.is_empty()
+        });
+    }
+
     /// Decodes the images, masks and depth maps, in parallel on the current rayon pool; no other file is read again.
     ///
     /// # Errors
@@ -54,6 +110,17 @@ impl Outline {
 /// # Errors
 /// As [`load`](super::load), apart from damaged pixels and the memory limit.
 pub fn outline(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
+    if options.views == ViewChoice::All {
+        return whole(path, options);
+    }
+    // The limit is for those that are chosen.
+    let mut outline = whole(path, &LoadOptions { max_images: None, ..options.clone() })?;
+    let used = options.views.of(&outline)?;
+    outline.choose(&used, options);
+    Ok(outline)
+}
+
+fn whole(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
     let Listing { source, format, placement, frames, mut points, mut warnings } = detect(path)?.read()?;
     // Before any view is left out, so that the unit frame depends on nothing but the scene.
     let frame_is_stated = placement.is_some();

@@ -23,6 +23,11 @@ const DEFAULT_SIDE: u32 = 8;
 /// Cameras whose axes differ by less than this from their common direction (median, in radians) face one way: the point
 /// where their axes meet is then arbitrary.
 const FACING: f64 = 0.3;
+/// The cosine of the angle to straight away from the middle that cameras look outward with, at least, in the middle of all;
+const OUTWARD: f64 = 0.5;
+/// without points what they see is taken to be so many times as far as they stand from there. In the largest render box there is
+/// then room for walls at 32 times that distance.
+const BEYOND: f64 = 4.0;
 /// The near plane, as a fraction of the depth of the nearest points.
 const MARGIN: f64 = 0.6;
 /// The smallest number of points from which the depths seen by a camera are estimated.
@@ -106,6 +111,9 @@ fn place(sights: &[Sight], seen: &[(Point3<f64>, f64)]) -> Placement {
         Some(depth) => depth,
         None => (focus - sight.centre()).norm(),
     }));
+    // What they see is beyond where they stand, no points tell how far.
+    let outward = look_outward(sights, &focus);
+    let reach = reach.map(|reach| if outward { BEYOND * reach } else { reach });
     // All cameras at one place and no points: any scale is as good.
     let scale = REACH / reach.filter(|reach| reach.is_normal()).unwrap_or(1.0);
     let rotation = orientation(sights);
@@ -119,6 +127,7 @@ fn place(sights: &[Sight], seen: &[(Point3<f64>, f64)]) -> Placement {
         .collect();
     let aabb_scale = match weighted_quantile(&mut extents, INSIDE) {
         Some(half) => ((2.0 * half).log2().ceil().exp2()).clamp(1.0, f64::from(MAX_SIDE)) as u32,
+        None if outward => MAX_SIDE,
         None => DEFAULT_SIDE,
     };
     let mut nearest: Vec<f64> =
@@ -126,6 +135,16 @@ fn place(sights: &[Sight], seen: &[(Point3<f64>, f64)]) -> Placement {
     nearest.sort_by(f64::total_cmp);
     let near = (!nearest.is_empty()).then(|| quantile(&nearest, 0.05) * MARGIN * scale);
     Placement { aabb_scale, frame, near: near.filter(|near| near.is_finite()) }
+}
+
+/// Whether cameras of which no depth is known look away from what is between them, as in the middle of a room.
+fn look_outward(sights: &[Sight], focus: &Point3<f64>) -> bool {
+    let away = |sight: &Sight| {
+        let out = sight.centre() - focus;
+        sight.forward().dot(&out) / out.norm()
+    };
+    sights.iter().all(|sight| sight.depths.is_empty())
+        && median(sights.iter().map(away)).is_some_and(|away| away > OUTWARD)
 }
 
 /// The common target of the cameras.

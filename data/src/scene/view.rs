@@ -54,16 +54,21 @@ impl OutlinedView {
     /// Decodes its image, mask and depth map and divides their sides by `downscale`.
     pub(super) fn load(self) -> Result<View, SceneError> {
         let n = self.downscale;
-        let image = Image8::open_turned(&self.path, self.turn)?.cleared(self.clear);
-        let image = match &self.alpha {
-            Some(path) => image.with_alpha(path, &self.path)?,
-            None => image,
-        };
+        let image = self.picture()?;
         let (width, height) = (image.width(), image.height());
         let image = image.downscale(n)?;
         let mask = self.load_mask()?.map(|mask| mask.downscale(n)).transpose()?;
         let depth = self.load_depth()?.map(|depth| depth.fit(width, height, n)).transpose()?;
         Ok(View { name: self.name, path: self.path, camera: self.camera, image, mask, depth })
+    }
+
+    /// Decodes its image, at full size.
+    pub(crate) fn picture(&self) -> Result<Image8, SceneError> {
+        let image = Image8::open_turned(&self.path, self.turn)?.cleared(self.clear);
+        Ok(match &self.alpha {
+            Some(path) => image.with_alpha(path, &self.path)?,
+            None => image,
+        })
     }
 
     /// Decodes its mask, at full size.

@@ -13,6 +13,7 @@ use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::RunConfig;
 use nerve_core::schedule::Schedule;
+use nerve_data::scene::ViewChoice;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -59,6 +60,12 @@ pub struct DataConfig {
     /// Hold out every Nth view where the scene's files define no split; 0 holds out none
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub holdout: usize,
+    /// Use these views: `all`, the number of a group that `nerve inspect` names where photographs contradict each other, or a
+    /// file with a name a line [default: all, or the largest group that agrees]
+    // Runs that say nothing have all.
+    #[arg(long, value_name = "FILE|GROUP")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub views: Option<ViewChoice>,
     /// Use at most N views of each split
     #[arg(long, value_name = "N")]
     pub max_images: Option<usize>,
@@ -66,7 +73,7 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { scene: PathBuf::new(), downscale: 1, holdout: 8, max_images: None }
+        Self { scene: PathBuf::new(), downscale: 1, holdout: 8, views: None, max_images: None }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::image::Clear;
 use crate::scene::ScenePoint;
 use crate::scene::listing::{ListedFrame, ListedLens, Placement};
 use crate::scene::placement::find;
-use crate::testing::{look_at, orbit};
+use crate::testing::{look_at, orbit, outward};
 
 fn frames(poses: &[Isometry3<f64>]) -> Vec<ListedFrame> {
     let frame = |pose: &Isometry3<f64>| ListedFrame {
@@ -146,4 +146,26 @@ fn a_single_camera_has_a_place() {
     let placed = find(&frames(&[look_at(Point3::new(3.0, 1.0, 2.0), Point3::origin())]), &[]);
     assert!((placed.frame * Point3::new(3.0, 1.0, 2.0) - MIDDLE).norm() < 1e-9);
     assert_eq!(placed.frame.scaling(), 1.0);
+}
+
+/// Someone who turns round in the middle of a room: walls twelve times as far away as the arm is long are in the box.
+#[test]
+fn cameras_that_look_outward_get_a_box_with_walls() {
+    let poses = outward(24, 0.5, Point3::new(4.0, 2.0, 1.5));
+    let placement = find(&frames(&poses), &[]);
+    let corner = placement.frame * Point3::new(4.0 + 3.0, 2.0 - 3.0, 0.0);
+    let half = f64::from(placement.aabb_scale) / 2.0;
+    assert!((corner - MIDDLE).amax() < half, "{corner} beyond {half}");
+    for pose in &poses {
+        let centre = placement.frame * Point3::from(pose.translation.vector);
+        assert!(((centre - MIDDLE).norm() - 0.25).abs() < 1e-6, "{centre}");
+    }
+    // With points that they see, these tell.
+    let walls = (0..24).map(|i| {
+        let pose = &poses[i];
+        let eye = Point3::from(pose.translation.vector);
+        (0..10).map(move |_| point(eye + pose.rotation * Vector3::new(0.0, 0.0, -3.0), vec![i as u32]))
+    });
+    let placement = find(&frames(&poses), &walls.flatten().collect::<Vec<_>>());
+    assert!((placement.frame.scaling() - 1.0 / 3.0).abs() < 1e-6);
 }
