@@ -7,7 +7,7 @@ use crate::progress::Counter;
 use crate::scene;
 use nerve_data::SceneError;
 use nerve_data::photos::{self, ColmapSettings, ColmapStep, Matching, Photos, PhotosError, Reconstruction};
-use nerve_data::scene::Outline;
+use nerve_data::scene::{Contradiction, LoadOptions, Outline, ViewChoice};
 use nerve_nerf::config::DataConfig;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,75 @@ pub fn find_poses(
         found.photos
     );
     data.scene = found.folder;
-    scene::outline(data)
+    let Some(outline) = scene::outline(data)? else { return Ok(None) };
+    unfold(context, data, &photos, &work, &settings, outline).map(Some)
+}
+
+/// Where the photos contradict their poses, has them placed once more without the pairs that mislead.
+fn unfold(
+    context: &Context,
+    data: &DataConfig,
+    photos: &Photos,
+    work: &Path,
+    settings: &ColmapSettings,
+    outline: Outline,
+) -> anyhow::Result<Outline> {
+    let all = LoadOptions { max_images: None, views: ViewChoice::All, ..scene::options(data) };
+    let read = || nerve_data::scene::outline(&data.scene, &all);
+    let whole = read()?;
+    let Some(folded) = Contradiction::find(&whole, true).filter(|found| !found.groups.is_empty()) else {
+        return Ok(outline);
+    };
+    let name = |view: usize| whole.views[view].name.clone();
+    let pairs: Vec<[String; 2]> = folded.sharing(&whole).into_iter().map(|pair| pair.map(name)).collect();
+    let mut is_better = || {
+        read().is_ok_and(|again| {
+            let agreeing = match Contradiction::find(&again, true) {
+                Some(found) => found.groups.first().map_or(0, Vec::len),
+                None => again.views.len(),
+            };
+            agreeing > folded.groups[0].len()
+        })
+    };
+    let cancel = context.interrupt.clean();
+    let mut counter: Option<Counter> = None;
+    let mut listen = |step: ColmapStep, count: Option<(usize, usize)>| match (count, &counter) {
+        (None, previous) => {
+            if previous.is_none() {
+                remark(format_args!(
+                    "the photos contradict the poses that COLMAP found: placing them once more without {} pairs that look alike",
+                    pairs.len()
+                ));
+            }
+            counter = Some(Counter::new(match step {
+                ColmapStep::Mapping => "2/2 placing cameras",
+                _ => "1/2 matching features",
+            }));
+        }
+        (Some((done, total)), Some(counter)) => counter.set(done, total),
+        _ => {}
+    };
+    let stop = || cancel.is_cancelled();
+    let unfolded = photos::unfold(photos, work, settings, &pairs, &mut is_better, &mut listen, &stop);
+    drop(counter);
+    context.interrupt.at_once();
+    match unfolded {
+        Ok(true) => {
+            let outline = nerve_data::scene::outline(&data.scene, &scene::options(data))?;
+            context.output.say(format_args!(
+                "poses {} of {} photos fit together now",
+                outline.views.len(),
+                photos.files.len()
+            ));
+            Ok(outline)
+        }
+        Ok(false) => Ok(outline),
+        Err(error @ PhotosError::Cancelled { .. }) => Err(error.into()),
+        Err(error) => {
+            remark(format_args!("warning: {error}; going on with the poses that COLMAP found first"));
+            Ok(outline)
+        }
+    }
 }
 
 /// Beside the run, so that it is found again and never among the photos.

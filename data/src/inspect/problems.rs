@@ -169,12 +169,12 @@ fn placement(report: &SceneReport, axes: &Axes, add: &mut impl FnMut(Severity, S
             "all photographs are taken from one point, as for a panorama: without parallax nothing tells how far anything is".into(),
             "views from there can be learned, no shape; take photographs from places that are apart",
         ),
-        Axes::Other(advice) => add(Severity::Error, against(report), advice),
-        Axes::Unknown => add(
-            Severity::Error,
-            against(report),
-            "no other reading of the matrices, as inverses or with other axes, fits either: estimate the poses again",
-        ),
+        // Until they are mended, nothing else is known of where the cameras are.
+        Axes::Other(advice) => return add(Severity::Error, against(report), advice),
+        Axes::Unknown => {
+            let remedy = "no other reading of the matrices, as inverses or with other axes, fits either: estimate the poses again";
+            return add(Severity::Error, against(report), remedy);
+        }
     }
     const RESCALE: &str = "set `scale` and `offset` in the file so that what the cameras look at falls into the \
         unit cube, or raise `aabb_scale`";

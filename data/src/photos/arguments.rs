@@ -12,7 +12,7 @@ use super::step::ColmapStep;
 /// The largest number of photos of which each is compared with every other.
 const EXHAUSTIVE: usize = 150;
 /// How many following photos each is compared with, in sequential matching.
-const OVERLAP: usize = 20;
+pub(super) const OVERLAP: usize = 20;
 /// Longest side in pixels at which features are extracted, and the largest number kept per photo: COLMAP's own medium
 /// quality. Without a GPU, matching takes most of the time, and more with more features.
 const FEATURE_SIDE: usize = 1600;

@@ -13,6 +13,9 @@
 //! it starts over. Only one process can work in the folder at a time: it holds a lock. Nothing is written into the
 //! photos' own folder.
 //!
+//! Where the photos contradict the poses that they are given ([`Contradiction`](crate::scene::Contradiction)), [`unfold`](unfold()) maps
+//! them once more without the pairs that mislead, and keeps the result if it is better.
+//!
 //! Everything runs on the processor (COLMAP's GPU code needs a display or CUDA). Pixels are used as stored,
 //! without the rotation of EXIF tags; see [`ImageHeader`].
 
@@ -28,6 +31,7 @@ mod program;
 mod progress;
 mod reconstruct;
 mod step;
+mod unfold;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +44,7 @@ pub use error::PhotosError;
 pub use program::Colmap;
 pub use reconstruct::{Reconstruction, reconstruct};
 pub use step::ColmapStep;
+pub use unfold::unfold;
 pub use work::work_folder;
 
 use crate::image::{FileKind, ImageHeader, has_extension};

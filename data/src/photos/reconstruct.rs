@@ -1,6 +1,7 @@
 //! Finding the photos' poses with COLMAP: runs the steps that are not done yet.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,7 @@ fn check_whole(photos: &Photos, work: &Path, stop: &dyn Fn() -> bool) -> Result<
     Ok(())
 }
 
-fn run_step(
+pub(super) fn run_step(
     colmap: &mut Colmap,
     step: ColmapStep,
     photos: &Photos,
@@ -142,8 +143,6 @@ fn run_step(
     listen: &mut dyn FnMut(ColmapStep, Option<(usize, usize)>),
     stop: &dyn Fn() -> bool,
 ) -> Result<(), PhotosError> {
-    let log_path = work.join(LOG);
-    let io = |source| PhotosError::Io { path: log_path.clone(), source };
     if step == ColmapStep::Mapping {
         // The mapper continues the numbers of existing models.
         let sparse = work.join(MODELS);
@@ -154,8 +153,25 @@ fn run_step(
     let given = masks::given(work);
     let mut arguments = step.portable_arguments(photos, work, given.as_deref(), settings);
     arguments.extend(colmap.options(name, &step.optional_arguments(photos, &work.join(LIST), settings))?);
+    run_command(colmap, step, name, &arguments, photos, work, listen, stop)
+}
+
+/// Runs one of COLMAP's commands for a step, and keeps what it prints.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn run_command(
+    colmap: &Colmap,
+    step: ColmapStep,
+    name: &str,
+    arguments: &[OsString],
+    photos: &Photos,
+    work: &Path,
+    listen: &mut dyn FnMut(ColmapStep, Option<(usize, usize)>),
+    stop: &dyn Fn() -> bool,
+) -> Result<(), PhotosError> {
+    let log_path = work.join(LOG);
+    let io = |source| PhotosError::Io { path: log_path.clone(), source };
     let mut command = colmap.command(name);
-    command.args(&arguments);
+    command.args(arguments);
     let mut log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(io)?;
     writeln!(log, "\n$ {command:?}").map_err(io)?;
     let mut last = VecDeque::with_capacity(LAST_LINES + 1);

@@ -36,6 +36,9 @@ pub(super) struct State {
     /// How many photos had a mask when features were extracted.
     #[serde(default)]
     pub masked: usize,
+    /// Whether it was tried to map them again without the pairs that folded the model.
+    #[serde(default)]
+    pub unfolded: bool,
     pub done: Vec<ColmapStep>,
 }
 
@@ -47,6 +50,7 @@ impl State {
             photos: photos.files.iter().map(|photo| (photo.name.clone(), photo.bytes)).collect(),
             preparing: true,
             masked: 0,
+            unfolded: false,
             done: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Against a shell script that stands for COLMAP.
 #![allow(clippy::unwrap_used)]
 mod bad;
+mod folded;
 mod listing;
 mod masks;
 

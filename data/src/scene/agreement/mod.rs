@@ -13,6 +13,8 @@ mod groups;
 mod pixels;
 mod tracks;
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -81,6 +83,20 @@ impl Contradiction {
             return (!pixels || confirmed(outline, &found, reach)).then_some(found);
         }
         if pixels { by_pixels(outline, reach) } else { None }
+    }
+
+    /// Pairs of views of different groups that share points: by what looks alike in them.
+    pub fn sharing(&self, outline: &Outline) -> Vec<[usize; 2]> {
+        let mut pairs = BTreeSet::new();
+        for point in &outline.points {
+            let views: Vec<usize> = point.views.iter().map(|view| *view as usize).collect();
+            for (i, &a) in views.iter().enumerate() {
+                pairs.extend(
+                    views[i + 1..].iter().filter(|b| self.group_of(a) != self.group_of(**b)).map(|b| [a, *b]),
+                );
+            }
+        }
+        pairs.into_iter().collect()
     }
 
     /// The group of a view, from 1.
