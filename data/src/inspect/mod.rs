@@ -22,7 +22,7 @@ use std::path::Path;
 use nalgebra::{Isometry3, Point3, Similarity3};
 
 pub use crate::problem::{DataProblem, Severity};
-use crate::scene::{self, LoadOptions, Outline, SceneError, SceneFormat};
+use crate::scene::{self, LoadOptions, Outline, SceneError, SceneFormat, ViewChoice};
 pub use contradiction::{contradiction, group_names, pair_picture};
 pub use geometry::Extent;
 pub(crate) use geometry::attention;
@@ -89,7 +89,9 @@ pub fn report(outline: &Outline, options: &LoadOptions) -> SceneReport {
         seeing_cube: hits(geometry::sees_cube),
         masks: outline.views.iter().filter(|v| v.mask.is_some()).count(),
         depth_maps: outline.views.iter().filter(|v| v.depth.is_some()).count(),
-        registered: (options.max_images.is_none() && outline.format != SceneFormat::Blender)
+        registered: (options.max_images.is_none()
+            && options.views == ViewChoice::All
+            && outline.format != SceneFormat::Blender)
             .then(|| Registered::of(&outline.views)),
         rig,
         points: PointReport::of(outline),

@@ -83,6 +83,7 @@ fn the_laps_of_a_folded_model_are_told_apart() {
     let names = |scene: &Outline| scene.views.iter().map(|view| view.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&second), names(&scene)[LAP..]);
     assert_eq!(second.unit_frame(), scene.unit_frame());
+    assert_eq!(crate::inspect::report(&second, &options).registered, None, "the others have poses");
     let held: Vec<_> = second.splits.test.iter().map(|&view| second.views[view].name.as_str()).collect();
     assert_eq!(held, ["24.png", "32.png"]);
     assert!(second.points.len() < scene.points.len());
