@@ -70,7 +70,8 @@ fn readings_undo_what_was_written() {
 #[test]
 fn photographs_tell_which_reading_is_right() {
     let poses = orbit(40, 4.0, Point3::new(0.0, 0.0, 0.2));
-    for (i, reading) in Reading::all().into_iter().enumerate() {
+    // All four common ones, and some of the others: each takes 40 pictures.
+    for (i, reading) in Reading::all().into_iter().enumerate().filter(|(i, _)| *i < 4 || i % 9 == 0) {
         match seen(&poses, &written(&reading, &poses), true) {
             said if i == 0 => assert_eq!(said, Axes::Usual),
             said if i < 4 => assert_eq!(said, Axes::Other(reading.advice())),
