@@ -66,20 +66,14 @@ fn readings_undo_what_was_written() {
     }
 }
 
-/// Every wrong reading of an orbit is seen; of the common ones, what undoes it is said.
+/// What undoes the common wrong readings of an orbit is said.
 #[test]
 fn photographs_tell_which_reading_is_right() {
     let poses = orbit(40, 4.0, Point3::new(0.0, 0.0, 0.2));
-    // All four common ones, and some of the others: each takes 40 pictures.
-    for (i, reading) in Reading::all().into_iter().enumerate().filter(|(i, _)| *i < 4 || i % 9 == 0) {
-        match seen(&poses, &written(&reading, &poses), true) {
-            said if i == 0 => assert_eq!(said, Axes::Usual),
-            said if i < 4 => assert_eq!(said, Axes::Other(reading.advice())),
-            Axes::Other(_) => {}
-            // Cameras that are turned about their axes, all alike, may find as much.
-            Axes::Usual if !reading.inverse && reading.columns[2] == 3 => {}
-            said => panic!("{reading:?}: {said:?}"),
-        }
+    for reading in &Reading::all()[..4] {
+        let said = seen(&poses, &written(reading, &poses), true);
+        let usual = *reading == Reading::USUAL;
+        assert_eq!(said, if usual { Axes::Usual } else { Axes::Other(reading.advice()) }, "{reading:?}");
     }
 }
 
