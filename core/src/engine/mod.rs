@@ -12,6 +12,7 @@ mod calls;
 mod cpu;
 mod cuda;
 mod error;
+mod slopes;
 mod step;
 mod views;
 mod visit;
@@ -192,6 +193,20 @@ pub trait TrainEngine: Send {
     /// # Errors
     /// If the device fails.
     fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError>;
+
+    /// Densities at `positions` as [`Self::density`] gives them, and their gradients per unit of the encoding's unit cube.
+    ///
+    /// On the processor they are followed back through the networks and the hash grid; where that cannot be (another
+    /// encoding, a saliency grid, another device), they are central differences over a 1024th to either side.
+    ///
+    /// # Errors
+    /// If there are not as many, or the device fails.
+    fn density_slopes(
+        &mut self,
+        positions: [&[f32]; 3],
+        sigma: &mut [f32],
+        slopes: &mut [[f32; 3]],
+    ) -> Result<(), EngineError>;
 
     /// Visits cells of an occupancy grid in the box that the encoding covers, and notes what is found there in `density`:
     /// by cell, cascade after cascade in Morton order. A visited cell's becomes the density found, or its own times

@@ -9,7 +9,7 @@ use crate::ops::march::Ray;
 use rayon::prelude::*;
 
 /// Points whose densities are computed at a time.
-const DENSITY_BATCH: usize = 256 * CAPACITY;
+pub(super) const DENSITY_BATCH: usize = 256 * CAPACITY;
 
 /// Rays that are rendered together.
 const RENDER_BATCH: usize = 16_384;

@@ -27,6 +27,7 @@ mod memory;
 mod pool;
 mod rounds;
 mod samples;
+mod slopes;
 mod stage;
 mod stages;
 mod step;
@@ -40,6 +41,7 @@ pub(super) use memory::memory;
 pub use pool::Pool;
 
 use super::calls::{check_positions, check_render, check_values, must_train};
+use super::slopes::differences;
 use super::views::{HeldViews, check_views};
 use super::visit::{self, VisitBuffers};
 use super::{
@@ -272,6 +274,22 @@ impl TrainEngine for CpuEngine {
         check_positions(positions, out.len())?;
         let pool = self.pool.clone();
         pool.run(|| self.densities(positions, out));
+        Ok(())
+    }
+
+    fn density_slopes(
+        &mut self,
+        positions: [&[f32]; 3],
+        sigma: &mut [f32],
+        slopes: &mut [[f32; 3]],
+    ) -> Result<(), EngineError> {
+        if !self.has_slopes() {
+            return differences(self, positions, sigma, slopes);
+        }
+        check_positions(positions, sigma.len())?;
+        check_positions(positions, slopes.len())?;
+        let pool = self.pool.clone();
+        pool.run(|| self.slopes(positions, sigma, slopes));
         Ok(())
     }
 

@@ -31,6 +31,7 @@ mod views;
 pub(super) use memory::memory;
 
 use super::calls::{check_positions, check_render, check_values, must_train};
+use super::slopes::differences;
 use super::step::SampleSource;
 use super::views::{HeldViews, check_views};
 use super::visit::{self, VisitBuffers};
@@ -254,6 +255,15 @@ impl TrainEngine for CudaEngine<'_> {
     fn density(&mut self, positions: [&[f32]; 3], out: &mut [f32]) -> Result<(), EngineError> {
         check_positions(positions, out.len())?;
         self.densities(positions, out)
+    }
+
+    fn density_slopes(
+        &mut self,
+        positions: [&[f32]; 3],
+        sigma: &mut [f32],
+        slopes: &mut [[f32; 3]],
+    ) -> Result<(), EngineError> {
+        differences(self, positions, sigma, slopes)
     }
 
     fn visit_cells(&mut self, visits: &Visits<'_>, density: &mut [f32]) -> Result<(), EngineError> {

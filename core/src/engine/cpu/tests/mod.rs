@@ -11,6 +11,7 @@ mod looking;
 mod oracle;
 mod precision;
 pub(in crate::engine) mod shots;
+mod slopes;
 mod views;
 mod visits;
 
