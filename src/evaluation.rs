@@ -50,6 +50,9 @@ impl Display for Evaluation {
             report.ssim,
             report.render_seconds
         )?;
+        if let Some(object) = report.object {
+            writeln!(f, "{:<9} PSNR {:.2} dB, SSIM {:.4} inside the object", "", object.psnr, object.ssim)?;
+        }
         if let Some(aligned) = report.aligned {
             writeln!(f, "{:<9} PSNR {aligned:.2} dB with each view's colors fitted to its photograph", "")?;
         }

@@ -16,8 +16,10 @@ use nerve_core::metrics::lpips::Lpips;
 use nerve_core::run::{Events, RunConfig, RunFolder};
 use nerve_core::settings::SettingError;
 use nerve_data::Scene;
+use nerve_data::inspect::object_masks;
 use nerve_data::scene::{Outline, Split};
 use nerve_nerf::compact::{self, CompactOptions, Values};
+use nerve_nerf::config::Masks;
 use nerve_nerf::{Capture, Model, NerfConfig, NerfError, Trainer};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -60,7 +62,7 @@ pub fn scene_of(
     };
     let outline = match data.scene.as_os_str().is_empty() {
         true => Err(anyhow::anyhow!("a program trained it and named no scene (`demo` is the built-in one)")),
-        false => scene::outline(&data),
+        false => scene::outline(context, &data, Some(&file)),
     };
     let mut outline = outline.with_context(unreadable)?;
     if let Some(outline) = &mut outline {
@@ -186,7 +188,7 @@ impl Job for Trainer {
 
     fn open(context: &Context, config: &NerfConfig, checkpoint: Option<&Path>) -> anyhow::Result<Self> {
         let device = devices::for_field(context, config)?;
-        let mut outline = scene::outline(&config.data)?;
+        let mut outline = scene::outline(context, &config.data, checkpoint)?;
         if let (Some(outline), Some(checkpoint)) = (&mut outline, checkpoint) {
             keep_frame(&Capture::read(checkpoint)?, outline, checkpoint)?;
         }
@@ -229,13 +231,27 @@ impl Job for Trainer {
 
     fn remarks(&self) -> Vec<String> {
         let points = self.scene().points.len();
-        if self.config().train.depth_weight() <= 0.0 || points == 0 {
-            return Vec::new();
-        }
-        vec![format!(
-            "also using the depths of {} structure-from-motion points; --depth 0 turns this off",
-            format::whole(points)
-        )]
+        let uses_points = self.config().train.depth_weight() > 0.0 && points > 0;
+        let points = uses_points.then(|| {
+            format!(
+                "also using the depths of {} structure-from-motion points; --depth 0 turns this off",
+                format::whole(points)
+            )
+        });
+        let background = self.plain_background().map(|[r, g, b]| {
+            format!(
+                "nearly all pictures are opaque and surrounded by ({r}, {g}, {b}), which is taken for their background and \
+                 measured on; --background random takes it for part of the scene"
+            )
+        });
+        let ignored = self.config().data.masks == Masks::Ignore;
+        let masks = ignored.then(|| object_masks(self.scene())).flatten().map(|views| {
+            format!(
+                "warning: the masks of {views} views cut out an object, and what is outside of them is ignored, where nothing \
+                 opposes fog: stop and train with --masks empty to learn that nothing is there"
+            )
+        });
+        [masks, background, points].into_iter().flatten().collect()
     }
 
     fn has_lost_device(error: &NerfError) -> bool {

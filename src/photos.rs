@@ -51,9 +51,15 @@ pub fn find_poses(
         return Ok(None);
     }
     photos::refuse_video(&data.scene)?;
-    let outline = nerve_data::scene::outline(&data.scene, &scene::options(data));
-    let Err(SceneError::BarePhotos { folder, .. }) = outline else { return Ok(Some(outline?)) };
-    let photos = Photos::find(&folder)?;
+    let folder = match nerve_data::scene::outline(&data.scene, &scene::options(data)) {
+        Ok(outline) => return Ok(Some(outline)),
+        Err(SceneError::BarePhotos { folder, .. }) => folder,
+        Err(error) => return Err(scene::with_all_names(context, error)),
+    };
+    let photos = Photos::find_with(&folder, data.skip_bad)?;
+    if !photos.bad.is_empty() {
+        remark(format_args!("warning: {}", nerve_data::scene::left_out(&photos.bad)));
+    }
     if let Some(first) = photos.left_out.first() {
         let count = photos.left_out.len();
         remark(format_args!(
@@ -80,7 +86,7 @@ pub fn find_poses(
         found.photos
     );
     data.scene = found.folder;
-    let Some(outline) = scene::outline(data)? else { return Ok(None) };
+    let Some(outline) = scene::outline(context, data, None)? else { return Ok(None) };
     unfold(context, data, &photos, &work, &settings, outline).map(Some)
 }
 

@@ -4,6 +4,8 @@ use crate::context::Context;
 use crate::format;
 use crate::output::remark;
 use crate::progress::Counter;
+use nerve_core::run::write_atomic;
+use nerve_data::SceneError;
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::inspect::{self, Severity};
 use nerve_data::scene::{self, Contradiction, LoadOptions, Outline, Scene, ViewChoice};
@@ -13,6 +15,8 @@ use std::path::Path;
 
 /// Missing images that are named.
 const NAMED: usize = 3;
+/// Bad photos that a message tells.
+const FEW_BAD: usize = 4;
 
 /// Whether the built-in scene is meant; a folder of that name is `./demo`.
 pub fn is_demo(scene: &Path) -> bool {
@@ -26,13 +30,26 @@ pub fn options(data: &DataConfig) -> LoadOptions {
         downscale: data.downscale,
         holdout_every: data.holdout,
         max_images: data.max_images,
+        masks: data.masks.into(),
+        skip_bad: data.skip_bad,
         ..LoadOptions::default()
     }
 }
 
-/// The scene without its pixels; `None` for the built-in one.
-pub fn outline(data: &DataConfig) -> anyhow::Result<Option<Outline>> {
-    if is_demo(&data.scene) { Ok(None) } else { Ok(Some(scene::outline(&data.scene, &options(data))?)) }
+/// The scene without its pixels; `None` for the built-in one. Of a run that is there already, `trained` is its file: what
+/// it held out is held out still.
+pub fn outline(
+    context: &Context,
+    data: &DataConfig,
+    trained: Option<&Path>,
+) -> anyhow::Result<Option<Outline>> {
+    if is_demo(&data.scene) {
+        return Ok(None);
+    }
+    let recorded = trained.and_then(|file| nerve_nerf::recorded_splits(file, data));
+    let options = LoadOptions { recorded, ..options(data) };
+    let outline = scene::outline(&data.scene, &options);
+    Ok(Some(outline.map_err(|error| with_all_names(context, error))?))
 }
 
 /// Where nothing is said about it and the photographs contradict each other, chooses the largest group that agrees, and says
@@ -72,12 +89,35 @@ pub fn choose(context: &Context, data: &mut DataConfig, outline: &mut Outline) {
     data.views = Some(ViewChoice::Group(1));
 }
 
-/// Says what `nerve inspect` would find wrong with the poses and lenses, before minutes go into them.
-pub fn warn(outline: &Outline, data: &DataConfig) {
+/// Of many bad photos, the message tells the first few: the others are written to a file, which it names.
+pub fn with_all_names(context: &Context, error: SceneError) -> anyhow::Error {
+    let SceneError::BadPhotos { bad, .. } = &error else { return error.into() };
+    if bad.len() <= FEW_BAD {
+        return error.into();
+    }
+    let folder = context.common.out.as_deref().and_then(Path::parent).unwrap_or(Path::new("runs"));
+    let file = folder.join("bad-photos.txt");
+    let lines: String = bad.iter().map(|bad| format!("{}\n", bad.reason)).collect();
+    let written = std::fs::create_dir_all(folder).and_then(|()| write_atomic(&file, lines.as_bytes()));
+    match written {
+        Ok(()) => anyhow::anyhow!("{error}; {} names all", file.display()),
+        Err(_) => error.into(),
+    }
+}
+
+/// Refuses what is too little to learn or measure anything, and says what `nerve inspect` would find wrong with the poses
+/// and lenses, before minutes go into them.
+pub fn check(outline: &Outline, data: &DataConfig) -> anyhow::Result<()> {
+    let little = inspect::too_little(outline);
+    if let Some(problem) = little.iter().find(|problem| problem.severity == Severity::Error) {
+        anyhow::bail!("{}: {}: {}", outline.source.display(), problem.what, problem.remedy);
+    }
     let report = inspect::report(outline, &options(data));
-    for problem in report.problems.iter().filter(|problem| problem.severity != Severity::Note) {
+    let problems = little.iter().chain(&report.problems);
+    for problem in problems.filter(|problem| problem.severity != Severity::Note) {
         remark(format_args!("warning: {}: {}", problem.what, problem.remedy));
     }
+    Ok(())
 }
 
 /// Loads a scene whose files have been read, by [`outline`], and says what was found: only the pixels are left to read.
@@ -87,7 +127,7 @@ pub fn load_outlined(
     outline: Option<Outline>,
 ) -> anyhow::Result<Scene> {
     let scene = match outline {
-        Some(outline) => outline.load()?,
+        Some(outline) => outline.load().map_err(|error| with_all_names(context, error))?,
         None => {
             let counter = Counter::new("rendering the demo's views");
             demo::load(&DemoConfig::default(), &options(data), &|done, total| counter.set(done, total))?

@@ -28,6 +28,12 @@ pub struct DataProblem {
     pub remedy: String,
 }
 
+/// An error's message with those of its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
+
 /// The first few names, as a list in a sentence.
 pub(crate) fn first_few(names: &[String]) -> String {
     let more = if names.len() > NAMED { ", ..." } else { "" };

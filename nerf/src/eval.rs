@@ -5,6 +5,9 @@
 //! windows around the others, in which the rendering shows the photograph where the mask takes it out, as it does for
 //! LPIPS (whose mean is over the whole view, so that a mask lowers it).
 //!
+//! An opaque photograph is measured on the background that was trained on, where that is one color. Where photographs are
+//! transparent, what is inside the object has figures of its own beside these: [`ViewReport::object`].
+//!
 //! Views are rendered from the poses that were given, in the colors of the mean photograph. What was learned about
 //! cameras has figures of its own beside these: [`ViewReport::aligned`] and [`ViewReport::fitted`].
 
@@ -15,11 +18,12 @@ use crate::publish::{Compared, differences, publish_pictures};
 use crate::rendering::{Rendering, flatten};
 use nalgebra::{Matrix4, Matrix4x3, Vector3, Vector4};
 use nerve_core::metrics::lpips::Lpips;
-use nerve_core::metrics::{psnr_where, quantize, ssim_where};
+use nerve_core::metrics::{MetricError, psnr_where, quantize, ssim_where};
 use nerve_core::run::{Cancel, Events};
-use nerve_data::Scene;
 use nerve_data::image::Mask;
+use nerve_data::inspect::SMALLEST_SIDE;
 use nerve_data::write::{PixelFormat, write_png};
+use nerve_data::{Image8, Scene};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
@@ -35,7 +39,7 @@ pub struct Report {
     pub seconds: f64,
     /// Mean PSNR in dB.
     pub psnr: f64,
-    /// Mean SSIM.
+    /// Mean SSIM, of the views that have any.
     pub ssim: f64,
     /// Mean of the views' [`ViewReport::aligned`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,9 @@ pub struct Report {
     /// How far the training cameras were moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poses: Option<PoseChange>,
+    /// Means of the views' [`ViewReport::object`], over those that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectScores>,
     /// Mean LPIPS, if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lpips: Option<f64>,
@@ -65,8 +72,8 @@ pub struct ViewReport {
     pub name: String,
     /// PSNR in dB.
     pub psnr: f64,
-    /// SSIM.
-    pub ssim: f64,
+    /// SSIM; `None` of a view that is smaller than its window, or of which a mask leaves no window.
+    pub ssim: Option<f64>,
     /// Where the photographs' colors are learned: PSNR after the affine map of the rendering's colors that fits the
     /// photograph best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,11 +82,23 @@ pub struct ViewReport {
     /// aligned, where these are learned, too).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted: Option<f64>,
-    /// LPIPS, if it was measured.
+    /// Inside the object alone, where the photograph is transparent around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectScores>,
+    /// LPIPS, if it was measured; not of thumbnails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lpips: Option<f64>,
     /// Seconds to render it.
     pub render_seconds: f64,
+}
+
+/// Figures of the pixels with an alpha of half or more.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObjectScores {
+    /// PSNR in dB.
+    pub psnr: f64,
+    /// SSIM, over the windows around these pixels.
+    pub ssim: f64,
 }
 
 /// What an evaluation does beside measuring, and until when.
@@ -117,11 +136,21 @@ pub fn evaluate(
         std::fs::create_dir_all(folder)
             .map_err(|source| NerfError::Folder { path: folder.to_owned(), source })?;
     }
+    let sizes = views.iter().map(|view| &scene.views[*view].image);
+    if let Some(image) = sizes.clone().max_by_key(|image| image.width().min(image.height()))
+        && image.width().min(image.height()) < SMALLEST_SIDE
+    {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        return Err(MetricError::TooSmall { width, height }.into());
+    }
     let mut reports = Vec::with_capacity(views.len());
     for &view in views.iter().take_while(|_| !options.cancel.is_cancelled()) {
         let report = one(model, scene, view, options)?;
         seen(&report);
         reports.push(report);
+    }
+    if reports.len() == views.len() && reports.iter().all(|report| report.ssim.is_none()) {
+        return Err(MetricError::Empty("SSIM").into());
     }
     Ok((reports.len() == views.len()).then(|| Report::new(model, scene, options.lpips, reports)))
 }
@@ -129,6 +158,10 @@ pub fn evaluate(
 impl Report {
     fn new(model: &Model, scene: &Scene, lpips: Option<&Lpips>, views: Vec<ViewReport>) -> Self {
         let mean = |f: fn(&ViewReport) -> f64| views.iter().map(f).sum::<f64>() / views.len() as f64;
+        let mean_of = |f: fn(&ViewReport) -> Option<f64>| {
+            let (sum, n) = views.iter().filter_map(f).fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
+            (n > 0).then(|| sum / f64::from(n))
+        };
         let some = |f: fn(&ViewReport) -> Option<f64>| {
             let sum: Option<f64> = views.iter().map(f).sum();
             sum.map(|sum| sum / views.len() as f64)
@@ -138,11 +171,12 @@ impl Report {
             step: model.step_count(),
             seconds: model.elapsed().as_secs_f64(),
             psnr: mean(|v| v.psnr),
-            ssim: mean(|v| v.ssim),
+            ssim: mean_of(|v| v.ssim).unwrap_or(f64::NAN),
             aligned: some(|v| v.aligned),
             fitted: some(|v| v.fitted),
+            object: ObjectScores::mean(&views),
             poses: model.pose_change(),
-            lpips: lpips.map(|_| mean(|v| v.lpips.unwrap_or(f64::NAN))),
+            lpips: lpips.and_then(|_| mean_of(|v| v.lpips)),
             lpips_network: lpips.map(|lpips| lpips.network().to_string()),
             render_seconds: mean(|v| v.render_seconds),
             views,
@@ -161,22 +195,28 @@ fn one(
     let start = Instant::now();
     let picture = render_view(model, scene, view)?;
     let render_seconds = start.elapsed().as_secs_f64();
-    let (truth, rendered) = (flatten(image, 1.0), picture.rgb(1.0));
+    let behind = model.behind(image);
+    let (truth, rendered) = (flatten(image, 1.0), picture.rgb_on(behind));
     let name = scene.views[view].name.clone();
     let keep = scene.views[view].mask.as_ref().map(Mask::data);
     let colors = model.colors().is_some();
     let aligned = |rendered: &[u8]| psnr_where(&truth, &align(rendered, &truth, keep), keep, 3);
     let pose = fit_pose(model, scene, view)?;
     let fitted = pose.map(|pose| model.render_corrected(camera, Some(pose))).transpose()?;
-    let fitted = fitted.map(|fitted| fitted.rgb(1.0));
+    let fitted = fitted.map(|fitted| fitted.rgb_on(behind));
     let fitted = fitted.map(|f| if colors { aligned(&f) } else { psnr_where(&truth, &f, keep, 3) });
     let report = ViewReport {
         psnr: psnr_where(&truth, &rendered, keep, 3)?,
-        ssim: ssim_where(&truth, &rendered, keep, [width, height, 3])?,
+        ssim: match ssim_where(&truth, &rendered, keep, [width, height, 3]) {
+            Err(MetricError::TooSmall { .. } | MetricError::Empty(_)) => None,
+            ssim => Some(ssim?),
+        },
+        object: ObjectScores::of(image, keep, &truth, &rendered),
         aligned: colors.then(|| aligned(&rendered)).transpose()?,
         fitted: fitted.transpose()?,
         lpips: options
             .lpips
+            .filter(|_| width.min(height) >= SMALLEST_SIDE as usize)
             .map(|lpips| lpips.distance(&truth, &unmasked(&rendered, &truth, keep), width, height))
             .transpose()?,
         render_seconds,
@@ -192,6 +232,29 @@ fn one(
     }
     publish_pictures(model, options.events, &name, camera, &picture, Compared { rendered, truth, error });
     Ok(report)
+}
+
+impl ObjectScores {
+    /// Of a photograph that is composited on white and what was rendered, on white, over the pixels that count; `None` of
+    /// one that is opaque or nothing but transparent, or too small.
+    fn of(image: &Image8, keep: Option<&[bool]>, truth: &[u8], rendered: &[u8]) -> Option<Self> {
+        if image.is_opaque() {
+            return None;
+        }
+        let alphas = image.data().chunks_exact(4).map(|p| p[3] >= 128).enumerate();
+        let inside: Vec<bool> = alphas.map(|(i, seen)| seen && keep.is_none_or(|keep| keep[i])).collect();
+        let inside = Some(&inside[..]);
+        let size = [image.width() as usize, image.height() as usize, 3];
+        let psnr = psnr_where(truth, rendered, inside, 3).ok()?;
+        Some(Self { psnr, ssim: ssim_where(truth, rendered, inside, size).ok()? })
+    }
+
+    /// Of the views that have any.
+    fn mean(views: &[ViewReport]) -> Option<Self> {
+        let scores: Vec<Self> = views.iter().filter_map(|view| view.object).collect();
+        let mean = |f: fn(&Self) -> f64| scores.iter().map(f).sum::<f64>() / scores.len() as f64;
+        (!scores.is_empty()).then(|| Self { psnr: mean(|s| s.psnr), ssim: mean(|s| s.ssim) })
+    }
 }
 
 /// Renders a view of the scene; a training view from where its camera is now.
@@ -241,7 +304,30 @@ fn beside(images: &[&[u8]], width: usize, height: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// Inside is what the photograph shows: an error outside does not count there.
+    #[test]
+    fn inside_the_object_only_what_is_seen_counts() {
+        let alpha = |i: usize| if i % 16 < 8 { 200 } else { 0 };
+        let pixels: Vec<u8> = (0..256).flat_map(|i| [90, 90, 90, alpha(i)]).collect();
+        let image = Image8::new(16, 16, 4, pixels).unwrap();
+        let truth = flatten(&image, 1.0);
+        let wrong = |inside: bool| -> Vec<u8> {
+            let at = |i: usize| if (i / 3 % 16 < 8) == inside { truth[i] ^ 64 } else { truth[i] };
+            (0..truth.len()).map(at).collect()
+        };
+        let outside = ObjectScores::of(&image, None, &truth, &wrong(false)).unwrap();
+        assert!(outside.psnr.is_infinite() || outside.psnr > 90.0, "{outside:?}");
+        assert!((outside.ssim - 1.0).abs() < 1e-9, "{outside:?}");
+        let inside = ObjectScores::of(&image, None, &truth, &wrong(true)).unwrap();
+        assert!(inside.psnr < 20.0 && inside.ssim < 0.9, "{inside:?}");
+        let left = vec![false; 256];
+        assert_eq!(ObjectScores::of(&image, Some(&left), &truth, &wrong(true)), None, "a mask takes it out");
+        let opaque = Image8::new(16, 16, 3, [90; 768]).unwrap();
+        assert_eq!(ObjectScores::of(&opaque, None, &truth, &truth), None);
+    }
 
     #[test]
     fn a_mask_shows_the_photograph() {

@@ -5,15 +5,15 @@
 
 use crate::KIND;
 use crate::capture::{Capture, Compared, TrainingSet};
-use crate::config::NerfConfig;
+use crate::config::{DataConfig, NerfConfig};
 use crate::error::NerfError;
 use crate::model::Model;
 use nerve_core::checkpoint::Checkpoint;
 use nerve_core::run::RunFolder;
 use nerve_data::Scene;
-use nerve_data::scene::{Outline, UnitFrame};
+use nerve_data::scene::{Outline, Split, UnitFrame};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Settings that shape the field, as JSON.
@@ -91,6 +91,17 @@ pub(crate) fn capture(file: &Checkpoint, path: &Path) -> Result<Capture, NerfErr
         return Err(unreadable(FRAME, "no scene lies so".into()));
     }
     Ok(Capture { training, ..capture })
+}
+
+/// Which view was for what in the run that `path` is of, by name, as far as the file says and this configuration of the data
+/// holds out as the run did: photographs may have come or gone since, and earlier versions counted them in another way.
+pub fn recorded_splits(path: &Path, data: &DataConfig) -> Option<HashMap<String, Split>> {
+    let file = Checkpoint::load(path).ok()?;
+    let saved = serde_json::from_str::<NerfConfig>(file.meta(CONFIG).ok()?).ok()?.data;
+    let same = (saved.holdout, saved.max_images) == (data.holdout, data.max_images);
+    let views = capture(&file, path).ok().filter(|_| same)?.views;
+    let splits: HashMap<_, _> = views.into_iter().map(|view| (view.name, view.split)).collect();
+    (!splits.is_empty()).then_some(splits)
 }
 
 /// The mean loss of the last steps, where a file keeps it.
@@ -181,6 +192,23 @@ pub(crate) fn check_attached(capture: &Capture, scene: &Scene, path: &Path) -> R
     check_cameras(&capture.compared(cameras), &scene.source, path)
 }
 
+/// Checks that training would go on with the same meaning of masks, where a file tells it.
+pub(crate) fn check_masks(config: &NerfConfig, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
+    let saved = file.meta(CONFIG).ok().and_then(|text| serde_json::from_str::<NerfConfig>(text).ok());
+    let (now, name) = (config.data.masks, |masks| json!(masks).as_str().unwrap_or_default().to_owned());
+    match saved.map(|saved| saved.data.masks).filter(|saved| *saved != now) {
+        None => Ok(()),
+        Some(saved) => Err(NerfError::Other {
+            path: path.to_owned(),
+            reason: format!(
+                "masks was \"{}\" in training and is \"{}\" in config.toml; set it back, or train again",
+                name(saved),
+                name(now)
+            ),
+        }),
+    }
+}
+
 /// Checks that a file was trained on the views that training would go on with: the same names and sizes, and where the file
 /// keeps cameras, the same poses and lenses. Pixels are not compared.
 pub(crate) fn check_views(scene: &Scene, file: &Checkpoint, path: &Path) -> Result<(), NerfError> {
@@ -244,7 +272,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::Trainer;
-    use crate::config::{Method, NerfConfig};
+    use crate::config::{Masks, Method, NerfConfig};
     use nerve_core::ops::hash_grid::HashGridConfig;
     use nerve_data::demo::{self, DemoConfig};
     use std::sync::Arc;
@@ -265,6 +293,31 @@ mod tests {
         old["hollow"]["method"] = "plain".into();
         let (name, was, is) = difference("", &parsed_settings(&old.to_string()).unwrap(), &now).unwrap();
         assert_eq!((&*name, &*was, &*is), ("field.method", "\"plain\"", "\"hollow\""));
+    }
+
+    /// What masks mean is part of a run: it does not go on with another meaning.
+    #[test]
+    fn masks_mean_what_they_meant() {
+        let scene =
+            demo::scene(&DemoConfig { train: 2, test: 1, resolution: 16, ..Default::default() }).unwrap();
+        let grid = HashGridConfig { levels: 2, log2_entries: 8, ..HashGridConfig::default() };
+        let mut config = NerfConfig { grid, ..NerfConfig::default() };
+        let trainer = |config: &NerfConfig| Trainer::new(config.clone(), Arc::new(scene.clone()), 1).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        config.data.masks = Masks::Empty;
+        trainer(&config).save(&path).unwrap();
+        assert!(trainer(&config).resume(&path).is_ok());
+        let splits = recorded_splits(&path, &config.data).unwrap();
+        let held_out: Vec<&String> =
+            splits.iter().filter(|(_, s)| **s == Split::Test).map(|(n, _)| n).collect();
+        assert_eq!((splits.len(), held_out), (3, vec![&scene.views[scene.splits.test[0]].name]));
+        let other = DataConfig { holdout: 3, ..config.data.clone() };
+        assert_eq!(recorded_splits(&path, &other), None, "another one is asked for");
+        assert_eq!(recorded_splits(folder.path(), &config.data), None);
+        config.data.masks = Masks::Ignore;
+        let error = trainer(&config).resume(&path).unwrap_err().to_string();
+        assert!(error.contains("masks was \"empty\" in training and is \"ignore\""), "{error}");
     }
 
     #[test]

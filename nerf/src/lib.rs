@@ -63,6 +63,7 @@ mod watch;
 pub use capture::{Capture, CapturedView};
 pub use config::NerfConfig;
 pub use error::NerfError;
+pub use identity::recorded_splits;
 pub use live::LiveCells;
 pub use model::{Clip, Model, OpenOptions, PoseChange};
 pub use publish::{publish_cameras, publish_cells, publish_held_out, publish_surface};

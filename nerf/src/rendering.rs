@@ -123,14 +123,26 @@ impl Rendering {
 
     /// RGB on a background of this gray, 0 to 1.
     pub fn colors(&self, background: f32) -> Vec<f32> {
+        self.colors_on([background; 3])
+    }
+
+    /// RGB on a background of this color, 0 to 1.
+    pub fn colors_on(&self, background: [f32; 3]) -> Vec<f32> {
         self.pixels()
-            .flat_map(|(color, _, opacity)| color.map(|c| c + (1.0 - opacity) * background))
+            .flat_map(|(color, _, opacity)| {
+                std::array::from_fn::<_, 3, _>(|i| color[i] + (1.0 - opacity) * background[i])
+            })
             .collect()
     }
 
     /// 8-bit RGB on a background of this gray, 0 to 1.
     pub fn rgb(&self, background: f32) -> Vec<u8> {
         quantize(&self.colors(background))
+    }
+
+    /// 8-bit RGB on a background of this color, 0 to 1.
+    pub fn rgb_on(&self, background: [f32; 3]) -> Vec<u8> {
+        quantize(&self.colors_on(background))
     }
 
     /// Expected distances from the camera in unit-frame lengths; NaN where more light gets through than not.

@@ -15,6 +15,7 @@ use nerve_core::run::{
     Cancel, Clock, DoneReason, Event, Events, Level, Metric, Rate, ReportWindow, RunConfig, Trainee,
     TrainingReport, drive,
 };
+use nerve_data::inspect::SMALLEST_SIDE;
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
@@ -148,7 +149,12 @@ impl Trainer {
 
     /// Evaluates up to four held-out views on the way, unless cancelled.
     fn glance(&mut self, events: &Events, cancel: &Cancel) -> Result<(), NerfError> {
-        let views = self.scene().splits.eval();
+        let scene = self.scene();
+        let is_whole = |view: &usize| {
+            let image = &scene.views[*view].image;
+            image.width().min(image.height()) >= SMALLEST_SIDE
+        };
+        let views: Vec<usize> = scene.splits.eval().iter().copied().filter(is_whole).collect();
         if views.is_empty() {
             return Ok(());
         }

@@ -37,6 +37,8 @@ struct Preview {
     name: String,
     camera: Camera,
     photo: Vec<u8>,
+    /// What the rendering is shown on.
+    behind: [f32; 3],
 }
 
 impl Show {
@@ -48,7 +50,8 @@ impl Show {
         let preview = watched.and_then(|view| {
             let n = factor(&view.camera, request.side as u32);
             let photo = flatten(&view.image.downscale(n).ok()?, 1.0);
-            Some(Preview { name: view.name.clone(), camera: smaller(&view.camera, n)?, photo })
+            let behind = model.behind(&view.image);
+            Some(Preview { name: view.name.clone(), camera: smaller(&view.camera, n)?, photo, behind })
         });
         let (every, next) = (request.every, Instant::now() + request.every);
         Some(Self { every, next, sets: 0, preview, around: around(model.capture()) })
@@ -65,7 +68,7 @@ impl Show {
         if let Some(preview) = &self.preview {
             // What fails here fails in the next step, too.
             let Ok(picture) = model.render(&preview.camera) else { return };
-            let (rendered, truth) = (picture.rgb(1.0), preview.photo.clone());
+            let (rendered, truth) = (picture.rgb_on(preview.behind), preview.photo.clone());
             let error = differences(&truth, &rendered);
             let compared = Compared { rendered, truth, error };
             publish_pictures(model, events, &preview.name, &preview.camera, &picture, compared);

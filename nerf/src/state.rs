@@ -55,7 +55,9 @@ impl Trainer {
     /// Those of [`Self::restore`], and if it was trained on other views, by name and size, or their poses or lenses were
     /// others. Pixels are not compared: photographs that were edited since are trained on as they are now.
     pub fn resume(&mut self, path: &Path) -> Result<(), NerfError> {
-        identity::check_views(self.scene(), &Checkpoint::load(path)?, path)?;
+        let file = Checkpoint::load(path)?;
+        identity::check_masks(self.config(), &file, path)?;
+        identity::check_views(self.scene(), &file, path)?;
         self.restore(path)
     }
 

@@ -1,7 +1,7 @@
 //! One training step, and what surrounds it.
 
 use crate::capture::Capture;
-use crate::config::{NerfConfig, TrainConfig};
+use crate::config::{Background, NerfConfig, TrainConfig};
 use crate::error::NerfError;
 use crate::gauge::Gauge;
 use crate::model::Model;
@@ -15,6 +15,7 @@ use nerve_core::engine::{Batch, Draw, Key, Poses, Purpose, Space, Step, StepStat
 use nerve_core::ops::march::Bitfield;
 use nerve_core::params::GroupSettings;
 use nerve_data::Scene;
+use nerve_data::scene::plain_background;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Trainer {
     pub(crate) rays: usize,
     /// The share of the run that was done before the last step.
     pub(crate) last_progress: f64,
+    /// The color around the scene's pictures, where it was found to be their background.
+    plain: Option<[u8; 3]>,
     /// What its run reports and shows on the way.
     pub(crate) watch: Watch,
 }
@@ -52,7 +55,7 @@ impl Trainer {
     pub(crate) const MOST_RAYS: usize = 1 << 18;
 
     /// A field with fresh weights for `scene`, on `threads` workers (0: one per core). Where the configuration leaves
-    /// open whether known distances are learnt from, the scene's points decide.
+    /// open whether known distances are learnt from, the scene's points decide; what is behind it, its pictures' borders.
     ///
     /// # Errors
     /// If a setting is out of range or the scene has no training view.
@@ -84,6 +87,11 @@ impl Trainer {
             return Err(NerfError::NoDepth { scene: scene.source.clone() });
         }
         config.train.depth = Some(if known { asked.unwrap_or(TrainConfig::POINTS) } else { 0.0 });
+        let automatic = config.train.background == Background::Auto;
+        let plain = automatic.then(|| plain_background(&scene)).flatten();
+        if automatic {
+            config.train.background = plain.map_or(Background::Random, Background::Color);
+        }
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
         let (seed, hollow) = (config.train.run.seed, config.hollow.clone());
@@ -101,6 +109,7 @@ impl Trainer {
             scene,
             rays,
             last_progress: 0.0,
+            plain,
             watch: Watch::default(),
         })
     }
@@ -230,6 +239,11 @@ impl Trainer {
     /// Time spent in training, over all sessions; evaluation and saving do not count.
     pub fn elapsed(&self) -> Duration {
         self.model.elapsed()
+    }
+
+    /// The plain color around the scene's opaque pictures, where [`Background::Auto`] found one and took it.
+    pub fn plain_background(&self) -> Option<[u8; 3]> {
+        self.plain
     }
 
     /// The scene.

@@ -65,8 +65,13 @@ impl TrainingViews {
         for t in &mut self.all {
             let view = &scene.views[t.view];
             let seen = scene.points.iter().filter(|p| p.views.binary_search(&(t.view as u32)).is_ok());
+            // What is transparent is not what a point is on.
+            let (pixels, transparent) = (view.image.data(), view.image.has_alpha());
+            let seen_through = |pixel: u32| transparent && pixels[4 * pixel as usize + 3] == 0;
             let counts = |pixel| t.kept.as_ref().is_none_or(|kept| kept.binary_search(&pixel).is_ok());
-            let points = seen.filter_map(|p| place(view, p, self.scale)).filter(|(pixel, _)| counts(*pixel));
+            let points = seen
+                .filter_map(|p| place(view, p, self.scale))
+                .filter(|(pixel, _)| counts(*pixel) && !seen_through(*pixel));
             t.points = points.collect();
             known |= view.depth.is_some() || !t.points.is_empty();
         }
@@ -194,6 +199,12 @@ mod tests {
         let (at, distance) = (camera.ray(10.5, 4.5), 2.5);
         let position = at.origin + at.direction * distance;
         scene.points = vec![ScenePoint { position, color: [0; 3], error: 0.0, views: vec![view as u32] }];
+        let with_alpha = |scene: &Scene, alpha: u8| {
+            let mut pixels = scene.views[view].image.data().to_vec();
+            pixels[4 * (4 * SIDE + 10) as usize + 3] = alpha;
+            nerve_data::Image8::new(SIDE, SIDE, 4, pixels).unwrap()
+        };
+        scene.views[view].image = with_alpha(&scene, 255);
         let mut views = TrainingViews::new(&scene);
         assert!(views.find_points(&scene));
         let known = &views.for_engine(&scene)[0];
@@ -203,7 +214,11 @@ mod tests {
         assert!((f64::from(told) - distance * scaling).abs() < 1e-5, "{told}");
         let depth = known.depth.as_ref().unwrap();
         assert!(depth.data.iter().all(|d| *d == 3.0) && depth.scale == scaling as f32);
-        // What a mask takes out, no point tells anything of.
+        // What is transparent or what a mask takes out, no point tells anything of.
+        let mut clear = scene.clone();
+        clear.views[view].image = with_alpha(&scene, 0);
+        let mut seen_through = TrainingViews::new(&clear);
+        assert!(seen_through.find_points(&clear) && seen_through.for_engine(&clear)[0].points.is_empty());
         let counts: Vec<bool> = (0..SIDE * SIDE).map(|i| i != pixel).collect();
         scene.views[view].mask = Some(Mask::new(SIDE, SIDE, counts).unwrap());
         let mut masked = TrainingViews::new(&scene);

@@ -149,11 +149,14 @@ fn scenes(
         config.data.scene = if scene::is_demo(path) { path.clone() } else { std::path::absolute(path)? };
         let mut largest = config.clone();
         largest.grid.log2_entries = args.sizes.iter().copied().max().unwrap_or(config.grid.log2_entries);
-        let mut outline = scene::outline(&config.data)?;
+        let mut outline = scene::outline(context, &config.data, None)?;
         if let Some(outline) = &mut outline {
             scene::choose(context, &mut config.data, outline);
         }
         forecast::check(device, &largest, outline.as_ref())?;
+        if let Some(outline) = &outline {
+            scene::check(outline, &config.data)?;
+        }
         let loaded = scene::load_outlined(context, &config.data, outline)?;
         if evaluation::held_out(&loaded).is_none() {
             anyhow::bail!(

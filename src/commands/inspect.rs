@@ -11,7 +11,7 @@ use nerve_data::SceneError;
 use nerve_data::inspect::{self, DataProblem, MaskReport, PixelReport, SceneReport, Severity};
 use nerve_data::labels::{LabelError, LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
-use nerve_data::scene::{Contradiction, Outline};
+use nerve_data::scene::{Contradiction, Outline, scenes_below};
 use nerve_data::write::write_atomically;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::config::DataConfig;
@@ -59,6 +59,7 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     if let Ok(set) = &set
         && set.format != LabelFormat::Scene
     {
+        one_of_several(&args.data.scene, set)?;
         return labels(context, set);
     }
     photos::refuse_video(&args.data.scene)?;
@@ -76,13 +77,20 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
             }
             return bare_photos(context, args, &path, &folder);
         }
-        outline => outline?,
+        Err(error) => {
+            if let SceneError::BadPhotos { bad, .. } = &error {
+                bad.iter().for_each(|bad| context.output.say(format_args!("bad photo    {}", bad.reason)));
+            }
+            return Err(error.into());
+        }
+        Ok(outline) => outline,
     };
     let mut report = inspect::report(&outline, &options);
     let contradiction = Contradiction::find(&outline, !args.quick);
     if let Some(found) = &contradiction {
         report.add_problem(inspect::contradiction(&outline, found));
     }
+    inspect::too_little(&outline).into_iter().for_each(|problem| report.add_problem(problem));
     if !args.quick {
         let images: Vec<_> = outline.views.iter().map(|v| (v.name.clone(), v.path.clone())).collect();
         report.add_pixels(measure(&images));
@@ -125,6 +133,21 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
     });
     context.output.line("inspect", &fields);
     Ok(if unusable { Outcome::Failed } else { Outcome::Done })
+}
+
+/// Refuses a folder above a label set and scenes, of which nothing says which is meant; `train` would not take it either.
+fn one_of_several(path: &Path, set: &LabelSet) -> anyhow::Result<()> {
+    let scenes = scenes_below(path);
+    if set.source == path || scenes.is_empty() {
+        return Ok(());
+    }
+    let scenes: Vec<String> = scenes.iter().map(|scene| scene.display().to_string()).collect();
+    anyhow::bail!(
+        "{}: below it there are scenes and images with labels, {}, {}: give one of them",
+        path.display(),
+        scenes.join(", "),
+        set.source.display()
+    )
 }
 
 /// Pictures with labels.
@@ -171,7 +194,10 @@ fn draw<'a>(path: &'a Path, outline: &Outline, report: &SceneReport) -> anyhow::
 
 /// What photos without poses are like, and how they become a scene.
 fn bare_photos(context: &Context, args: &InspectArgs, path: &Path, folder: &Path) -> anyhow::Result<Outcome> {
-    let photos = Photos::find(folder)?;
+    let photos = Photos::find_with(folder, args.data.skip_bad)?;
+    if !photos.bad.is_empty() {
+        remark(format_args!("warning: {}", nerve_data::scene::left_out(&photos.bad)));
+    }
     let files = photos.files.iter().map(|photo| (photo.name.clone(), photos.folder.join(&photo.name)));
     let images: Vec<_> = files.collect();
     let pixels = if args.quick { None } else { Some(measure(&images)) };

@@ -78,7 +78,7 @@ pub fn run(context: &Context, args: TrainArgs) -> anyhow::Result<Outcome> {
     }
     forecast::check(device, &config, outline.as_ref())?;
     if let Some(outline) = &outline {
-        scene::warn(outline, &config.data);
+        scene::check(outline, &config.data)?;
     }
     let scene = scene::load_outlined(context, &config.data, outline)?;
     if !demo {

@@ -1,6 +1,6 @@
 //! Scenes with one thing wrong: a table of what is put into a file, and what must be said about it.
 
-use crate::program::{Place, SMALL};
+use crate::program::{Place, SMALL, stderr, stdout};
 use serde_json::{Value, json};
 
 /// What is wrong with how training and inspecting fail, each of which must name these parts.
@@ -116,6 +116,41 @@ fn pictures() {
         flaws.extend(place.flaw(&["train", "scene", "--steps", "1"], &[name]));
     }
     none(&place, &flaws);
+}
+
+#[test]
+fn bad_photos_are_all_named_or_left_out() {
+    let place = Place::with_scene(1);
+    for i in 0..6 {
+        place.write(&format!("scene/train/r_{i}.png"), "");
+    }
+    let train = [&["train", "scene", "--steps", "1", "--no-eval"], &SMALL[..6]].concat();
+    let told = ["6 photos cannot be used", "an empty file", "and 2 more", "--skip-bad"];
+    place.fails(&train, &[&told[..], &["runs/bad-photos.txt names all"]].concat());
+    let all = std::fs::read_to_string(place.path("runs/bad-photos.txt")).unwrap();
+    assert!((0..6).all(|i| all.contains(&format!("r_{i}.png"))) && all.lines().count() == 6, "{all}");
+    let inspect = place.run(&["inspect", "scene"]).code(1);
+    assert_eq!(stdout(&inspect).matches("bad photo ").count(), 6);
+    let rest = place.run(&[&train[..], &["--skip-bad", "--out", "rest"]].concat()).success();
+    assert!(stderr(&rest).contains("left out 6 photos"), "{}", stderr(&rest));
+    let config = std::fs::read_to_string(place.path("rest/config.toml")).unwrap();
+    assert!(config.contains("skip_bad = true") && config.contains("masks = \"ignore\""), "{config}");
+}
+
+#[test]
+fn too_little_is_refused_before_training() {
+    let place = Place::with_scene(1);
+    let one = ["--max-images", "1"];
+    place.fails(&[&["train", "scene"], &one[..]].concat(), &["one photograph to train on (1 more held out)"]);
+    let inspect = place.run(&[&["inspect", "scene"], &one[..]].concat()).code(1);
+    assert!(stdout(&inspect).contains("nothing in three dimensions"), "{}", stdout(&inspect));
+    place.fails(&["train", "scene", "--downscale", "4"], &["fewer than 11 pixels", "smaller --downscale"]);
+    assert!(!place.path("runs").exists(), "no run was begun");
+    place.run(&["demo", "more/a", "--resolution", "16", "--train", "2", "--test", "1"]).success();
+    place.run(&["demo", "more/b", "--resolution", "16", "--train", "2", "--test", "1"]).success();
+    for command in ["train", "inspect"] {
+        place.fails(&[command, "more"], &["more/a", "more/b", "one of them"]);
+    }
 }
 
 #[test]

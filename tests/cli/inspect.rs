@@ -67,6 +67,16 @@ fn masks_and_depth_maps_are_looked_at() {
     let kept = report["decoded_masks"]["kept"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&kept) && report["decoded_masks"]["damaged"] == serde_json::json!([]));
 
+    let training = ["train", "scene", "--steps", "1", "--masks", "empty", "--out", "empty"];
+    place.run(&[&training[..], &crate::program::SMALL].concat()).success();
+    let config = fs::read_to_string(place.path("empty/config.toml")).unwrap();
+    assert!(config.contains("masks = \"empty\""), "{config}");
+    place.write("empty/config.toml", &config.replace("masks = \"empty\"", "masks = \"ignore\""));
+    place.fails(
+        &["resume", "empty", "--steps", "2"],
+        &["masks was \"empty\"", "empty/checkpoint.safetensors"],
+    );
+
     fs::write(&mask, b"\x89PNG\r\n\x1a\n").unwrap();
     assert!(stdout(&place.run(&["inspect", "scene", "--quick"]).success()).contains("8 with a mask"));
     let torn = stdout(&place.run(&["inspect", "scene"]).code(1));

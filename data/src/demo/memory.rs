@@ -64,6 +64,7 @@ pub fn load(
         // The layout of its written form.
         format: SceneFormat::Blender,
         missing: Vec::new(),
+        skip_bad: false,
         warnings: Vec::new(),
     })
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Image8, ImageError};
+use super::{Image8, ImageError, Mask};
 
 /// Which pure colors are transparent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,26 @@ impl Image8 {
 }
 
 impl Image8 {
+    /// With alpha 0 where a mask of the same size takes pixels out.
+    ///
+    /// # Panics
+    /// If the mask is smaller.
+    #[must_use]
+    pub(crate) fn emptied(self, mask: &Mask) -> Self {
+        let pixels = self.data.chunks_exact(usize::from(self.channels)).zip(mask.data());
+        assert_eq!(pixels.len() as u64, u64::from(self.width) * u64::from(self.height));
+        let pixel = |(p, counts): (&[u8], &bool)| {
+            [p[0], p[1], p[2], if *counts { p.get(3).copied().unwrap_or(255) } else { 0 }]
+        };
+        let data: Vec<u8> = pixels.flat_map(pixel).collect();
+        Self { channels: 4, data: data.into(), ..self }
+    }
+
+    /// Whether nothing can be seen through it: there is no alpha channel, or it says so.
+    pub fn is_opaque(&self) -> bool {
+        !self.has_alpha() || self.data.chunks_exact(4).all(|p| p[3] == 255)
+    }
+
     /// With the alpha of another picture: its red, from sRGB to linear, as Instant-NGP reads it. `image` is where this one
     /// is from.
     ///
@@ -75,6 +95,20 @@ mod tests {
         assert_eq!([0, 1, 2].map(|x| image.pixel(x, 0)[3]), [0, 55, 255], "half of sRGB is 0.216");
         let error = Image8::new(1, 1, 3, [9; 3]).unwrap().with_alpha(&path, &path).unwrap_err().to_string();
         assert!(error.contains("3x1") && error.contains("1x1"), "{error}");
+    }
+
+    #[test]
+    fn what_a_mask_takes_out_is_transparent() {
+        let mask = Mask::new(3, 1, [true, false, true]).unwrap();
+        let image = Image8::new(3, 1, 3, [9; 9]).unwrap();
+        assert!(image.is_opaque());
+        let image = image.emptied(&mask);
+        assert_eq!([0, 1, 2].map(|x| image.pixel(x, 0)), [[9, 9, 9, 255], [9, 9, 9, 0], [9, 9, 9, 255]]);
+        assert!(!image.is_opaque());
+        let image = Image8::new(3, 1, 4, [9, 9, 9, 255, 9, 9, 9, 255, 9, 9, 9, 40]).unwrap();
+        let image = image.emptied(&mask);
+        assert_eq!([0, 1, 2].map(|x| image.pixel(x, 0)[3]), [255, 0, 40], "its own alpha stays");
+        assert!(Image8::new(1, 1, 4, [9, 9, 9, 255]).unwrap().is_opaque());
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl<'a> Opened<'a> {
         let io = |source| ImageError::Io { path: path.to_owned(), source };
         let kind = kind(path)?;
         if !kind.is_read() {
-            let (what, remedy) = kind.refusal();
+            let (what, remedy) = kind.refusal_of(path);
             return Err(ImageError::Format { path: path.to_owned(), what, remedy });
         }
         let file = regular::open(path).map_err(io)?;

@@ -7,7 +7,7 @@ use ::image::DynamicImage;
 
 use super::decode;
 use super::mask::small;
-use super::{FileKind, ImageError, ImageHeader, MAX_PIXELS};
+use super::{FileKind, Image8, ImageError, ImageHeader, MAX_PIXELS};
 use crate::npy;
 use crate::regular;
 
@@ -108,6 +108,21 @@ impl DepthMap {
     pub fn at(&self, x: u32, y: u32) -> Option<f32> {
         assert!(x < self.width && y < self.height, "pixel ({x}, {y}) of {}x{}", self.width, self.height);
         Some(self.data[y as usize * self.width as usize + x as usize]).filter(|&depth| depth > 0.0)
+    }
+
+    /// Unknown where the image is transparent: there, nothing is seen that it could be of.
+    ///
+    /// # Panics
+    /// If the image has another size.
+    #[must_use]
+    pub(crate) fn of_what_is_seen(self, image: &Image8) -> Self {
+        if !image.has_alpha() {
+            return self;
+        }
+        assert_eq!((self.width, self.height), (image.width(), image.height()));
+        let pixels = self.data.iter().zip(image.data().chunks_exact(4));
+        let data: Vec<f32> = pixels.map(|(depth, p)| if p[3] == 0 { 0.0 } else { *depth }).collect();
+        Self { data: data.into(), ..self }
     }
 
     /// The depths for an image of `width x height` pixels that is downscaled by `n`. A map of another resolution

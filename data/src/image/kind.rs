@@ -33,6 +33,9 @@ pub enum FileKind {
     Unknown,
 }
 
+/// How a pointer begins that Git LFS leaves in place of a file.
+const LFS: &[u8] = b"version https://git-lfs";
+
 /// How many bytes are enough to recognize all kinds.
 const HEAD: usize = 16;
 
@@ -78,6 +81,20 @@ impl FileKind {
     /// Whether [`Image8::open`](super::Image8::open) reads it.
     pub fn is_read(self) -> bool {
         matches!(self, Self::Png | Self::Jpeg | Self::WebP)
+    }
+
+    /// What a file that cannot be read is, and what to do about it.
+    pub(super) fn refusal_of(self, path: &Path) -> (&'static str, &'static str) {
+        let mut head = Vec::with_capacity(LFS.len());
+        let read = regular::open(path).and_then(|file| file.take(LFS.len() as u64).read_to_end(&mut head));
+        match read {
+            Ok(0) => ("an empty file", "copy it again"),
+            Ok(_) if head == LFS => (
+                "a pointer of Git LFS instead of the file",
+                "fetch the files: `git lfs pull` in the repository's folder",
+            ),
+            _ => self.refusal(),
+        }
     }
 
     /// Name of a kind that cannot be read, and what to do about it.

@@ -1,5 +1,6 @@
 //! Eight-bit images with straight alpha, masks and depth maps: reading headers, decoding, downscaling.
 
+mod border;
 mod clear;
 mod decode;
 mod depth;
@@ -11,6 +12,7 @@ mod whole;
 
 use std::sync::Arc;
 
+pub(crate) use border::{Surround, plain_color};
 pub(crate) use clear::Clear;
 pub(crate) use decode::Turn;
 pub(crate) use decode::check_size;

@@ -140,6 +140,14 @@ impl fmt::Display for PixelReport {
             "exposure     {low:+.1} to {high:+.1} stops around the median, most within {:.1}",
             self.exposure_spread
         )?;
+        if let Some(color) = self.background {
+            let [r, g, b] = color;
+            writeln!(
+                f,
+                "background   ({r}, {g}, {b}) around nearly all pictures: trained and measured on it, unless --background says \
+                 otherwise"
+            )?;
+        }
         let pairs = |count: usize| match count {
             0 => "no pair".to_owned(),
             1 => "a pair".to_owned(),

@@ -1,11 +1,12 @@
 //! Decoding masks and depth maps: whether they fit their images, and how many pixels they leave.
 
+use nalgebra::Point3;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::pixels::with_causes;
-use crate::problem::{DataProblem, Severity, first_few};
-use crate::scene::{Outline, OutlinedView};
+use super::objects::{are_objects, encloses, target};
+use crate::problem::{DataProblem, Severity, first_few, with_causes};
+use crate::scene::{MaskUse, Outline, OutlinedView};
 
 /// What decoding the masks and depth maps of a scene found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,6 +15,12 @@ pub struct MaskReport {
     pub kept: f64,
     /// Fraction of the depth maps' pixels whose depth is known; 1 without depth maps.
     pub known: f64,
+    /// Number of views whose mask encloses what all cameras look at and takes the rest out.
+    pub enclosing: usize,
+    /// Whether that is what the capture's masks do: cut out an object.
+    pub objects: bool,
+    /// Whether what they take out is taken for [empty](MaskUse::Empty).
+    pub as_empty: bool,
     /// Number of training views in which the mask leaves some pixels.
     pub learnt: usize,
     /// Images in which the mask leaves no pixel.
@@ -29,13 +36,17 @@ pub struct MaskReport {
 struct Counted {
     mask: Option<[usize; 2]>,
     depth: Option<[usize; 2]>,
+    encloses: bool,
     damaged: Vec<String>,
 }
 
 impl MaskReport {
     /// Decodes all masks and depth maps, in parallel on the current rayon pool.
     pub fn measure(outline: &Outline) -> Self {
-        let counted: Vec<Counted> = outline.views.par_iter().map(count).collect();
+        let target = target(outline.views.iter().map(|view| &view.camera));
+        let counted: Vec<Counted> =
+            outline.views.par_iter().map(|view| count(view, target.as_ref())).collect();
+        let enclosing = counted.iter().filter(|c| c.encloses).count();
         let share = |of: fn(&Counted) -> Option<[usize; 2]>| {
             let sum = counted.iter().filter_map(of).fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
             if sum[1] == 0 { 1.0 } else { sum[0] as f64 / sum[1] as f64 }
@@ -53,6 +64,9 @@ impl MaskReport {
         let learnt =
             |view: &&usize| counted.get(**view).is_some_and(|c| c.mask.is_none_or(|[some, _]| some > 0));
         Self {
+            enclosing,
+            objects: are_objects(enclosing, outline.views.len()),
+            as_empty: outline.views.iter().any(|v| v.mask.is_some() && v.masks == MaskUse::Empty),
             learnt: outline.splits.train.iter().filter(learnt).count(),
             kept: share(|c| c.mask),
             known: share(|c| c.depth),
@@ -84,6 +98,23 @@ impl MaskReport {
             );
             add(severity, what, "black pixels are not used: invert the masks if white is to be left out");
         }
+        if self.objects && !self.as_empty {
+            let what = format!(
+                "the masks of {} views enclose what all cameras look at: they cut out an object, and what is outside of \
+                 them is ignored",
+                self.enclosing
+            );
+            let remedy = "--masks empty learns that there is nothing outside; without it nothing opposes fog around the \
+                object";
+            add(Severity::Warning, what, remedy);
+        }
+        if self.as_empty && !self.objects {
+            let what = format!(
+                "--masks empty, but the masks of only {} views enclose what all cameras look at",
+                self.enclosing
+            );
+            add(Severity::Warning, what, "leave it out if the masks hide what moved, or the sky");
+        }
         if !self.unknown.is_empty() {
             let what = format!(
                 "{} depth maps have no known depth: {}",
@@ -96,10 +127,12 @@ impl MaskReport {
     }
 }
 
-fn count(view: &OutlinedView) -> Counted {
+fn count(view: &OutlinedView, target: Option<&Point3<f64>>) -> Counted {
     let mut counted = Counted::default();
     match view.load_mask() {
         Ok(mask) => {
+            let sees = |mask, target| encloses(mask, &view.camera, target);
+            counted.encloses = mask.as_ref().zip(target).is_some_and(|(mask, target)| sees(mask, target));
             counted.mask = mask.map(|mask| {
                 let data = mask.data();
                 [data.iter().filter(|counts| **counts).count(), data.len()]
@@ -170,6 +203,39 @@ mod tests {
             frames.iter_mut().for_each(|frame| frame["mask_path"] = json!("black.png"));
         };
         assert_eq!(inspected(folder.path(), all).problems[0].severity, Severity::Error);
+    }
+
+    /// Masks around what the cameras look at are told from masks of what disturbs, with the flag.
+    #[test]
+    fn what_masks_are_for_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = |file: &'static str| {
+            move |json: &mut Value| {
+                let frames = json["frames"].as_array_mut().unwrap();
+                frames.iter_mut().for_each(|frame| frame["mask_path"] = json!(file));
+            }
+        };
+        let disc = ::image::GrayImage::from_fn(8, 6, |x, y| {
+            ::image::Luma([if (2..6).contains(&x) && (1..5).contains(&y) { 255 } else { 0 }])
+        });
+        disc.save(folder.path().join("object.png")).unwrap();
+        grey(&folder.path().join("walks.png"), 8, 6, |x| if x == 2 { 0 } else { 255 });
+        let told = |file, masks| {
+            ngp_scene(folder.path(), &orbit(6, 3.0, Point3::origin()), all(file));
+            let options = LoadOptions { masks, ..LoadOptions::default() };
+            let outline = outline(folder.path(), &options).unwrap();
+            let mut report = report(&outline, &options);
+            report.add_masks(MaskReport::measure(&outline));
+            report
+        };
+        let report = told("object.png", MaskUse::Ignore);
+        assert!(report.decoded_masks.as_ref().unwrap().objects, "{report}");
+        let [problem] = &report.problems[..] else { panic!("{report}") };
+        assert!(problem.what.contains("6 views enclose") && problem.remedy.contains("--masks empty"));
+        assert!(told("object.png", MaskUse::Empty).problems.is_empty());
+        assert!(told("walks.png", MaskUse::Ignore).problems.is_empty());
+        let report = told("walks.png", MaskUse::Empty);
+        assert!(report.problems[0].what.contains("only 0 views enclose"), "{report}");
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod axes;
 mod contradiction;
 mod display;
 mod geometry;
+mod little;
 mod masks;
+mod objects;
 mod picture;
 mod pixel_problems;
 mod pixels;
@@ -22,11 +24,13 @@ use std::path::Path;
 use nalgebra::{Isometry3, Point3, Similarity3};
 
 pub use crate::problem::{DataProblem, Severity};
-use crate::scene::{self, LoadOptions, Outline, SceneError, SceneFormat, ViewChoice};
+use crate::scene::{self, LoadOptions, Outline, OutlinedView, SceneError, SceneFormat, ViewChoice};
 pub use contradiction::{contradiction, group_names, pair_picture};
 pub use geometry::Extent;
 pub(crate) use geometry::attention;
+pub use little::{SMALLEST_SIDE, too_little};
 pub use masks::MaskReport;
+pub use objects::object_masks;
 pub use picture::picture;
 pub use pixel_problems::pixel_problems;
 pub use pixels::{ImagePixels, PixelReport};
@@ -88,6 +92,7 @@ pub fn report(outline: &Outline, options: &LoadOptions) -> SceneReport {
         looking_at_cube: hits(geometry::axis_meets_cube),
         seeing_cube: hits(geometry::sees_cube),
         masks: outline.views.iter().filter(|v| v.mask.is_some()).count(),
+        seen_through: outline.views.iter().any(OutlinedView::is_seen_through),
         depth_maps: outline.views.iter().filter(|v| v.depth.is_some()).count(),
         registered: (options.max_images.is_none()
             && options.views == ViewChoice::All

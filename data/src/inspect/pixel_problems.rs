@@ -19,9 +19,19 @@ pub fn pixel_problems(pixels: &PixelReport, rendered: bool) -> Vec<DataProblem> 
         let reason = if reason.contains(name) { reason.clone() } else { format!("{name}: {reason}") };
         let what = match count {
             1 => format!("an image cannot be read: {reason}"),
-            _ => format!("{count} images cannot be read, the first being {reason}"),
+            _ => {
+                let others: Vec<&str> = pixels.damaged[1..].iter().map(|[name, _]| name.as_str()).collect();
+                format!(
+                    "{count} images cannot be read, the first being {reason}; the others: {}",
+                    others.join(", ")
+                )
+            }
         };
-        add(Severity::Error, what, "copy them again from the camera, or remove them from the scene");
+        add(
+            Severity::Error,
+            what,
+            "copy them again from the camera, remove them from the scene, or leave them out with --skip-bad",
+        );
     }
     if let [[a, b], ..] = pixels.duplicates.as_slice() {
         add(
@@ -93,6 +103,7 @@ mod tests {
             duplicates: vec![pair("one", "two")],
             alike: vec![pair("three", "four"), pair("three", "five")],
             exposure_spread: 2.5,
+            background: None,
             damaged: vec![pair("cut", "cut.png: truncated")],
         };
         let problems = pixel_problems(&bad, false);

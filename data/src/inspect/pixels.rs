@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::image::Image8;
+use crate::image::{Image8, Surround, plain_color};
+use crate::problem::with_causes;
 
 /// Longest side at which sharpness is measured.
 const SIDE: u32 = 1000;
@@ -37,6 +38,8 @@ pub struct PixelReport {
     pub alike: Vec<[String; 2]>,
     /// Difference between the brightest and the darkest image in stops, without the darkest and the brightest twentieth.
     pub exposure_spread: f64,
+    /// The plain color that surrounds nearly all images, where they are opaque.
+    pub background: Option<[u8; 3]>,
     /// Images that cannot be decoded: name and reason.
     pub damaged: Vec<[String; 2]>,
 }
@@ -61,6 +64,7 @@ struct Measured {
     stops: f64,
     digest: u64,
     thumbnail: Option<[f32; CELLS * CELLS]>,
+    surround: Option<Surround>,
 }
 
 impl PixelReport {
@@ -115,7 +119,9 @@ fn compare(measured: Vec<Measured>, damaged: Vec<[String; 2]>) -> PixelReport {
         }
     }
     let exposure_spread = quantile(&stops, 0.95) - quantile(&stops, 0.05);
-    PixelReport { images, duplicates, alike, exposure_spread, damaged }
+    let surrounds: Vec<Option<Surround>> = measured.iter().map(|m| m.surround).collect();
+    let background = plain_color(&surrounds);
+    PixelReport { images, duplicates, alike, exposure_spread, background, damaged }
 }
 
 /// A quantile of ascending values, interpolated; 0 of none.
@@ -143,12 +149,8 @@ fn measure(name: &str, path: &Path) -> Result<Measured, [String; 2]> {
         stops: luminance(&small).max(DARKEST).log2(),
         digest,
         thumbnail: thumbnail(&grey, width),
+        surround: image.surround(None),
     })
-}
-
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |e| e.source());
-    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
 }
 
 /// Mean linear luminance (BT.709) of what is not transparent, 0 to 1.

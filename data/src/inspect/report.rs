@@ -33,6 +33,9 @@ pub struct SceneReport {
     pub images_with_alpha: usize,
     /// Near plane in unit-frame lengths, by points or stated depths: no sample is nearer to a camera.
     pub near: Option<f64>,
+    /// Whether some views are transparent by what is beside their images: masks, files, colors that stand for nothing.
+    #[serde(skip)]
+    pub(super) seen_through: bool,
     /// Number of views with a mask.
     pub masks: usize,
     /// Number of views with a depth map.
@@ -125,7 +128,10 @@ pub struct Attention {
 
 impl SceneReport {
     /// Adds measurements of the pixels, and the problems that they show.
-    pub fn add_pixels(&mut self, pixels: PixelReport) {
+    pub fn add_pixels(&mut self, mut pixels: PixelReport) {
+        if self.seen_through {
+            pixels.background = None;
+        }
         self.problems.extend(pixel_problems(&pixels, self.format == SceneFormat::Blender));
         self.problems.sort_by_key(|problem| problem.severity);
         self.pixels = Some(pixels);

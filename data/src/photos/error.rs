@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::advice;
 use super::step::ColmapStep;
 use crate::image::ImageError;
+use crate::scene::{BadPhoto, Told};
 use crate::write::WriteError;
 
 /// Why the poses of photos could not be found. Each message ends with the remedy.
@@ -24,6 +25,14 @@ pub enum PhotosError {
     /// A photo cannot be used.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Several photos cannot be used.
+    #[error("{}: {}; copy them again, or leave them out with --skip-bad", path.display(), Told(bad))]
+    BadPhotos {
+        /// The folder.
+        path: PathBuf,
+        /// All of them.
+        bad: Vec<BadPhoto>,
+    },
     /// A name that COLMAP's list of photos, one name per line, cannot contain.
     #[error("{}: the name {problem}; rename the photo", path.display())]
     Name {

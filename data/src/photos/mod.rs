@@ -48,7 +48,7 @@ pub use unfold::unfold;
 pub use work::work_folder;
 
 use crate::image::{FileKind, ImageHeader, has_extension};
-use crate::scene::{files_below, mask_beside};
+use crate::scene::{BadPhoto, files_below, mask_beside};
 
 /// The smallest number of photos for a scene.
 pub(crate) const FEWEST: usize = 3;
@@ -62,6 +62,8 @@ pub struct Photos {
     pub files: Vec<Photo>,
     /// Names of pictures of kinds that cannot be read, and of videos.
     pub left_out: Vec<String>,
+    /// Photos that cannot be used and were left out, as was asked for.
+    pub bad: Vec<BadPhoto>,
     /// How many pictures, by extension, lie one and two folders below; they are not among the photos. Folders of masks,
     /// depth maps and runs are not counted, and only the first few thousand entries are looked at.
     pub below: usize,
@@ -96,33 +98,51 @@ impl Photos {
     /// .png or .webp) is not a picture or cannot be read, or a photo has an unusable header or a name that cannot be passed
     /// to COLMAP.
     pub fn find(folder: &Path) -> Result<Self, PhotosError> {
+        Self::find_with(folder, false)
+    }
+
+    /// The same; with `skip_bad`, photos that cannot be used are left out instead of being an error.
+    ///
+    /// # Errors
+    /// Those of [`Self::find`]: of the photos that cannot be used, all are named.
+    pub fn find_with(folder: &Path, skip_bad: bool) -> Result<Self, PhotosError> {
         let inner = folder.join("images");
         let folder = if !Self::any(folder) && any_named(&inner) { &inner } else { folder };
         let io = |source| PhotosError::Io { path: folder.to_owned(), source };
-        let (mut names, mut left_out) = (Vec::new(), Vec::new());
+        let (mut names, mut left_out, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         for path in listing::entries(folder)? {
-            match listing::kind(&path)? {
-                kind if kind.is_read() => names.push(listing::name(&path)?),
-                FileKind::OtherImage(_) | FileKind::Video(_) => {
+            match listing::kind(&path) {
+                Ok(kind) if kind.is_read() => match ImageHeader::read(&path) {
+                    Ok(header) => names.push((listing::name(&path)?, header)),
+                    Err(error) => unusable.push((path, error.into())),
+                },
+                Ok(FileKind::OtherImage(_) | FileKind::Video(_)) => {
                     left_out.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
                 }
-                _ => {}
+                Ok(_) => {}
+                Err(error) => unusable.push((path, error)),
             }
+        }
+        let bad: Vec<BadPhoto> = unusable.iter().map(|(path, error)| BadPhoto::new(path, error)).collect();
+        if !skip_bad && bad.len() > 1 {
+            return Err(PhotosError::BadPhotos { path: folder.to_owned(), bad });
+        }
+        if let Some((_, error)) = unusable.into_iter().next().filter(|_| !skip_bad) {
+            return Err(error);
         }
         if names.len() < FEWEST {
             let count = names.len();
             return Err(PhotosError::TooFew { path: folder.to_owned(), count, left_out });
         }
         let folder = folder.canonicalize().map_err(io)?;
-        let photo = |name: String| {
+        let photo = |(name, header): (String, ImageHeader)| {
             let path = folder.join(&name);
-            let header = ImageHeader::read(&path)?;
             let bytes = path.metadata().map_err(|source| PhotosError::Io { path, source })?.len();
             Ok(Photo { name, bytes, header })
         };
         let files = names.into_par_iter().map(photo).collect::<Result<_, PhotosError>>()?;
         let below = files_below(&folder, 2).iter().filter(|path| has_extension(path)).count();
-        Ok(Self { folder, files, left_out, below })
+        Ok(Self { folder, files, left_out, bad, below })
     }
 
     /// A name for the scene: the folder's, or its parent's if the folder has a general name such as `images`.

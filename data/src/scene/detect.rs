@@ -6,6 +6,7 @@ use super::below::files_below;
 use super::error::SceneError;
 use super::files::existing;
 use super::listing::Listing;
+use super::order::natural;
 use super::photo_files::{is_photo, photos_in};
 use super::splits::Split;
 use super::{blender, colmap, llff, ngp};
@@ -123,7 +124,16 @@ fn bare_photos(path: &Path) -> Option<SceneError> {
 }
 
 fn unrecognised(path: &Path) -> SceneError {
-    let hint = if path.join("database.db").is_file() || path.join("sparse").is_dir() {
+    let below = scenes_below(path);
+    let hint = if !below.is_empty() {
+        let names: Vec<String> = below.iter().map(|scene| scene.display().to_string()).collect();
+        let them = if names.len() == 1 { "it" } else { "one of them" };
+        return SceneError::Unrecognised {
+            path: path.to_owned(),
+            looked_for: LOOKED_FOR.to_vec(),
+            hint: format!("; below it there is {}: give {them}", names.join(", ")),
+        };
+    } else if path.join("database.db").is_file() || path.join("sparse").is_dir() {
         "; COLMAP was run here, but left no model: run its mapper again, with more or larger photos"
     } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ply")) {
         "; points alone cannot be trained on: give the folder with the photos"
@@ -134,7 +144,26 @@ fn unrecognised(path: &Path) -> SceneError {
     } else {
         ""
     };
-    SceneError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR.to_vec(), hint }
+    SceneError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR.to_vec(), hint: hint.to_owned() }
+}
+
+/// The scenes in the folders below a folder, in natural order.
+pub fn scenes_below(path: &Path) -> Vec<PathBuf> {
+    let files = files_below(path, LEVELS);
+    let of = |file: &PathBuf| {
+        let (folder, name) = (file.parent()?, file.file_name()?.to_str()?);
+        let is_list = [blender::TRAIN_FILE, ngp::FILE, llff::FILE].contains(&name);
+        if !is_list && !["cameras.bin", "cameras.txt"].contains(&name) {
+            return None;
+        }
+        // A model in `scene/sparse/0` or `scene/sparse` is the scene's.
+        let sparse = folder.ancestors().take(2).find(|above| above.ends_with("sparse"));
+        Some(sparse.and_then(Path::parent).unwrap_or(folder).to_owned())
+    };
+    let mut scenes: Vec<PathBuf> = files.iter().filter_map(of).filter(|scene| scene != path).collect();
+    scenes.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+    scenes.dedup();
+    scenes
 }
 
 /// Whether a folder contains such an entry.
@@ -198,6 +227,23 @@ mod tests {
         assert!(hint(root).contains("it contains a video"));
         fs::write(root.join("points.ply"), "").unwrap();
         assert!(hint(&root.join("points.ply")).contains("points alone"));
+    }
+
+    #[test]
+    fn scenes_in_folders_below_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        assert_eq!(scenes_below(root), Vec::<PathBuf>::new());
+        let files = ["b/sparse/0/cameras.bin", "synthetic/lego/transforms_train.json", "a/poses_bounds.npy"];
+        for file in files.iter().chain(&["a/sparse/cameras.txt", "runs/1/transforms.json"]) {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), "").unwrap();
+        }
+        assert_eq!(scenes_below(root), ["a", "b", "synthetic/lego"].map(|scene| root.join(scene)));
+        let error = detect(root).unwrap_err().to_string();
+        assert!(error.contains("synthetic/lego: give one of them"), "{error}");
+        let error = detect(&root.join("synthetic")).unwrap_err().to_string();
+        assert!(error.contains("lego: give it"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::agreement::ChoiceError;
+use super::bad::{BadPhoto, Told};
 use super::memory::MemoryEstimate;
 use crate::image::ImageError;
 
@@ -24,7 +25,7 @@ pub enum SceneError {
         /// The files that formats are recognized by.
         looked_for: Vec<&'static str>,
         /// What it looks like instead, or nothing.
-        hint: &'static str,
+        hint: String,
     },
     /// A model that cannot be read, beside a scene in another format.
     #[error("{model}; or leave the model out: give {} itself, which is beside it", other.display())]
@@ -98,6 +99,14 @@ pub enum SceneError {
     /// The views that were asked for are not there.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
+    /// Photos that are there and cannot be used.
+    #[error("{}: {}; copy them again, or leave them out with --skip-bad", path.display(), Told(bad))]
+    BadPhotos {
+        /// The scene's file or folder.
+        path: PathBuf,
+        /// All of them, at least one.
+        bad: Vec<BadPhoto>,
+    },
     /// Not one of the listed images exists.
     #[error(
         "{}: none of the {count} listed images exists, the first being {}; are the images beside the file?",

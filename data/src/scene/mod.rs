@@ -10,6 +10,7 @@
 //! first cascade; the render box is the cube of side `aabb_scale`, a power of two, around its center `0.5`.
 
 mod agreement;
+mod bad;
 mod below;
 mod blender;
 pub(crate) mod colmap;
@@ -38,14 +39,19 @@ mod unread;
 mod up;
 mod view;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use nalgebra::{Point3, Similarity3, Vector3};
+use rayon::prelude::*;
 
 pub use agreement::{ChoiceError, Contradiction, ViewChoice};
 pub(crate) use agreement::{Small, share};
+pub(crate) use bad::Told;
+pub use bad::{BadPhoto, left_out};
 pub(crate) use below::files_below;
 pub(crate) use colmap::mask_beside;
+pub use detect::scenes_below;
 pub use error::SceneError;
 pub(crate) use listing::Placement;
 pub use listing::SceneFormat;
@@ -61,6 +67,17 @@ pub(crate) use up::up;
 pub use view::{OutlinedView, View};
 
 use crate::camera::RayCaster;
+use crate::image::plain_color;
+
+/// What the pixels are that a mask takes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MaskUse {
+    /// Unknown, such as people who walked by: neither learned nor measured.
+    #[default]
+    Ignore,
+    /// Nothing: transparent, as if the mask were the image's alpha. For masks that cut out an object.
+    Empty,
+}
 
 /// What to read of a scene, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,18 +86,34 @@ pub struct LoadOptions {
     pub views: ViewChoice,
     /// Divide the images' sides by this; see [`Image8::downscale`](crate::Image8::downscale).
     pub downscale: u32,
-    /// Where the files give no splits, every n-th view in the order of file names, starting with the first, is held out
-    /// for testing; 0 holds out none.
+    /// Where the files give no splits, every n-th view that they list, in the order of file names, starting with the first,
+    /// is held out for testing, whether or not its neighbors are there; 0 holds out none.
     pub holdout_every: usize,
     /// The largest number of views to use of each split (at least one), evenly spaced.
     pub max_images: Option<usize>,
+    /// What masks mean.
+    pub masks: MaskUse,
+    /// Leave photos out that are there and cannot be read, instead of refusing the scene.
+    pub skip_bad: bool,
+    /// Where the files give no splits: those that a run had, by the views' names. Views that it did not have are held out
+    /// by `holdout_every`, or left out where `max_images` is given.
+    pub recorded: Option<HashMap<String, Split>>,
     /// Refuse a scene whose [`MemoryEstimate::total`] is larger, in bytes.
     pub memory_limit: Option<u64>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { views: ViewChoice::All, downscale: 1, holdout_every: 8, max_images: None, memory_limit: None }
+        Self {
+            views: ViewChoice::All,
+            downscale: 1,
+            holdout_every: 8,
+            max_images: None,
+            masks: MaskUse::Ignore,
+            skip_bad: false,
+            recorded: None,
+            memory_limit: None,
+        }
     }
 }
 
@@ -112,6 +145,8 @@ pub struct Scene<V = View> {
     pub missing: Vec<PathBuf>,
     /// What the user should know but need not act on.
     pub warnings: Vec<String>,
+    /// Whether photos that cannot be read are left out.
+    pub(crate) skip_bad: bool,
 }
 
 impl<V> Scene<V> {
@@ -148,11 +183,31 @@ impl<V> Scene<V> {
             format: self.format,
             missing: self.missing,
             warnings: self.warnings,
+            skip_bad: self.skip_bad,
         })
     }
 }
 
+/// The plain color that surrounds the training views where these are opaque: what a scene was rendered or cut out on, in
+/// JPEGs, too. `None` where the views are transparent, or are photographs of a place.
+pub fn plain_background(scene: &Scene) -> Option<[u8; 3]> {
+    let views = scene.splits.train.par_iter().map(|view| &scene.views[*view]);
+    plain_color(&views.map(|view| view.image.surround(view.mask.as_ref())).collect::<Vec<_>>())
+}
+
 impl Scene {
+    /// Renumbers what names views, once only these are left, in ascending order.
+    fn keep(&mut self, kept: &[usize]) {
+        let number = |view: usize| kept.binary_search(&view).ok();
+        for split in [&mut self.splits.train, &mut self.splits.val, &mut self.splits.test] {
+            *split = split.iter().filter_map(|view| number(*view)).collect();
+        }
+        for point in &mut self.points {
+            let views = point.views.iter().filter_map(|view| Some(number(*view as usize)? as u32));
+            point.views = views.collect();
+        }
+    }
+
     /// Casts rays of one view in the unit frame; `None` if there is no such view.
     pub fn caster(&self, view: usize) -> Option<RayCaster> {
         self.views.get(view).map(|view| RayCaster::with_frame(&view.camera, &self.frame))

@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use super::detect::detect;
 use super::error::{SceneError, field_error};
 use super::files::{self, Files, FoundFrame};
-use super::listing::{ListedLens, Listing, SceneFormat, plain_name};
+use super::listing::{ListedFrame, ListedLens, Listing, SceneFormat, plain_name};
 use super::memory::MemoryEstimate;
 use super::order::natural;
 use super::points::ScenePoint;
 use super::splits::{Split, Splits, holdout, keeps};
 use super::view::OutlinedView;
-use super::{LoadOptions, Scene, ViewChoice, masks, placement};
+use super::{LoadOptions, MaskUse, Scene, ViewChoice, bad, masks, placement};
 use crate::camera::{Camera, Lens};
 use crate::image::{Clear, ImageHeader};
 
@@ -99,9 +99,9 @@ impl Outline {
     /// Decodes the images, masks and depth maps, in parallel on the current rayon pool; no other file is read again.
     ///
     /// # Errors
-    /// If one of them is damaged, or does not fit its image.
+    /// If one of them is damaged, or does not fit its image; all damaged images are named.
     pub fn load(self) -> Result<Scene, SceneError> {
-        self.with_views(|views| views.into_par_iter().map(OutlinedView::load).collect())
+        bad::load(self)
     }
 }
 
@@ -125,13 +125,16 @@ fn whole(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
     // Before any view is left out, so that the unit frame depends on nothing but the scene.
     let frame_is_stated = placement.is_some();
     let placement = placement.unwrap_or_else(|| placement::find(&frames, &points));
+    let names = listed_names(&frames);
     let Files { mut found, missing, warnings: more } = files::find(&source, frames)?;
     warnings.extend(more);
     warnings.extend(masks::beside(&mut found));
-    assign_splits(&mut found, options);
+    assign_splits(&mut found, &names, options);
+    let (headers, left_out) = bad::headers(&source, &mut found, options.skip_bad)?;
+    warnings.extend(left_out);
     renumber(&mut points, &found);
-    let checked =
-        found.par_iter().map(|found| check(found, options)).collect::<Result<Vec<_>, SceneError>>()?;
+    let checked = found.par_iter().zip(&headers).map(|(found, header)| check(found, *header, options));
+    let checked = checked.collect::<Result<Vec<_>, SceneError>>()?;
 
     let rescaled = checked.iter().filter(|c| c.rescaled).count();
     // LLFF always states the full size.
@@ -175,16 +178,40 @@ fn whole(path: &Path, options: &LoadOptions) -> Result<Outline, SceneError> {
         format,
         missing,
         warnings,
+        skip_bad: options.skip_bad,
     })
 }
 
-/// Holds out views where the files give no splits, then keeps the allowed number of each split.
-fn assign_splits(found: &mut Vec<FoundFrame>, options: &LoadOptions) {
+/// The names of all frames, each once, in natural order.
+fn listed_names(frames: &[ListedFrame]) -> Vec<String> {
+    let mut names: Vec<String> = frames.iter().map(|frame| plain_name(&frame.name).to_owned()).collect();
+    names.sort_by(|a, b| natural(a, b));
+    names.dedup();
+    names
+}
+
+/// Holds out views where the files give no splits, then keeps the allowed number of each split. What is held out goes by
+/// the listed `names`, so that it stays the same when a photo is missing.
+fn assign_splits(found: &mut Vec<FoundFrame>, names: &[String], options: &LoadOptions) {
     if found.iter().any(|f| f.frame.split.is_none()) {
         found.sort_by(|a, b| natural(plain_name(&a.frame.name), plain_name(&b.frame.name)));
-        let count = found.len();
-        for (i, f) in found.iter_mut().enumerate() {
-            f.split = holdout(i, options.holdout_every, count);
+        let (every, count) = (options.holdout_every, found.len());
+        let places: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+        for f in found.iter_mut() {
+            let place = places.get(plain_name(&f.frame.name)).copied().unwrap_or(0);
+            f.split = holdout(place, every, count);
+        }
+        if found.iter().all(|f| f.split != Split::Train) {
+            // What is left would all be held out.
+            found.iter_mut().enumerate().for_each(|(i, f)| f.split = holdout(i, every, count));
+        }
+        if let Some(recorded) = &options.recorded {
+            if options.max_images.is_some() {
+                found.retain(|f| recorded.contains_key(plain_name(&f.frame.name)));
+            }
+            for f in found.iter_mut() {
+                f.split = recorded.get(plain_name(&f.frame.name)).copied().unwrap_or(f.split);
+            }
         }
     }
     if let Some(limit) = options.max_images {
@@ -217,12 +244,12 @@ struct Checked {
 }
 
 /// Fits one frame's lens to its image.
-fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneError> {
+fn check(found: &FoundFrame, header: ImageHeader, options: &LoadOptions) -> Result<Checked, SceneError> {
     let FoundFrame { frame, path, .. } = found;
-    let header = ImageHeader::read(path)?;
     let turn = header.turn_for(|width, height| frame.lens.fits(width, height));
     let mut header = header.turned(turn);
-    if frame.clear != Clear::default() || found.alpha.is_some() {
+    let emptied = options.masks == MaskUse::Empty && frame.mask.is_some();
+    if frame.clear != Clear::default() || found.alpha.is_some() || emptied {
         header.channels = 4;
     }
     if let Some(mask) = frame.mask.as_ref().map(|mask| &mask.path).filter(|mask| !mask.is_file()) {
@@ -256,6 +283,7 @@ fn check(found: &FoundFrame, options: &LoadOptions) -> Result<Checked, SceneErro
         alpha: found.alpha.clone(),
         downscale: options.downscale,
         mask: frame.mask.clone(),
+        masks: options.masks,
         depth: frame.depth.clone().filter(|file| file.path.is_file()),
     };
     // One that cannot be read is an error when it is loaded.

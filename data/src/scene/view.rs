@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::MaskUse;
+use super::bad::BadPhoto;
 use super::error::SceneError;
 use super::lens_fields::same_shape;
 use super::listing::{DepthFile, MaskFile};
 use crate::camera::Camera;
-use crate::image::{Clear, DepthMap, Image8, ImageHeader, Mask, Turn};
+use crate::image::{Clear, DepthMap, Image8, ImageError, ImageHeader, Mask, Turn};
 
 /// One posed image.
 #[derive(Clone, Debug)]
@@ -46,25 +48,49 @@ pub struct OutlinedView {
     pub(crate) downscale: u32,
     /// The mask's file.
     pub(crate) mask: Option<MaskFile>,
+    /// What the mask means; where it is transparency, `header` has a channel for that.
+    pub(crate) masks: MaskUse,
     /// The depth map's file.
     pub(crate) depth: Option<DepthFile>,
 }
 
 impl OutlinedView {
+    /// Whether something beside its image says what of it is transparent or does not count.
+    pub(crate) fn is_seen_through(&self) -> bool {
+        self.mask.is_some() || self.alpha.is_some() || self.clear != Clear::default()
+    }
+
     /// Decodes its image, mask and depth map and divides their sides by `downscale`.
-    pub(super) fn load(self) -> Result<View, SceneError> {
+    ///
+    /// # Errors
+    /// If what is beside the image cannot be used; the image itself may be a bad photo.
+    pub(super) fn load(self) -> Result<Result<View, BadPhoto>, SceneError> {
         let n = self.downscale;
-        let image = self.picture()?;
+        let image = match self.open() {
+            Ok(image) => self.seen_through(image)?,
+            Err(error) => return Ok(Err(BadPhoto::new(&self.path, &error))),
+        };
         let (width, height) = (image.width(), image.height());
-        let image = image.downscale(n)?;
-        let mask = self.load_mask()?.map(|mask| mask.downscale(n)).transpose()?;
+        let (image, mask) = match (self.load_mask()?, self.masks) {
+            (Some(mask), MaskUse::Empty) => (image.emptied(&mask).downscale(n)?, None),
+            (mask, _) => (image.downscale(n)?, mask.map(|mask| mask.downscale(n)).transpose()?),
+        };
         let depth = self.load_depth()?.map(|depth| depth.fit(width, height, n)).transpose()?;
-        Ok(View { name: self.name, path: self.path, camera: self.camera, image, mask, depth })
+        let depth = depth.map(|depth| depth.of_what_is_seen(&image));
+        Ok(Ok(View { name: self.name, path: self.path, camera: self.camera, image, mask, depth }))
     }
 
     /// Decodes its image, at full size.
     pub(crate) fn picture(&self) -> Result<Image8, SceneError> {
-        let image = Image8::open_turned(&self.path, self.turn)?.cleared(self.clear);
+        self.seen_through(self.open()?)
+    }
+
+    fn open(&self) -> Result<Image8, ImageError> {
+        Ok(Image8::open_turned(&self.path, self.turn)?.cleared(self.clear))
+    }
+
+    /// With the transparency that another file says.
+    fn seen_through(&self, image: Image8) -> Result<Image8, SceneError> {
         Ok(match &self.alpha {
             Some(path) => image.with_alpha(path, &self.path)?,
             None => image,
@@ -101,7 +127,7 @@ impl OutlinedView {
         let small = ImageHeader { width, height, ..self.header };
         let (mut kept, mut decoding) = (small.bytes(), self.header.bytes());
         if self.mask.is_some() {
-            kept += Mask::bytes(&small).1;
+            kept += if self.masks == MaskUse::Ignore { Mask::bytes(&small).1 } else { 0 };
             decoding = decoding.max(Mask::bytes(&self.header).0);
         }
         if self.depth.is_some() {

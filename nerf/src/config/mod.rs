@@ -1,19 +1,21 @@
 //! Everything that a run is made of: command line and saved file at once.
 
+mod background;
 mod field;
 mod precision;
 mod saved;
 mod validate;
 
+pub use background::Background;
+pub(crate) use background::WHITE;
 pub use field::{ColorSees, FieldConfig, Method};
 
 use crate::hollow::HollowConfig;
-use nerve_core::engine;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::RunConfig;
 use nerve_core::schedule::Schedule;
-use nerve_data::scene::ViewChoice;
+use nerve_data::scene::{MaskUse, ViewChoice};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -69,11 +71,45 @@ pub struct DataConfig {
     /// Use at most N views of each split
     #[arg(long, value_name = "N")]
     pub max_images: Option<usize>,
+    /// What masks take out: `ignore` for what disturbs, `empty` around an object that they cut out
+    #[arg(long, value_enum, default_value_t)]
+    pub masks: Masks,
+    /// Leave out photos that are empty, cut or damaged, instead of stopping with their names
+    #[arg(long)]
+    pub skip_bad: bool,
+}
+
+/// What the pixels are that a mask takes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Masks {
+    /// Unknown, such as people who walked by: neither learned nor measured.
+    #[default]
+    Ignore,
+    /// Nothing, learned as transparent, as if the mask were alpha.
+    Empty,
+}
+
+impl From<Masks> for MaskUse {
+    fn from(masks: Masks) -> Self {
+        match masks {
+            Masks::Ignore => Self::Ignore,
+            Masks::Empty => Self::Empty,
+        }
+    }
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { scene: PathBuf::new(), downscale: 1, holdout: 8, views: None, max_images: None }
+        Self {
+            scene: PathBuf::new(),
+            downscale: 1,
+            holdout: 8,
+            views: None,
+            max_images: None,
+            masks: Masks::Ignore,
+            skip_bad: false,
+        }
     }
 }
 
@@ -145,29 +181,6 @@ impl Default for CameraConfig {
     }
 }
 
-/// What transparent pixels are composited on while training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Background {
-    /// A new random color for every ray: nothing can hide in front of it.
-    #[default]
-    Random,
-    /// White.
-    White,
-    /// Black.
-    Black,
-}
-
-impl From<Background> for engine::Background {
-    fn from(background: Background) -> Self {
-        match background {
-            Background::Random => Self::Random,
-            Background::White => Self::Color([1.0; 3]),
-            Background::Black => Self::Color([0.0; 3]),
-        }
-    }
-}
-
 /// The photometric loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -195,8 +208,9 @@ pub struct TrainConfig {
     #[arg(long, value_name = "RATE", default_value_t = 1e-2)]
     #[serde(alias = "rate")]
     pub lr: f32,
-    /// Background behind transparent pixels in training
-    #[arg(long, value_enum, default_value_t)]
+    /// Background behind the scene in training: random, white, black, #rrggbb, or auto, which is the plain color around
+    /// opaque pictures that are all surrounded by it, else random
+    #[arg(long, value_name = "COLOR", default_value_t)]
     pub background: Background,
     /// Photometric loss
     #[arg(long, value_enum, default_value_t)]

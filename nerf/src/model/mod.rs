@@ -16,7 +16,7 @@ pub use open::OpenOptions;
 pub use render::Clip;
 
 use crate::capture::Capture;
-use crate::config::NerfConfig;
+use crate::config::{NerfConfig, WHITE};
 use crate::error::NerfError;
 use crate::field;
 use crate::frustum;
@@ -28,8 +28,8 @@ use nerve_core::ops::march::{Bitfield, Steps, Volume};
 use nerve_core::ops::saliency;
 use nerve_core::run::Clock;
 use nerve_core::simd::Isa;
-use nerve_data::Camera;
 use nerve_data::scene::Split;
+use nerve_data::{Camera, Image8};
 use std::time::Duration;
 
 /// A field with all that rendering needs; see the module.
@@ -105,6 +105,12 @@ impl Model {
     /// The configuration of its run.
     pub fn config(&self) -> &NerfConfig {
         &self.config
+    }
+
+    /// What is behind a rendering that is compared with a photograph: white as behind a transparent one, else what was
+    /// trained on, as far as it is one color.
+    pub(crate) fn behind(&self, photo: &Image8) -> [f32; 3] {
+        if photo.is_opaque() { self.config.train.background.behind() } else { WHITE }
     }
 
     /// What is known of the scene that it was trained on.

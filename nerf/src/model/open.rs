@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::capture::Capture;
-use crate::config::NerfConfig;
+use crate::config::{Background, NerfConfig};
 use crate::error::NerfError;
 use crate::occupancy::Refresh;
 use crate::views::TrainingViews;
@@ -102,7 +102,12 @@ impl Model {
         config: NerfConfig,
         options: &OpenOptions,
     ) -> Result<Self, NerfError> {
-        let config = options.apply(config)?;
+        let mut config = options.apply(config)?;
+        if config.train.background == Background::Auto {
+            // What it came to in training.
+            let trained = identity::configuration(file, path)?;
+            config.train.background = trained.train.background;
+        }
         identity::check_field(&config, file, path)?;
         let average = config.train.ema;
         let capture = identity::capture(file, path)?;

@@ -37,6 +37,22 @@ fn what_has_a_photos_name_and_is_none_is_refused() {
 }
 
 #[test]
+fn all_bad_photos_are_named_or_left_out() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["a.png", "b.png", "c.png"] {
+        picture(&root.path().join(name), 8, 6, 1);
+    }
+    fs::write(root.path().join("d.png"), "").unwrap();
+    fs::write(root.path().join("e.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let error = Photos::find(root.path()).unwrap_err().to_string();
+    for part in ["2 photos cannot be used", "d.png", "e.png", "--skip-bad"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    let photos = Photos::find_with(root.path(), true).unwrap();
+    assert_eq!((photos.files.len(), photos.bad.len(), photos.left_out.len()), (3, 2, 0));
+}
+
+#[test]
 fn a_photo_that_cannot_be_opened_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let images = root.path().join("images");

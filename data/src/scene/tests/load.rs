@@ -7,7 +7,7 @@ use tempfile::tempdir;
 
 use super::{assert_has, load_default, ngp_error};
 use crate::camera::Distortion;
-use crate::scene::{LoadOptions, SceneError, SceneFormat, load, outline};
+use crate::scene::{LoadOptions, SceneError, SceneFormat, Split, load, outline};
 use crate::testing::{ngp_scene, orbit, picture};
 
 #[test]
@@ -36,6 +36,39 @@ fn ngp_sorts_by_name_and_holds_out_every_eighth() {
     assert_eq!(scene.format, SceneFormat::InstantNgp);
     assert!(scene.missing.is_empty() && scene.warnings.is_empty());
     assert_eq!(scene.render_box().0, Point3::new(-1.5, -1.5, -1.5));
+}
+
+/// What is held out goes by the listed names, whatever is missing; what a run recorded goes before that.
+#[test]
+fn held_out_views_stay_when_photos_are_missing() {
+    let folder = tempdir().unwrap();
+    ngp_scene(folder.path(), &orbit(20, 2.0, Point3::origin()), |_| {});
+    let held_out = |options: &LoadOptions| {
+        let scene = load(folder.path(), options).unwrap();
+        scene.splits.test.iter().map(|view| scene.views[*view].name[7..9].to_owned()).collect::<Vec<_>>()
+    };
+    let options = LoadOptions::default();
+    assert_eq!(held_out(&options), ["00", "08", "16"]);
+    for gone in ["03", "05", "08"] {
+        fs::remove_file(folder.path().join(format!("images/{gone}.png"))).unwrap();
+    }
+    assert_eq!(held_out(&options), ["00", "16"]);
+    // An earlier version counted what was left.
+    let recorded = |names: &[usize]| {
+        let test = |i: usize| if names.contains(&i) { Split::Test } else { Split::Train };
+        Some((0..18).map(|i| (format!("images/{i:02}.png"), test(i))).collect())
+    };
+    let options = LoadOptions { recorded: recorded(&[0, 11]), ..LoadOptions::default() };
+    assert_eq!(held_out(&options), ["00", "11"]);
+    let options =
+        LoadOptions { recorded: recorded(&[0, 11]), max_images: Some(30), ..LoadOptions::default() };
+    assert_eq!(load(folder.path(), &options).unwrap().views.len(), 15, "18 and 19 were not in the run");
+    // Only what would be held out is left.
+    for i in (0..20).filter(|i| i % 8 != 0) {
+        let _ = fs::remove_file(folder.path().join(format!("images/{i:02}.png")));
+    }
+    let scene = load_default(folder.path()).unwrap();
+    assert_eq!((scene.splits.train.len(), scene.splits.test.len()), (1, 1));
 }
 
 #[test]
