@@ -1,18 +1,18 @@
 //! Rerun blueprints of scenes and of labels: what a person sees first, and the rest a click away.
-use re_sdk::blueprint::{BarChartView, TensorView};
-use re_sdk::blueprint::{
+use rerun::blueprint::{BarChartView, TensorView};
+use rerun::blueprint::{
     Blueprint, BlueprintActivation, BlueprintPanel, ContainerLike, Grid, Horizontal, SelectionPanel,
     Spatial2DView, Spatial3DView, Tabs, TextLogView, TimePanel, TimeSeriesView, Vertical,
 };
-use re_sdk::external::re_log_types::BlueprintActivationCommand;
-use re_sdk::log::LogMsg;
-use re_sdk::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult, StoreKind};
-use re_sdk_types::archetypes::TransformAxes3D;
-use re_sdk_types::blueprint::archetypes::{
+use rerun::external::re_log_types::BlueprintActivationCommand;
+use rerun::log::LogMsg;
+use rerun::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult, StoreKind};
+use rerun::archetypes::TransformAxes3D;
+use rerun::external::re_sdk_types::blueprint::archetypes::{
     Background, EyeControls3D, LineGrid3D, PlotLegend, TensorScalarMapping,
 };
-use re_sdk_types::blueprint::components::{BackgroundKind, PanelState, PlayState};
-use re_sdk_types::components::{Color, Colormap};
+use rerun::external::re_sdk_types::blueprint::components::{BackgroundKind, PanelState, PlayState};
+use rerun::components::{Color, Colormap};
 
 use crate::paths::{STEP, below, entity};
 use crate::start_camera::StartCamera;
@@ -40,7 +40,7 @@ impl Layout {
             return Ok(());
         };
         // Rerun's builder heeds RERUN=off, unlike a stream that was asked for by a flag, and would panic.
-        if !re_sdk::decide_logging_enabled(true) {
+        if !rerun::decide_logging_enabled(true) {
             return Ok(());
         }
         let (draft, written) = RecordingStreamBuilder::new(application.clone()).memory()?;

@@ -2,9 +2,9 @@
 use std::time::Duration;
 
 use nerve_core::run::SinkError;
-use re_sdk::log::ChunkBatcherConfig;
-use re_sdk::sink::LogSink;
-use re_sdk::{ApplicationId, RecordingStream, RecordingStreamBuilder, StoreId, StoreKind};
+use rerun::log::ChunkBatcherConfig;
+use rerun::sink::LogSink;
+use rerun::{ApplicationId, RecordingStream, RecordingStreamBuilder, StoreId, StoreKind};
 
 /// Bytes that a stream may have on their way to its sink.
 const IN_FLIGHT: u64 = 16 << 20;

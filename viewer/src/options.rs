@@ -40,7 +40,7 @@ impl FromStr for Mode {
             (_, Some("")) => Err(format!("nothing follows `{mode}=`")),
             ("off", None) => Ok(Self::Off),
             ("spawn", None) => Ok(Self::Spawn),
-            ("connect", None) => Ok(Self::Connect(re_sdk::DEFAULT_CONNECT_URL.to_owned())),
+            ("connect", None) => Ok(Self::Connect(rerun::DEFAULT_CONNECT_URL.to_owned())),
             ("connect", Some(url)) => address(url).map(Self::Connect),
             ("serve", None) => Ok(Self::Serve(None)),
             ("serve", Some(port)) => match port.parse() {
@@ -56,9 +56,9 @@ impl FromStr for Mode {
 /// An address as Rerun writes it, from that or from `HOST:PORT`.
 fn address(text: &str) -> Result<String, String> {
     let url = if text.contains("://") { text.to_owned() } else { format!("rerun+http://{text}/proxy") };
-    match url.parse::<re_sdk::external::re_uri::ProxyUri>() {
+    match url.parse::<rerun::external::re_uri::ProxyUri>() {
         Ok(_) => Ok(url),
-        Err(_) => Err(format!("`{text}` is no address: use HOST:PORT, or {}", re_sdk::DEFAULT_CONNECT_URL)),
+        Err(_) => Err(format!("`{text}` is no address: use HOST:PORT, or {}", rerun::DEFAULT_CONNECT_URL)),
     }
 }
 

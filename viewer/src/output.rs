@@ -11,11 +11,11 @@ use std::{
 };
 
 use nerve_core::run::SinkError;
-use re_sdk::external::re_uri::ProxyUri;
-use re_sdk::grpc_server::GrpcServerSink;
-use re_sdk::log::LogMsg;
-use re_sdk::sink::{GrpcSink, GrpcSinkConnectionState, LogSink, SinkFlushError};
-use re_sdk::{MemoryLimit, RecordingStream, ServerOptions};
+use rerun::external::re_uri::ProxyUri;
+use rerun::grpc_server::GrpcServerSink;
+use rerun::log::LogMsg;
+use rerun::sink::{GrpcSink, GrpcSinkConnectionState, LogSink, SinkFlushError};
+use rerun::{MemoryLimit, RecordingStream, ServerOptions};
 
 use crate::identity::Identity;
 use crate::options::Destination;
@@ -269,7 +269,7 @@ fn free_port(asked: Option<u16>) -> Result<u16, SinkError> {
             ))
         })?,
         None => {
-            let usual = bind(re_sdk::DEFAULT_SERVER_PORT).or_else(|_| bind(0));
+            let usual = bind(rerun::DEFAULT_SERVER_PORT).or_else(|_| bind(0));
             recording::os_error("a free port", usual)?
         }
     };

@@ -1,7 +1,7 @@
 //! Where things are in a recording: entity paths and timelines.
 use std::borrow::Cow;
 
-use re_sdk::{EntityPath, EntityPathPart};
+use rerun::{EntityPath, EntityPathPart};
 
 /// The timelines that the recorder sets; Rerun adds the wall clock.
 pub(crate) const STEP: &str = "step";

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_sdk() {
-        assert_eq!(re_sdk::build_info().version.to_string(), SDK_VERSION);
+        assert_eq!(rerun::build_info().version.to_string(), SDK_VERSION);
         assert!(Program::remedy().ends_with(SDK_VERSION));
     }
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 use nerve_core::run::SinkError;
-use re_sdk::external::re_log_encoding::rrd::{Decoder, Encoder, EncodingOptions};
-use re_sdk::log::{Chunk, LogMsg};
-use re_sdk::sink::{LogSink, SinkFlushError};
-use re_sdk::{StoreKind, build_info};
+use rerun::external::re_log_encoding::rrd::{Decoder, Encoder, EncodingOptions};
+use rerun::log::{Chunk, LogMsg};
+use rerun::sink::{LogSink, SinkFlushError};
+use rerun::{StoreKind, build_info};
 
 use crate::identity::Identity;
 

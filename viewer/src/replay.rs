@@ -2,8 +2,8 @@
 use std::path::Path;
 
 use nerve_core::run::SinkError;
-use re_sdk::RecordingStream;
-use re_sdk::log::LogMsg;
+use rerun::RecordingStream;
+use rerun::log::LogMsg;
 
 use crate::identity::Identity;
 use crate::options::Destination;

@@ -2,7 +2,7 @@
 use std::time::{Duration, Instant};
 
 use nerve_core::run::{Event, ReplayBuffer, Sink, SinkError};
-use re_sdk::RecordingStreamError;
+use rerun::RecordingStreamError;
 
 use crate::identity::Identity;
 use crate::options::Destination;

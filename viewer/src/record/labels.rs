@@ -2,10 +2,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use nerve_core::run::{Class, LabelRole};
-use re_sdk::{EntityPath, RecordingStream, RecordingStreamResult};
-use re_sdk_types::archetypes::{AnnotationContext, Image, SegmentationImage};
-use re_sdk_types::components::ImageFormat;
-use re_sdk_types::datatypes::{ChannelDatatype, ClassDescription, Rgba32};
+use rerun::{EntityPath, RecordingStream, RecordingStreamResult};
+use rerun::archetypes::{AnnotationContext, Image, SegmentationImage};
+use rerun::components::ImageFormat;
+use rerun::datatypes::{ChannelDatatype, ClassDescription, Rgba32};
 
 use super::pictures::{nearest, shrunk};
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nerve_core::run::{Class, Event, ImageRole, LabelRole, MapRole, View};
-use re_sdk::{EntityPath, RecordingStream, RecordingStreamResult};
+use rerun::{EntityPath, RecordingStream, RecordingStreamResult};
 
 use crate::blueprint;
 use crate::paths::{STEP, TRAINING_TIME, entity, flat};

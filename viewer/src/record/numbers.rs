@@ -2,10 +2,10 @@
 use std::borrow::Cow;
 
 use nerve_core::run::{Class, Level};
-use re_sdk::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
-use re_sdk_types::archetypes::{BarChart, Scalars, Tensor, TextLog};
-use re_sdk_types::components::{Color, TextLogLevel};
-use re_sdk_types::datatypes::{TensorBuffer, TensorData};
+use rerun::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
+use rerun::archetypes::{BarChart, Scalars, Tensor, TextLog};
+use rerun::components::{Color, TextLogLevel};
+use rerun::datatypes::{TensorBuffer, TensorData};
 
 use crate::paths::below;
 

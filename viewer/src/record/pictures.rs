@@ -2,10 +2,10 @@
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, RgbImage, imageops};
 use nerve_core::run::MapRole;
-use re_sdk::AsComponents;
-use re_sdk_types::archetypes::{DepthImage, EncodedImage};
-use re_sdk_types::components::{Colormap, MediaType};
-use re_sdk_types::datatypes::ChannelDatatype;
+use rerun::AsComponents;
+use rerun::archetypes::{DepthImage, EncodedImage};
+use rerun::components::{Colormap, MediaType};
+use rerun::datatypes::ChannelDatatype;
 
 /// JPEG quality: a 320-pixel photograph takes about 20 kB.
 const QUALITY: u8 = 85;
@@ -133,7 +133,7 @@ pub(super) fn viridis(value: f32) -> [u8; 3] {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use re_sdk::Loggable;
+    use rerun::Loggable;
 
     #[test]
     fn sizes_shrink_in_shape_and_never_to_nothing() {
@@ -158,7 +158,7 @@ mod tests {
         let data = vec![200; 640 * 480];
         let picture = encode(&Pixels { width: 640, height: 480, channels: 1, data: &data }, 320).unwrap();
         let blob = picture.blob.unwrap();
-        let bytes = re_sdk_types::components::Blob::from_arrow(&blob.array).unwrap();
+        let bytes = rerun::components::Blob::from_arrow(&blob.array).unwrap();
         let decoded = image::load_from_memory(&bytes[0]).unwrap();
         assert_eq!((decoded.width(), decoded.height()), (320, 240));
     }

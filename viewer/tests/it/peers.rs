@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use re_sdk::external::re_log_encoding::Encoder;
-use re_sdk::external::{re_grpc_client, re_grpc_server};
-use re_sdk::log::LogMsg;
+use rerun::external::re_log_encoding::Encoder;
+use rerun::external::{re_grpc_client, re_grpc_server};
+use rerun::log::LogMsg;
 use tokio::runtime::Runtime;
 
 /// A port that nobody listens on.
@@ -36,7 +36,7 @@ impl Listener {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (messages, _) = {
             let _inside = runtime.enter();
-            re_grpc_server::spawn_with_recv(address, re_sdk::ServerOptions::default(), stopped)
+            re_grpc_server::spawn_with_recv(address, rerun::ServerOptions::default(), stopped)
         };
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
