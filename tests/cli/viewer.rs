@@ -48,6 +48,43 @@ fn a_recording_has_the_run_and_costs_it_no_bit() {
     assert!(more.entities.contains_key("/views/r_1/error"), "{:#?}", more.entities.keys());
 }
 
+/// Sockets of the internet protocols that a process has now.
+#[cfg(target_os = "linux")]
+fn connections(id: u32) -> Vec<String> {
+    let table = |name: &str| std::fs::read_to_string(format!("/proc/{id}/net/{name}")).unwrap_or_default();
+    let rows: String = ["tcp", "tcp6", "udp", "udp6"].map(table).concat();
+    let inodes: std::collections::HashMap<&str, &str> =
+        rows.lines().filter_map(|row| Some((row.split_whitespace().nth(9)?, row))).collect();
+    let files = std::fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
+    let links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    links
+        .filter_map(|link| {
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned();
+            inodes.get(inode.as_str()).map(|row| (*row).to_owned())
+        })
+        .collect()
+}
+
+/// Rerun's crates can count uses, look for updates and sign in; here they do none of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_recording_opens_no_connection() {
+    let place = Place::with_scene(1);
+    let watched = |out: &str, viewer: &str| {
+        let args = ["train", "scene", "--steps", "300", "--no-eval", "--out", out, "--viewer", viewer];
+        let mut child = place.spawn(&[&args[..], &SMALL].concat());
+        let mut seen = Vec::new();
+        while child.try_wait().unwrap().is_none() {
+            seen.extend(connections(child.id()));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(child.wait().unwrap().success());
+        seen
+    };
+    assert_eq!(watched("save", "save"), [String::new(); 0]);
+    assert!(!watched("serve", "serve=0").is_empty(), "where there is one, it is seen");
+}
+
 #[test]
 fn viewers_that_cannot_be_had_change_nothing_and_cost_no_time() {
     let place = Place::with_scene(1);

@@ -1,18 +1,18 @@
 //! Rerun blueprints of scenes and of labels: what a person sees first, and the rest a click away.
+use rerun::archetypes::TransformAxes3D;
 use rerun::blueprint::{BarChartView, TensorView};
 use rerun::blueprint::{
     Blueprint, BlueprintActivation, BlueprintPanel, ContainerLike, Grid, Horizontal, SelectionPanel,
     Spatial2DView, Spatial3DView, Tabs, TextLogView, TimePanel, TimeSeriesView, Vertical,
 };
+use rerun::components::{Color, Colormap};
 use rerun::external::re_log_types::BlueprintActivationCommand;
-use rerun::log::LogMsg;
-use rerun::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult, StoreKind};
-use rerun::archetypes::TransformAxes3D;
 use rerun::external::re_sdk_types::blueprint::archetypes::{
     Background, EyeControls3D, LineGrid3D, PlotLegend, TensorScalarMapping,
 };
 use rerun::external::re_sdk_types::blueprint::components::{BackgroundKind, PanelState, PlayState};
-use rerun::components::{Color, Colormap};
+use rerun::log::LogMsg;
+use rerun::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult, StoreKind};
 
 use crate::paths::{STEP, below, entity};
 use crate::start_camera::StartCamera;

@@ -1,7 +1,7 @@
 //! A grid of cells as points: the outermost cells that have a value, colored by it.
-use rerun::{RecordingStream, RecordingStreamResult};
 use rerun::archetypes::Points3D;
 use rerun::components::Radius;
+use rerun::{RecordingStream, RecordingStreamResult};
 
 use super::pictures::viridis;
 use crate::paths::below;

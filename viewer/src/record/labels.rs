@@ -2,10 +2,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use nerve_core::run::{Class, LabelRole};
-use rerun::{EntityPath, RecordingStream, RecordingStreamResult};
 use rerun::archetypes::{AnnotationContext, Image, SegmentationImage};
 use rerun::components::ImageFormat;
 use rerun::datatypes::{ChannelDatatype, ClassDescription, Rgba32};
+use rerun::{EntityPath, RecordingStream, RecordingStreamResult};
 
 use super::pictures::{nearest, shrunk};
 

@@ -2,10 +2,10 @@
 use std::borrow::Cow;
 
 use nerve_core::run::{Class, Level};
-use rerun::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
 use rerun::archetypes::{BarChart, Scalars, Tensor, TextLog};
 use rerun::components::{Color, TextLogLevel};
 use rerun::datatypes::{TensorBuffer, TensorData};
+use rerun::{EntityPath, EntityPathPart, RecordingStream, RecordingStreamResult};
 
 use crate::paths::below;
 

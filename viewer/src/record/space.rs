@@ -1,10 +1,10 @@
 //! Cameras, lines, points and surfaces in the world frame.
 use nerve_core::run::View;
-use rerun::{EntityPath, RecordingStream, RecordingStreamResult};
 use rerun::archetypes::{LineStrips3D, Mesh3D, Pinhole, Points3D, Transform3D, ViewCoordinates};
 use rerun::components::{self, Color, PinholeProjection, Radius, TriangleIndices};
 use rerun::datatypes::UVec3D;
 use rerun::external::re_sdk_types::view_coordinates::{Axis3, Handedness, Sign, SignedAxis3};
+use rerun::{EntityPath, RecordingStream, RecordingStreamResult};
 
 use super::pictures;
 use crate::paths::{below, entity};
