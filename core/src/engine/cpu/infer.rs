@@ -14,8 +14,18 @@ pub(super) const DENSITY_BATCH: usize = 256 * CAPACITY;
 /// Rays that are rendered together.
 const RENDER_BATCH: usize = 16_384;
 
-/// Samples per ray in the first round of a picture; doubled in each later one.
-const FIRST_ROUND: usize = 8;
+/// Samples per ray in the first rounds of a picture, how many rounds have as many, and the most in a round: what is marched
+/// at a time and lies behind a surface is for nothing, and rays that go on for long are few. How long a round is depends on
+/// nothing else, so that a ray looks the same among any others.
+const ROUND: usize = 8;
+const EQUAL_ROUNDS: usize = 6;
+const LONGEST_ROUND: usize = 64;
+
+/// Samples of a picture that weigh less than this have no color of their own (see [`gather`]): far less than half of
+/// what 8 bits resolve.
+///
+/// [`gather`]: crate::ops::composite::gather
+const FAINT: f32 = 2e-4;
 
 impl CpuEngine {
     /// Densities at positions of the unit cube.
@@ -58,20 +68,22 @@ impl CpuEngine {
         for (batch, (rays, out)) in batches.enumerate() {
             let source = Source { isa: self.isa, samples, first: batch * RENDER_BATCH };
             self.rounds.start(rays);
-            let mut limit = FIRST_ROUND;
+            let mut round = 0;
             while self.rounds.live() > 0 {
+                let limit = LONGEST_ROUND.min(ROUND << (round / EQUAL_ROUNDS).min(16));
+                round += 1;
                 self.rounds.tiles.clear();
                 let tiles = self.rounds.march(rays, &source, limit, self.field.shrink);
                 self.encode(tiles);
-                self.render_tiles(rays, out);
+                self.render_tiles(rays, FAINT.min(0.1 * min_transmittance), out);
                 self.rounds.end_rays(min_transmittance);
-                limit = (2 * limit).min(64);
             }
         }
     }
 
-    /// Takes the rounds' tiles through all stages and adds what they show to the rays' outputs.
-    fn render_tiles(&mut self, rays: &[Ray], out: &mut [f32]) {
+    /// Takes the rounds' tiles through all stages and adds what they show to the rays' outputs; what weighs less than
+    /// `faint` has no color of its own.
+    fn render_tiles(&mut self, rays: &[Ray], faint: f32, out: &mut [f32]) {
         let (field, workspaces, transmittance) =
             (&self.field, &self.workspaces, &mut self.rounds.transmittance);
         let width = field.outputs.width();
@@ -79,10 +91,12 @@ impl CpuEngine {
             let ws = &mut *lock(&workspaces[Pool::worker()]);
             ws.load(tile, &field.encoder);
             ws.start_rays(rays);
+            ws.faint = faint;
             for (carry, span) in ws.carry.iter_mut().zip(&ws.spans) {
                 carry.transmittance = transmittance[span.ray as usize];
             }
             field.stages.iter().for_each(|s| s.forward(ws));
+            ws.faint = 0.0;
             tile.output.clear();
             tile.output.extend_from_slice(&ws.out[..ws.spans.len() * width]);
             tile.probed.clear();

@@ -90,6 +90,8 @@ pub struct Workspace {
     pub behind: Vec<Carry>,
     /// Densities are asked for only: no sample is dropped.
     pub probing: bool,
+    /// In pictures: samples stand for those in front of them that weigh less together; else 0.
+    pub faint: f32,
     /// Per sample: distance, length, density, opacity, gradient of the density.
     pub t: Values,
     /// See `t`.
@@ -140,6 +142,7 @@ impl Workspace {
             carry: Vec::with_capacity(CAPACITY),
             behind: Vec::with_capacity(CAPACITY),
             probing: false,
+            faint: 0.0,
             t: per_sample(),
             dt: per_sample(),
             sigma: per_sample(),

@@ -79,6 +79,35 @@ pub fn kept(alpha: &[f32], carry: Carry, min_transmittance: f32) -> (usize, Carr
     (alpha.len(), Carry { transmittance })
 }
 
+/// Tells `keep` of the samples of a ray whose values are worth computing: a sample stands for those in front of it,
+/// too, once all of them together weigh `faint`, and has their opacity then; what is left in the end, less than that,
+/// is the last one's. Opacity and transmittance stay what they were.
+#[inline]
+pub fn gather(alpha: &mut [f32], carry: Carry, faint: f32, mut keep: impl FnMut(usize)) {
+    // In front of what is being gathered, and in front of the last sample that was kept.
+    let (mut front, mut transmittance) = (carry.transmittance, carry.transmittance);
+    let (mut first, mut last) = (0, None);
+    for (i, alpha) in alpha.iter_mut().enumerate() {
+        transmittance *= 1.0 - *alpha;
+        if front - transmittance >= faint {
+            if first < i {
+                *alpha = 1.0 - transmittance / front;
+            }
+            keep(i);
+            last = Some((i, front));
+            (first, front) = (i + 1, transmittance);
+        }
+    }
+    if first == alpha.len() || transmittance == front {
+        return;
+    }
+    let (to, front) = last.unwrap_or_else(|| {
+        keep(alpha.len() - 1);
+        (alpha.len() - 1, front)
+    });
+    alpha[to] = 1.0 - transmittance / front;
+}
+
 /// Adds the ray's samples to `out` = channels, depth, opacity, and returns the transmittance behind them.
 #[inline]
 pub fn forward(ray: RaySamples<'_>, carry: Carry, out: &mut [f32]) -> Carry {

@@ -15,7 +15,7 @@ pub(crate) mod reference;
 
 pub use cpu::{
     Carry, RaySamples, RaySamplesGrad, absorb, backward, backward_values, backward_weights, forward,
-    forward_values, kept,
+    forward_values, gather, kept,
 };
 
 /// Depth and opacity follow the channels of a ray's output.

@@ -192,3 +192,34 @@ fn values_apart_are_values_together() {
     backward_values(data.ray(&alpha), &d[..channels], &mut quiet, None);
     bit_equal(&quiet, &color).unwrap();
 }
+
+/// Gathered samples show what all of them show: opacity exactly, values to less than `faint` a sample that is kept.
+#[test]
+fn what_is_gathered_shows_the_same() {
+    let mut rng = TestRng::new(31);
+    for (n, thick, faint) in
+        [(40, 0.3, 1e-3), (40, 2e-4, 1e-3), (200, 0.02, 2e-4), (1, 0.5, 1e-3), (7, 1e-6, 1e-3)]
+    {
+        let alpha = narrow(&rng.uniforms(n, 0.0, thick));
+        let color = narrow(&rng.uniforms(n, 0.0, 1.0));
+        let carry = Carry { transmittance: 0.7 };
+        let (mut gathered, mut keep) = (alpha.clone(), Vec::new());
+        gather(&mut gathered, carry, faint, |i| keep.push(i));
+        let pick = |v: &[f32]| keep.iter().map(|i| v[*i]).collect::<Vec<f32>>();
+        let shown = |alpha: &[f32], color: &[f32]| {
+            // Color, depth, opacity.
+            let mut out = [0.0; 3];
+            let t = vec![0.0; alpha.len()];
+            let behind = forward(RaySamples { alpha, t: &t, color, stride: 1 }, carry, &mut out);
+            (out[0], out[2], behind.transmittance)
+        };
+        let (whole, few) = (shown(&alpha, &color), shown(&pick(&gathered), &pick(&color)));
+        assert!((whole.1 - few.1).abs() < 1e-5 && (whole.2 - few.2).abs() < 1e-5, "{whole:?} {few:?}");
+        assert!((whole.0 - few.0).abs() < faint * (keep.len() + 1) as f32, "{whole:?} {few:?}");
+        assert!(keep.len() as f32 <= 1.0 + 0.7 / faint && keep.is_sorted());
+        // Where every sample weighs enough, nothing changes.
+        let (mut same, mut all) = (alpha.clone(), 0);
+        gather(&mut same, carry, 0.0, |_| all += 1);
+        assert!(same == alpha && all == n);
+    }
+}

@@ -3,11 +3,11 @@
 use crate::engine::cpu::stage::Stage;
 use crate::engine::cpu::workspace::Workspace;
 use crate::ops::activation;
-use crate::ops::composite::{absorb, kept};
+use crate::ops::composite::{absorb, gather, kept};
 
 /// A column of a slot becomes the density, `sigma = gate exp(min(x, 15))` (see [`activation`]).
 ///
-/// Samples behind an opaque surface are dropped.
+/// Samples behind an opaque surface are dropped; in pictures those that hardly weigh anything, too, to what is behind them.
 #[derive(Debug)]
 pub(in crate::engine::cpu) struct Density {
     /// The slot.
@@ -41,8 +41,13 @@ impl Stage for Density {
                 continue;
             }
             let start = ws.keep.len() as u32;
-            ws.keep.extend(span.start..span.start + n as u32);
-            (span.start, span.len) = (start, n as u32);
+            if ws.faint > 0.0 {
+                let at = span.start as usize;
+                gather(&mut ws.alpha[at..at + n], *carry, ws.faint, |i| ws.keep.push((at + i) as u32));
+            } else {
+                ws.keep.extend(span.start..span.start + n as u32);
+            }
+            (span.start, span.len) = (start, ws.keep.len() as u32 - start);
         }
         if !ws.probing {
             ws.compact(&self.rows);
