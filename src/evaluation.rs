@@ -16,12 +16,16 @@ use nerve_nerf::eval::{EvalOptions, Report, evaluate};
 use nerve_nerf::structure::Structure;
 use nerve_nerf::{Model, publish_cameras, publish_cells};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 /// Where fitted poses bring so many dB after poses were refined, the field is better than its figure from the poses as
 /// given.
 const MOVED: f64 = 1.0;
+
+/// Where more of the views than this is unseen, it is said.
+const UNSEEN: f64 = 0.001;
 
 /// `eval.json`: a report, which views it is about, and what the field is made of.
 #[derive(Serialize, Deserialize)]
@@ -66,6 +70,18 @@ impl Display for Evaluation {
                     ""
                 )?;
             }
+        }
+        if let Some(unseen) = report.unseen.filter(|unseen| *unseen > UNSEEN) {
+            let most =
+                report.views.iter().max_by(|a, b| a.unseen.partial_cmp(&b.unseen).unwrap_or(Ordering::Equal));
+            let most = most.map_or(String::new(), |view| {
+                format!(", {:.1} % of {}", 100.0 * view.unseen.unwrap_or_default(), view.name)
+            });
+            writeln!(
+                f,
+                "unseen    {:.1} % of the views, where no training ray passed{most}",
+                100.0 * unseen
+            )?;
         }
         if let Some(p) = &report.poses {
             writeln!(

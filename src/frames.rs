@@ -52,6 +52,8 @@ impl Layer {
 /// What is behind the field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Background {
+    /// The capture's backdrop where it has one and nothing is clipped, else white.
+    Backdrop,
     /// A gray, 0 to 1.
     Gray(f32),
     /// Nothing: pictures have alpha.
@@ -93,10 +95,13 @@ impl Plan {
         };
         let Clip { near, far, bounds } = self.clip;
         let bounds = bounds.map(|corners| corners.map(|corner| <[f64; 3]>::from(corner.coords)));
-        let Background::Gray(gray) = self.background else {
-            return self.with(model, file, &frame, json!(null), (near, far, bounds));
+        let behind = match self.background {
+            Background::Backdrop if model.capture().backdrop.is_some() => json!("backdrop"),
+            Background::Backdrop => json!(1.0),
+            Background::Gray(gray) => json!(gray),
+            Background::None => json!(null),
         };
-        self.with(model, file, &frame, json!(gray), (near, far, bounds))
+        self.with(model, file, &frame, behind, (near, far, bounds))
     }
 
     fn with(
@@ -257,7 +262,8 @@ fn write(
 ) -> anyhow::Result<()> {
     let byte = |v: f32| (v * 255.0).round() as u8;
     let (format, pixels): (PixelFormat, Vec<u8>) = match (layer, plan.background) {
-        (Layer::Color, Background::Gray(gray)) => (PixelFormat::Rgb, picture.rgb(gray)),
+        (Layer::Color, Background::Backdrop) => (PixelFormat::Rgb, picture.rgb(1.0)),
+        (Layer::Color, Background::Gray(gray)) => (PixelFormat::Rgb, picture.rgb_on(gray)),
         (Layer::Color, Background::None) => (PixelFormat::Rgba, picture.rgba()),
         (Layer::Opacity, _) => (PixelFormat::Gray, picture.opacities().map(byte).collect()),
         (Layer::Normals, _) => {

@@ -66,6 +66,8 @@ pub enum Stream {
     Dropout = 7,
     /// The order in which pictures are seen.
     Order = 8,
+    /// Which pixels are looked through to find out where light gets to.
+    Light = 9,
 }
 
 /// The random function of one run: a seed and nothing else.

@@ -1,5 +1,6 @@
 //! What a model keeps of the scene that it was trained on: where it lies in the unit frame, and its cameras.
 
+use crate::backdrop::Backdrop;
 use crate::error::NerfError;
 use crate::identity;
 use crate::views::TrainingViews;
@@ -19,6 +20,10 @@ const ROUNDING: f64 = 1e-6;
 pub struct Capture {
     /// The scene's name.
     pub name: String,
+    /// What is seen where no training ray passed; nothing, where photographs have transparent pixels, and in files of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backdrop: Option<Backdrop>,
     /// Where the world lies in the unit frame, and the render box.
     pub frame: UnitFrame,
     /// All views of all splits, as they were given, at the resolution that was trained on; empty in files of earlier
@@ -74,6 +79,7 @@ impl Capture {
         };
         Self {
             name: scene.name.clone(),
+            backdrop: None,
             frame: scene.unit_frame(),
             views: scene.views.iter().enumerate().map(view).collect(),
             training: TrainingSet::of(scene),

@@ -59,6 +59,9 @@ pub struct Report {
     /// The network that it looked through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lpips_network: Option<String>,
+    /// Mean of the views' [`ViewReport::unseen`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<f64>,
     /// Mean seconds to render a view.
     pub render_seconds: f64,
     /// Per view.
@@ -88,6 +91,9 @@ pub struct ViewReport {
     /// LPIPS, if it was measured; not of thumbnails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lpips: Option<f64>,
+    /// Of a capture with a backdrop, the share of the view that shows it, because no training ray passed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<f64>,
     /// Seconds to render it.
     pub render_seconds: f64,
 }
@@ -178,6 +184,7 @@ impl Report {
             poses: model.pose_change(),
             lpips: lpips.and_then(|_| mean_of(|v| v.lpips)),
             lpips_network: lpips.map(|lpips| lpips.network().to_string()),
+            unseen: some(|v| v.unseen),
             render_seconds: mean(|v| v.render_seconds),
             views,
         }
@@ -219,6 +226,7 @@ fn one(
             .filter(|_| width.min(height) >= SMALLEST_SIDE as usize)
             .map(|lpips| lpips.distance(&truth, &unmasked(&rendered, &truth, keep), width, height))
             .transpose()?,
+        unseen: picture.unseen(),
         render_seconds,
         name: name.clone(),
     };

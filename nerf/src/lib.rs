@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod backdrop;
 mod cameras;
 mod capture;
 mod cells_picture;
@@ -60,6 +61,7 @@ mod trainer;
 pub mod views;
 mod watch;
 
+pub use backdrop::Backdrop;
 pub use capture::{Capture, CapturedView};
 pub use config::NerfConfig;
 pub use error::NerfError;

@@ -10,7 +10,8 @@ use crate::model::Model;
 const SAMPLED: usize = 2048;
 
 /// The cells of a cube, x fastest: where a field can show anything. A cell is live when at one of 8 probe points in it,
-/// the centers of its octants, the field's density exceeds what makes an occupancy cell worth a sample.
+/// the centers of its octants, the field's density exceeds what makes an occupancy cell worth a sample, and light of a
+/// training ray gets there, if that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCells {
     /// Cells per axis.
@@ -63,7 +64,14 @@ fn probe(model: &mut Model, cells: &[usize]) -> Result<Vec<bool>, NerfError> {
     let mut sigma = vec![0.0; points[0].len()];
     let [x, y, z] = &points;
     model.engine.density([x, y, z], &mut sigma)?;
-    Ok(sigma.chunks_exact(8).map(|probes| probes.iter().any(|s| *s > least)).collect())
+    let (occupancy, box_side) = (&model.occupancy, f64::from(model.volume.side));
+    let lit = |i: usize| {
+        let place = |axis: &[f32]| (f64::from(axis[i]) - 0.5) * box_side;
+        occupancy.is_lit([place(x), place(y), place(z)])
+    };
+    let live = |(i, sigma): (usize, &f32)| *sigma > least && lit(i);
+    let probes: Vec<bool> = sigma.iter().enumerate().map(live).collect();
+    Ok(probes.chunks_exact(8).map(|probes| probes.contains(&true)).collect())
 }
 
 /// The share of live cells, from some two thousand of them, others at every step.

@@ -1,5 +1,6 @@
 //! What a camera sees of a field.
 
+use crate::backdrop::Backdrop;
 use nerve_core::engine::{EngineError, SampleSource, Space, TrainEngine};
 use nerve_core::metrics::quantize;
 use nerve_core::ops::march::Ray;
@@ -46,6 +47,8 @@ pub struct Rendering {
     /// lengths), opacity, and what else the field shows.
     values: Vec<f32>,
     columns: Columns,
+    /// Per pixel, the color behind everything; a gray without it.
+    behind: Option<Vec<[f32; 3]>>,
 }
 
 impl Rendering {
@@ -58,6 +61,7 @@ impl Rendering {
         camera: &ViewCamera,
         (width, height): (u32, u32),
         limit: &(dyn Fn(&mut Ray) + Sync),
+        backdrop: Option<&Backdrop>,
     ) -> Result<Self, EngineError> {
         let (shown, outputs) = (engine.spec().photometric_head(), &engine.layout().outputs);
         let Some(color) = shown.map(|head| outputs.heads[head].start) else {
@@ -75,9 +79,11 @@ impl Rendering {
                 ray
             })
             .collect();
+        let behind = |b: &Backdrop| rays.par_iter().map(|ray| b.color(ray.direction)).collect();
+        let behind = backdrop.map(behind);
         let mut values = vec![0.0; rays.len() * all];
         engine.render(&rays, SampleSource::Space(space), min_transmittance, &mut values)?;
-        Ok(Self { width, height, values, columns: Columns { color, depth, opacity, all } })
+        Ok(Self { width, height, values, columns: Columns { color, depth, opacity, all }, behind })
     }
 
     /// Per pixel: color, depth and opacity.
@@ -118,24 +124,47 @@ impl Rendering {
                 }
             }
         });
-        Self { width, height, values, columns: self.columns }
+        let behind = self.behind.as_ref().map(|behind| {
+            let (wide, share) = (self.width as usize, (side * side) as f32);
+            let mean = |i: usize| {
+                let (x, y) = (i % width as usize, i / width as usize);
+                let all =
+                    (0..side * side).map(|i| behind[(y * side + i / side) * wide + x * side + i % side]);
+                all.fold([0.0; 3], |sum, color| [0, 1, 2].map(|c| sum[c] + color[c] / share))
+            };
+            (0..width as usize * height as usize).map(mean).collect()
+        });
+        Self { width, height, values, columns: self.columns, behind }
     }
 
-    /// RGB on a background of this gray, 0 to 1.
+    /// RGB on the capture's backdrop, where it has one, else on a background of this gray, 0 to 1.
     pub fn colors(&self, background: f32) -> Vec<f32> {
         self.colors_on([background; 3])
     }
 
-    /// RGB on a background of this color, 0 to 1.
+    /// RGB on the capture's backdrop, where it has one, else on a background of this color, 0 to 1.
     pub fn colors_on(&self, background: [f32; 3]) -> Vec<f32> {
-        self.pixels()
-            .flat_map(|(color, _, opacity)| {
-                std::array::from_fn::<_, 3, _>(|i| color[i] + (1.0 - opacity) * background[i])
-            })
-            .collect()
+        let behind = |pixel: usize| self.behind.as_ref().map_or(background, |behind| behind[pixel]);
+        let on = |(pixel, (color, _, opacity)): (usize, ([f32; 3], f32, f32))| {
+            let behind = behind(pixel);
+            [0, 1, 2].map(|c| color[c] + (1.0 - opacity) * behind[c])
+        };
+        self.pixels().enumerate().flat_map(on).collect()
     }
 
-    /// 8-bit RGB on a background of this gray, 0 to 1.
+    /// Of a capture with a backdrop, the share of the picture that shows it, because no training ray passed there.
+    pub fn unseen(&self) -> Option<f64> {
+        let clear: f64 = self.opacities().map(|opacity| f64::from((1.0 - opacity).max(0.0))).sum();
+        self.behind.as_ref().map(|behind| clear / behind.len().max(1) as f64)
+    }
+
+    /// 8-bit RGB on a background of this gray, 0 to 1, whatever the capture has.
+    pub fn rgb_on(&self, background: f32) -> Vec<u8> {
+        let on = |(color, _, opacity): ([f32; 3], f32, f32)| color.map(|c| c + (1.0 - opacity) * background);
+        quantize(&self.pixels().flat_map(on).collect::<Vec<f32>>())
+    }
+
+    /// 8-bit RGB on what [`Self::colors`] puts it on.
     pub fn rgb(&self, background: f32) -> Vec<u8> {
         quantize(&self.colors(background))
     }

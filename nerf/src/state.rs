@@ -1,7 +1,9 @@
 //! A trainer's state as a checkpoint: all that a bit-identical continuation needs.
 
 use crate::error::NerfError;
+use crate::hollow::Switch;
 use crate::model::Model;
+use crate::occupancy::Light;
 use crate::trainer::Trainer;
 use crate::{KIND, identity};
 use nerve_core::checkpoint::{self, Checkpoint, DEVICE_KEY, TensorData};
@@ -13,6 +15,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 const OCCUPANCY: &str = "occupancy.density";
+/// Where light gets to; files of earlier versions, and of runs without, do not have it.
+const LIGHT: &str = "occupancy.light";
 
 impl Trainer {
     /// Writes weights, moments, occupancy, step, batch size and clock, and what a [`Model`] needs. The file is complete
@@ -46,6 +50,10 @@ impl Trainer {
         let mut tensors: Vec<_> = state.iter().map(StateTensor::tensor).collect();
         let density = self.model.occupancy.density();
         tensors.push((OCCUPANCY.to_owned(), vec![density.len()], TensorData::F32(density)));
+        if let Some(light) = self.model.occupancy.light() {
+            let blocks = light.blocks();
+            tensors.push((LIGHT.to_owned(), vec![blocks.len()], TensorData::F32(blocks)));
+        }
         Ok(checkpoint::save(path, &meta, &tensors)?)
     }
 
@@ -94,6 +102,10 @@ impl Model {
         self.clock = Clock::at(Duration::from_nanos(parse(file, path, "elapsed_ns")?));
         self.loss = identity::loss(file);
         let cells = self.occupancy.density().len();
+        if self.config().march.cull != Some(Switch::Off) && file.contains(LIGHT) {
+            let blocks = Light::len_of(self.occupancy.bits().cascades());
+            self.occupancy.restore_light(Light::restored(file.f32(LIGHT, &[blocks])?));
+        }
         self.occupancy.restore(file.f32(OCCUPANCY, &[cells])?, step);
         self.engine.set_step_count(step);
         Ok(())

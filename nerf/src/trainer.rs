@@ -1,11 +1,13 @@
 //! One training step, and what surrounds it.
 
+use crate::backdrop::Backdrop;
 use crate::capture::Capture;
 use crate::config::{Background, NerfConfig, TrainConfig};
 use crate::error::NerfError;
 use crate::gauge::Gauge;
+use crate::hollow::Switch;
 use crate::model::Model;
-use crate::occupancy::Refresh;
+use crate::occupancy::{Eye, Refresh};
 use crate::pruner::Pruner;
 use crate::steering;
 use crate::views::TrainingViews;
@@ -21,6 +23,9 @@ use std::time::Duration;
 
 /// The loss that is kept is about the mean of so many steps.
 const RECENT: u64 = 100;
+
+/// Steps between two looks at where light gets to.
+const LOOK_EVERY: u64 = 32;
 
 /// The largest share of a run given in time that one step counts for: the machine may have slept.
 const LONGEST_STRIDE: f64 = 0.01;
@@ -38,6 +43,8 @@ pub struct Trainer {
     seed: u64,
     /// Keeps the model's occupancy grid true.
     refresh: Refresh,
+    /// What is looked through at where light gets to; none if that does not matter.
+    eyes: Vec<Eye>,
     /// Of a field with a saliency grid.
     pub(crate) pruner: Option<Pruner>,
     /// Rays of the next step.
@@ -92,17 +99,33 @@ impl Trainer {
         if automatic {
             config.train.background = plain.map_or(Background::Random, Background::Color);
         }
+        // Of photographs that are filled to their borders, and say nothing of an empty background.
+        let opaque = views.are_opaque(&scene);
+        let decide = |asked: &mut Option<Switch>, usual: bool| {
+            *asked.get_or_insert(Switch::from(usual)) == Switch::On
+        };
+        let culls = decide(&mut config.march.cull, opaque);
+        let has_backdrop = decide(
+            &mut config.train.backdrop,
+            opaque && !matches!(config.train.background, Background::Color(_)),
+        );
         // While everything counts as occupied, a ray through the box has this many samples or more.
         let rays = (config.train.batch_samples / config.march.steps_per_unit as usize).max(1);
         let (seed, hollow) = (config.train.run.seed, config.hollow.clone());
-        let capture = Capture::of(&scene, &views);
+        let mut capture = Capture::of(&scene, &views);
+        capture.backdrop = if has_backdrop { Backdrop::of(&scene, &scene.splits.train) } else { None };
         let mut model = Model::new(config, capture, views.len(), (device, threads), Purpose::Train)?;
         let refresh = Refresh::new(model.limit_to_seen());
+        let eyes = if culls { views.eyes(&scene) } else { Vec::new() };
+        if culls {
+            model.occupancy.light_up();
+        }
         let held = model.engine.add_views(views.for_engine(&scene))?;
         Ok(Self {
             gauge: Gauge::new(&views.gazes()),
             seed,
             refresh,
+            eyes,
             pruner: model.mean_saliency()?.map(|mean| Pruner::new(&hollow, mean)),
             model,
             views: held,
@@ -191,6 +214,11 @@ impl Trainer {
         let wanted = self.rays as f64 * batch_samples as f64 / stats.samples.max(1) as f64;
         self.rays = (wanted as usize).clamp(1, 2 * self.rays).min(Self::MOST_RAYS);
         let steered = steers && Refresh::is_known(step + 1);
+        if Refresh::is_known(step + 1) && (step + 1).is_multiple_of(LOOK_EVERY) {
+            let Model { occupancy, engine, volume, learnt, config, .. } = &mut self.model;
+            let (key, poses) = (Key { seed: self.seed, step: step + 1 }, learnt.poses.as_deref());
+            occupancy.look(&mut **engine, *volume, &self.eyes, poses, key, config.march.cut)?;
+        }
         if Refresh::is_due(step + 1, steered) {
             self.refresh_occupancy(step + 1, steered)?;
         }

@@ -1,5 +1,6 @@
 //! The training views, as engines draw pixels from them.
 
+use crate::occupancy::Eye;
 use nerve_core::engine::{DepthImage, PixelImage, TrainView};
 use nerve_core::ops::cast::{Lens, Planar, RayCamera};
 use nerve_data::scene::ScenePoint;
@@ -57,6 +58,24 @@ impl TrainingViews {
     /// Where the cameras were given, in the unit frame, and their optical axes.
     pub(crate) fn gazes(&self) -> Vec<[[f32; 3]; 2]> {
         self.all.iter().map(|t| [t.camera.origin, t.camera.forward()]).collect()
+    }
+
+    /// Whether every photograph is filled to its borders: no pixel of any lets through what is behind it.
+    pub(crate) fn are_opaque(&self, scene: &Scene) -> bool {
+        let opaque = |t: &TrainingView| {
+            let image = &scene.views[t.view].image;
+            image.channels() < 4 || image.data().chunks_exact(4).all(|pixel| pixel[3] == u8::MAX)
+        };
+        self.all.iter().all(opaque)
+    }
+
+    /// What is looked through at where light gets to.
+    pub(crate) fn eyes(&self, scene: &Scene) -> Vec<Eye> {
+        let eye = |t: &TrainingView| {
+            let image = &scene.views[t.view].image;
+            Eye { camera: t.camera, size: [image.width(), image.height()], kept: t.kept.clone() }
+        };
+        self.all.iter().map(eye).collect()
     }
 
     /// Finds what is known of distances: of single pixels that see a point. Whether anything is.

@@ -57,9 +57,10 @@ pub struct RenderArgs {
     /// What to show, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "color", help_heading = "Picture")]
     show: Vec<Layer>,
-    /// Background: a gray from 0 (black) to 1 (white), or none for transparent pictures
-    #[arg(long, value_name = "GRAY", default_value = "1", value_parser = background, help_heading = "Picture")]
-    background: Background,
+    /// Background: a gray from 0 (black) to 1 (white), or none for transparent pictures [default: the capture's backdrop, if
+    /// it has one, else white]
+    #[arg(long, value_name = "GRAY", value_parser = background, help_heading = "Picture")]
+    background: Option<Background>,
     /// Show only what is in this box, in the capture's units
     #[arg(long, value_name = "X,Y,Z,X,Y,Z", allow_hyphen_values = true, value_parser = bounds, help_heading = "Picture")]
     crop: Option<[f64; 6]>,
@@ -113,7 +114,7 @@ pub fn run(context: &Context, args: RenderArgs) -> anyhow::Result<Outcome> {
         frames,
         fps: args.fps,
         layers: args.show.clone(),
-        background: args.background,
+        background: args.background.unwrap_or(Background::Backdrop),
         clip: args.clip(),
         supersample: args.supersample,
     };

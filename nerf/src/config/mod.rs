@@ -10,7 +10,8 @@ pub use background::Background;
 pub(crate) use background::WHITE;
 pub use field::{ColorSees, FieldConfig, Method};
 
-use crate::hollow::HollowConfig;
+use crate::hollow::{HollowConfig, Switch};
+use nerve_core::engine;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::RunConfig;
@@ -127,11 +128,15 @@ pub struct MarchConfig {
     /// End a ray once its transmittance falls below this (early stop)
     #[arg(long, value_name = "T", default_value_t = 5e-3)]
     pub cut: f32,
+    /// Take no samples where no light of a training ray gets to, as behind surfaces [default: on where the photographs
+    /// have no transparent pixels]
+    #[arg(long, value_enum, value_name = "ON|OFF")]
+    pub cull: Option<Switch>,
 }
 
 impl Default for MarchConfig {
     fn default() -> Self {
-        Self { steps_per_unit: 512, near: None, cut: 5e-3 }
+        Self { steps_per_unit: 512, near: None, cut: 5e-3, cull: None }
     }
 }
 
@@ -212,6 +217,10 @@ pub struct TrainConfig {
     /// opaque pictures that are all surrounded by it, else random
     #[arg(long, value_name = "COLOR", default_value_t)]
     pub background: Background,
+    /// Show a smooth color by direction, learned from the photographs, where no training ray passed, instead of white
+    /// [default: on where the photographs have no transparent pixels]
+    #[arg(long, value_enum, value_name = "ON|OFF")]
+    pub backdrop: Option<Switch>,
     /// Photometric loss
     #[arg(long, value_enum, default_value_t)]
     pub loss: Loss,
@@ -252,6 +261,7 @@ impl Default for TrainConfig {
             batch_samples: 65_536,
             lr: 1e-2,
             background: Background::default(),
+            backdrop: None,
             loss: Loss::default(),
             distortion: 0.0,
             depth: None,

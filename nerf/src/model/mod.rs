@@ -34,7 +34,7 @@ use std::time::Duration;
 
 /// A field with all that rendering needs; see the module.
 pub struct Model {
-    config: NerfConfig,
+    pub(crate) config: NerfConfig,
     pub(crate) capture: Capture,
     pub(crate) volume: Volume,
     pub(crate) engine: Box<dyn TrainEngine>,

@@ -1,7 +1,9 @@
 //! What cameras see of a model, and its densities.
 
 use super::Model;
+use crate::backdrop::Backdrop;
 use crate::error::NerfError;
+use crate::occupancy::{Census, census};
 use crate::rendering::{Rendering, ViewCamera};
 use nalgebra::{Point3, Similarity3, Vector3};
 use nerve_core::engine::Space;
@@ -57,22 +59,25 @@ impl Model {
         camera: &Camera,
         correction: Option<Correction>,
     ) -> Result<Rendering, NerfError> {
-        self.render_rays(camera, correction, &|_| ())
+        let backdrop = self.capture.backdrop;
+        self.render_rays(camera, correction, backdrop, &|_| ())
     }
 
-    /// Renders what a camera sees of a part of the space.
+    /// Renders what a camera sees of a part of the space. What is cut away does not show the capture's backdrop.
     ///
     /// # Errors
     /// If the device fails.
     pub fn render_clipped(&mut self, camera: &Camera, clip: &Clip) -> Result<Rendering, NerfError> {
         let to_unit = self.capture.to_unit();
-        self.render_rays(camera, None, &|ray| clip.shorten(ray, &to_unit))
+        let backdrop = self.capture.backdrop.filter(|_| *clip == Clip::default());
+        self.render_rays(camera, None, backdrop, &|ray| clip.shorten(ray, &to_unit))
     }
 
     fn render_rays(
         &mut self,
         camera: &Camera,
         correction: Option<Correction>,
+        backdrop: Option<Backdrop>,
         limit: &(dyn Fn(&mut Ray) + Sync),
     ) -> Result<Rendering, NerfError> {
         let caster = RayCaster::with_frame(camera, &self.capture.to_unit());
@@ -80,7 +85,8 @@ impl Model {
         let (engine, bits) = (&mut *self.engine, self.occupancy.bits());
         let (camera, cut) = (ViewCamera { caster, correction }, self.config.march.cut);
         let space = Space { bits, volume: self.volume };
-        Ok(self.pool.run(|| Rendering::render(engine, space, cut, &camera, size, limit))?)
+        let backdrop = backdrop.as_ref();
+        Ok(self.pool.run(|| Rendering::render(engine, space, cut, &camera, size, limit, backdrop))?)
     }
 
     /// Expected depths along a camera's axis in world units, by pixel; NaN where more light gets through than not.
@@ -150,6 +156,24 @@ impl Model {
         let scale = to_unit.scaling() as f32;
         let scaled = |(sigma, place): (&f32, &Option<_>)| if place.is_some() { sigma * scale } else { 0.0 };
         Ok(sigma.iter().zip(&places).map(scaled).collect())
+    }
+
+    /// Counts what the occupied cells are good for, by some rays of the training cameras as they were given, about so many,
+    /// spread over all of their pixels.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn census(&mut self, rays: usize) -> Result<Census, NerfError> {
+        let cameras: Vec<Camera> = self.capture.trained().map(|view| view.camera.clone()).collect();
+        let size = |camera: &Camera| camera.intrinsics.width as usize * camera.intrinsics.height as usize;
+        // Odd, so that it visits all rows and columns alike.
+        let stride = (cameras.iter().map(size).sum::<usize>() / rays.max(1)) | 1;
+        let volume = self.volume;
+        let all = cameras.iter().flat_map(|camera| self.rays(camera).1.collect::<Vec<_>>());
+        let rays: Vec<Ray> = all.step_by(stride).map(|ray| volume.ray(ray, 0.5)).collect();
+        let (engine, space) = (&mut *self.engine, Space { bits: self.occupancy.bits(), volume });
+        let cut = self.config.march.cut;
+        Ok(self.pool.run(|| census(engine, space, &rays, cut))?)
     }
 
     /// The camera's axis and the rays through its pixels, in the unit frame.

@@ -15,7 +15,8 @@
 //! all cells after 600 steps, against 3.5 % at 0.6, at half the rays per step); at 0.6 to the end, cells that a
 //! surface only grazes are lost between two lucky visits, and with them the outlines (32.6 dB after ten minutes).
 //!
-//! Cells that no training camera can see (see [`crate::frustum`]) are never occupied, nor visited.
+//! Cells that no training camera can see (see [`crate::frustum`]) are never occupied, nor visited. Cells that no light of a
+//! training ray gets to (see [`super::Light`]) are not occupied, nor visited; what was found there is kept for when there is light.
 //!
 //! Where a saliency grid steers (see [`crate::steering`]), which it does after the last full refresh only, its closed
 //! cells are not occupied whatever their density, and because what is left is a few per cent of space, visits every
@@ -104,13 +105,18 @@ impl Refresh {
         steered: bool,
     ) -> Result<(), EngineError> {
         let partial = PARTIAL * grid.bits.cascades();
+        let lit = grid.lit(open);
         let (cells, count) = if FULL.contains(&step) {
             (VisitedCells::InOrder, grid.density.len())
         } else {
             let (rounds, occupied) = ((OCCUPIED_WITHIN / EVERY) as usize, grid.bits.count());
             let crowded = Self::is_known(step) && occupied > grid.density.len() / CROWDED;
             let more = if crowded && !steered { (occupied / rounds).saturating_sub(partial / 2) } else { 0 };
-            let cells = VisitedCells::Random { occupied: &grid.bits, open, mixed: partial as u32 };
+            let cells = VisitedCells::Random {
+                occupied: &grid.bits,
+                open: lit.as_ref().or(open),
+                mixed: partial as u32,
+            };
             (cells, partial + more)
         };
         let visits = Visits { key: Key { seed, step }, count, cells, decay: decay(step) };
