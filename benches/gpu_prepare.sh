@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts all that benches/gpu.sh needs into target/gpu (below 60 MiB): the program, the tests of the CUDA engine and the bench,
+# Puts all that benches/gpu.sh needs into target/gpu (60 MiB at most): the program, the tests of the CUDA engine and the bench,
 # stripped, the peer's program, and lego at 400 x 400. Needs no GPU; run it from anywhere.
 #
 #   NERVE_TEST_DATA   folder with data/nerf_synthetic/lego (default: ../shared beside the clone); without it the part on lego
@@ -50,4 +50,16 @@ for split in ["train", "test"]:
     (out / name).write_text((source / name).read_text())
 PYTHON
 fi
-du -sh "$out" | cut -f1
+
+# What another machine must have: the newest version of glibc's functions that the programs call.
+if command -v objdump >/dev/null; then
+    needs=$(objdump -T "$out/nerve" "$out/core-tests" "$out/gpu-bench" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
+    echo "$needs" >"$out/needs"
+    echo "runs where glibc has ${needs:-no version}"
+fi
+size=$(du -sm "$out" | cut -f1)
+echo "$out: $size MiB"
+if [ "$size" -gt 60 ]; then
+    echo "more than 60 MiB" >&2
+    exit 1
+fi

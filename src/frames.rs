@@ -263,7 +263,7 @@ fn write(
     let byte = |v: f32| (v * 255.0).round() as u8;
     let (format, pixels): (PixelFormat, Vec<u8>) = match (layer, plan.background) {
         (Layer::Color, Background::Backdrop) => (PixelFormat::Rgb, picture.rgb(1.0)),
-        (Layer::Color, Background::Gray(gray)) => (PixelFormat::Rgb, picture.rgb_on(gray)),
+        (Layer::Color, Background::Gray(gray)) => (PixelFormat::Rgb, picture.rgb_on_gray(gray)),
         (Layer::Color, Background::None) => (PixelFormat::Rgba, picture.rgba()),
         (Layer::Opacity, _) => (PixelFormat::Gray, picture.opacities().map(byte).collect()),
         (Layer::Normals, _) => {

@@ -159,6 +159,9 @@ mod tests {
         let single = estimate(Device::Cuda(0), &config, 1, 2).unwrap();
         assert!(single.batch > gpu.batch, "{single:?} {gpu:?}");
         config.cameras.refine_poses = true;
+        assert!(estimate(Device::Cuda(0), &config, 1, 2).is_ok());
+        config.field.width = 128;
+        config.field.color_layers = 5;
         let error = estimate(Device::Cuda(1), &config, 1, 2).unwrap_err();
         assert!(error.is_unsupported(), "{error}");
         assert!(

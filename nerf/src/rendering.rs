@@ -159,7 +159,7 @@ impl Rendering {
     }
 
     /// 8-bit RGB on a background of this gray, 0 to 1, whatever the capture has.
-    pub fn rgb_on(&self, background: f32) -> Vec<u8> {
+    pub fn rgb_on_gray(&self, background: f32) -> Vec<u8> {
         let on = |(color, _, opacity): ([f32; 3], f32, f32)| color.map(|c| c + (1.0 - opacity) * background);
         quantize(&self.pixels().flat_map(on).collect::<Vec<f32>>())
     }
@@ -169,7 +169,7 @@ impl Rendering {
         quantize(&self.colors(background))
     }
 
-    /// 8-bit RGB on a background of this color, 0 to 1.
+    /// 8-bit RGB on what [`Self::colors_on`] puts it on.
     pub fn rgb_on(&self, background: [f32; 3]) -> Vec<u8> {
         quantize(&self.colors_on(background))
     }

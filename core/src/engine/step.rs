@@ -148,6 +148,15 @@ impl GivenSamples {
         (&self.samples.t[range.clone()], &self.samples.dt[range])
     }
 
+    /// Of some rays: where each one's samples end among theirs, the distances and the lengths.
+    pub(super) fn of_rays(&self, rays: Range<usize>) -> (Vec<u32>, &[f32], &[f32]) {
+        let start = if rays.start == 0 { 0 } else { self.ends[rays.start - 1] };
+        let ends = &self.ends[rays];
+        let range = start..ends.last().copied().unwrap_or(start);
+        let ends = ends.iter().map(|end| (end - start) as u32).collect();
+        (ends, &self.samples.t[range.clone()], &self.samples.dt[range])
+    }
+
     fn range(&self, ray: usize) -> Range<usize> {
         let start = if ray == 0 { 0 } else { self.ends[ray - 1] };
         start..self.ends[ray]

@@ -11,7 +11,7 @@ const BATCH: usize = 1 << 17;
 /// Room for a batch of visits.
 #[derive(Debug, Default)]
 pub(super) struct VisitBuffers {
-    cells: Vec<u32>,
+    pub(super) cells: Vec<u32>,
     points: [Vec<f32>; 3],
     sigma: Vec<f32>,
 }

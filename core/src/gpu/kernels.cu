@@ -5,4 +5,5 @@
 #include "../ops/hash_grid/kernel.cu"
 #include "../ops/march/kernel.cu"
 #include "../ops/mlp/kernel.cu"
+#include "../ops/rigid/kernel.cu"
 #include "../ops/saliency/kernel.cu"

@@ -127,6 +127,7 @@ structs! {
         d_out: Address,
         d_features: Address,
         d_logits: Address,
+        d_directions: Address,
         grads: Address,
         counters: Address,
     }
@@ -155,6 +156,32 @@ structs! {
         d_features: Address,
         grads: Address,
     }
+    TracePointsParams {
+        levels: Address,
+        level_count: u32,
+        features: u32,
+        tables: Address,
+        positions: Address,
+        capacity: u64,
+        range: Address,
+        source: Address,
+        d_features: Address,
+        out: Address,
+    }
+    PlaceCamerasParams { rows: Address, corrections: Address, count: u32, pad: u32, }
+    TraceRaysParams {
+        rays: Address,
+        states: Address,
+        step: Address,
+        samples: Samples,
+        source: Address,
+        d_positions: Address,
+        d_directions: Address,
+        shrink: f32,
+        pad: u32,
+        sums: Address,
+    }
+    TurnPosesParams { rows: Address, sums: Address, grads: Address, count: u32, pad: u32, }
     MarchParams {
         rays: Address,
         states: Address,
@@ -172,6 +199,23 @@ structs! {
         limit: u32,
         range: Address,
         counters: Address,
+    }
+    CellSet { words: Address, ranks: Address, }
+    VisitParams {
+        seed: u64,
+        step: u64,
+        first: u32,
+        cells: u32,
+        groups: u32,
+        in_order: u32,
+        mixed: u32,
+        side: f32,
+        occupied: CellSet,
+        open: CellSet,
+        range: Address,
+        picked: Address,
+        positions: Address,
+        capacity: u64,
     }
     AdvanceParams {
         states: Address,
@@ -208,7 +252,8 @@ structs! {
     DrawParams {
         views: Address,
         view_count: u32,
-        pad: u32,
+        moved: u32,
+        corrections: Address,
         step: Address,
         side: f32,
         cone: f32,
@@ -325,6 +370,7 @@ kernels! {
     MARCH = "march", 128, MarchParams;
     PENALIZE_SALIENCY = "penalize_saliency", 256, PenalizeParams;
     PICTURE = "picture", 128, PictureParams;
+    PLACE_CAMERAS = "place_cameras", 64, PlaceCamerasParams;
     PLACE_SAMPLES = "place_samples", 128, PlaceParams;
     PROBE_F16 = "probe_f16", 128, ProbeParams;
     PROBE_F32 = "probe_f32", 64, ProbeParams;
@@ -333,4 +379,9 @@ kernels! {
     SHADE_F16 = "shade_f16", 128, ShadeParams;
     SHADE_F32 = "shade_f32", 64, ShadeParams;
     START_RAYS = "start_rays", 128, StartParams;
+    TRACE_POINTS_F16 = "trace_points_f16", 256, TracePointsParams;
+    TRACE_POINTS_F32 = "trace_points_f32", 256, TracePointsParams;
+    TRACE_RAYS = "trace_rays", 128, TraceRaysParams;
+    TURN_POSES = "turn_poses", 64, TurnPosesParams;
+    VISIT_CELLS = "visit_cells", 256, VisitParams;
 }

@@ -11,7 +11,6 @@ pub(crate) use background::WHITE;
 pub use field::{ColorSees, FieldConfig, Method};
 
 use crate::hollow::{HollowConfig, Switch};
-use nerve_core::engine;
 use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_core::ops::small_gemm::Precision;
 use nerve_core::run::RunConfig;

@@ -31,11 +31,13 @@ pub(super) struct Arena {
     pub states: Address,
     pub targets: Address,
     pub output: Address,
+    /// Of samples that are given: where each ray's end.
+    pub ends: Address,
     pub most_rays: usize,
     starts: Address,
     counts: Address,
-    t: Address,
-    dt: Address,
+    pub t: Address,
+    pub dt: Address,
     positions: Address,
     ray: Address,
     pub sigma: Address,
@@ -51,7 +53,7 @@ pub(super) struct Arena {
 
 /// Bytes for every ray.
 pub(super) fn ray_bytes(plan: &Plan) -> usize {
-    36 + 20 + 4 * plan.target_columns as usize + 20 + 8 * ROUNDS.len()
+    36 + 20 + 4 * plan.target_columns as usize + 20 + 4 + 8 * ROUNDS.len()
 }
 
 /// Bytes for every sample.
@@ -95,6 +97,7 @@ impl Arena {
             (&mut self.states, 20),
             (&mut self.targets, 4 * columns),
             (&mut self.output, 20),
+            (&mut self.ends, 4),
             (&mut self.starts, 4 * ROUNDS.len()),
             (&mut self.counts, 4 * ROUNDS.len()),
         ] {
@@ -147,6 +150,16 @@ impl Arena {
             most_rays: self.most_rays as u32,
             pad: 0,
         }
+    }
+
+    /// Where the directions' gradients go, `[sample][4]`: on the way back nobody reads what was shaded.
+    pub fn d_directions(&self) -> Address {
+        self.shaded
+    }
+
+    /// Where the positions' gradients go, `[sample][4]`: behind the networks nobody reads the gradient of what was shaded.
+    pub fn d_positions(&self) -> Address {
+        self.d_shaded
     }
 
     /// Where positions are, axis by axis, `capacity` values apart.

@@ -19,13 +19,13 @@ const LAST_ROUND: usize = 64;
 
 impl CudaEngine<'_> {
     /// The state of a look at the field, with so many rays.
-    fn look(&self, rays: usize, min_transmittance: f32) -> StepState {
+    pub(super) fn look(&self, rays: usize, min_transmittance: f32) -> StepState {
         let gate_alpha = self.plan.gate_alpha(self.progress);
         StepState { rays: rays as u32, gate_alpha, min_transmittance, ..StepState::default() }
     }
 
     /// Sets the range of marched samples.
-    fn set_range(&mut self, end: usize) -> Result<(), EngineError> {
+    pub(super) fn set_range(&mut self, end: usize) -> Result<(), EngineError> {
         let range = params::Range { begin: 0, end: end as u32 };
         Ok(self.gpu.upload(self.arena.marched(), bytemuck::bytes_of(&range))?)
     }
@@ -42,11 +42,16 @@ impl CudaEngine<'_> {
                 self.gpu.upload(to, bytemuck::cast_slice(&values[from..from + out.len()]))?;
             }
             self.set_range(out.len())?;
-            self.encode(out.len())?;
-            self.probe(out.len())?;
-            self.gpu.download(self.arena.sigma, bytemuck::cast_slice_mut(out))?;
+            self.placed_densities(out)?;
         }
         Ok(())
+    }
+
+    /// Densities at the positions that the range of marched samples has.
+    pub(super) fn placed_densities(&mut self, out: &mut [f32]) -> Result<(), EngineError> {
+        self.encode(out.len())?;
+        self.probe(out.len())?;
+        Ok(self.gpu.download(self.arena.sigma, bytemuck::cast_slice_mut(out))?)
     }
 
     /// Composited outputs of rays, `[ray][red, green, blue, depth, opacity]`.

@@ -12,12 +12,24 @@ use crate::gpu::{Address, launch};
 impl CudaEngine<'_> {
     /// The way forward and back for the samples that count, and the update.
     pub(super) fn learn(&mut self, step: &Step<'_>, rays: usize) -> Result<(), EngineError> {
+        let poses = self.store.poses.clone();
+        self.go_through(rays, true, poses.is_some())?;
+        if let Some(poses) = &poses {
+            self.learn_poses(poses, step.pose_levels, rays)?;
+        }
+        self.scatter(self.arena.capacity)?;
+        self.update(step)
+    }
+
+    /// The way forward and back for the samples that count, through the cameras' colors or not, to the features and, where
+    /// rays are traced, to the directions.
+    pub(super) fn go_through(&mut self, rays: usize, colored: bool, traced: bool) -> Result<(), EngineError> {
         let most = self.arena.capacity;
         let shared = self.plan.shared_memory();
         let net = self.network(self.arena.kept(), self.arena.source);
         let given = ShadeParams { net, out: self.arena.shaded };
         self.run_network([params::SHADE_F16, params::SHADE_F32], most, shared.shade, &given)?;
-        let (spread, colors) = (self.plan.spread, self.store.colors.as_ref());
+        let (spread, colors) = (self.plan.spread, self.store.colors.as_ref().filter(|_| colored));
         let (knee, factor) = spread.scale.parts();
         let given = CompositeParams {
             rays: self.arena.rays,
@@ -47,12 +59,11 @@ impl CudaEngine<'_> {
             d_out: self.arena.d_shaded,
             d_features: self.arena.d_features,
             d_logits: self.arena.d_logits,
+            d_directions: if traced { self.arena.d_directions() } else { Address::default() },
             grads: self.store.networks.grads,
             counters: self.arena.counters(),
         };
-        self.run_network([params::BACKWARD_F16, params::BACKWARD_F32], most, shared.backward, &given)?;
-        self.scatter(most)?;
-        self.update(step)
+        self.run_network([params::BACKWARD_F16, params::BACKWARD_F32], most, shared.backward, &given)
     }
 
     /// Sums of the tables' gradients.

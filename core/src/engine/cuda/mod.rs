@@ -18,11 +18,13 @@
 //! find no room for their samples are left out of a step (the room grows for the next one).
 
 mod arena;
+mod cells;
 mod infer;
 mod learn;
 mod memory;
 mod networks;
 mod plan;
+mod poses;
 mod sampling;
 mod step;
 mod store;
@@ -34,16 +36,18 @@ use super::calls::{check_positions, check_render, check_values, must_train};
 use super::slopes::differences;
 use super::step::SampleSource;
 use super::views::{HeldViews, check_views};
-use super::visit::{self, VisitBuffers};
-use super::{EngineError, Options, Pool, Purpose, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits};
+use super::visit;
+use super::{EngineError, Options, Purpose, Step, StepStats, TrainEngine, TrainView, ViewsId, Visits};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, cuda_device};
 use crate::field::{FieldLayout, FieldSpec};
 use crate::gpu::{Cuda, Gpu};
-use crate::ops::march::{Bitfield, Ray};
+use crate::ops::march::Ray;
 use crate::params::{BlockId, Group, GroupId, GroupSettings, Params, StateData, StateTensor};
 use arena::Arena;
+use cells::HeldCells;
 use plan::Plan;
+use poses::CameraRoom;
 use std::borrow::Cow;
 use store::Store;
 use views::Views;
@@ -64,21 +68,12 @@ pub(super) struct CudaEngine<'g> {
     step: u64,
     progress: f64,
     views: HeldViews<Views>,
-    /// The occupied cells that the device has, and where: words, then blocks.
-    occupied: Option<Occupied>,
+    cameras: CameraRoom,
+    /// The occupied cells that the device has, and the open ones, which visits go to.
+    occupied: Option<HeldCells>,
+    open: Option<HeldCells>,
     losses: Vec<f64>,
     purpose: Purpose,
-    /// For what is left on the host: which cells are visited.
-    pool: Pool,
-    visits: VisitBuffers,
-}
-
-/// Occupied cells on the device.
-#[derive(Debug)]
-struct Occupied {
-    bits: Bitfield,
-    words: crate::gpu::Address,
-    blocks: crate::gpu::Address,
 }
 
 /// As many blocks as `count` items want at `threads` a block, up to what keeps the device busy.
@@ -126,11 +121,11 @@ impl<'g> CudaEngine<'g> {
             step: 0,
             progress: 0.0,
             views: HeldViews::new(),
+            cameras: CameraRoom::default(),
             occupied: None,
+            open: None,
             losses: vec![0.0],
             purpose: options.purpose,
-            pool: options.pool.clone(),
-            visits: VisitBuffers::default(),
         })
     }
 
@@ -186,8 +181,11 @@ impl TrainEngine for CudaEngine<'_> {
         &self.losses
     }
 
-    fn trace(&mut self, _: &Step<'_>, _: &mut [[f64; 6]]) -> Result<StepStats, EngineError> {
-        Err(EngineError::Input("the field does not trace rays".into()))
+    fn trace(&mut self, step: &Step<'_>, out: &mut [[f64; 6]]) -> Result<StepStats, EngineError> {
+        if !self.plan.traces_rays {
+            return Err(EngineError::Input("the field does not trace rays".into()));
+        }
+        self.run_trace(step, out)
     }
 
     fn step_count(&self) -> u64 {
@@ -268,12 +266,7 @@ impl TrainEngine for CudaEngine<'_> {
 
     fn visit_cells(&mut self, visits: &Visits<'_>, density: &mut [f32]) -> Result<(), EngineError> {
         visit::check(visits, density.len())?;
-        let (pool, side) = (self.pool.clone(), self.spec.box_side);
-        let mut room = std::mem::take(&mut self.visits);
-        let visited =
-            pool.run(|| room.visit(visits, side, density, |points, sigma| self.densities(points, sigma)));
-        self.visits = room;
-        visited
+        self.visit(visits, density)
     }
 
     fn render(

@@ -26,6 +26,8 @@ pub(super) struct Plan {
     /// Columns of a ray's target.
     pub target_columns: u32,
     pub has_distance: bool,
+    /// The loss can be followed back to the rays.
+    pub traces_rays: bool,
 }
 
 /// Extents are padded to whole tiles.
@@ -130,19 +132,11 @@ impl Plan {
         let Encoding::HashGrid { grid, .. } = &spec.encoding else {
             return Err(refuse("an encoding without tables: use a hash grid, or --device cpu"));
         };
-        if spec.cameras.traces_rays() {
-            return Err(refuse(
-                "learning or fitting of camera poses: use --device cpu for --refine-poses and --fit-poses",
-            ));
-        }
         let half = match spec.precision {
             Precision::F32 => false,
             Precision::F16 => true,
             Precision::Bf16 => return Err(refuse("--precision bf16: use f16 or f32")),
         };
-        if half && spec.optimizer.sparse_tables != spec.optimizer.packed_tables {
-            return Err(refuse("tables that are updated sparsely and not packed, or the other way round"));
-        }
         let Some(parts) = parts(spec) else {
             return Err(refuse(
                 "a field of these stages: it runs those of the Instant-NGP field and HollowNeRF's",
@@ -202,6 +196,7 @@ impl Plan {
             spread: parts.spread,
             target_columns: layout.targets.width() as u32,
             has_distance: layout.targets.distance.is_some(),
+            traces_rays: spec.cameras.traces_rays(),
         };
         let tiles = gradient_tiles(&density) + gradient_tiles(&color);
         let shared = plan.shared_memory();

@@ -1,7 +1,8 @@
 //! Where a step's samples are: rays on the device, marched to the surfaces, or as they are given.
 
+use super::CudaEngine;
 use super::arena::ROUNDS;
-use super::{CudaEngine, Occupied};
+use super::cells::HeldCells;
 use crate::engine::EngineError;
 use crate::engine::step::{Draw, GivenSamples, SampleSource, Space};
 use crate::gpu::params::{
@@ -15,11 +16,14 @@ impl CudaEngine<'_> {
         let Some(views) = self.views.get(draw.views) else {
             return Err(EngineError::Input("rays are drawn from views that the engine does not have".into()));
         };
+        let (table, view_count) = (views.table, views.count as u32);
         let volume = draw.space.volume;
+        let (corrections, moved) = self.move_cameras(draw.poses)?;
         let given = DrawParams {
-            views: views.table,
-            view_count: views.count as u32,
-            pad: 0,
+            views: table,
+            view_count,
+            moved,
+            corrections,
             step: self.arena.state(),
             side: volume.side,
             cone: volume.steps.cone,
@@ -84,29 +88,6 @@ impl CudaEngine<'_> {
         self.run(params::GATHER, rays, &given)
     }
 
-    /// Copies the occupied cells to the device, if they are others than last time.
-    fn occupy(&mut self, space: &Space<'_>) -> Result<(), EngineError> {
-        if self.occupied.as_ref().is_some_and(|held| held.bits == *space.bits) {
-            return Ok(());
-        }
-        let fits = |held: &Occupied| held.bits.words().len() == space.bits.words().len();
-        if let Some(old) = self.occupied.take_if(|held| !fits(held)) {
-            self.gpu.free(old.words);
-            self.gpu.free(old.blocks);
-        }
-        let (words, blocks) = match &self.occupied {
-            Some(held) => (held.words, held.blocks),
-            None => (
-                self.gpu.alloc(8 * space.bits.words().len())?,
-                self.gpu.alloc(8 * space.bits.blocks().len())?,
-            ),
-        };
-        self.gpu.upload(words, bytemuck::cast_slice(space.bits.words()))?;
-        self.gpu.upload(blocks, bytemuck::cast_slice(space.bits.blocks()))?;
-        self.occupied = Some(Occupied { bits: space.bits.clone(), words, blocks });
-        Ok(())
-    }
-
     /// One round of marching: up to `limit` samples of every ray that goes on.
     pub(super) fn march(
         &mut self,
@@ -115,15 +96,14 @@ impl CudaEngine<'_> {
         round: u32,
         limit: u32,
     ) -> Result<(), EngineError> {
-        self.occupy(space)?;
-        let Some(held) = &self.occupied else { return Ok(()) };
+        let HeldCells { set, blocks, .. } = HeldCells::hold(&mut self.occupied, &mut *self.gpu, space.bits)?;
         let steps = space.volume.steps;
         let given = MarchParams {
             rays: self.arena.rays,
             states: self.arena.states,
             step: self.arena.state(),
-            words: held.words,
-            blocks: held.blocks,
+            words: set.words,
+            blocks: *blocks,
             cascades: space.bits.cascades() as u32,
             cone: steps.cone,
             shortest: steps.min,
@@ -163,20 +143,12 @@ impl CudaEngine<'_> {
         first: usize,
         rays: usize,
     ) -> Result<usize, EngineError> {
-        let (mut ends, mut t, mut dt) = (Vec::with_capacity(rays), Vec::new(), Vec::new());
-        for ray in first..first + rays {
-            let (a, b) = given.ray(ray);
-            t.extend_from_slice(a);
-            dt.extend_from_slice(b);
-            ends.push(t.len() as u32);
-        }
+        let (ends, t, dt) = given.of_rays(first..first + rays);
         self.arena.hold_samples(&mut *self.gpu, &self.plan, t.len())?;
-        let mut held = Vec::new();
-        for bytes in [bytemuck::cast_slice(&ends), bytemuck::cast_slice(&t), bytemuck::cast_slice(&dt)] {
-            let at = self.gpu.alloc(bytes.len())?;
-            held.push(at);
-            self.gpu.upload(at, bytes)?;
-        }
+        self.gpu.upload(self.arena.ends, bytemuck::cast_slice(&ends))?;
+        // They are already where they belong.
+        self.gpu.upload(self.arena.t, bytemuck::cast_slice(t))?;
+        self.gpu.upload(self.arena.dt, bytemuck::cast_slice(dt))?;
         let given = PlaceParams {
             rays: self.arena.rays,
             states: self.arena.states,
@@ -184,14 +156,13 @@ impl CudaEngine<'_> {
             shrink: 1.0 / self.spec.box_side,
             pad: 0,
             samples: self.arena.samples(),
-            ends: held[0],
-            t: held[1],
-            dt: held[2],
+            ends: self.arena.ends,
+            t: self.arena.t,
+            dt: self.arena.dt,
             range: self.arena.marched(),
             counters: self.arena.counters(),
         };
         self.run(params::PLACE_SAMPLES, rays, &given)?;
-        held.into_iter().for_each(|at| self.gpu.free(at));
         Ok(t.len())
     }
 }

@@ -3,10 +3,11 @@
 use super::CudaEngine;
 use super::arena::{Arena, OUTCOME_BYTES, STEP_BYTES};
 use crate::engine::calls::check_batch;
-use crate::engine::step::{Background, Batch, Poses, SampleSource, Step, StepStats};
+use crate::engine::step::{Background, Batch, SampleSource, Step, StepStats};
 use crate::engine::{EngineError, Phases};
 use crate::gpu::Address;
 use crate::gpu::params::{AdamState, Counters, Range, StepState};
+use crate::ops::march::MOST_SAMPLES;
 use bytemuck::{Pod, Zeroable};
 use std::time::Instant;
 
@@ -24,8 +25,8 @@ struct StepInputs {
 /// What the host reads after it.
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 #[repr(C)]
-struct Outcome {
-    counters: Counters,
+pub(super) struct Outcome {
+    pub counters: Counters,
     marched: Range,
     kept: Range,
     alive: u32,
@@ -83,30 +84,44 @@ impl CudaEngine<'_> {
         Ok(self.gpu.clear(self.arena.outcome, OUTCOME_BYTES)?)
     }
 
-    fn outcome(&self) -> Result<Outcome, EngineError> {
+    pub(super) fn outcome(&self) -> Result<Outcome, EngineError> {
         let mut outcome = Outcome::default();
         self.gpu.download(self.arena.outcome, bytemuck::bytes_of_mut(&mut outcome))?;
         Ok(outcome)
     }
 
-    fn check(&self, batch: &Batch<'_>) -> Result<(), EngineError> {
-        if let Batch::Drawn(draw) = batch
-            && matches!(draw.poses, Poses::Corrected(_))
-        {
-            let reason = format!("device '{}' cannot draw rays from moved cameras", self.device);
+    /// Refuses a batch that is not this field's, or of more cameras than there is room for.
+    pub(super) fn check(&self, batch: &Batch<'_>, cameras: usize) -> Result<(), EngineError> {
+        // Samples are counted in 32 bits.
+        let samples = match batch {
+            Batch::Given { samples: SampleSource::Given(given), .. } => given.len(),
+            _ => batch.rays() * MOST_SAMPLES,
+        };
+        if u32::try_from(samples).is_err() {
+            let reason =
+                format!("{} rays in one step: up to {samples} samples, and CUDA takes 2^32", batch.rays());
             return Err(EngineError::Input(reason));
         }
-        let room = if self.store.colors.is_some() { self.spec.cameras.count } else { usize::MAX };
         let held = |id| self.views.get(id).map(|views| views.count);
-        check_batch(batch, self.plan.target_columns as usize, held, room)
+        check_batch(batch, self.plan.target_columns as usize, held, cameras)
     }
 
     /// One step of gradient descent.
     pub(super) fn run_step(&mut self, step: &Step<'_>) -> Result<StepStats, EngineError> {
-        self.check(&step.batch)?;
+        let learns = self.store.poses.is_some() || self.store.colors.is_some();
+        self.check(&step.batch, if learns { self.spec.cameras.count } else { usize::MAX })?;
         let started = Instant::now();
         let rays = step.batch.rays();
         self.step += 1;
+        self.enter(step)?;
+        self.learn(step, rays)?;
+        let outcome = self.outcome()?;
+        self.note(step, rays, &outcome, started)
+    }
+
+    /// Begins a step and finds its samples.
+    pub(super) fn enter(&mut self, step: &Step<'_>) -> Result<(), EngineError> {
+        let rays = step.batch.rays();
         self.progress = step.progress;
         self.arena.hold_rays(&mut *self.gpu, &self.plan, rays)?;
         let mut state = StepState {
@@ -136,14 +151,11 @@ impl CudaEngine<'_> {
                 *samples
             }
         };
-        self.find_samples(&samples, rays)?;
-        self.learn(step, rays)?;
-        let outcome = self.outcome()?;
-        self.note(step, rays, &outcome, started)
+        self.find_samples(&samples, rays)
     }
 
     /// Makes statistics of what a step has come to, and room for the next one.
-    fn note(
+    pub(super) fn note(
         &mut self,
         step: &Step<'_>,
         rays: usize,

@@ -61,6 +61,7 @@ pub(super) struct Store {
     pub networks: Piece,
     pub saliency: Option<Piece>,
     pub colors: Option<Piece>,
+    pub poses: Option<Piece>,
     places: Vec<Place>,
     pub decay: Option<f32>,
     /// Gradients and moments are kept.
@@ -129,12 +130,17 @@ impl Store {
         let mut tables = taker.piece(plan.table_values, group(first_table), plan.half, half_grads, packed)?;
         tables.sparse = spec.optimizer.sparse_tables;
         let weights = plan.shape.weights as usize;
-        let networks = taker.piece(weights, group(first_layer), plan.half, false, false)?;
+        let mut networks = taker.piece(weights, group(first_layer), plan.half, false, false)?;
+        if plan.traces_rays && !trains {
+            // Tracing rays goes the way back, too.
+            networks.grads = taker.gpu.alloc(4 * weights)?;
+        }
         let values = |block: BlockId| params.blocks()[block.index()].values();
         let mut alone = |block: Option<BlockId>| {
             block.map(|block| taker.piece(values(block), group(block), false, false, false)).transpose()
         };
-        let (saliency, mut colors) = (alone(handles.saliency)?, alone(handles.colors)?);
+        let (saliency, poses) = (alone(handles.saliency)?, alone(handles.poses)?);
+        let mut colors = alone(handles.colors)?;
         if let Some(colors) = &mut colors {
             colors.scaled = false;
         }
@@ -152,7 +158,7 @@ impl Store {
                     Place { piece: 1, start, values, rows: Some((inputs, padded(inputs))) };
             }
         }
-        for (piece, block) in [(2, handles.saliency), (3, handles.colors)] {
+        for (piece, block) in [(2, handles.saliency), (3, handles.colors), (4, handles.poses)] {
             if let Some(block) = block {
                 places[block.index()] = Place { piece, start: 0, values: values(block), rows: None };
             }
@@ -162,6 +168,7 @@ impl Store {
             networks,
             saliency,
             colors,
+            poses,
             places,
             decay: spec.average.filter(|_| trains),
             trains,
@@ -171,9 +178,8 @@ impl Store {
 
     /// The pieces that there are.
     pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
-        [Some(&self.tables), Some(&self.networks), self.saliency.as_ref(), self.colors.as_ref()]
-            .into_iter()
-            .flatten()
+        let optional = [&self.saliency, &self.colors, &self.poses];
+        [&self.tables, &self.networks].into_iter().chain(optional.into_iter().flatten())
     }
 
     fn piece(&self, index: usize) -> &Piece {
@@ -181,7 +187,8 @@ impl Store {
             0 => return &self.tables,
             1 => return &self.networks,
             2 => &self.saliency,
-            _ => &self.colors,
+            3 => &self.colors,
+            _ => &self.poses,
         };
         // A place is only made beside its piece.
         optional.as_ref().unwrap_or(&self.tables)
@@ -236,9 +243,9 @@ impl Store {
             return Ok(());
         }
         self.swapped = !self.swapped;
-        let pieces =
-            [Some(&mut self.tables), Some(&mut self.networks), self.saliency.as_mut(), self.colors.as_mut()];
-        for piece in pieces.into_iter().flatten() {
+        let optional = [&mut self.saliency, &mut self.colors, &mut self.poses];
+        let pieces = [&mut self.tables, &mut self.networks];
+        for piece in pieces.into_iter().chain(optional.into_iter().flatten()) {
             std::mem::swap(&mut piece.weights, &mut piece.average);
             round_values(gpu, piece)?;
         }

@@ -1,8 +1,11 @@
 //! The processor as a [`Gpu`]: a C++ compiler makes a library of the kernels' sources, in which `shim.hpp` stands for CUDA.
 //! For tests.
 
+mod sparse;
+
 use super::{Address, Gpu, GpuError};
 use libloading::{Library, Symbol};
+use sparse::Sparse;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
@@ -105,19 +108,55 @@ pub struct ShimGpu<'a> {
     compiled: &'a Compiled,
     /// In which order the threads of a block run: 0 first to last, 1 last to first, more mixes them.
     order: u32,
-    buffers: Vec<(Address, Vec<u64>)>,
+    /// Buffers may be far larger than the machine's memory, as long as little of them is touched.
+    sparse: bool,
+    /// The first block that runs: those in front of it are taken for done.
+    pub first_block: u32,
+    buffers: Vec<Buffer>,
+}
+
+/// Memory of the device.
+enum Buffer {
+    Whole(Vec<u64>),
+    Sparse(Sparse),
+}
+
+impl Buffer {
+    fn start(&self) -> Address {
+        match self {
+            Self::Whole(words) => Address(words.as_ptr() as u64),
+            Self::Sparse(sparse) => Address(sparse.address()),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole(words) => 8 * words.len() as u64,
+            Self::Sparse(sparse) => sparse.bytes(),
+        }
+    }
 }
 
 impl<'a> ShimGpu<'a> {
     /// A device whose blocks run their threads in this order.
     pub fn new(compiled: &'a Compiled, order: u32) -> Self {
-        Self { compiled, order, buffers: Vec::new() }
+        Self { compiled, order, sparse: false, first_block: 0, buffers: Vec::new() }
+    }
+
+    /// One whose buffers may be larger than the machine's memory; `None` where the system does not lend such.
+    pub fn sparse(compiled: &'a Compiled) -> Option<Self> {
+        if Sparse::new(1).is_none() {
+            eprintln!("SKIPPED: this system does not lend address space that it has no memory for");
+            return None;
+        }
+        Some(Self { sparse: true, ..Self::new(compiled, 0) })
     }
 
     /// Panics if the bytes are not in a buffer.
     fn check(&self, at: Address, bytes: usize) {
-        let inside = |(start, room): &(Address, Vec<u64>)| {
-            at.0 >= start.0 && at.0 + bytes as u64 <= start.0 + 8 * room.len() as u64
+        let inside = |buffer: &Buffer| {
+            let start = buffer.start();
+            at.0 >= start.0 && at.0 + bytes as u64 <= start.0 + buffer.bytes()
         };
         assert!(bytes == 0 || self.buffers.iter().any(inside), "{bytes} bytes at {at:?} are in no buffer");
     }
@@ -133,14 +172,17 @@ impl Gpu for ShimGpu<'_> {
     }
 
     fn alloc(&mut self, bytes: usize) -> Result<Address, GpuError> {
-        let room = vec![0u64; bytes.div_ceil(8).max(2)];
-        let at = Address(room.as_ptr() as u64);
-        self.buffers.push((at, room));
+        let buffer = match self.sparse {
+            true => Buffer::Sparse(Sparse::new(bytes).expect("address space")),
+            false => Buffer::Whole(vec![0u64; bytes.div_ceil(8).max(2)]),
+        };
+        let at = buffer.start();
+        self.buffers.push(buffer);
         Ok(at)
     }
 
     fn free(&mut self, at: Address) {
-        self.buffers.retain(|(start, _)| *start != at);
+        self.buffers.retain(|buffer| buffer.start() != at);
     }
 
     fn upload(&mut self, to: Address, bytes: &[u8]) -> Result<(), GpuError> {
@@ -176,12 +218,12 @@ impl Gpu for ShimGpu<'_> {
         let library = &self.compiled.library;
         // SAFETY: the functions have these types (see shim.hpp), and kernels touch what their parameters name.
         let (done, problem) = unsafe {
-            let order: Symbol<'_, unsafe extern "C" fn(u32)> =
-                library.get(b"nerve_shim_order").expect("the shim");
+            let begin: Symbol<'_, unsafe extern "C" fn(u32, u32)> =
+                library.get(b"nerve_shim_begin").expect("the shim");
             let problem: Symbol<'_, unsafe extern "C" fn() -> *const std::ffi::c_char> =
                 library.get(b"nerve_shim_problem").expect("the shim");
             let kernel: Symbol<'_, Kernel> = library.get(name.as_bytes()).expect("a kernel of this name");
-            order(self.order);
+            begin(self.order, self.first_block);
             let done = kernel(params.as_ptr(), blocks, shared);
             (done, std::ffi::CStr::from_ptr(problem()).to_string_lossy().into_owned())
         };

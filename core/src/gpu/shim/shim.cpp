@@ -35,7 +35,7 @@ std::vector<Fibre> fibres;
 std::vector<unsigned char> stacks, room;
 std::vector<uint64_t> words, operands;
 uint32_t running;
-uint32_t order_seed;
+uint32_t order_seed, first_block;
 Body body;
 const void* params;
 std::string trouble;
@@ -183,7 +183,7 @@ bool run(Body kernel, const void* with, uint32_t grid, uint32_t block, uint32_t 
     shared = reinterpret_cast<unsigned char*>((reinterpret_cast<uintptr_t>(room.data()) + 15) & ~uintptr_t(15));
     block_size.x = block;
     grid_size.x = grid;
-    for (uint32_t b = 0; b < grid; b++) {
+    for (uint32_t b = first_block; b < grid; b++) {
         block_index.x = b;
         std::memset(shared, 0xff, shared_bytes);
         for (uint32_t i = 0; i < block; i++) {
@@ -213,5 +213,9 @@ bool run(Body kernel, const void* with, uint32_t grid, uint32_t block, uint32_t 
 }
 }  // namespace shim
 
-extern "C" void nerve_shim_order(uint32_t seed) { shim::order_seed = seed; }
+// In which order the threads of a block run, and with which block the grids of the following launches begin.
+extern "C" void nerve_shim_begin(uint32_t order, uint32_t first_block) {
+    shim::order_seed = order;
+    shim::first_block = first_block;
+}
 extern "C" const char* nerve_shim_problem() { return shim::trouble.c_str(); }

@@ -85,6 +85,7 @@ template <class T> T __shfl_up_sync(uint32_t lanes, T v, uint32_t by) {
     return shim::take(lanes, v, lane >= by ? lane - by : lane);
 }
 
+inline int __popcll(uint64_t v) { return __builtin_popcountll(v); }
 inline uint32_t __umulhi(uint32_t a, uint32_t b) { return uint32_t((uint64_t(a) * b) >> 32); }
 inline uint32_t __float_as_uint(float v) { return shim::bits_of(v); }
 inline float __uint_as_float(uint32_t v) { return shim::of_bits<float>(v); }

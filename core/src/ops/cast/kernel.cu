@@ -1,6 +1,7 @@
 // The rays of a step: through random pixels of the views, by the same random words as on the processor, a ray a thread.
 #include "lens.cuh"
 #include "philox.cuh"
+#include "rigid.cuh"
 #include "shape.cuh"
 
 // A view on the device.
@@ -23,6 +24,9 @@ struct View {
 struct DrawParams {
     const View* views;
     uint32_t view_count;
+    // The first so many cameras are moved, by these.
+    uint32_t moved;
+    const Correction* corrections;
     const StepState* step;
     // The render box, its steps, and the nearest sample.
     float side, cone, shortest, longest, near;
@@ -85,6 +89,10 @@ KERNEL(draw_rays, DrawParams, 128) {
         Ray ray;
         for (int a = 0; a < 3; a++) ray.origin[a] = view.camera.origin[a];
         cast(view.camera, double(column) + 0.5, double(row) + 0.5, ray.direction);
+        // Depth is measured along the axis as it was given.
+        float forward = 0.0f;
+        for (int a = 0; a < 3; a++) forward += ray.direction[a] * view.camera.forward[a];
+        if (camera < p.moved) correct(p.corrections[camera], ray.origin, ray.direction);
         float enter, leave;
         clip(ray.origin, ray.direction, p.side, enter, leave);
         enter = fmaxf(enter, p.near);
@@ -101,9 +109,8 @@ KERNEL(draw_rays, DrawParams, 128) {
         for (int c = 0; c < 3; c++) target[4 + c] = st.random_background ? uniform(background.w[c]) : st.background[c];
         if (!p.has_distance) continue;
         if (!(distance > 0.0f) && view.depth != nullptr) {
-            float along = 0.0f, depth = view.depth[pixel];
-            for (int a = 0; a < 3; a++) along += ray.direction[a] * view.camera.forward[a];
-            if (depth > 0.0f && along > 0.05f) distance = depth * view.depth_scale / along;
+            float depth = view.depth[pixel];
+            if (depth > 0.0f && forward > 0.05f) distance = depth * view.depth_scale / forward;
         }
         target[7] = distance;
     }

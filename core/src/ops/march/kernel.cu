@@ -1,8 +1,7 @@
 // Marching, a ray a thread, in rounds: a stretch of every ray, then what is behind it of those that are not opaque yet. After
 // the last round the samples that count are listed, ray by ray.
+#include "cells.cuh"
 #include "shape.cuh"
-
-constexpr uint32_t SIDE = 128, CELLS = SIDE * SIDE * SIDE;
 
 struct MarchParams {
     const Ray* rays;
@@ -48,19 +47,33 @@ struct PlaceParams {
     const StepState* step;
     float shrink;
     Samples samples;
-    // Where each ray's samples end, and their distances and lengths.
+    // Where each ray's samples end, and their distances and lengths: those of the samples.
     const uint32_t* ends;
     const float *t, *dt;
     Range* range;
     Counters* counters;
 };
 
-// Moves bit i to bit 3 i, for values below 128.
-__device__ inline uint32_t spread_bits(uint32_t v) {
-    v = (v | v << 8) & 0x0300f00fu;
-    v = (v | v << 4) & 0x030c30c3u;
-    return (v | v << 2) & 0x09249249u;
-}
+// Visits to cells: which, and where in them.
+struct VisitParams {
+    // The random values' key, and the number of the first visit.
+    uint64_t seed, step;
+    uint32_t first;
+    // Cells of all cascades, and groups of their words.
+    uint32_t cells, groups;
+    // 1: visit i goes to cell i.
+    uint32_t in_order;
+    // Of the others every second one goes to an occupied cell, from this one on all, the rest to open ones, or, where that
+    // is null, to any.
+    uint32_t mixed;
+    float side;
+    CellSet occupied, open;
+    const Range* range;
+    uint32_t* picked;
+    // In the encoding's unit cube, `[axis][capacity]`.
+    float* positions;
+    uint64_t capacity;
+};
 
 __device__ inline float step_at(const MarchParams& p, float t) {
     return fminf(fmaxf(t * p.cone, p.shortest), p.longest);
@@ -238,6 +251,24 @@ KERNEL(gather, GatherParams, 128) {
             uint64_t entry = uint64_t(round) * p.samples.most_rays + i;
             uint32_t from = p.samples.starts[entry], count = p.samples.counts[entry];
             for (uint32_t k = 0; k < count; k++) p.source[start++] = from + k;
+        }
+    }
+}
+
+KERNEL(visit_cells, VisitParams, 256) {
+    uint32_t end = range_end(p.range, p.capacity);
+    for (uint64_t i = p.range->begin + thread_index(); i < end; i += thread_count()) {
+        uint32_t visit = p.first + uint32_t(i), cell = visit;
+        Words random = random_words(p.seed, STREAM_OCCUPANCY, p.step, visit);
+        if (!p.in_order) {
+            const CellSet& from = (visit & 1) == 1 || visit >= p.mixed ? p.occupied : p.open;
+            if (from.words == nullptr || !pick_set(from, p.groups, random.w[3], cell)) cell = below(random.w[3], p.cells);
+        }
+        p.picked[i] = cell;
+        float size = float(1u << (cell / CELLS));
+        for (uint32_t a = 0; a < 3; a++) {
+            float unit = ((float(gather_bits(cell % CELLS >> a)) + uniform(random.w[a])) / float(SIDE) - 0.5f) * size;
+            p.positions[a * p.capacity + i] = unit / p.side + 0.5f;
         }
     }
 }

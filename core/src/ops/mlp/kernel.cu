@@ -50,6 +50,8 @@ struct BackwardParams {
     void* d_features;
     // Of the saliency's logits, by place in the range.
     float* d_logits;
+    // Of the directions, as the color network sees them: `[sample][4]`, by place in the range; or null.
+    float* d_directions;
     // Sums of the weights' gradients.
     float* grads;
     Counters* counters;
@@ -253,6 +255,19 @@ __device__ void enter_density(const BackwardParams& p, const T* inputs, T* geome
     __syncwarp();
 }
 
+// The gradient of the direction from that of its harmonics; the warp's rows. True if one is infinite or not a number.
+template <class T>
+__device__ bool leave_directions(const BackwardParams& p, const Batch& b, const T* inputs, uint64_t first, uint32_t end) {
+    if (p.d_directions == nullptr || lane() >= ROWS || first + lane() >= end) return false;
+    const Shape& s = p.net.shape;
+    const float* d = p.net.rays[b.ray[lane()]].direction;
+    const T* row = inputs + lane() * stride(s.color.in[0]);
+    float out[3] = {0.0f, 0.0f, 0.0f};
+    harmonics_backward(d[0], d[1], d[2], s.harmonics, [row](uint32_t k) { return to_float(row[k]); }, out);
+    for (int a = 0; a < 3; a++) p.d_directions[(first + lane()) * 4 + a] = out[a];
+    return !isfinite(out[0] + out[1] + out[2]);
+}
+
 template <class T> __device__ void backward(const BackwardParams& p) {
     constexpr uint32_t WARPS = Warps<T>::count;
     DYNAMIC_SHARED(T, room);
@@ -300,7 +315,10 @@ template <class T> __device__ void backward(const BackwardParams& p) {
             const Network& n = chain.network(i);
             const Rows<T>& rows = chain.is_color(i) ? color : density;
             uint32_t l = chain.layer(i), in = n.in[l], out = n.out[l];
-            if (i == c.layers) enter_density(p, inputs, geometry, x, d_gate, first, end);
+            if (i == c.layers) {
+                broken = leave_directions(p, b, inputs, first, end) || broken;
+                enter_density(p, inputs, geometry, x, d_gate, first, end);
+            }
             // All rows of the block are there.
             __syncthreads();
             grads.add(base, rows.at[l + 1], out, rows.at[l], in, WARPS * ROWS);

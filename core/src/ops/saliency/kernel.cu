@@ -49,7 +49,7 @@ __device__ inline void along(uint32_t side, float x, uint32_t& low, float& up) {
 }
 
 // The eight logits around a point and their weights.
-__device__ inline void around(uint32_t side, float x, float y, float z, uint32_t index[8], float weight[8]) {
+__device__ inline void around(uint32_t side, float x, float y, float z, uint64_t index[8], float weight[8]) {
     uint32_t lx, ly, lz;
     float ux, uy, uz;
     along(side, x, lx, ux);
@@ -57,13 +57,14 @@ __device__ inline void around(uint32_t side, float x, float y, float z, uint32_t
     along(side, z, lz, uz);
     for (uint32_t c = 0; c < 8; c++) {
         uint32_t i = c & 1, j = c >> 1 & 1, k = c >> 2;
-        index[c] = ((lz + k) * side + ly + j) * side + lx + i;
+        index[c] = (uint64_t(lz + k) * side + ly + j) * side + lx + i;
         weight[c] = (i ? ux : 1.0f - ux) * ((j ? uy : 1.0f - uy) * (k ? uz : 1.0f - uz));
     }
 }
 
 KERNEL(look_up_saliency, LookUpParams, 256) {
-    uint32_t index[8], end = range_end(p.range, p.capacity);
+    uint64_t index[8];
+    uint32_t end = range_end(p.range, p.capacity);
     float weight[8];
     for (uint64_t i = p.range->begin + thread_index(); i < end; i += thread_count()) {
         around(p.side, p.positions[i], p.positions[p.capacity + i], p.positions[2 * p.capacity + i], index, weight);
@@ -74,7 +75,7 @@ KERNEL(look_up_saliency, LookUpParams, 256) {
 }
 
 KERNEL(saliency_backward, LookUpBackwardParams, 256) {
-    uint32_t index[8];
+    uint64_t index[8];
     float weight[8];
     for (uint64_t i = p.range->begin + thread_index(); i < p.range->end; i += thread_count()) {
         uint32_t at = p.source[i];

@@ -7,7 +7,7 @@ use crate::ops::cast::{Lens, Planar};
 use crate::ops::march::{Steps, Volume};
 
 /// The rays and targets of the last step.
-fn drawn(engine: &CudaEngine<'_>, n: usize) -> (Vec<DeviceRay>, Vec<f32>) {
+pub fn drawn(engine: &CudaEngine<'_>, n: usize) -> (Vec<DeviceRay>, Vec<f32>) {
     let columns = engine.plan.target_columns as usize;
     let (mut rays, mut targets) = (vec![DeviceRay::default(); n], vec![0.0f32; n * columns]);
     engine.gpu.download(engine.arena.rays, bytemuck::cast_slice_mut(&mut rays)).unwrap();

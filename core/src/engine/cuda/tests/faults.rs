@@ -1,48 +1,7 @@
 //! Faults that are planted in the kernels are found by the comparisons above.
 
+use super::altered::Altered;
 use super::*;
-
-/// Kernels of one op with a fault, beside all others as they are.
-struct Faulty<'a> {
-    right: ShimGpu<'a>,
-    wrong: ShimGpu<'a>,
-    kernels: &'static [&'static str],
-}
-
-impl Gpu for Faulty<'_> {
-    fn processors(&self) -> u32 {
-        self.right.processors()
-    }
-    fn shared_memory(&self) -> u32 {
-        self.right.shared_memory()
-    }
-    fn alloc(&mut self, bytes: usize) -> Result<crate::gpu::Address, crate::gpu::GpuError> {
-        self.right.alloc(bytes)
-    }
-    fn free(&mut self, at: crate::gpu::Address) {
-        self.right.free(at);
-    }
-    fn upload(&mut self, to: crate::gpu::Address, bytes: &[u8]) -> Result<(), crate::gpu::GpuError> {
-        self.right.upload(to, bytes)
-    }
-    fn download(&self, from: crate::gpu::Address, out: &mut [u8]) -> Result<(), crate::gpu::GpuError> {
-        self.right.download(from, out)
-    }
-    fn clear(&mut self, at: crate::gpu::Address, bytes: usize) -> Result<(), crate::gpu::GpuError> {
-        self.right.clear(at, bytes)
-    }
-    fn start(
-        &mut self,
-        name: &'static str,
-        threads: u32,
-        blocks: u32,
-        shared: u32,
-        params: &[u8],
-    ) -> Result<(), crate::gpu::GpuError> {
-        let gpu = if self.kernels.contains(&name) { &mut self.wrong } else { &mut self.right };
-        gpu.start(name, threads, blocks, shared, params)
-    }
-}
 
 /// The relative difference of the first table's and the first layer's gradients to the processor's, or what stopped the
 /// step.
@@ -58,7 +17,8 @@ fn with_fault(
     let (compiled, faulty) = (Compiled::get()?, Compiled::with_fault(op, name, right, wrong)?);
     let setup = Setup { min_transmittance: 0.2, size: 2.0, ..Setup::default() };
     let mut cpu = setup.engine(Isa::best(), 1);
-    let gpu = Faulty { right: ShimGpu::new(compiled, order), wrong: ShimGpu::new(&faulty, order), kernels };
+    let wrong = Some((ShimGpu::new(&faulty, order), kernels));
+    let gpu = Altered { right: ShimGpu::new(compiled, order), wrong, far: None };
     let mut engine =
         CudaEngine::new(Device::Cuda(0), &setup.spec(), &options(Purpose::Train), Box::new(gpu)).unwrap();
     for block in cpu.layout().params.ids() {
@@ -71,6 +31,51 @@ fn with_fault(
     }
     let off = |name: &str| difference(&state(&engine, name), &state(&cpu, name));
     Some(Ok(off("adam.m/grid.00").max(off("adam.m/density.0.weight"))))
+}
+
+/// As [`with_fault`], of what is learnt about poses.
+fn with_fault_of_poses(
+    (op, name, kernels): (&str, &str, &'static [&'static str]),
+    (right, wrong): (&str, &str),
+) -> Option<f64> {
+    if std::env::var_os(DEVICE).is_some() {
+        return None;
+    }
+    let (compiled, faulty) = (Compiled::get()?, Compiled::with_fault(op, name, right, wrong)?);
+    let setup = Setup { pose: true, min_transmittance: 0.2, size: 2.0, ..Setup::default() };
+    let mut cpu = setup.engine(Isa::best(), 1);
+    let wrong = Some((ShimGpu::new(&faulty, 0), kernels));
+    let gpu = Altered { right: ShimGpu::new(compiled, 0), wrong, far: None };
+    let mut engine =
+        CudaEngine::new(Device::Cuda(0), &setup.spec(), &options(Purpose::Train), Box::new(gpu)).unwrap();
+    for block in cpu.layout().params.ids() {
+        engine.write(block, &cpu.read(block).unwrap()).unwrap();
+    }
+    let given = Shots::new(3, 1.0, (0..60).map(|i| [0, 1, 7, 20, 90][i % 5])).given(7);
+    cpu.step(&given.step(0.0)).unwrap();
+    engine.step(&given.step(0.0)).unwrap();
+    Some(difference(&state(&engine, "adam.m/cameras.poses"), &state(&cpu, "adam.m/cameras.poses")))
+}
+
+#[test]
+fn faults_in_the_gradients_of_poses_are_found() {
+    let moment =
+        "double g = jacobian[k] * moment[0] + jacobian[3 + k] * moment[1] + jacobian[6 + k] * moment[2];";
+    let transposed = "double g = jacobian[3 * k] * moment[0] + jacobian[3 * k + 1] * moment[1] + jacobian[3 * k + 2] * moment[2];";
+    let (point, trace) =
+        ("sum[a] = fmaf(level.scale, slope, sum[a]);", "float t = p.samples.t[p.source[k]];");
+    for (op, name, kernels, fault, least) in [
+        ("rigid", "same", &["turn_poses"][..], (moment, moment), None),
+        ("rigid", "transposed", &["turn_poses"][..], (moment, transposed), Some(1e-3)),
+        ("rigid", "misplaced", &["trace_rays"][..], (trace, "float t = p.samples.t[k];"), Some(1e-2)),
+        ("hash_grid", "unscaled", &["trace_points_f32"][..], (point, "sum[a] += slope;"), Some(1e-1)),
+    ] {
+        let Some(off) = with_fault_of_poses((op, name, kernels), fault) else { return };
+        match least {
+            None => assert!(off < 1e-4, "{name}: {off}"),
+            Some(least) => assert!(off > least, "{name}: {off}"),
+        }
+    }
 }
 
 /// Without a fault the comparison is silent, so what it says below is the fault's.

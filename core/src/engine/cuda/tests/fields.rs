@@ -27,6 +27,15 @@ fn setups() -> Vec<(&'static str, Setup)> {
         ("hollow", Setup { saliency: Some(4), gate: Some(2.0), min_transmittance: 1e-3, ..d() }),
         ("colors", Setup { colors: true, ..d() }),
         ("distortion", Setup { spread: [0.3, 0.0], ..d() }),
+        ("poses", Setup { pose: true, ..d() }),
+        ("poses of an opaque one", Setup { pose: true, min_transmittance: 0.3, size: 3.0, ..d() }),
+        ("poses, four features", Setup { pose: true, grid: grid(3, 4), hidden: true, ..d() }),
+        ("poses, one feature, few harmonics", Setup { pose: true, grid: grid(5, 1), harmonics: 4, ..d() }),
+        (
+            "poses in a large box, gated",
+            Setup { pose: true, box_side: 2.0, harmonics: 9, gate: Some(0.7), ..d() },
+        ),
+        ("poses and colors", Setup { pose: true, colors: true, spread: [0.2, 0.4], ..d() }),
         ("all at once", Setup { spread: [0.2, 0.4], colors: true, saliency: Some(4), hidden: true, ..d() }),
     ]
 }
@@ -97,6 +106,46 @@ fn the_order_of_threads_does_not_matter() {
     }
 }
 
+/// Tables are updated where there is a gradient or everywhere, and their moments are packed or not, in both precisions.
+#[test]
+fn every_update_of_tables_is_the_processors() {
+    if device(0).is_none() {
+        return;
+    }
+    let setup = Setup { width: 16, betas: [0.9, 0.99], ..Setup::default() };
+    // Few samples, so that many entries have no gradient.
+    let shots = [11, 12].map(|seed| Shots::new(seed, 1.0, [5; 6]).given(7));
+    for (sparse_tables, packed_tables) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut spec = setup.spec();
+        spec.optimizer = OptimizerSpec { sparse_tables, packed_tables, ..spec.optimizer };
+        let mut cpu = setup.engine_of(&spec, Isa::best(), 1);
+        let start = twin(0, &spec, &cpu);
+        let mut engines = [Precision::F32, Precision::F16]
+            .map(|precision| twin(0, &FieldSpec { precision, ..spec.clone() }, &cpu));
+        for given in &shots {
+            cpu.step(&given.step(1e-2)).unwrap();
+            for gpu in &mut engines {
+                gpu.step(&given.step(1e-2)).unwrap();
+            }
+        }
+        for table in &cpu.layout().handles.tables {
+            let read = |engine: &dyn TrainEngine| engine.read(*table).unwrap();
+            let before = read(&start);
+            let moves = |engine| -> Vec<f64> {
+                read(engine).iter().zip(&before).map(|(after, before)| f64::from(after - before)).collect()
+            };
+            let want = moves(&cpu);
+            assert!(want.iter().any(|v| *v != 0.0) && want.contains(&0.0));
+            for (gpu, tolerance) in engines.iter().zip([0.01, 0.1]) {
+                let (got, named) = (moves(gpu), format!("sparse {sparse_tables}, packed {packed_tables}"));
+                let off = difference(&got, &want);
+                assert!(off < tolerance, "{named}: off by {off}");
+                assert!(got.iter().zip(&want).all(|(got, want)| *got == 0.0 || *want != 0.0), "{named}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_kernels_cannot_run_is_refused_by_name() {
     if device(0).is_none() {
@@ -109,11 +158,7 @@ fn what_kernels_cannot_run_is_refused_by_name() {
             .to_string()
     };
     let wide = Setup { width: 256, ..Setup::default() }.spec();
-    for (spec, word) in [
-        (Setup { pose: true, ..Setup::default() }.spec(), "--refine-poses"),
-        (wide, "--width 64"),
-        (in_precision(&Setup::default(), Precision::Bf16), "f16"),
-    ] {
+    for (spec, word) in [(wide, "--width 64"), (in_precision(&Setup::default(), Precision::Bf16), "f16")] {
         let error = open(&spec);
         assert!(error.contains("cuda:0") && error.contains(word), "{error}");
     }

@@ -126,3 +126,55 @@ fn visits_and_looks_are_the_processors() {
         assert!(matches!(error, Some(EngineError::LookOnly { .. })), "{error:?}");
     }
 }
+
+/// The same cells and the same places in them, to the bit, whichever cells there are.
+#[test]
+fn picked_cells_and_places_are_the_processors() {
+    if device(0).is_none() {
+        return;
+    }
+    let setup = Setup { width: 16, box_side: 3.0, ..Setup::default() };
+    let cpu = setup.engine(Isa::best(), 1);
+    let mut gpu = twin(0, &setup.spec(), &cpu);
+    let of = |cascades: usize, cells: &[usize]| {
+        let mut bits = Bitfield::new(cascades, false);
+        cells.iter().for_each(|cell| bits.set(*cell, true));
+        bits
+    };
+    // Alone at the ends of words, groups and cascades; whole groups that are full, and that are empty.
+    let edges = [0, 63, 64, 4095, 4096, 5000, CELLS - 1, CELLS, 2 * CELLS + 4095, 3 * CELLS - 1];
+    let (few, none, all) = (of(3, &edges), Bitfield::new(3, false), Bitfield::new(3, true));
+    let (scattered, one) = (ball(3), of(1, &[77]));
+    let random = |occupied, open, mixed| VisitedCells::Random { occupied, open, mixed };
+    for (cascades, cells) in [
+        (3, VisitedCells::InOrder),
+        (3, random(&few, None, 700)),
+        (3, random(&few, Some(&scattered), 700)),
+        (3, random(&scattered, Some(&few), 0)),
+        (3, random(&none, Some(&all), u32::MAX)),
+        (3, random(&all, Some(&none), u32::MAX)),
+        (1, random(&one, None, 3)),
+        (1, VisitedCells::InOrder),
+    ] {
+        let key = Key { seed: 0xfeed_0123_4567_89ab, step: (5 << 32) + 48 };
+        let visits = Visits { key, count: 1500, cells, decay: 0.5 };
+        let mut room = visit::VisitBuffers::default();
+        let (mut want, mut density) = ([const { Vec::new() }; 3], vec![0.0; cascades * CELLS]);
+        let keep = |points: [&[f32]; 3], _: &mut [f32]| {
+            want = points.map(<[f32]>::to_vec);
+            Ok(())
+        };
+        room.visit(&visits, setup.box_side, &mut density, keep).unwrap();
+        let mut picked = vec![0; 1500];
+        gpu.pick(&visits, 0, density.len(), &mut picked).unwrap();
+        assert_eq!(picked, room.cells, "{cells:?}");
+        for (axis, want) in want.iter().enumerate() {
+            let (from, mut got) = (4 * axis * gpu.arena.capacity, vec![0.0f32; 1500]);
+            gpu.gpu.download(gpu.arena.positions().offset(from), bytemuck::cast_slice_mut(&mut got)).unwrap();
+            crate::ops::check::bit_equal(&got, want).unwrap();
+        }
+        // From the middle on, as a later batch.
+        gpu.pick(&visits, 1000, density.len(), &mut picked[..500]).unwrap();
+        assert_eq!(picked[..500], room.cells[1000..]);
+    }
+}

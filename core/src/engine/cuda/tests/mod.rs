@@ -1,16 +1,21 @@
 //! The engine on the processor as a GPU, against the engine of the processor.
 #![allow(clippy::unwrap_used)]
 
+mod altered;
 mod draw;
+mod far;
 mod faults;
 mod fields;
 mod looks;
+mod poses;
 mod training;
 
 use super::*;
+use crate::engine::Pool;
 use crate::engine::cpu::tests::Setup;
 use crate::engine::cpu::tests::shots::{Given, Shots};
 use crate::gpu::shim::{Compiled, ShimGpu};
+use crate::ops::march::Bitfield;
 use crate::ops::small_gemm::Precision;
 use crate::simd::Isa;
 
@@ -21,7 +26,13 @@ const DEVICE: &str = "NERVE_TEST_CUDA";
 /// where it has no C++ compiler.
 fn device(order: u32) -> Option<Box<dyn Gpu>> {
     match std::env::var(DEVICE) {
-        Ok(ordinal) => Some(Box::new(Cuda::open(&cuda_device(ordinal.parse().unwrap()).unwrap()).unwrap())),
+        Ok(ordinal) => {
+            let open = || Cuda::open(&cuda_device(ordinal.parse().unwrap()).unwrap()).unwrap();
+            // One stays open, or every test would wait for the device to be set up anew.
+            static FIRST: std::sync::Once = std::sync::Once::new();
+            FIRST.call_once(|| std::mem::forget(open()));
+            Some(Box::new(open()))
+        }
         Err(_) => Some(Box::new(ShimGpu::new(Compiled::get()?, order))),
     }
 }

@@ -67,7 +67,7 @@ pub fn step<'a>(bits: &'a Bitfield, views: ViewsId, t: u64, rays: usize, pruning
     }
 }
 
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     Setup { betas: [0.9, 0.99], size: 1e-2, min_transmittance: 1e-4, width: 32, ..Setup::default() }
 }
 
@@ -79,7 +79,7 @@ fn losses(engine: &mut dyn TrainEngine, pruning: Option<f32>) -> Vec<f64> {
 }
 
 /// After some steps the roundings of both have parted; the course is the same.
-fn follow(name: &str, want: &[f64], got: &[f64], first: f64, course: f64) {
+pub fn follow(name: &str, want: &[f64], got: &[f64], first: f64, course: f64) {
     for (t, (want, got)) in want.iter().zip(got).enumerate() {
         let tolerance = if t < 5 { first } else { course };
         assert!((want - got).abs() < tolerance * want, "{name}, step {t}: {got} for {want}");
