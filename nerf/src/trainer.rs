@@ -101,9 +101,8 @@ impl Trainer {
         }
         // Of photographs that are filled to their borders, and say nothing of an empty background.
         let opaque = views.are_opaque(&scene);
-        let decide = |asked: &mut Option<Switch>, usual: bool| {
-            *asked.get_or_insert(Switch::from(usual)) == Switch::On
-        };
+        let decide =
+            |asked: &mut Option<Switch>, usual: bool| *asked.get_or_insert(Switch::from(usual)) == Switch::On;
         let culls = decide(&mut config.march.cull, opaque);
         let has_backdrop = decide(
             &mut config.train.backdrop,
