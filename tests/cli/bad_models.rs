@@ -60,7 +60,19 @@ fn colmap_models() {
     let (place, mut flaws) = (with_pictures(), Vec::new());
     Model::good().write(&place);
     place
-        .run(&["train", "model", "--steps", "1", "--no-eval", "--out", "fine", "--log2-entries", "8"])
+        .run(&[
+            "train",
+            "model",
+            "--steps",
+            "1",
+            "--no-eval",
+            "--out",
+            "fine",
+            "--log2-entries",
+            "8",
+            "--holdout",
+            "0",
+        ])
         .success();
     let huge = (1u64 << 60).to_le_bytes();
     let nan = f64::NAN.to_le_bytes();
