@@ -204,6 +204,7 @@ const _: () = assert!(8 * ALL == CELLS);
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::config::Background;
     use crate::hollow::Switch;
     use crate::{NerfConfig, Trainer};
     use nerve_core::ops::hash_grid::HashGridConfig;
@@ -227,6 +228,8 @@ mod tests {
         let grid = HashGridConfig { levels: 4, log2_entries: 12, ..HashGridConfig::default() };
         let mut config = NerfConfig { grid, ..NerfConfig::default() };
         (config.train.run.steps, config.train.batch_samples) = (Some(steps), 4096);
+        // What is around the objects belongs to the scene, as in a photograph.
+        config.train.background = Background::Random;
         config
     }
 
