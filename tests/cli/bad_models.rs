@@ -78,7 +78,7 @@ fn colmap_models() {
     let nan = f64::NAN.to_le_bytes();
     let (cameras, images, points) = ("cameras.bin", "images.bin", "points3D.bin");
     type Change<'a> = &'a dyn Fn(&mut Model);
-    let table: [(&str, Change<'_>, &[&str]); 21] = [
+    let table: [(&str, Change<'_>, &[&str]); 20] = [
         (cameras, &|m| m.cameras[..8].copy_from_slice(&huge), &["announces 1152921504606846976"]),
         (images, &|m| m.images[..8].copy_from_slice(&huge), &["announces 1152921504606846976"]),
         (points, &|m| m.points[..8].copy_from_slice(&huge), &["announces 1152921504606846976"]),
@@ -108,7 +108,6 @@ fn colmap_models() {
             &["camera 1: occurs twice"],
         ),
         (images, &|m| m.images[88..92].copy_from_slice(&1u32.to_le_bytes()), &["image 1: occurs twice"]),
-        (images, &|m| m.images[12..20].copy_from_slice(&nan), &["image 1"]),
         (images, &|m| m.images[12..20].copy_from_slice(&0f64.to_le_bytes()), &["image 1"]),
         (images, &|m| m.images[68..72].copy_from_slice(&7u32.to_le_bytes()), &["image 1", "camera 7"]),
     ];
