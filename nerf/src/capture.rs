@@ -1,16 +1,12 @@
 //! What a model keeps of the scene that it was trained on: where it lies in the unit frame, and its cameras.
 
 use crate::backdrop::Backdrop;
-use crate::error::NerfError;
-use crate::identity;
 use crate::views::TrainingViews;
 use nalgebra::{Isometry3, Point3, Quaternion, Similarity3, Translation3, UnitQuaternion};
-use nerve_core::checkpoint::Checkpoint;
-use nerve_data::scene::{Outline, Split, UnitFrame};
+use nerve_data::scene::{Split, UnitFrame};
 use nerve_data::{Camera, Intrinsics, Scene};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::Path;
 
 /// Numbers of cameras are the same if they differ by less than this, relative to 1 or to their size: by rounding.
 const ROUNDING: f64 = 1e-6;
@@ -84,24 +80,6 @@ impl Capture {
             views: scene.views.iter().enumerate().map(view).collect(),
             training: TrainingSet::of(scene),
         }
-    }
-
-    /// What a run's checkpoint, or a compact file, keeps of its scene.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn read(path: &Path) -> Result<Self, NerfError> {
-        identity::capture(&Checkpoint::load(path)?, path)
-    }
-
-    /// Places a scene in the unit frame as it lay when the file at `path`, which this is of, was trained on it: what nerve
-    /// finds of a scene's cameras, such as which way is up, another version may find otherwise. Whether it lies otherwise
-    /// than before.
-    ///
-    /// # Errors
-    /// If it is another scene: training views have other poses or lenses now, or its files state another frame.
-    pub fn place(&self, scene: &mut Outline, path: &Path) -> Result<bool, NerfError> {
-        identity::place(self, scene, path)
     }
 
     /// A world point's place in the unit frame, as a map.

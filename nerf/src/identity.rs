@@ -75,6 +75,26 @@ pub(crate) fn configuration(file: &Checkpoint, path: &Path) -> Result<NerfConfig
     }
 }
 
+impl Capture {
+    /// What a run's checkpoint, or a compact file, keeps of its scene.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, NerfError> {
+        capture(&Checkpoint::load(path)?, path)
+    }
+
+    /// Places a scene in the unit frame as it lay when the file at `path`, which this is of, was trained on it: what nerve
+    /// finds of a scene's cameras, such as which way is up, another version may find otherwise. Whether it lies otherwise
+    /// than before.
+    ///
+    /// # Errors
+    /// If it is another scene: training views have other poses or lenses now, or its files state another frame.
+    pub fn place(&self, scene: &mut Outline, path: &Path) -> Result<bool, NerfError> {
+        place(self, scene, path)
+    }
+}
+
 /// What a file keeps of the scene.
 pub(crate) fn capture(file: &Checkpoint, path: &Path) -> Result<Capture, NerfError> {
     let unreadable = |key: &str, e: String| NerfError::Other {

@@ -11,6 +11,7 @@
 //! The distortion models are OpenCV's and are defined in OpenCV's camera axes (`y` down, `z` forward); this module alone
 //! converts between the two.
 
+mod attention;
 mod caster;
 mod distortion;
 mod intrinsics;
@@ -21,6 +22,7 @@ mod roots;
 
 use nalgebra::{Isometry3, Point3, Vector3};
 
+pub(crate) use attention::attention;
 pub use caster::RayCaster;
 pub use distortion::Distortion;
 pub use intrinsics::{Intrinsics, IntrinsicsError};

@@ -8,8 +8,8 @@
 
 use nalgebra::{Isometry3, Matrix3, Point3, Rotation3, Translation3, UnitQuaternion, Vector3};
 
-use super::geometry::attention;
 use super::pixels::quantile;
+use crate::camera::attention;
 use crate::scene::{Outline, Small, share, up};
 
 /// The fraction of cameras that a common target lies in front of, at least,

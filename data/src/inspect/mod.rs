@@ -23,11 +23,12 @@ use std::path::Path;
 
 use nalgebra::{Isometry3, Point3, Similarity3};
 
+use crate::camera::attention;
+
 pub use crate::problem::{DataProblem, Severity};
 use crate::scene::{self, LoadOptions, Outline, OutlinedView, SceneError, SceneFormat, ViewChoice};
 pub use contradiction::{contradiction, group_names, pair_picture};
 pub use geometry::Extent;
-pub(crate) use geometry::attention;
 pub use little::{SMALLEST_SIDE, too_little};
 pub use masks::MaskReport;
 pub use objects::object_masks;

@@ -5,8 +5,7 @@
 
 use nalgebra::Point3;
 
-use super::geometry::attention;
-use crate::camera::Camera;
+use crate::camera::{Camera, attention};
 use crate::image::Mask;
 use crate::scene::Scene;
 

@@ -3,9 +3,10 @@
 use nalgebra::{Point3, Vector3};
 use serde::Serialize;
 
-use super::geometry::{Extent, attention};
+use super::geometry::Extent;
 use super::pixels::quantile;
 use crate::camera::Camera;
+use crate::camera::attention;
 use crate::scene::{Outline, OutlinedView, ScenePoint, up};
 
 /// A camera is an outlier at this multiple of the median distance from the cameras' center.

@@ -24,7 +24,7 @@ use self::pixels::Pair;
 pub(crate) use self::pixels::{Small, share};
 use super::order::natural;
 use super::{Outline, SceneFormat};
-use crate::inspect::attention;
+use crate::camera::attention;
 
 /// The fewest views of a group, and pairs that contradict each other between the groups.
 const FEWEST: usize = 3;
