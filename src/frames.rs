@@ -101,17 +101,6 @@ impl Plan {
             Background::Gray(gray) => json!(gray),
             Background::None => json!(null),
         };
-        self.with(model, file, &frame, behind, (near, far, bounds))
-    }
-
-    fn with(
-        &self,
-        model: &Model,
-        file: &Path,
-        frame: &dyn Fn(&Frame) -> Value,
-        background: Value,
-        (near, far, bounds): (Option<f64>, Option<f64>, Option<[[f64; 3]; 2]>),
-    ) -> anyhow::Result<String> {
         let bytes = fs::read(file).with_context(|| file.display().to_string())?;
         let mut layers: Vec<&str> = self.layers.iter().map(|layer| layer.name()).collect();
         layers.sort_unstable();
@@ -120,7 +109,7 @@ impl Plan {
             "fps": self.fps,
             "frames": self.frames.iter().map(frame).collect::<Vec<Value>>(),
             "settings": {
-                "background": background, "near": near, "far": far, "crop": bounds,
+                "background": behind, "near": near, "far": far, "crop": bounds,
                 "supersample": self.supersample, "show": layers,
             },
             "model": {"step": model.step_count(), "crc32": crc32fast::hash(&bytes)},

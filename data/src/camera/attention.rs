@@ -2,9 +2,19 @@
 
 use nalgebra::{Isometry3, Matrix3, Point3, SymmetricEigen, Vector3};
 
+/// The mean squared sine of the angles to their common direction at which axes are parallel: 1e-5 is a spread of 0.2 degrees.
+const PARALLEL: f64 = 1e-5;
+
 /// The point with the least sum of squared distances to all optical axes. `None` if the axes are (nearly)
 /// parallel, as for a single camera: then there is no such point, or it lies arbitrarily far away.
 pub(crate) fn attention(poses: &[Isometry3<f64>]) -> Option<Point3<f64>> {
+    meeting_point(poses, PARALLEL)
+}
+
+/// The point with the least sum of squared distances to all optical axes, of camera-to-world poses. `None` if the mean
+/// squared sine of the angles to their common direction is not above `parallel`: then there is no such point, or it lies
+/// far away.
+pub fn meeting_point(poses: &[Isometry3<f64>], parallel: f64) -> Option<Point3<f64>> {
     // Normal equations: the sum over cameras of (I - d d^T)(x - o) is zero. Relative to the centers' mean, so
     // that a scene far from the origin loses no digits.
     let mean =
@@ -17,10 +27,9 @@ pub(crate) fn attention(poses: &[Isometry3<f64>]) -> Option<Point3<f64>> {
         matrix += across;
         right += across * (pose.translation.vector - mean);
     }
-    // The smallest eigenvalue, per camera, is the mean squared sine of the angles to the common direction:
-    // 1e-5 is a spread of 0.2 degrees.
+    // The smallest eigenvalue, per camera, is the mean squared sine of the angles to the common direction.
     let least = SymmetricEigen::new(matrix).eigenvalues.min();
-    if least.is_nan() || least <= 1e-5 * poses.len() as f64 {
+    if least.is_nan() || least <= parallel * poses.len() as f64 {
         return None;
     }
     matrix.try_inverse().map(|inverse| Point3::from(mean + inverse * right))

@@ -23,6 +23,7 @@ mod roots;
 use nalgebra::{Isometry3, Point3, Vector3};
 
 pub(crate) use attention::attention;
+pub use attention::meeting_point;
 pub use caster::RayCaster;
 pub use distortion::Distortion;
 pub use intrinsics::{Intrinsics, IntrinsicsError};

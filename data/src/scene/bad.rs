@@ -3,56 +3,16 @@
 //! One rule for all: the scene is refused with the name of each and what to do, before anything is trained; with
 //! [`LoadOptions::skip_bad`](super::LoadOptions) they are left out like photos that are listed and not there.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::Scene;
+use super::bad_photo::{BadPhoto, left_out};
 use super::error::SceneError;
 use super::files::FoundFrame;
 use super::view::{OutlinedView, View};
 use crate::image::{Image8, ImageHeader};
-use crate::problem::with_causes;
-
-/// How many are told in a message.
-const TOLD: usize = 4;
-
-/// A photo that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadPhoto {
-    /// Its file.
-    pub path: PathBuf,
-    /// Why, with the file's name and what to do.
-    pub reason: String,
-}
-
-impl BadPhoto {
-    pub(crate) fn new(path: &Path, error: &dyn std::error::Error) -> Self {
-        Self { path: path.to_owned(), reason: with_causes(error) }
-    }
-}
-
-/// The reasons of the first few, and how many more there are.
-pub(crate) struct Told<'a>(pub &'a [BadPhoto]);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bad = self.0;
-        if bad.len() > 1 {
-            write!(f, "{} photos cannot be used: ", bad.len())?;
-        }
-        let reasons: Vec<&str> = bad.iter().take(TOLD).map(|bad| bad.reason.as_str()).collect();
-        f.write_str(&reasons.join("; "))?;
-        if bad.len() > TOLD { write!(f, "; and {} more", bad.len() - TOLD) } else { Ok(()) }
-    }
-}
-
-/// What is said of those that are left out.
-pub fn left_out(bad: &[BadPhoto]) -> String {
-    let count = bad.len();
-    format!("left out {count} photo{} by --skip-bad: {}", if count == 1 { "" } else { "s" }, Told(bad))
-}
 
 /// Reads the headers of all photos. Where some cannot be used, that is an error, or `skip` takes them out and there is
 /// something to say.
@@ -197,13 +157,5 @@ mod tests {
             panic!("not refused")
         };
         assert_eq!(bad.len(), 10);
-    }
-
-    #[test]
-    fn long_lists_are_cut_in_messages() {
-        let bad: Vec<BadPhoto> =
-            (0..6).map(|i| BadPhoto { path: format!("{i}").into(), reason: format!("{i}: no") }).collect();
-        assert_eq!(Told(&bad).to_string(), "6 photos cannot be used: 0: no; 1: no; 2: no; 3: no; and 2 more");
-        assert_eq!(Told(&bad[..1]).to_string(), "0: no");
     }
 }

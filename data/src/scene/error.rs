@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::agreement::ChoiceError;
-use super::bad::{BadPhoto, Told};
+use super::bad_photo::{BadPhoto, Told};
 use super::memory::MemoryEstimate;
 use crate::image::ImageError;
 

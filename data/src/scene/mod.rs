@@ -11,6 +11,7 @@
 
 mod agreement;
 mod bad;
+mod bad_photo;
 mod below;
 mod blender;
 pub(crate) mod colmap;
@@ -47,8 +48,8 @@ use rayon::prelude::*;
 
 pub use agreement::{ChoiceError, Contradiction, ViewChoice};
 pub(crate) use agreement::{Small, share};
-pub(crate) use bad::Told;
-pub use bad::{BadPhoto, left_out};
+pub(crate) use bad_photo::Told;
+pub use bad_photo::{BadPhoto, left_out};
 pub(crate) use below::files_below;
 pub(crate) use colmap::mask_beside;
 pub use detect::scenes_below;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::MaskUse;
-use super::bad::BadPhoto;
+use super::bad_photo::BadPhoto;
 use super::error::SceneError;
 use super::lens_fields::same_shape;
 use super::listing::{DepthFile, MaskFile};

@@ -2,11 +2,12 @@
 
 use super::PathError;
 use crate::capture::{Capture, CapturedView};
-use nalgebra::{Matrix3, Point3, SymmetricEigen, Vector3};
+use nalgebra::{Isometry3, Point3, Vector3};
 use nerve_data::Camera;
+use nerve_data::camera::meeting_point;
 use nerve_data::scene::Split;
 
-/// Axes that differ less meet nowhere: the smallest eigenvalue of the mean of I - d d^T, of 2/3 for axes all around.
+/// Axes that differ less meet nowhere: the mean squared sine of their angles to the common direction, some 2 degrees.
 const PARALLEL: f64 = 1e-3;
 /// Of the cameras, this share must have the focus before them.
 const BEFORE: f64 = 0.8;
@@ -82,19 +83,11 @@ impl Surroundings {
     }
 }
 
-/// The place with the least sum of squared distances to the optical axes.
+/// Where the optical axes meet, if that is before the cameras.
 fn focus(cameras: &[Camera]) -> Option<Point3<f64>> {
-    let n = cameras.len() as f64;
-    let (mut matrix, mut right) = (Matrix3::zeros(), Vector3::zeros());
-    for camera in cameras {
-        let ahead = camera.forward();
-        let across = (Matrix3::identity() - ahead * ahead.transpose()) / n;
-        matrix += across;
-        right += across * camera.centre().coords;
-    }
-    let least = SymmetricEigen::new(matrix).eigenvalues.min();
-    let focus = (least > PARALLEL).then(|| matrix.cholesky()).flatten()?.solve(&right);
-    let before = |camera: &&Camera| (focus - camera.centre().coords).dot(&camera.forward()) > 0.0;
-    let share = cameras.iter().filter(before).count() as f64 / n;
-    (share >= BEFORE).then(|| focus.into())
+    let poses: Vec<Isometry3<f64>> = cameras.iter().map(|camera| camera.pose).collect();
+    let focus = meeting_point(&poses, PARALLEL)?;
+    let before = |camera: &&Camera| (focus - camera.centre()).dot(&camera.forward()) > 0.0;
+    let share = cameras.iter().filter(before).count() as f64 / cameras.len() as f64;
+    (share >= BEFORE).then_some(focus)
 }

@@ -1,5 +1,6 @@
 //! The way of the training cameras.
 
+use super::orbit::median;
 use super::{Key, Lens, PathError, Surroundings, interpolate};
 use nalgebra::Point3;
 use nerve_data::Camera;
@@ -28,24 +29,22 @@ pub fn through(
     let step = |pair: &[usize]| (centers[pair[1]] - centers[pair[0]]).norm();
     let mut steps: Vec<f64> = order.windows(2).map(step).collect();
     steps.sort_by(f64::total_cmp);
-    let median = steps.get(steps.len() / 2).copied().unwrap_or(0.0);
-    if median <= 0.0 {
+    let usual = steps.get(steps.len() / 2).copied().unwrap_or(0.0);
+    if usual <= 0.0 {
         return Err(PathError::OnePlace);
     }
     let mut kept: Vec<usize> = Vec::with_capacity(order.len());
     for index in order {
-        if kept.last().is_none_or(|last| (centers[index] - centers[*last]).norm() > SAME * median) {
+        if kept.last().is_none_or(|last| (centers[index] - centers[*last]).norm() > SAME * usual) {
             kept.push(index);
         }
     }
     let ends = kept.first().zip(kept.last()).map_or(0.0, |(a, b)| (centers[*a] - centers[*b]).norm());
-    let closed = closed.unwrap_or(kept.len() > 3 && ends < CLOSED * median);
+    let closed = closed.unwrap_or(kept.len() > 3 && ends < CLOSED * usual);
     let key = |index: &usize| Key { pose: around.cameras[*index].pose, fov: lens.fov };
     let keys: Vec<Key> = kept.iter().map(key).collect();
     let target = around.focus.unwrap_or(around.middle);
-    let mut distances: Vec<f64> = centers.iter().map(|center| (target - center).norm()).collect();
-    distances.sort_by(f64::total_cmp);
-    let radius = distances[distances.len() / 2];
+    let radius = median(centers.iter().map(|center| (target - center).norm()).collect());
     let poses = interpolate(&keys, closed, radius, frames);
     Ok(poses.into_iter().map(|key| Camera { intrinsics: lens.intrinsics(), pose: key.pose }).collect())
 }

@@ -3,19 +3,35 @@
 use super::altered::Altered;
 use super::*;
 
+/// A line of an op's kernels, by the name of the fault, and the kernels that are run with it.
+type Fault = (&'static str, &'static str, &'static [&'static str]);
+
 /// The relative difference of the first table's and the first layer's gradients to the processor's, or what stopped the
 /// step.
-fn with_fault(
-    (op, name, kernels): (&str, &str, &'static [&'static str]),
+fn with_fault(fault: Fault, lines: (&str, &str), order: u32) -> Option<Result<f64, String>> {
+    let setup = Setup { min_transmittance: 0.2, size: 2.0, ..Setup::default() };
+    step_with_fault(fault, lines, order, &setup, &["adam.m/grid.00", "adam.m/density.0.weight"])
+}
+
+/// As [`with_fault`], of what is learned about poses.
+fn with_fault_of_poses(fault: Fault, lines: (&str, &str)) -> Option<f64> {
+    let setup = Setup { pose: true, min_transmittance: 0.2, size: 2.0, ..Setup::default() };
+    step_with_fault(fault, lines, 0, &setup, &["adam.m/cameras.poses"]).map(Result::unwrap)
+}
+
+/// The largest relative difference of these blocks to the processor's after a step, or what stopped it.
+fn step_with_fault(
+    (op, name, kernels): Fault,
     (right, wrong): (&str, &str),
     order: u32,
+    setup: &Setup,
+    blocks: &[&str],
 ) -> Option<Result<f64, String>> {
     // Faults are planted into the processor's kernels.
     if std::env::var_os(DEVICE).is_some() {
         return None;
     }
     let (compiled, faulty) = (Compiled::get()?, Compiled::with_fault(op, name, right, wrong)?);
-    let setup = Setup { min_transmittance: 0.2, size: 2.0, ..Setup::default() };
     let mut cpu = setup.engine(Isa::best(), 1);
     let wrong = Some((ShimGpu::new(&faulty, order), kernels));
     let gpu = Altered { right: ShimGpu::new(compiled, order), wrong, far: None };
@@ -29,32 +45,8 @@ fn with_fault(
     if let Err(error) = engine.step(&given.step(0.0)) {
         return Some(Err(error.to_string()));
     }
-    let off = |name: &str| difference(&state(&engine, name), &state(&cpu, name));
-    Some(Ok(off("adam.m/grid.00").max(off("adam.m/density.0.weight"))))
-}
-
-/// As [`with_fault`], of what is learnt about poses.
-fn with_fault_of_poses(
-    (op, name, kernels): (&str, &str, &'static [&'static str]),
-    (right, wrong): (&str, &str),
-) -> Option<f64> {
-    if std::env::var_os(DEVICE).is_some() {
-        return None;
-    }
-    let (compiled, faulty) = (Compiled::get()?, Compiled::with_fault(op, name, right, wrong)?);
-    let setup = Setup { pose: true, min_transmittance: 0.2, size: 2.0, ..Setup::default() };
-    let mut cpu = setup.engine(Isa::best(), 1);
-    let wrong = Some((ShimGpu::new(&faulty, 0), kernels));
-    let gpu = Altered { right: ShimGpu::new(compiled, 0), wrong, far: None };
-    let mut engine =
-        CudaEngine::new(Device::Cuda(0), &setup.spec(), &options(Purpose::Train), Box::new(gpu)).unwrap();
-    for block in cpu.layout().params.ids() {
-        engine.write(block, &cpu.read(block).unwrap()).unwrap();
-    }
-    let given = Shots::new(3, 1.0, (0..60).map(|i| [0, 1, 7, 20, 90][i % 5])).given(7);
-    cpu.step(&given.step(0.0)).unwrap();
-    engine.step(&given.step(0.0)).unwrap();
-    Some(difference(&state(&engine, "adam.m/cameras.poses"), &state(&cpu, "adam.m/cameras.poses")))
+    let off = |name: &&str| difference(&state(&engine, name), &state(&cpu, name));
+    Some(Ok(blocks.iter().map(off).fold(0.0, f64::max)))
 }
 
 #[test]
