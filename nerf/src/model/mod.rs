@@ -9,11 +9,13 @@
 mod cameras;
 mod open;
 mod render;
+mod surface;
 
 pub(crate) use cameras::LearntCameras;
 pub use cameras::PoseChange;
 pub use open::OpenOptions;
 pub use render::Clip;
+pub use surface::SurfaceView;
 
 use crate::capture::Capture;
 use crate::config::{NerfConfig, WHITE};
