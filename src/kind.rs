@@ -3,6 +3,7 @@
 //! A new kind is a variant, its trainer's [`Job`], and an arm wherever the compiler misses one.
 
 use crate::context::Context;
+use crate::exports::{self, CamerasArgs, MeshArgs, PointsArgs};
 use crate::given::Given;
 use crate::outcome::{Outcome, usage};
 #[cfg(feature = "viewer")]
@@ -89,6 +90,12 @@ pub enum ExportForm {
         #[command(flatten)]
         options: CompactOptions,
     },
+    /// Write the field's surface as a triangle mesh, in the capture's coordinates
+    Mesh(MeshArgs),
+    /// Write points of the field's surface, in the capture's coordinates
+    Points(PointsArgs),
+    /// Write the cameras, refined where they were refined, for Nerfstudio and COLMAP
+    Cameras(CamerasArgs),
 }
 
 /// A split on the command line.
@@ -179,11 +186,9 @@ impl Kind {
 
     /// Writes a run in another form.
     pub fn export(self, context: &Context, run: &RunFolder, form: &ExportForm) -> anyhow::Result<Outcome> {
-        match (self, form) {
-            (Self::Nerf, ExportForm::Compact { file, options }) => {
-                nerf::export(context, &Given::Run(run.clone()), file.as_deref(), options)
-            }
-            (Self::Segmentation, _) => anyhow::bail!(
+        match self {
+            Self::Nerf => exports::field(context, &Given::Run(run.clone()), form),
+            Self::Segmentation => anyhow::bail!(
                 "{}: a segmenter cannot be exported; its checkpoint.safetensors already holds named arrays that other programs can read",
                 run.path().display()
             ),

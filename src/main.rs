@@ -6,6 +6,7 @@ mod common;
 mod context;
 mod devices;
 mod evaluation;
+mod exports;
 mod forecast;
 mod format;
 mod frames;

@@ -44,6 +44,7 @@ pub mod hollow;
 mod identity;
 mod live;
 pub mod memory;
+pub mod meshing;
 mod model;
 pub mod occupancy;
 pub mod path;

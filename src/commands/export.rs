@@ -1,16 +1,16 @@
 //! `nerve export`.
 
 use crate::context::Context;
+use crate::exports;
 use crate::given::Given;
 use crate::kind::{ExportForm, Kind};
-use crate::nerf;
-use crate::outcome::{Outcome, usage};
+use crate::outcome::Outcome;
 use std::path::PathBuf;
 
 /// Flags of `nerve export`.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// A run's folder, or its checkpoint
+    /// A run's folder, its checkpoint, or a compact file
     run: PathBuf,
     #[command(subcommand)]
     form: ExportForm,
@@ -20,13 +20,9 @@ pub struct ExportArgs {
 pub fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Outcome> {
     context.common.without_out("export")?;
     context.common.without_viewer("export")?;
-    let ExportForm::Compact { options, .. } = &args.form;
-    options.validate().map_err(usage)?;
+    args.form.validate()?;
     match Given::of(&args.run)? {
         Given::Run(run) => Kind::of(&run)?.export(context, &run, &args.form),
-        field @ Given::Field(_) => {
-            let ExportForm::Compact { file, options } = &args.form;
-            nerf::export(context, &field, file.as_deref(), options)
-        }
+        field @ Given::Field(_) => exports::field(context, &field, &args.form),
     }
 }

@@ -10,6 +10,7 @@ mod bad_segmenters;
 mod commands;
 mod cuda;
 mod devices;
+mod export;
 mod hollow;
 mod inspect;
 #[cfg(unix)]

@@ -1,0 +1,94 @@
+//! Meshes as binary glTF 2.0 files.
+
+use super::Mesh;
+use serde_json::{Value, json};
+
+/// Types of components, as glTF numbers them.
+const U16: u32 = 5123;
+const U32: u32 = 5125;
+const F32: u32 = 5126;
+
+/// A mesh as the bytes of a `.glb` file, in its own axes. Its colors are light as it was seen: the material is unlit, and
+/// they are made linear, as glTF has them.
+pub fn glb(mesh: &Mesh, comment: &str) -> Vec<u8> {
+    let mut parts = Parts::default();
+    let floats = |values: &[[f32; 3]]| values.as_flattened().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut bounds = [[f32::INFINITY; 3], [f32::NEG_INFINITY; 3]];
+    for p in &mesh.positions {
+        (0..3).for_each(|a| (bounds[0][a], bounds[1][a]) = (bounds[0][a].min(p[a]), bounds[1][a].max(p[a])));
+    }
+    let n = mesh.positions.len();
+    let mut attributes = json!({});
+    let [min, max] = bounds;
+    let about = json!({"count": n, "type": "VEC3", "componentType": F32, "min": min, "max": max});
+    attributes["POSITION"] = parts.add(floats(&mesh.positions), 34962, about);
+    if !mesh.normals.is_empty() {
+        let about = json!({"count": n, "type": "VEC3", "componentType": F32});
+        attributes["NORMAL"] = parts.add(floats(&mesh.normals), 34962, about);
+    }
+    if !mesh.colors.is_empty() {
+        let colors = mesh.colors.iter().flat_map(|color| {
+            let [r, g, b] = color.map(linear);
+            [r, g, b, u16::MAX].into_iter().flat_map(u16::to_le_bytes)
+        });
+        let about = json!({"count": n, "type": "VEC4", "componentType": U16, "normalized": true});
+        attributes["COLOR_0"] = parts.add(colors.collect(), 34962, about);
+    }
+    let mut primitive = json!({"attributes": attributes, "material": 0, "mode": 4});
+    let indices = mesh.faces.as_flattened().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let about = json!({"count": 3 * mesh.faces.len(), "type": "SCALAR", "componentType": U32});
+    primitive["indices"] = parts.add(indices, 34963, about);
+    let json = json!({
+        "asset": {"version": "2.0", "generator": format!("nerve {}", env!("CARGO_PKG_VERSION")), "extras": comment},
+        "extensionsUsed": ["KHR_materials_unlit"],
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [primitive]}],
+        "materials": [{
+            "pbrMetallicRoughness": {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "metallicFactor": 0.0},
+            "extensions": {"KHR_materials_unlit": {}},
+        }],
+        "accessors": parts.accessors,
+        "bufferViews": parts.views,
+        "buffers": [{"byteLength": parts.bytes.len()}],
+    });
+    let mut json = json.to_string().into_bytes();
+    json.resize(json.len().next_multiple_of(4), b' ');
+    let mut file = b"glTF".to_vec();
+    let length = 12 + 8 + json.len() + 8 + parts.bytes.len();
+    file.extend([2, length as u32, json.len() as u32].into_iter().flat_map(u32::to_le_bytes));
+    file.extend(b"JSON");
+    file.extend(json);
+    file.extend((parts.bytes.len() as u32).to_le_bytes());
+    file.extend(b"BIN\0");
+    file.extend(parts.bytes);
+    file
+}
+
+/// The buffer and what is in it.
+#[derive(Default)]
+struct Parts {
+    bytes: Vec<u8>,
+    views: Vec<Value>,
+    accessors: Vec<Value>,
+}
+
+impl Parts {
+    /// Adds values, and gives the number of their accessor. All are multiples of 4 bytes long.
+    fn add(&mut self, bytes: Vec<u8>, target: u32, mut about: Value) -> Value {
+        let (offset, length) = (self.bytes.len(), bytes.len());
+        self.bytes.extend(bytes);
+        about["bufferView"] = json!(self.views.len());
+        self.views.push(json!({"buffer": 0, "byteOffset": offset, "byteLength": length, "target": target}));
+        self.accessors.push(about);
+        json!(self.accessors.len() - 1)
+    }
+}
+
+/// A value of sRGB as linear light, 16 bits.
+fn linear(value: u8) -> u16 {
+    let v = f64::from(value) / 255.0;
+    let linear = if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
+    (linear * 65535.0).round() as u16
+}
