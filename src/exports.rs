@@ -207,6 +207,13 @@ fn mesh(context: &Context, given: &Given, args: &MeshArgs) -> anyhow::Result<Out
             write(&file, text.as_bytes())?;
         }
     }
+    if let Some(most) = args.options.faces.filter(|most| mesh.faces.len() > *most as usize) {
+        remark(format_args!(
+            "--faces {most}: fewer than {} would tear or fold the surface, which has {} parts",
+            mesh.faces.len(),
+            report.components[1]
+        ));
+    }
     context.output.say(format_args!("{}\nwrote {}", told(&report), file.display()));
     context.output.line(
         "mesh",

@@ -1,6 +1,6 @@
 //! Meshes, points and cameras of a run: files that other programs read.
 
-use crate::program::{Place, event, events, stdout};
+use crate::program::{Place, event, events, stderr, stdout};
 use std::path::Path;
 
 /// A run that has learned where something is.
@@ -41,8 +41,13 @@ fn a_mesh_in_every_form_without_the_scene() {
     // What is there stays, unless it is to go.
     let again = [&["export", "run", "mesh"][..], &small].concat();
     place.fails(&again, &["run/mesh.ply", "--overwrite"]);
-    place.run(&[&again[..], &["--overwrite", "--faces", "150"]].concat()).success();
-    assert!(announced(&file, "face") <= 150);
+    let fewer = |faces| place.run(&[&again[..], &["--overwrite", "--faces", faces]].concat()).success();
+    fewer("400");
+    let faces = announced(&file, "face");
+    assert!(faces <= 400, "{faces}");
+    // Every part keeps four faces at least, and that is said.
+    let told = stderr(&fewer("4"));
+    assert!(told.contains("--faces 4: fewer than") && announced(&file, "face") > 4, "{told}");
 
     for args in [&["mesh.obj"][..], &["mesh.glb", "--method", "density"]] {
         let told = events(&place.run(&[&again[..], args, &["--json"]].concat()).success());

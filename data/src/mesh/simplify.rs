@@ -17,12 +17,24 @@ const TO_MIDDLE: f64 = 1e-4;
 pub fn simplify(mesh: &Mesh, faces: usize) -> Mesh {
     let mut work = Work::of(mesh);
     let mut left = mesh.faces.len();
-    while left > faces
-        && let Some(Reverse((_, a, b, versions))) = work.heap.pop()
-    {
-        if [a, b].map(|v| work.version[v as usize]) == versions {
-            left -= work.collapse(a, b);
+    // What was refused may be possible when other edges are gone.
+    let (mut refused, mut before) = (Vec::new(), usize::MAX);
+    while left > faces && left < before {
+        before = left;
+        while left > faces
+            && let Some(Reverse((_, a, b, versions))) = work.heap.pop()
+        {
+            if [a, b].map(|v| work.version[v as usize]) == versions {
+                let gone = work.collapse(a, b);
+                left -= gone;
+                if gone == 0 {
+                    refused.push((a, b));
+                }
+            }
         }
+        let there = |v: u32| work.version[v as usize] != u32::MAX;
+        let again = refused.drain(..).filter(|(a, b)| there(*a) && there(*b));
+        work.heap = again.map(|(a, b)| work.entry(a, b)).collect();
     }
     let positions = work.at.iter().map(|p| p.cast::<f32>().into()).collect();
     let faces = work.faces.iter().map(|face| face.unwrap_or([0; 3])).collect();

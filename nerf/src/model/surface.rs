@@ -14,7 +14,8 @@ const BATCH: usize = 1 << 16;
 const SHARE: usize = 1024;
 /// Samples per ray in the first round, and in any.
 const ROUNDS: [usize; 2] = [8, 64];
-/// Samples that say less of a pixel than this are not asked for their normals.
+/// Samples that say less of a pixel than this are not asked for their normals, but for the one where half of the light is
+/// stopped: in fog there may be no other.
 const LEAST_WEIGHT: f32 = 0.02;
 
 /// What a camera sees of a field's surface, by pixel, row by row. Distances are along the pixel's ray, in world units.
@@ -113,8 +114,9 @@ impl Model {
             for (l, n) in live.iter().zip(counts()) {
                 let seen = &mut seen[l.ray as usize];
                 for (i, ((t, dt), sigma)) in samples.by_ref().take(*n as usize) {
+                    let before = seen.median.is_nan();
                     let weight = seen.add(*t, *dt, *sigma);
-                    if normals && weight > LEAST_WEIGHT {
+                    if normals && (weight > LEAST_WEIGHT || seen.median.is_nan() != before) {
                         asked.ray.push(l.ray);
                         asked.weight.push(weight);
                         (0..3).for_each(|a| asked.at[a].push(at[a][i]));
@@ -266,7 +268,9 @@ mod tests {
         let mut config = NerfConfig { grid, ..NerfConfig::default() };
         (config.train.run.steps, config.train.batch_samples) = (Some(10), 2048);
         let mut trainer = Trainer::new(config, Arc::new(demo::scene(&demo).unwrap()), 2).unwrap();
-        (0..10).for_each(|_| drop(trainer.step().unwrap()));
+        for _ in 0..10 {
+            trainer.step().unwrap();
+        }
         trainer
             .averaged(|model, _| {
                 check(model);
