@@ -25,6 +25,7 @@
 //! # }
 //! ```
 pub mod activation;
+pub mod adaptation;
 pub mod backbones;
 #[cfg(test)]
 #[path = "../tests/support/check.rs"]
@@ -35,5 +36,6 @@ pub mod segformer;
 pub mod segmentation;
 pub mod stepper;
 pub mod task;
+pub mod tasks;
 pub mod upernet;
 pub mod zoo;

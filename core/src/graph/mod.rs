@@ -58,7 +58,7 @@ pub use init::Init;
 pub use mode::{Mode, Randomness};
 pub(crate) use op::{Input, InputGradients, Keeps, Op, apply, apply_with_bias, gradient_of};
 pub use optimizer::Optimizer;
-pub use scope::Scope;
+pub use scope::{Scope, Substitutes};
 pub use tape::differentiate;
 pub use variables::{Variable, VariableKind, Variables};
 pub use views::{cat, narrow, permute, reshape};

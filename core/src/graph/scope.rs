@@ -1,7 +1,13 @@
 //! Where in a model a part makes its variables: prefixes of keys, and whether gradients reach what is made there.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use candle_core::{Device, Result, Tensor, Var, bail};
 
 use super::{Init, Variable, VariableKind, Variables};
+
+/// Tensors that take the place of weights, by their whole keys.
+pub type Substitutes = BTreeMap<String, Tensor>;
 
 /// A prefix of keys under which a part of a model makes its variables.
 #[derive(Clone, Debug)]
@@ -10,6 +16,7 @@ pub struct Scope {
     prefix: String,
     tracked: bool,
     frozen: bool,
+    substitutes: Option<Arc<Substitutes>>,
 }
 
 impl Scope {
@@ -28,6 +35,14 @@ impl Scope {
         Self { frozen: true, ..self.clone() }
     }
 
+    /// The same place, but a model that is built from here is given these tensors for the weights of their keys, and
+    /// gradients go on to whatever made them: weights that another network makes, or that are a sum of others. They are
+    /// what they were when they were made: a model of them is built again when they are.
+    #[must_use]
+    pub fn substituting(&self, substitutes: Arc<Substitutes>) -> Self {
+        Self { substitutes: Some(substitutes), ..self.clone() }
+    }
+
     /// The device of the variables.
     #[must_use]
     pub fn device(&self) -> &Device {
@@ -44,11 +59,31 @@ impl Scope {
         if kind == VariableKind::Buffer {
             bail!("{}{name} is a buffer, not a weight", self.prefix);
         }
+        if let Some(given) = self.substitutes.as_ref().and_then(|all| all.get(&self.key(name))) {
+            if given.dims() != shape {
+                bail!("{}{name} has the shape {shape:?}, and its substitute {:?}", self.prefix, given.dims());
+            }
+            return Ok(given.clone());
+        }
         let tracked = self.tracked && !self.frozen && kind == VariableKind::Trainable;
         if tracked {
             self.variables.track(&self.key(name));
         }
         Ok(if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() })
+    }
+
+    /// The weight `name`, which begins as a copy of `values` if it does not exist yet.
+    ///
+    /// # Errors
+    /// See [`Self::weight`].
+    pub fn copied(&self, name: &str, values: &Tensor) -> Result<Tensor> {
+        let new = self.variables.get(&self.key(name)).is_none();
+        let weight = self.weight(name, values.dims(), Init::Constant(0.0))?;
+        if let Some(Variable { var, .. }) = self.variables.get(&self.key(name)).filter(|_| new) {
+            let values = super::read(&values.contiguous()?)?.to_vec();
+            super::update_in_place(&var, |own| own.copy_from_slice(&values))?;
+        }
+        Ok(weight)
     }
 
     /// The buffer `name`, filled with `value` if it does not exist yet.
@@ -80,7 +115,13 @@ impl Variables {
     /// The root scope of a model that is trained: gradients reach its trainable variables.
     #[must_use]
     pub fn tracked(&self) -> Scope {
-        Scope { variables: self.clone(), prefix: String::new(), tracked: true, frozen: false }
+        Scope {
+            variables: self.clone(),
+            prefix: String::new(),
+            tracked: true,
+            frozen: false,
+            substitutes: None,
+        }
     }
 
     /// The root scope of a model that only infers: nothing is kept for a backward pass.

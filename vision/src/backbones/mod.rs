@@ -5,6 +5,7 @@
 pub mod grid;
 pub mod mit;
 pub(crate) mod parts;
+mod prompts;
 mod residual;
 pub mod swin;
 pub mod tiny_vit;
@@ -17,6 +18,7 @@ use nerve_core::graph::{Mode, Result, Scope, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Keys, WeightSource};
+pub use prompts::Prompts;
 pub use residual::{Adapters, Branch, MlpTap, MlpTrace, Part, Pass};
 
 /// One of the maps that a backbone returns.
@@ -68,6 +70,11 @@ pub trait Backbone: Debug + Send + Sync {
     /// The number that the sides of images should be multiples of: pixels beyond it are cut off.
     fn image_multiple(&self) -> usize {
         1
+    }
+
+    /// Whether passes may have prompt tokens.
+    fn takes_prompts(&self) -> bool {
+        false
     }
 
     /// Whether published files may lack the variable of this key, which then begins as it was drawn.

@@ -3,6 +3,8 @@ use nerve_core::graph::{Mode, Result, Tensor};
 use nerve_core::ops::add::add;
 use nerve_core::ops::drop_path::drop_path;
 
+use super::Prompts;
+
 /// A residual branch of a backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Branch {
@@ -76,11 +78,13 @@ pub struct Pass<'a> {
     pub adapters: Option<&'a dyn Adapters>,
     /// What listens to its MLPs.
     pub tap: Option<&'a dyn MlpTap>,
+    /// Tokens beside those of the image, where [`Backbone::takes_prompts`](super::Backbone::takes_prompts).
+    pub prompts: Option<&'a dyn Prompts>,
 }
 
 impl From<Mode> for Pass<'_> {
     fn from(mode: Mode) -> Self {
-        Self { mode, adapters: None, tap: None }
+        Self { mode, adapters: None, tap: None, prompts: None }
     }
 }
 

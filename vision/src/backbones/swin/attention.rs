@@ -1,9 +1,10 @@
 //! Attention in shifted windows with a bias by relative position (Liu et al. 2021, eq. 4).
-use nerve_core::graph::{Init, Result, Scope, Tensor, cat, narrow};
+use nerve_core::graph::{Init, Result, Scope, Tensor, bail, cat, narrow};
 use nerve_core::layers::Linear;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
 
 use super::{SwinConfig, SwinForm};
+use crate::backbones::prompts::{prompted_windows, roll};
 
 /// Keys `qkv`, `proj` and `relative_position_bias_table` `((2 window - 1)^2, heads)`.
 #[derive(Clone, Debug)]
@@ -61,6 +62,30 @@ impl Attention {
 
     /// x is `(batch, height, width, channels)`, as is the result.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (qkv, config, bias, pad) = self.windows(x)?;
+        let y = match &pad {
+            Some(pad) if self.form == SwinForm::Timm && config.shift != [0, 0] => {
+                padded_after_shift(&qkv, &config, &bias, pad)?
+            }
+            pad => window_attention(&qkv, &config, Some(&bias), pad.as_ref())?,
+        };
+        self.proj.forward(&y)
+    }
+
+    /// The same with prompts `(batch, count, channels)`, which come out, too.
+    pub(super) fn prompted(&self, x: &Tensor, prompts: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (qkv, config, bias, pad) = self.windows(x)?;
+        if pad.is_some() && self.form == SwinForm::Timm && config.shift != [0, 0] {
+            bail!("prompts need maps that are multiples of the window in timm's form of Swin");
+        }
+        let prompts = self.qkv.forward(prompts)?;
+        let (y, prompts) = prompted_windows(&qkv, &prompts, &config, Some(&bias), pad.as_ref())?;
+        Ok((self.proj.forward(&y)?, self.proj.forward(&prompts)?))
+    }
+
+    /// What attention in windows is given: queries, keys and values, the bias, and where the map does not fill its
+    /// windows, what a padded token is.
+    fn windows(&self, x: &Tensor) -> Result<(Tensor, WindowConfig, Tensor, Option<Tensor>)> {
         let (_, height, width, channels) = x.dims4()?;
         let size = [height, width];
         let qkv = self.qkv.forward(x)?;
@@ -71,7 +96,6 @@ impl Attention {
             shift: self.shift(size),
             packing: Packing::Parts,
         };
-        let bias = self.bias()?;
         let whole = size.iter().all(|n| n.is_multiple_of(self.window));
         // A padded token is zero, of which the projection makes its bias.
         let pad = match self.qkv.bias() {
@@ -79,13 +103,7 @@ impl Attention {
             Some(bias) => Some(bias.clone()),
             None => Some(Tensor::zeros(3 * channels, x.dtype(), x.device())?),
         };
-        let y = match &pad {
-            Some(pad) if self.form == SwinForm::Timm && config.shift != [0, 0] => {
-                padded_after_shift(&qkv, &config, &bias, pad)?
-            }
-            pad => window_attention(&qkv, &config, Some(&bias), pad.as_ref())?,
-        };
-        self.proj.forward(&y)
+        Ok((qkv, config, self.bias()?, pad))
     }
 }
 
@@ -113,15 +131,6 @@ fn padded_after_shift(qkv: &Tensor, config: &WindowConfig, bias: &Tensor, pad: &
         y = roll(&rolled, axis + 1, n - config.shift[axis])?;
     }
     Ok(y)
-}
-
-/// The map with its first `by` rows (of `axis`) at the end.
-fn roll(x: &Tensor, axis: usize, by: usize) -> Result<Tensor> {
-    let n = x.dim(axis)?;
-    if by == 0 || by == n {
-        return Ok(x.clone());
-    }
-    cat(&[&narrow(x, axis, by, n - by)?, &narrow(x, axis, 0, by)?], axis)
 }
 
 /// Entries of the table for all pairs (i, j) of a window's tokens: rows by the vertical distance `y_i - y_j`, columns by

@@ -12,13 +12,15 @@ mod attention;
 mod config;
 mod keys;
 
-use nerve_core::graph::{Result, Scope, Tensor, permute, reshape};
+use nerve_core::graph::{Result, Scope, Tensor, cat, permute, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::add::add;
 
 pub use config::{SwinConfig, SwinForm};
 pub use keys::SwinKeys;
 
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
+use super::prompts::entering;
 use super::residual::residual;
 use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
 use crate::load::{Keys, WeightSource};
@@ -38,7 +40,34 @@ struct Block {
 }
 
 impl Block {
-    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+    /// With the prompts that come from the block before, if there are any.
+    fn forward(
+        &self,
+        x: &Tensor,
+        prompts: Option<Tensor>,
+        pass: Pass<'_>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        match entering(pass.prompts, self.branches[0].block, x.dim(0)?, prompts)? {
+            Some(prompts) => self.prompted(x, &prompts, pass).map(|(x, prompts)| (x, Some(prompts))),
+            None => Ok((self.plain(x, pass)?, None)),
+        }
+    }
+
+    fn prompted(&self, x: &Tensor, prompts: &Tensor, pass: Pass<'_>) -> Result<(Tensor, Tensor)> {
+        let [attn, mlp] = &self.branches;
+        let mut moved = prompts.clone();
+        let x = residual(x, attn, self.rate, pass, |x| {
+            let (y, out) = self.attn.prompted(&self.norm1.forward(x)?, &self.norm1.forward(prompts)?)?;
+            moved = add(prompts, &out)?;
+            Ok(y)
+        })?;
+        let own = Pass { tap: None, ..pass };
+        let prompts = add(&moved, &self.mlp.forward(&self.norm2.forward(&moved)?, mlp, own)?)?;
+        let f = |x: &Tensor| self.mlp.forward(&self.norm2.forward(x)?, mlp, pass);
+        Ok((residual(&x, mlp, self.rate, pass, f)?, prompts))
+    }
+
+    fn plain(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
         let [attn, mlp] = &self.branches;
         let x = residual(x, attn, self.rate, pass, |x| self.attn.forward(&self.norm1.forward(x)?))?;
         residual(&x, mlp, self.rate, pass, |x| self.mlp.forward(&self.norm2.forward(x)?, mlp, pass))
@@ -68,6 +97,11 @@ impl Merging {
         let x = reshape(&x, vec![batch, rows, 2, columns, 2, channels])?;
         let x = reshape(&permute(&x, &[0, 1, 3, 4, 2, 5])?, (batch, rows, columns, 4 * channels))?;
         self.reduction.forward(&self.norm.forward(&x)?)
+    }
+
+    /// Prompts stand for each of the four cells.
+    fn prompts(&self, x: &Tensor) -> Result<Tensor> {
+        self.reduction.forward(&self.norm.forward(&cat(&[x, x, x, x], 2)?)?)
     }
 }
 
@@ -160,14 +194,15 @@ impl Swin {
     pub fn forward<'a>(&self, images: &Tensor, pass: impl Into<Pass<'a>>) -> Result<SwinFeatures> {
         let pass = pass.into();
         let mut x = self.patch_norm.forward(&self.patches.forward(images)?)?;
-        let mut maps = Vec::new();
+        let (mut maps, mut prompts) = (Vec::new(), None);
         let end = if self.norm.is_some() { self.stages.len() } else { self.last_output() + 1 };
         for (i, stage) in self.stages.iter().enumerate().take(end) {
             if let Some(merging) = &stage.merging {
                 x = merging.forward(&x)?;
+                prompts = prompts.map(|prompts: Tensor| merging.prompts(&prompts)).transpose()?;
             }
             for block in &stage.blocks {
-                x = block.forward(&x, pass)?;
+                (x, prompts) = block.forward(&x, prompts, pass)?;
             }
             if let Some((_, norm)) = self.outputs.iter().find(|(stage, _)| *stage == i) {
                 maps.push(norm.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(&x))?);
@@ -215,6 +250,10 @@ impl Backbone for Swin {
 
     fn keys(&self, source: &WeightSource, prefix: &str) -> Box<dyn Keys> {
         Box::new(SwinKeys::of(source, prefix, &self.config))
+    }
+
+    fn takes_prompts(&self) -> bool {
+        true
     }
 
     /// Classifiers have no norms of single stages.

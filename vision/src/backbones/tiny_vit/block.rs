@@ -1,12 +1,14 @@
 //! A block of windowed attention, a local convolution, and an MLP.
 use nerve_core::graph::{Init, Result, Scope, Tensor};
 use nerve_core::layers::{LayerNorm, Linear};
+use nerve_core::ops::add::add;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
 
 use super::TinyVitConfig;
 use super::conv::ConvNorm;
 use crate::activation::Activation;
 use crate::backbones::parts::Mlp;
+use crate::backbones::prompts::{entering, prompted_windows};
 use crate::backbones::residual::residual;
 use crate::backbones::{Branch, Pass};
 
@@ -44,12 +46,29 @@ impl Block {
         })
     }
 
-    /// x is `(batch, height, width, channels)`, as is the result.
-    pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+    /// x is `(batch, height, width, channels)`, as is the result; with the prompts that come from the block before, if
+    /// there are any.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        prompts: Option<Tensor>,
+        pass: Pass<'_>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
         let [attention, mlp] = &self.branches;
-        let x = residual(x, attention, self.rate, pass, |x| self.attention.forward(x))?;
+        let mut prompts = entering(pass.prompts, attention.block, x.dim(0)?, prompts)?;
+        let x = residual(x, attention, self.rate, pass, |x| match &mut prompts {
+            Some(prompts) => {
+                let (y, out) = self.attention.prompted(x, prompts)?;
+                *prompts = add(prompts, &out)?;
+                Ok(y)
+            }
+            None => self.attention.forward(x),
+        })?;
         let x = self.local.forward(&x, pass.mode)?;
-        residual(&x, mlp, self.rate, pass, |x| self.mlp.forward(&self.norm.forward(x)?, mlp, pass))
+        let f = |x: &Tensor, pass: Pass<'_>| self.mlp.forward(&self.norm.forward(x)?, mlp, pass);
+        let own = Pass { tap: None, ..pass };
+        let prompts = prompts.map(|prompts| add(&prompts, &f(&prompts, own)?)).transpose()?;
+        Ok((residual(&x, mlp, self.rate, pass, |x| f(x, pass))?, prompts))
     }
 }
 
@@ -85,6 +104,20 @@ impl Attention {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (qkv, bias, pad) = self.windows(x)?;
+        self.proj.forward(&window_attention(&qkv, &self.windows, Some(&bias), pad.as_ref())?)
+    }
+
+    /// With prompts `(batch, count, channels)`, which come out, too.
+    fn prompted(&self, x: &Tensor, prompts: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (qkv, bias, pad) = self.windows(x)?;
+        let prompts = self.qkv.forward(&self.norm.forward(prompts)?)?;
+        let (y, prompts) = prompted_windows(&qkv, &prompts, &self.windows, Some(&bias), pad.as_ref())?;
+        Ok((self.proj.forward(&y)?, self.proj.forward(&prompts)?))
+    }
+
+    /// Queries, keys and values of the map, the bias, and where the map does not fill its windows, what a padded token is.
+    fn windows(&self, x: &Tensor) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         let (_, height, width, _) = x.dims4()?;
         let ([side, _], heads) = (self.windows.window, self.windows.heads);
         let bias = self.biases.index_select(&self.offsets, 1)?.reshape((heads, side * side, side * side))?;
@@ -94,8 +127,7 @@ impl Attention {
         } else {
             Some(self.qkv.forward(&self.norm.bias().unsqueeze(0)?)?.squeeze(0)?)
         };
-        let qkv = self.qkv.forward(&self.norm.forward(x)?)?;
-        self.proj.forward(&window_attention(&qkv, &self.windows, Some(&bias), pad.as_ref())?)
+        Ok((self.qkv.forward(&self.norm.forward(x)?)?, bias, pad))
     }
 }
 

@@ -86,8 +86,10 @@ impl Backbone for TinyVit {
         let mut maps = vec![x.clone()];
         for (merging, blocks) in &self.attentive {
             x = merging.forward(&x, mode)?;
+            // Prompts are no map: they end where maps are merged.
+            let mut prompts = None;
             for block in blocks {
-                x = block.forward(&x, pass)?;
+                (x, prompts) = block.forward(&x, prompts, pass)?;
             }
             maps.push(x.clone());
         }
@@ -96,6 +98,10 @@ impl Backbone for TinyVit {
 
     fn keys(&self, _: &WeightSource, _: &str) -> Box<dyn Keys> {
         Box::new(TinyVitKeys { neck: false })
+    }
+
+    fn takes_prompts(&self) -> bool {
+        true
     }
 }
 

@@ -18,6 +18,7 @@ pub use config::{Positions, PublishedVit, VitConfig};
 pub use keys::VitKeys;
 
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
+use super::prompts::entering;
 use super::residual::residual;
 use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
 use crate::load::{Keys, WeightSource};
@@ -170,9 +171,15 @@ impl Vit {
             x = norm.forward(&x)?;
         }
         let (prefix, count) = (self.config.prefix(), rows * columns);
+        let mut prompts = 0;
         let map = |x: &Tensor| reshape(&narrow(x, 1, prefix, count)?, (batch, rows, columns, dim));
         let mut maps = Vec::new();
         for (i, block) in self.blocks.iter().enumerate() {
+            // Prompts are the last tokens; fresh ones take the place of those before.
+            if let Some(fresh) = entering(pass.prompts, block.branches[0].block, batch, None)? {
+                x = cat(&[&narrow(&x, 1, 0, prefix + count)?, &fresh], 1)?;
+                prompts = fresh.dim(1)?;
+            }
             x = block.forward(&x, pass)?;
             let last = i + 1 == self.blocks.len();
             // The last one's normed map is taken from the normed tokens.
@@ -180,6 +187,9 @@ impl Vit {
                 let y = map(&x)?;
                 maps.push(if self.config.norm_maps { self.norm.forward(&y)? } else { y });
             }
+        }
+        if prompts > 0 {
+            x = narrow(&x, 1, 0, prefix + count)?;
         }
         let tokens = self.norm.forward(&x)?;
         if self.config.norm_maps && self.outputs.contains(&(self.blocks.len() - 1)) {
@@ -212,6 +222,10 @@ impl Backbone for Vit {
 
     fn keys(&self, source: &WeightSource, _: &str) -> Box<dyn Keys> {
         Box::new(VitKeys::of(source, &self.config))
+    }
+
+    fn takes_prompts(&self) -> bool {
+        true
     }
 
     fn image_multiple(&self) -> usize {

@@ -1,0 +1,4 @@
+//! Several dense tasks from one frozen backbone.
+mod decoder;
+
+pub use decoder::Decoder;
