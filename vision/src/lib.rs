@@ -30,6 +30,7 @@ pub mod backbones;
 #[cfg(test)]
 #[path = "../tests/support/check.rs"]
 mod check;
+pub mod clip;
 pub mod heads;
 pub mod load;
 pub mod segformer;
@@ -37,5 +38,6 @@ pub mod segmentation;
 pub mod stepper;
 pub mod task;
 pub mod tasks;
+pub mod text;
 pub mod upernet;
 pub mod zoo;

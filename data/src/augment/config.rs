@@ -74,6 +74,18 @@ impl Default for Normalise {
     }
 }
 
+impl Normalise {
+    /// CLIP's mean and standard deviation.
+    #[must_use]
+    pub fn clip() -> Self {
+        let scaled = |values: [f32; 3]| values.map(|v| 255.0 * v);
+        Self {
+            mean: scaled([0.481_454_66, 0.457_827_5, 0.408_210_73]),
+            std: scaled([0.268_629_54, 0.261_302_58, 0.275_777_11]),
+        }
+    }
+}
+
 /// Why a sample cannot be drawn.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AugmentError {

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::format;
 use crate::outcome::{Outcome, usage};
-use nerve_vision::load::{Access, WeightSource};
+use nerve_vision::load::{Access, WeightSource, room};
 use nerve_vision::zoo::{self, Architecture};
 use serde_json::json;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
                     args.model
                 )
             })?;
-            (Architecture::published(&source)?, zoo::room(&source))
+            (Architecture::published(&source)?, room(&source))
         }
     };
     let side = entry.map_or(224, |entry| entry.image);

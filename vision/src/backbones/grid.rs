@@ -2,7 +2,7 @@
 //!
 //! A resized grid is `R_y G R_x^T` for every channel, with matrices that hold the filter's weights, one row a new row or
 //! column: two small products, through which gradients go as through any others. The weights are computed in f64 and are
-//! those of PyTorch's `interpolate(mode="bicubic", align_corners=False)`.
+//! those of PyTorch's `interpolate(mode="bicubic", align_corners=False)`, or `mode="bilinear"`.
 use nerve_core::graph::{Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub enum Resampling {
     Bicubic,
     /// Bicubic (a = -0.5) of a width that grows where the grid shrinks: timm, DINOv2 with registers.
     Antialiased,
+    /// Bilinear, whatever the scale: DenseCLIP.
+    Bilinear,
     /// [`Self::Bicubic`] with a scale of `(new + 0.1) / old` in place of `new / old`: DINOv2's own code.
     Offset,
 }
@@ -44,6 +46,12 @@ impl Resampling {
                 let weight = |j: usize| cubic((j as f64 - center + 0.5) / width, -0.5);
                 let sum: f64 = (first..end).map(weight).sum();
                 (first..end).for_each(|j| row[j] = weight(j) / sum);
+            } else if self == Self::Bilinear {
+                let at = (center - 0.5).max(0.0);
+                let last = from.saturating_sub(1);
+                let (low, share) = ((at as usize).min(last), at.fract());
+                row[low] += 1.0 - share;
+                row[(low + 1).min(last)] += share;
             } else {
                 let at = center - 0.5;
                 for step in -1..=2 {

@@ -2,6 +2,7 @@
 //!
 //! Images are `(batch, height, width, 3)`, normalized as the checkpoint's authors did; maps are
 //! `(batch, height, width, channels)`, finest first.
+pub mod clip_resnet;
 pub mod grid;
 pub mod mit;
 pub(crate) mod parts;
@@ -15,6 +16,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_data::augment::Normalise;
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Keys, WeightSource};
@@ -39,6 +41,8 @@ pub struct Features {
     /// One embedding an image, `(batch, channels)`, where the model has one: the class token of a ViT, the mean of the
     /// last map of a Swin classifier, each after the last norm.
     pub global: Option<Tensor>,
+    /// The last map after the last norm, where a norm stands behind it.
+    pub last: Option<Tensor>,
 }
 
 /// A network that turns images into maps.
@@ -66,6 +70,11 @@ pub trait Backbone: Debug + Send + Sync {
     /// The translation of a file's keys for [`crate::load::load`]. `prefix` is what the file puts before the backbone's
     /// keys.
     fn keys(&self, source: &WeightSource, prefix: &str) -> Box<dyn Keys>;
+
+    /// How images are normalized for its published weights.
+    fn normalise(&self) -> Normalise {
+        Normalise::default()
+    }
 
     /// The number that the sides of images should be multiples of: pixels beyond it are cut off.
     fn image_multiple(&self) -> usize {

@@ -14,6 +14,8 @@ pub enum Destination {
         /// How many there are.
         parts: usize,
     },
+    /// It is this variable, a matrix, with rows and columns exchanged.
+    Transposed(String),
     /// Known, but not needed: computed tables, counters, heads of other tasks.
     Ignored,
     /// Unknown.
@@ -27,6 +29,7 @@ impl Destination {
         match self {
             Self::Variable(key) => Self::Variable(format!("{prefix}{key}")),
             Self::Part { key, part, parts } => Self::Part { key: format!("{prefix}{key}"), part, parts },
+            Self::Transposed(key) => Self::Transposed(format!("{prefix}{key}")),
             other => other,
         }
     }

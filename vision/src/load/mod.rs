@@ -20,7 +20,7 @@ pub use hub::Access;
 use hub::hub_folder;
 pub use keys::{Destination, Keys, renamed};
 pub use report::{LoadReport, Mismatch};
-pub use source::WeightSource;
+pub use source::{WeightSource, room};
 
 /// Loads what `source` holds into the variables whose keys begin with `prefix` (which `keys` does not know of).
 ///
@@ -45,8 +45,10 @@ pub fn load(
     let names: Vec<(String, Vec<usize>)> =
         source.shapes().map(|(n, s)| (n.to_owned(), s.to_owned())).collect();
     for (name, shape) in names {
-        let (key, part) = match keys.destination(&name) {
-            Destination::Variable(key) => (key, None),
+        let destination = keys.destination(&name);
+        let transposed = matches!(destination, Destination::Transposed(_));
+        let (key, part) = match destination {
+            Destination::Variable(key) | Destination::Transposed(key) => (key, None),
             Destination::Part { key, part, parts } => (key, Some((part, parts))),
             Destination::Ignored => {
                 report.ignored.push(name);
@@ -65,7 +67,12 @@ pub fn load(
             None => var.dims().to_vec(),
             Some((_, parts)) => share(var.dims(), parts),
         };
-        let values = source.read(&name)?;
+        let mut values = source.read(&name)?;
+        let mut shape = shape;
+        if transposed && let [rows, columns] = shape[..] {
+            values = (0..columns * rows).map(|at| values[at % rows * columns + at / rows]).collect();
+            shape.reverse();
+        }
         let values = if same(&shape, &wanted) {
             values
         } else if let Some(values) = keys.resize(&key, &values, &shape, &wanted) {

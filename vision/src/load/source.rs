@@ -104,6 +104,16 @@ impl WeightSource {
     }
 }
 
+/// Values that the smallest models may lack in their files.
+const SPARE: usize = 1 << 16;
+
+/// How many values a model of these weights may have: twice what the files hold, for tables that are resized. A
+/// configuration that wants more does not belong to these weights.
+#[must_use]
+pub fn room(source: &WeightSource) -> usize {
+    2 * source.shapes().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() + SPARE
+}
+
 /// The files of weights in a folder, if there are any.
 pub(super) fn weight_files(folder: &Path) -> Result<Option<Vec<PathBuf>>, LoadError> {
     for (whole, index) in WHOLE.iter().zip(INDEX) {

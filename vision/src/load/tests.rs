@@ -122,6 +122,23 @@ fn resizing_is_the_models_business() {
 }
 
 #[test]
+fn a_matrix_is_transposed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.safetensors");
+    write(&path, &[("w", &[2, 3], &[1., 2., 3., 4., 5., 6.]), ("square", &[2, 2], &[1., 2., 3., 4.])]);
+    let variables = Variables::random(1);
+    for (name, shape) in [("w", [3, 2]), ("square", [2, 2])] {
+        variables.tracked().weight(name, &shape, Init::Normal(1.0)).expect("a weight");
+    }
+    let mut source = WeightSource::open(&path).expect("a source");
+    let keys = |name: &str| Destination::Transposed(name.to_owned());
+    load(&variables, "", &mut source, &keys).and_then(LoadReport::strict).expect("a strict load");
+    let values = |key: &str| read(&variables.get(key).expect("a variable").var).expect("values").to_vec();
+    assert_eq!(values("w"), [1., 4., 2., 5., 3., 6.]);
+    assert_eq!(values("square"), [1., 3., 2., 4.]);
+}
+
+#[test]
 fn folders_without_weights_and_indices_that_lead_away_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(matches!(WeightSource::open(folder.path()), Err(LoadError::NoWeights(_))));

@@ -18,6 +18,7 @@ mod trainer;
 mod validate;
 
 use nerve_core::graph::{Device, Tensor};
+use nerve_data::augment::Normalise;
 
 pub use choice::{BackboneName, HeadKind};
 pub use config::{
@@ -43,6 +44,11 @@ pub trait SemanticSegmenter {
 
     /// The device that images belong on.
     fn device(&self) -> &Device;
+
+    /// How images are normalized.
+    fn normalise(&self) -> Normalise {
+        Normalise::default()
+    }
 
     /// Scores `(batch, h, w, classes)` on a grid of the model's, for normalised images `(batch, height, width, 3)`;
     /// nothing is kept for a backward pass.

@@ -29,7 +29,7 @@ pub fn predict(
     inference: &Inference,
 ) -> Result<Prediction, SegmentationError> {
     let (height, width, _) = image.dim();
-    let image = normalised(image, segmenter.device())?;
+    let image = normalised(image, &segmenter.normalise(), segmenter.device())?;
     let mut sum: Option<Vec<f32>> = None;
     for scale in &inference.scales {
         let size = [scaled(height, *scale), scaled(width, *scale)];
@@ -85,9 +85,13 @@ fn scaled(side: usize, scale: f64) -> usize {
 }
 
 /// `(1, H, W, 3)`, as the backbone was trained with.
-fn normalised(image: ArrayView3<'_, u8>, device: &Device) -> Result<Tensor, SegmentationError> {
+fn normalised(
+    image: ArrayView3<'_, u8>,
+    normalise: &Normalise,
+    device: &Device,
+) -> Result<Tensor, SegmentationError> {
     let (height, width, _) = image.dim();
-    let values = Normalise::default().image(image).into_iter().collect::<Vec<_>>();
+    let values = normalise.image(image).into_iter().collect::<Vec<_>>();
     Ok(Tensor::from_vec(values, (1, height, width, 3), device)?)
 }
 

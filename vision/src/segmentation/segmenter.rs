@@ -3,6 +3,7 @@ use std::path::Path;
 
 use nerve_core::device;
 use nerve_core::graph::{Device, Mode, Result, Tensor, Variables, graph_device};
+use nerve_data::augment::Normalise;
 
 use super::network::{BACKBONE, Network};
 use super::{ModelConfig, SegmentationError, SemanticSegmenter};
@@ -109,6 +110,10 @@ impl SemanticSegmenter for Segmenter {
 
     fn device(&self) -> &Device {
         self.variables.device()
+    }
+
+    fn normalise(&self) -> Normalise {
+        self.training.backbone.normalise()
     }
 
     fn infer(&self, images: &Tensor) -> Result<Tensor> {

@@ -10,7 +10,7 @@ use nerve_data::labels::{LabelSet, LabelSplit};
 
 use super::batches::{Batches, Recipe};
 use super::task::SegmentationTask;
-use super::{DataConfig, SegConfig, SegmentationError, Segmenter};
+use super::{DataConfig, SegConfig, SegmentationError, Segmenter, SemanticSegmenter};
 use crate::load::LoadReport;
 use crate::stepper::Stepper;
 use crate::task::Task;
@@ -74,6 +74,7 @@ impl Trainer {
         let train = &config.train;
         let average = (train.ema > 0.0).then_some(train.ema);
         let device = segmenter.variables().device().clone();
+        let normalise = segmenter.normalise();
         let task = SegmentationTask::new(segmenter, &config, class_pixels);
         let stepper = Stepper::new(&task, average)?;
         let pairs = config.data.limited(set.split(&config.data.train_split)?).pairs;
@@ -92,6 +93,7 @@ impl Trainer {
             max_class_share: augment.max_class_share,
             flip: if augment.no_flip { 0.0 } else { 0.5 },
             color: (strength > 0.0).then_some(color),
+            normalise,
             ..Augment::default()
         };
         let recipe = Recipe {

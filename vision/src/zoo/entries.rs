@@ -2,6 +2,7 @@
 //! name their architecture as timm does.
 use super::{Entry, Make, SegmenterConfig};
 use crate::backbones::BackboneConfig;
+use crate::backbones::clip_resnet::ClipResNetConfig;
 use crate::backbones::mit::MitConfig;
 use crate::backbones::swin::{SwinConfig, SwinForm};
 use crate::backbones::tiny_vit::TinyVitConfig;
@@ -13,6 +14,8 @@ use crate::upernet::UperNetConfig;
 const ADE20K: usize = 150;
 const SWIN: &str = "timm's, Hugging Face's, the authors'";
 const VIT: &str = "timm's, Hugging Face's, DINOv2's";
+const CLIP: &str = "OpenAI's, open_clip's, Hugging Face's, timm's";
+const CLIP_RESNET: &str = "OpenAI's, open_clip's, timm's";
 const HUGGING_FACE: &str = "Hugging Face's";
 
 const fn backbone(
@@ -135,6 +138,39 @@ pub const ENTRIES: &[Entry] = &[
     }),
     backbone("dinov2-large-registers", "DINOv2", 518, &["facebook/dinov2-with-registers-large"], VIT, || {
         Box::new(VitConfig::large(14).dinov2(4))
+    }),
+    backbone(
+        "clip-vit-b32",
+        "CLIP",
+        224,
+        &["openai/clip-vit-base-patch32", "timm/vit_base_patch32_clip_quickgelu_224.openai"],
+        CLIP,
+        || Box::new(VitConfig::base(32).clip()),
+    ),
+    backbone(
+        "clip-vit-b16",
+        "CLIP",
+        224,
+        &["openai/clip-vit-base-patch16", "timm/vit_base_patch16_clip_quickgelu_224.openai"],
+        CLIP,
+        || Box::new(VitConfig::base(16).clip()),
+    ),
+    backbone(
+        "clip-vit-l14",
+        "CLIP",
+        224,
+        &["openai/clip-vit-large-patch14", "timm/vit_large_patch14_clip_quickgelu_224.openai"],
+        CLIP,
+        || Box::new(VitConfig::large(14).clip()),
+    ),
+    backbone("clip-rn50", "CLIP", 224, &["timm/resnet50_clip.openai"], CLIP_RESNET, || {
+        Box::new(ClipResNetConfig::rn50())
+    }),
+    backbone("clip-rn101", "CLIP", 224, &["timm/resnet101_clip.openai"], CLIP_RESNET, || {
+        Box::new(ClipResNetConfig::rn101())
+    }),
+    backbone("clip-rn50x4", "CLIP", 288, &["timm/resnet50x4_clip.openai"], CLIP_RESNET, || {
+        Box::new(ClipResNetConfig::rn50x4())
     }),
     backbone("mit-b0", "MiT", 224, &["nvidia/mit-b0"], HUGGING_FACE, || {
         Box::new(MitConfig::b(0).unwrap_or_default())

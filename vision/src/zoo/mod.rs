@@ -9,7 +9,7 @@ use crate::backbones::BackboneConfig;
 
 pub use entries::ENTRIES;
 pub use model::{Architecture, Model, SegmentationModel, SegmenterConfig};
-pub use published::{Opened, open, room};
+pub use published::{Opened, open};
 
 /// What a model returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use super::{Architecture, ENTRIES, Model, SegmenterConfig};
 use crate::backbones::mit::MitConfig;
 use crate::backbones::swin::{SwinConfig, SwinForm};
 use crate::backbones::vit::{PublishedVit, VitConfig};
-use crate::load::{LoadError, LoadReport, WeightSource, load};
+use crate::clip::{ClipConfig, ImageConfig, PublishedClip};
+use crate::load::{LoadError, LoadReport, WeightSource, load, room};
 use crate::segformer::SegformerConfig;
 use crate::upernet::UperNetConfig;
 
@@ -36,9 +37,10 @@ struct Reader {
 }
 
 /// All that are known: a row makes folders of a model known.
-const READERS: [Reader; 4] = [
+const READERS: [Reader; 5] = [
     Reader { model_types: &["swin"], read: swin },
     Reader { model_types: &["vit", "vit_msn", "dinov2", "dinov2_with_registers"], read: vit },
+    Reader { model_types: &["clip"], read: clip },
     Reader { model_types: &["segformer"], read: segformer },
     Reader { model_types: &["upernet"], read: |value, _| segmenter::<UperNetConfig>(value) },
 ];
@@ -53,6 +55,14 @@ fn swin(value: Value, header: &Header) -> Result<Architecture, String> {
 fn vit(value: Value, _: &Header) -> Result<Architecture, String> {
     let config = VitConfig::try_from(read::<PublishedVit>(value)?).map_err(|error| error.to_string())?;
     Ok(config.into())
+}
+
+/// The image encoder of a CLIP.
+fn clip(value: Value, _: &Header) -> Result<Architecture, String> {
+    match ClipConfig::from(read::<PublishedClip>(value)?).image {
+        ImageConfig::Vit(config) => Ok(config.into()),
+        ImageConfig::ResNet(config) => Ok(config.into()),
+    }
 }
 
 fn segformer(value: Value, header: &Header) -> Result<Architecture, String> {
@@ -123,16 +133,6 @@ fn timm(name: &str) -> Option<Architecture> {
     let prefix = format!("timm/{name}.");
     let entry = ENTRIES.iter().find(|entry| entry.weights.iter().any(|w| w.starts_with(&prefix)))?;
     Some(Architecture::Backbone(entry.backbone()?().timm()))
-}
-
-/// Values that the smallest models may lack in their files.
-const SPARE: usize = 1 << 16;
-
-/// How many values a model of these weights may have: twice what the files hold, for tables that are resized. A
-/// configuration that wants more does not belong to these weights.
-#[must_use]
-pub fn room(source: &WeightSource) -> usize {
-    2 * source.shapes().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() + SPARE
 }
 
 /// A model as it was published, with its weights.

@@ -5,18 +5,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::backbones::{mit::MitConfig, swin::SwinConfig, tiny_vit::TinyVitConfig, vit::VitConfig};
+use crate::backbones::{
+    clip_resnet::ClipResNetConfig, mit::MitConfig, swin::SwinConfig, tiny_vit::TinyVitConfig, vit::VitConfig,
+};
 use crate::segformer::SegformerConfig;
 use crate::upernet::UperNetConfig;
 
 /// Published numbers of parameters in millions, without classifiers; segmenters without auxiliary heads.
-const PUBLISHED: [(&str, f64); 12] = [
+const PUBLISHED: [(&str, f64); 14] = [
     ("swin-tiny", 27.52),
     ("swin-base-384", 86.88),
     ("vit-tiny", 5.52),
     ("vit-large", 303.30),
     ("dinov2-small", 22.06),
     ("dinov2-large-registers", 304.37),
+    ("clip-vit-b16", 85.80),
+    ("clip-rn50", 23.53),
     ("mit-b0", 3.32),
     ("mit-b5", 81.44),
     ("tinyvit-5m", 5.07),
@@ -54,6 +58,7 @@ fn all_can_be_built_and_have_the_published_size() {
         let kinds = [
             survives_json::<SwinConfig>(&architecture),
             survives_json::<VitConfig>(&architecture),
+            survives_json::<ClipResNetConfig>(&architecture),
             survives_json::<MitConfig>(&architecture),
             survives_json::<TinyVitConfig>(&architecture),
             survives_json::<SegformerConfig>(&architecture),

@@ -1,4 +1,5 @@
 //! Models against their published programs, on random weights. `../fixtures/make_*.py` say how each file was made.
+mod clip;
 mod common;
 mod grids;
 mod segmenters;

@@ -92,7 +92,7 @@ impl Backbone for Mit {
             }
             maps.push(stage.norm.forward(&x)?);
         }
-        Ok(Features { maps, global: None })
+        Ok(Features { maps, global: None, last: None })
     }
 
     fn keys(&self, _: &WeightSource, _: &str) -> Box<dyn Keys> {

@@ -245,7 +245,7 @@ impl Backbone for Swin {
         {
             *map = last;
         }
-        Ok(Features { maps, global })
+        Ok(Features { maps, global, last: None })
     }
 
     fn keys(&self, source: &WeightSource, prefix: &str) -> Box<dyn Keys> {

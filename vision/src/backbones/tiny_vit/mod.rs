@@ -93,7 +93,7 @@ impl Backbone for TinyVit {
             }
             maps.push(x.clone());
         }
-        Ok(Features { maps, global: None })
+        Ok(Features { maps, global: None, last: None })
     }
 
     fn keys(&self, _: &WeightSource, _: &str) -> Box<dyn Keys> {

@@ -60,6 +60,9 @@ pub struct VitConfig {
     pub out: Option<Vec<usize>>,
     /// Whether maps go through the last norm: as DINOv2's do, and not those of timm and of Hugging Face's ViT.
     pub norm_maps: bool,
+    /// Whether the class token is added to its own position once more: a slip in DenseCLIP's program that its published
+    /// weights were trained with.
+    pub class_twice: bool,
 }
 
 impl Default for VitConfig {
@@ -90,6 +93,7 @@ impl VitConfig {
             eps: 1e-6,
             out: None,
             norm_maps: false,
+            class_twice: false,
         }
     }
 
@@ -128,6 +132,18 @@ impl VitConfig {
             resampling: if registers > 0 { Resampling::Antialiased } else { Resampling::Bicubic },
             layer_scale: Some(1.0),
             norm_maps: true,
+            ..self
+        }
+    }
+
+    /// The same as CLIP's image encoder has it (Radford et al. 2021): a norm before the blocks, `x sigmoid(1.702 x)`.
+    #[must_use]
+    pub fn clip(self) -> Self {
+        Self {
+            pre_norm: true,
+            activation: Activation::QuickGelu,
+            resampling: Resampling::Bicubic,
+            eps: 1e-5,
             ..self
         }
     }
@@ -282,6 +298,7 @@ impl TryFrom<PublishedVit> for VitConfig {
             eps: p.layer_norm_eps.unwrap_or(if dino { 1e-6 } else { 1e-12 }),
             out,
             norm_maps: dino && p.apply_layernorm,
+            class_twice: false,
         })
     }
 }

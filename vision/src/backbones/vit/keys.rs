@@ -2,13 +2,23 @@
 use crate::backbones::grid::square;
 use crate::load::{Destination, Keys, WeightSource, renamed};
 
-use super::VitConfig;
+use super::{VitConfig, clip_keys};
 
 /// Translates the keys of a file; see [`VitKeys::of`].
 #[derive(Clone, Debug)]
 pub struct VitKeys {
-    hugging_face: bool,
+    style: Style,
     config: VitConfig,
+}
+
+/// Whose names a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// timm's, DINOv2's.
+    Plain,
+    HuggingFace,
+    /// A whole CLIP, or its image encoder.
+    Clip,
 }
 
 /// Hugging Face's names, those of published files and those of its present program.
@@ -48,8 +58,15 @@ impl VitKeys {
     /// For the style of this file and a model of this configuration.
     #[must_use]
     pub fn of(source: &WeightSource, config: &VitConfig) -> Self {
-        let hugging_face = source.shapes().any(|(name, _)| name.contains("patch_embeddings.projection"));
-        Self { hugging_face, config: config.clone() }
+        let has = |part: &str| source.shapes().any(|(name, _)| name.contains(part));
+        let style = if clip_keys::are(source) {
+            Style::Clip
+        } else if has("patch_embeddings.projection") {
+            Style::HuggingFace
+        } else {
+            Style::Plain
+        };
+        Self { style, config: config.clone() }
     }
 }
 
@@ -60,6 +77,9 @@ fn blocks(key: &str) -> String {
 
 impl Keys for VitKeys {
     fn destination(&self, name: &str) -> Destination {
+        if self.style == Style::Clip {
+            return clip_keys::destination(name);
+        }
         if name.ends_with("mask_token") {
             return Destination::Ignored;
         }
@@ -70,7 +90,7 @@ impl Keys for VitKeys {
         if heads.iter().any(|head| name.starts_with(head)) {
             return Destination::Ignored;
         }
-        if !self.hugging_face {
+        if self.style == Style::Plain {
             // DINOv2's own name of it.
             return Destination::Variable(renamed(name, &[("register_tokens", "reg_token")]));
         }
@@ -85,7 +105,7 @@ impl Keys for VitKeys {
 
     /// The grid of positions, as the model resamples it.
     fn resize(&self, key: &str, values: &[f32], from: &[usize], to: &[usize]) -> Option<Vec<f32>> {
-        let ([1, old, dim], [1, _, same]) = (from, to) else { return None };
+        let ([old, dim] | [1, old, dim], [1, _, same]) = (from, to) else { return None };
         if key != "pos_embed" || dim != same {
             return None;
         }
@@ -103,7 +123,10 @@ mod tests {
 
     #[test]
     fn styles_lead_to_the_same_keys() {
-        let keys = |hugging_face| VitKeys { hugging_face, config: VitConfig::tiny(16) };
+        let keys = |hugging_face| VitKeys {
+            style: if hugging_face { Style::HuggingFace } else { Style::Plain },
+            config: VitConfig::tiny(16),
+        };
         for (name, key) in [
             ("vit.encoder.layer.3.attention.output.dense.bias", "blocks.3.attn.proj.bias"),
             ("layers.3.attention.o_proj.bias", "blocks.3.attn.proj.bias"),

@@ -1,18 +1,21 @@
-//! Vision transformers (Dosovitskiy et al. 2020): ViT as timm and Hugging Face have it, and DINOv2 (Oquab et al. 2023).
+//! Vision transformers (Dosovitskiy et al. 2020): ViT as timm and Hugging Face have it, DINOv2 (Oquab et al. 2023), and
+//! the image encoders of CLIP (Radford et al. 2021).
 //!
 //! Patches become tokens, to which a class token and registers may be added, with learned positions; blocks of attention
 //! over all tokens follow, each branch normed before it. The grid of positions is resampled where an image has another
 //! one. Pixels that do not fill a patch are left out.
 //!
 //! Keys are timm's: `patch_embed.proj`, `cls_token`, `reg_token`, `pos_embed`, `norm_pre`, `blocks.I.{norm1,attn.qkv,
-//! attn.proj,ls1.gamma,norm2,mlp.fc1,mlp.fc2,ls2.gamma}`, `norm`. [`VitKeys`] reads timm's, Hugging Face's and
-//! DINOv2's files.
+//! attn.proj,ls1.gamma,norm2,mlp.fc1,mlp.fc2,ls2.gamma}`, `norm`. [`VitKeys`] reads timm's, Hugging Face's,
+//! DINOv2's and CLIP's files.
+mod clip_keys;
 mod config;
 mod keys;
 
-use nerve_core::graph::{Init, Result, Scope, Tensor, cat, narrow, reshape};
+use nerve_core::graph::{Init, Result, Scope, Tensor, bail, cat, narrow, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
 use nerve_core::ops::attention::self_attention;
+use nerve_data::augment::Normalise;
 
 pub use config::{Positions, PublishedVit, VitConfig};
 pub use keys::VitKeys;
@@ -149,7 +152,11 @@ impl Vit {
         let bare = self.config.prefix() - placed;
         let mut parts = Vec::new();
         if placed > 0 {
-            parts.push((prefix.narrow(1, 0, placed)? + self.positions.narrow(1, 0, placed)?)?);
+            let mut part = (prefix.narrow(1, 0, placed)? + self.positions.narrow(1, 0, placed)?)?;
+            if let Some(class) = self.class.as_ref().filter(|_| self.config.class_twice) {
+                part = part.broadcast_add(class)?;
+            }
+            parts.push(part);
         }
         if bare > 0 {
             parts.push(prefix.narrow(1, placed, bare)?);
@@ -217,7 +224,18 @@ impl Backbone for Vit {
     fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
         let VitFeatures { maps, tokens } = self.forward(images, pass)?;
         let class = || narrow(&tokens, 1, 0, 1)?.squeeze(1);
-        Ok(Features { maps, global: self.config.class_token.then(class).transpose()? })
+        let (batch, rows, columns, dim) = match maps.last() {
+            Some(map) => map.dims4()?,
+            None => bail!("ViT: no maps"),
+        };
+        let patches = narrow(&tokens, 1, self.config.prefix(), rows * columns)?;
+        let last = reshape(&patches, (batch, rows, columns, dim))?;
+        Ok(Features { maps, global: self.config.class_token.then(class).transpose()?, last: Some(last) })
+    }
+
+    fn normalise(&self) -> Normalise {
+        // CLIP's alone have a norm there.
+        if self.config.pre_norm { Normalise::clip() } else { Normalise::default() }
     }
 
     fn keys(&self, source: &WeightSource, _: &str) -> Box<dyn Keys> {

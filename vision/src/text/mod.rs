@@ -1,0 +1,15 @@
+//! Text: from words to vectors.
+//!
+//! [`Tokenizer`] makes tokens of text, as CLIP and BERT were trained with; [`ClipText`] is CLIP's text encoder. Sequences
+//! are `(texts, tokens, channels)`.
+mod block;
+mod clip;
+mod clip_keys;
+mod error;
+mod merges;
+mod tokenizer;
+
+pub use clip::{ClipText, ClipTextConfig};
+pub use clip_keys::ClipTextKeys;
+pub use error::TextError;
+pub use tokenizer::Tokenizer;
