@@ -155,7 +155,7 @@ impl ClipResNet {
 
 impl Backbone for ClipResNet {
     fn levels(&self) -> Vec<Level> {
-        let level = |i: usize| Level { channels: EXPANSION * self.config.width << i, stride: 4 << i };
+        let level = |i: usize| Level { channels: (EXPANSION * self.config.width) << i, stride: 4 << i };
         (0..self.stages.len()).map(level).collect()
     }
 
