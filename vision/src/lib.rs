@@ -31,6 +31,7 @@ pub mod backbones;
 #[path = "../tests/support/check.rs"]
 mod check;
 pub mod clip;
+pub mod denseclip;
 pub mod heads;
 pub mod load;
 pub mod segformer;

@@ -133,7 +133,7 @@ impl UperNet {
             (Some(head), Some(map)) => Some(head.forward(map, mode)?),
             _ => None,
         };
-        Ok(Scores { scores: self.head.forward(&maps, mode)?, auxiliary })
+        Ok(Scores { scores: self.head.forward(&maps, mode)?, auxiliary, score_map: None })
     }
 
     /// Its backbone.
@@ -219,7 +219,7 @@ mod tests {
         let model = UperNet::new(&variables.tracked(), &config, true).expect("a model");
         let mode = Mode::Train(Randomness { seed: 1, step: 0 });
         let run = || {
-            let Scores { scores, auxiliary } = model.forward(&images, mode)?;
+            let Scores { scores, auxiliary, .. } = model.forward(&images, mode)?;
             assert_eq!(scores.dims(), [2, 10, 13, 3]);
             Ok([vec![scores], auxiliary.into_iter().collect()].concat())
         };

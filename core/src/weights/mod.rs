@@ -96,6 +96,7 @@ pub struct WeightFile {
     path: PathBuf,
     file: File,
     entries: BTreeMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
 }
 
 impl WeightFile {
@@ -105,7 +106,8 @@ impl WeightFile {
     /// [`WeightsProblem::Io`], [`WeightsProblem::Foreign`], [`WeightsProblem::Damaged`] or [`WeightsProblem::Unsupported`], with the file's name.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, WeightsError> {
         let path = path.into();
-        let open = || -> Result<(File, BTreeMap<String, Entry>), WeightsProblem> {
+        let open = || -> Result<Self, WeightsProblem> {
+            let mut metadata = BTreeMap::new();
             let mut file = File::open(&path)?;
             let mut start = Vec::new();
             file.by_ref().take(9).read_to_end(&mut start)?;
@@ -115,7 +117,9 @@ impl WeightFile {
             } else if start.starts_with(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46") {
                 torch::legacy(&mut file)?
             } else if start.get(8) == Some(&b'{') {
-                safetensors(&mut file)?
+                let (entries, said) = safetensors(&mut file)?;
+                metadata = said;
+                entries
             } else {
                 return Err(WeightsProblem::Foreign);
             };
@@ -127,18 +131,21 @@ impl WeightFile {
                     return Err(WeightsProblem::damaged(format!("'{name}' reaches beyond its end")));
                 }
             }
-            Ok((file, entries))
+            Ok(Self { path: path.clone(), file, entries, metadata })
         };
-        match open() {
-            Ok((file, entries)) => Ok(Self { path, file, entries }),
-            Err(problem) => Err(WeightsError { path, problem }),
-        }
+        open().map_err(|problem| WeightsError { path: path.clone(), problem })
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What a safetensors file says beside its arrays; of a PyTorch file nothing.
+    #[must_use]
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
     }
 
     /// Names and shapes of all arrays, in order of the names.
@@ -183,7 +190,10 @@ fn values(file: &mut File, name: &str, entry: &Entry) -> Result<Vec<f32>, Weight
     })
 }
 
-fn safetensors(file: &mut File) -> Result<BTreeMap<String, Entry>, WeightsProblem> {
+/// The arrays, and what is said beside them.
+fn safetensors(
+    file: &mut File,
+) -> Result<(BTreeMap<String, Entry>, BTreeMap<String, String>), WeightsProblem> {
     let (_, header, start) = read_header(file).map_err(|e| WeightsProblem::damaged(e.to_string()))?;
     let mut entries = BTreeMap::new();
     for name in header.offset_keys() {
@@ -204,7 +214,8 @@ fn safetensors(file: &mut File) -> Result<BTreeMap<String, Entry>, WeightsProble
         };
         entries.insert(name, Entry { number, shape, offset });
     }
-    Ok(entries)
+    let metadata = header.metadata().clone().unwrap_or_default();
+    Ok((entries, metadata.into_iter().collect()))
 }
 
 #[cfg(test)]

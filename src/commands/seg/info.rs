@@ -2,7 +2,10 @@
 
 use crate::context::Context;
 use crate::format;
+use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
+use crate::segmentation;
+use nerve_core::run::RunFolder;
 use nerve_vision::load::{Access, WeightSource, room};
 use nerve_vision::zoo::{self, Architecture};
 use serde_json::json;
@@ -11,7 +14,7 @@ use std::path::Path;
 /// Flags of `nerve seg info`.
 #[derive(Debug, clap::Args)]
 pub struct InfoArgs {
-    /// A name from `nerve models`, or the folder or Hugging Face hub name of a published model
+    /// A name from `nerve models`, the folder or Hugging Face hub name of a published model, or a run's folder
     model: String,
     /// Height and width of the image [default: the size its weights were trained on]
     #[arg(long, value_name = "HxW", value_parser = nerve_vision::segmentation::parse_size)]
@@ -26,12 +29,9 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
     let (architecture, most) = match entry {
         Some(entry) => (entry.architecture(), usize::MAX),
         None => {
-            anyhow::ensure!(
-                !Path::new(&args.model).join("config.toml").exists(),
-                "{0} is the folder of a run: give a name from `nerve models`, or a published model; `nerve eval {0}` \
-                 evaluates a run",
-                args.model
-            );
+            if Path::new(&args.model).join("config.toml").exists() {
+                return of_run(context, &args.model);
+            }
             let source = WeightSource::find(&args.model, Access::Offline).map_err(|error| {
                 anyhow::anyhow!(
                     "'{}' is not a name from `nerve models`, and there is no such model: {error}",
@@ -70,5 +70,29 @@ pub fn run(context: &Context, args: &InfoArgs) -> anyhow::Result<Outcome> {
         "activations": info.cost.activations, "outputs": info.outputs,
     });
     context.output.line("info", &fields);
+    Ok(Outcome::Done)
+}
+
+/// Tells what the parts of a run's segmenter count.
+fn of_run(context: &Context, path: &str) -> anyhow::Result<Outcome> {
+    let run = RunFolder::open(Path::new(path))?;
+    anyhow::ensure!(
+        Kind::of(&run)? == Kind::Segmentation,
+        "{path} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
+        run.kind()
+    );
+    let (segmenter, classes) = segmentation::alone(context, &run)?;
+    let parts = segmenter.parts();
+    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or(0).max(10);
+    let mut text = format!("{:<width$}   {path}\n{:<width$}   {}\n", "run", "classes", classes.len());
+    for part in &parts {
+        let kept = part.weights - part.trained;
+        let frozen = if kept > 0 { format!(" ({} frozen)", format::whole(kept)) } else { String::new() };
+        text += &format!("{:<width$}   {}{frozen}\n", part.name, format::whole(part.weights));
+    }
+    let all: usize = parts.iter().map(|part| part.weights).sum();
+    text += &format!("{:<width$}   {}", "parameters", format::whole(all));
+    context.output.say(text);
+    context.output.line("info", &json!({"run": path, "parameters": all, "parts": parts}));
     Ok(Outcome::Done)
 }

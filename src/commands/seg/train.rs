@@ -40,6 +40,9 @@ pub fn run(context: &Context, args: SegTrainArgs) -> anyhow::Result<Outcome> {
     config.data.labels = absolute(&config.data.labels)?;
     config.model.head_width = Some(config.model.width());
     config.model.weights = config.model.weights.as_deref().map(absolute).transpose()?;
+    let language = &mut config.model.language;
+    language.text = language.text.as_deref().map(absolute).transpose()?;
+    language.tokenizer = language.tokenizer.as_deref().map(absolute).transpose()?;
     let set = segmentation::open(&config)?;
     let counts = segmentation::look(context, &set, &config)?;
     let name = set.name.clone();

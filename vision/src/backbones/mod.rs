@@ -105,6 +105,13 @@ pub trait BackboneConfig: Any + Debug + Send + Sync {
     /// backbone, four depths of a plain one.
     fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig>;
 
+    /// The same for DenseCLIP, as [`Self::dense`]; with `class_twice` a ViT adds its class token to its own position once
+    /// more.
+    fn language(&self, drop_path: f32, class_twice: bool) -> Box<dyn BackboneConfig> {
+        let _ = class_twice;
+        self.dense(drop_path)
+    }
+
     /// The same as timm's program computes it.
     fn timm(&self) -> Box<dyn BackboneConfig>;
 }

@@ -26,6 +26,8 @@ pub struct Scores {
     pub scores: Tensor,
     /// The auxiliary head's, on the grid of the third map; only a model that is trained has one.
     pub auxiliary: Option<Tensor>,
+    /// The cosines of places and classes, on the grid of the backbone's last map, of a model that is guided by language.
+    pub score_map: Option<Tensor>,
 }
 
 /// The map that an auxiliary head is given, as published: the third.

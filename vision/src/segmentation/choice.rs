@@ -105,6 +105,19 @@ impl<'de> Deserialize<'de> for BackboneName {
     }
 }
 
+/// What a segmenter is made of beside its backbone and head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Nothing
+    #[default]
+    Plain,
+    /// What the classes' names mean (Rao et al. 2022); see --text
+    #[value(name = "denseclip")]
+    #[serde(rename = "denseclip")]
+    DenseClip,
+}
+
 /// What turns maps of features into scores of classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]

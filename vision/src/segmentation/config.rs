@@ -6,7 +6,8 @@ use nerve_core::run::RunConfig;
 use nerve_core::schedule::{Decay, Schedule};
 use serde::{Deserialize, Serialize};
 
-use super::{BackboneName, HeadKind};
+use super::{BackboneName, HeadKind, Method};
+use crate::denseclip::LanguageConfig;
 
 /// The whole configuration of a run, as in its `config.toml`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, Args)]
@@ -57,6 +58,9 @@ impl Default for DataConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
+    /// What the segmenter is made of beside its backbone and head
+    #[arg(long, value_enum, default_value_t)]
+    pub method: Method,
     /// Backbone: the network that turns images into feature maps
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub backbone: BackboneName,
@@ -67,7 +71,7 @@ pub struct ModelConfig {
     /// [default: random weights]
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
-    /// Channels of the head [default: 128, or 256 for upernet]
+    /// Channels of the head [default: 128, or 256 for upernet, and for semantic-fpn with denseclip]
     #[arg(long, value_name = "N")]
     pub head_width: Option<usize>,
     /// Dropout before the classifier; upernet has none
@@ -83,11 +87,15 @@ pub struct ModelConfig {
     /// Freeze the backbone, batch statistics included, and train only the head
     #[arg(long)]
     pub freeze_backbone: bool,
+    /// The language branch of DenseCLIP.
+    #[command(flatten)]
+    pub language: LanguageConfig,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
+            method: Method::default(),
             backbone: BackboneName::default(),
             head: HeadKind::default(),
             weights: None,
@@ -96,6 +104,7 @@ impl Default for ModelConfig {
             drop_path: 0.0,
             aux_weight: 0.0,
             freeze_backbone: false,
+            language: LanguageConfig::default(),
         }
     }
 }
@@ -104,7 +113,9 @@ impl ModelConfig {
     /// Channels of the head.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.head_width.unwrap_or_else(|| self.head.width())
+        // As published: what is added has the pyramid's channels.
+        let wide = self.method == Method::DenseClip && self.head == HeadKind::SemanticFpn;
+        self.head_width.unwrap_or_else(|| if wide { 256 } else { self.head.width() })
     }
 }
 

@@ -8,6 +8,7 @@ use nerve_data::labels::LabelError;
 
 use super::BackboneName;
 use crate::load::{LoadError, LoadReport};
+use crate::text::TextError;
 
 /// An error of segmentation; its message names the file or the setting, and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,9 @@ pub enum SegmentationError {
         /// What was found in the file, and what was not.
         report: Box<LoadReport>,
     },
+    /// Texts that cannot be used.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A checkpoint that cannot be written or used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

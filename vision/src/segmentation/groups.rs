@@ -2,20 +2,28 @@
 use nerve_core::graph::{Matcher, ParamGroup};
 
 use super::SegConfig;
-use super::network::BACKBONE;
+use super::network::{BACKBONE, LANGUAGE};
 
 /// Tables of positions, and tokens.
 const UNDECAYED: [&str; 5] =
     ["attention_biases", "relative_position_bias_table", "pos_embed", "cls_token", "reg_token"];
 
 /// The groups of a run; every variable belongs to one.
-pub(super) fn groups(config: &SegConfig) -> Vec<ParamGroup> {
+///
+/// `projected`: the language branch began with a CLIP's own projection, which then learns as the backbone does.
+pub(super) fn groups(config: &SegConfig, projected: bool) -> Vec<ParamGroup> {
     // Biases, norms, tokens and tables of positions are not pulled to zero.
     let undecayed = || {
         let ends = UNDECAYED.iter().map(|end| Matcher::Suffix((*end).into()));
         Matcher::Any(std::iter::once(Matcher::RankBelow(2)).chain(ends).collect())
     };
-    let backbone = || Matcher::Prefix(format!("{BACKBONE}."));
+    let backbone = || {
+        let own = Matcher::Prefix(format!("{BACKBONE}."));
+        match projected {
+            true => Matcher::Any(vec![own, Matcher::Prefix(format!("{LANGUAGE}.projection."))]),
+            false => own,
+        }
+    };
     let group =
         |name: &str, matcher, lr, decay| ParamGroup { name: name.into(), matcher, lr, decay, frozen: false };
     let train = &config.train;
@@ -40,7 +48,7 @@ mod tests {
     fn backbone_and_head_have_their_rates_and_small_variables_no_decay() {
         let mut config = SegConfig::default();
         (config.train.lr, config.train.head_lr, config.train.weight_decay) = (1.0, 2.0, 3.0);
-        let groups = groups(&config);
+        let groups = groups(&config, false);
         for (key, shape, lr, decay) in [
             ("backbone.blocks.0.attn.qkv.weight", &[9, 3][..], 1.0, 3.0),
             ("backbone.blocks.0.attn.qkv.bias", &[9], 1.0, 0.0),

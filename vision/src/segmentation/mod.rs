@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod evaluate;
 mod groups;
+mod guided;
 mod inference;
 mod network;
 mod predict;
@@ -20,7 +21,7 @@ mod validate;
 use nerve_core::graph::{Device, Tensor};
 use nerve_data::augment::Normalise;
 
-pub use choice::{BackboneName, HeadKind};
+pub use choice::{BackboneName, HeadKind, Method};
 pub use config::{
     AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, parse_size,
 };
@@ -30,7 +31,7 @@ pub use inference::Inference;
 pub use predict::{Prediction, predict};
 pub use published::Published;
 pub use run::{class_names, show};
-pub use segmenter::Segmenter;
+pub use segmenter::{PartSummary, Segmenter};
 pub use state::{reached, trained, trained_alone};
 pub use trainer::{Step, Trainer};
 

@@ -1,10 +1,11 @@
 //! The network of a segmenter: a backbone, a head, and in training an auxiliary head.
-use nerve_core::graph::{Mode, Result, Scope, Tensor, bail};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, bail, cat};
 use nerve_core::ops::resize::bilinear;
 
 use super::pyramid::Pyramid;
-use super::{HeadKind, ModelConfig};
-use crate::backbones::{Backbone, Level};
+use super::{HeadKind, Method, ModelConfig};
+use crate::backbones::{Backbone, BackboneConfig, Level};
+use crate::denseclip::{Language, LanguageShape};
 use crate::heads::all_mlp::{AllMlp, AllMlpConfig};
 use crate::heads::fcn::{FcnHead, FcnHeadConfig};
 use crate::heads::semantic_fpn::{SemanticFpn, SemanticFpnConfig};
@@ -13,6 +14,7 @@ use crate::heads::{AUXILIARY_MAP, Head, Scores};
 
 /// Keys of the backbone and of the heads; a plain transformer's pyramid is part of the head, which learns it anew.
 pub(super) const BACKBONE: &str = "backbone";
+pub(super) const LANGUAGE: &str = "language";
 const HEAD: &str = "head";
 const PYRAMID: &str = "pyramid";
 const AUXILIARY: &str = "auxiliary_head";
@@ -27,6 +29,8 @@ pub(super) struct Network {
     pyramid: Option<Pyramid>,
     head: Box<dyn Head>,
     auxiliary: Option<FcnHead>,
+    /// The language branch, and the map that its scores are more channels of.
+    language: Option<(Language, usize)>,
 }
 
 impl Network {
@@ -34,24 +38,40 @@ impl Network {
     ///
     /// # Errors
     /// If the configuration is contradictory, or variables exist with other shapes.
-    pub(super) fn new(scope: &Scope, config: &ModelConfig, classes: usize, auxiliary: bool) -> Result<Self> {
+    pub(super) fn new(
+        scope: &Scope,
+        config: &ModelConfig,
+        language: Option<&LanguageShape>,
+        classes: usize,
+        auxiliary: bool,
+    ) -> Result<Self> {
         let at = scope.at(BACKBONE);
         let at = if config.freeze_backbone { at.frozen() } else { at };
-        let backbone = config.backbone.config().dense(config.drop_path).build(&at)?;
+        let backbone = backbone(config).build(&at)?;
         let head = scope.at(HEAD);
         let mut levels = backbone.levels();
         // A plain transformer's maps are all of one stride.
         let plain = levels.windows(2).all(|pair| pair[0].stride == pair[1].stride);
-        let pyramid = plain.then(|| Pyramid::new(&head.at(PYRAMID), &levels)).transpose()?;
+        let pyramid =
+            plain.then(|| Pyramid::new(&head.at(PYRAMID), &levels, language.is_some())).transpose()?;
         if let Some(pyramid) = &pyramid {
             levels = pyramid.levels().to_vec();
         }
+        let language = match language {
+            Some(shape) => {
+                let place = scored(&backbone.levels(), &levels)?;
+                levels[place].channels += shape.classes;
+                Some((Language::new(&scope.at(LANGUAGE), shape)?, place))
+            }
+            None => None,
+        };
         let auxiliary = auxiliary.then(|| auxiliary_head(&scope.at(AUXILIARY), config, &levels, classes));
         Ok(Self {
             head: main_head(&head, config, &levels, classes)?,
             auxiliary: auxiliary.transpose()?,
             pyramid,
             backbone,
+            language,
         })
     }
 
@@ -65,15 +85,42 @@ impl Network {
         let multiple = self.backbone.image_multiple();
         let whole = [height, width].map(|side| ((side + multiple / 2) / multiple).max(1) * multiple);
         let images = if whole == [height, width] { images.clone() } else { bilinear(images, whole, false)? };
-        let mut maps = self.backbone.maps(&images, mode)?;
+        let features = self.backbone.features(&images, mode.into())?;
+        let found = match &self.language {
+            Some((language, place)) => Some((language.forward(&features, mode)?.scores, *place)),
+            None => None,
+        };
+        let mut maps = features.maps;
         if let Some(pyramid) = &self.pyramid {
             maps = pyramid.forward(&maps, mode)?;
+        }
+        if let Some((scores, place)) = &found {
+            maps[*place] = cat(&[&maps[*place], scores], 3)?;
         }
         let auxiliary = match (&self.auxiliary, maps.get(AUXILIARY_MAP)) {
             (Some(head), Some(map)) => Some(head.forward(map, mode)?),
             _ => None,
         };
-        Ok(Scores { scores: self.head.forward(&maps, mode)?, auxiliary })
+        let score_map = found.map(|(scores, _)| scores);
+        Ok(Scores { scores: self.head.forward(&maps, mode)?, auxiliary, score_map })
+    }
+}
+
+/// The backbone as the method wants it.
+pub(super) fn backbone(config: &ModelConfig) -> Box<dyn BackboneConfig> {
+    let backbone = config.backbone.config();
+    match config.method {
+        Method::Plain => backbone.dense(config.drop_path),
+        Method::DenseClip => backbone.language(config.drop_path, config.language.class_twice),
+    }
+}
+
+/// The map that has the grid of the backbone's last, which vectors of places are made of.
+fn scored(backbone: &[Level], levels: &[Level]) -> Result<usize> {
+    let stride = backbone.last().map(|level| level.stride);
+    match levels.iter().position(|level| Some(level.stride) == stride) {
+        Some(place) => Ok(place),
+        None => bail!("language: no map has the grid of the backbone's last"),
     }
 }
 
@@ -88,7 +135,8 @@ fn main_head(scope: &Scope, config: &ModelConfig, levels: &[Level], classes: usi
         HeadKind::SemanticFpn => {
             // As published, the pyramid has twice the channels of what is added.
             let inputs = levels.to_vec();
-            let config = SemanticFpnConfig { inputs, pyramid: 2 * width, channels: width, classes, dropout };
+            let pyramid = if config.method == Method::DenseClip { width } else { 2 * width };
+            let config = SemanticFpnConfig { inputs, pyramid, channels: width, classes, dropout };
             Box::new(SemanticFpn::new(scope, &config)?)
         }
         HeadKind::UperNet => {

@@ -6,9 +6,10 @@
 //! a patch, a patch, a patch and two.
 //!
 //! A transposed convolution whose stride is its kernel is a linear map to the four cells that one becomes: keys
-//! `I.J.up.{weight,bias}` with `(4 channels, channels)`, and `I.J.norm` between two.
-use nerve_core::graph::{Mode, Result, Scope, Tensor, bail, permute, reshape};
-use nerve_core::layers::{BatchNorm2d, Linear};
+//! `I.J.up.{weight,bias}` with `(4 channels, channels)`, and `I.J.norm` between two. DenseCLIP's maps, which come
+//! without the transformer's last norm, have a norm of their own, `I.norm`.
+use nerve_core::graph::{DType, Init, Mode, Result, Scope, Tensor, bail, permute, reshape};
+use nerve_core::layers::{BatchNorm2d, LayerNorm, Linear};
 use nerve_core::ops::gelu::Form;
 use nerve_core::ops::pool::max_pool2d;
 
@@ -38,19 +39,45 @@ enum Rescale {
     Half,
 }
 
+/// Normalization of a whole map, all channels together (a group norm of one group), then a factor and a summand a channel;
+/// keys `weight` and `bias`.
+#[derive(Clone, Debug)]
+struct MapNorm {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl MapNorm {
+    fn new(scope: &Scope, channels: usize) -> Result<Self> {
+        let weight = scope.weight("weight", &[channels], Init::Constant(1.0))?;
+        Ok(Self { weight, bias: scope.weight("bias", &[channels], Init::Constant(0.0))? })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, rows, columns, channels) = x.dims4()?;
+        let n = rows * columns * channels;
+        let (one, zero) =
+            (Tensor::ones(n, DType::F32, x.device())?, Tensor::zeros(n, DType::F32, x.device())?);
+        let y = LayerNorm::from_tensors(one, zero, 1e-5)?.forward(&reshape(x, (batch, n))?)?;
+        reshape(&y, (batch, rows, columns, channels))?.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
+    }
+}
+
 /// The pyramid.
 #[derive(Clone, Debug)]
 pub(super) struct Pyramid {
+    /// Of maps that come without a norm: DenseCLIP's.
+    norms: Vec<MapNorm>,
     rescales: [Rescale; MAPS],
     levels: Vec<Level>,
 }
 
 impl Pyramid {
-    /// For the maps of a transformer with this patch.
+    /// For the maps of a transformer with this patch; `normed` puts a norm before each.
     ///
     /// # Errors
     /// If there are not four, or variables exist with other shapes.
-    pub(super) fn new(scope: &Scope, maps: &[Level]) -> Result<Self> {
+    pub(super) fn new(scope: &Scope, maps: &[Level], normed: bool) -> Result<Self> {
         let [Level { channels, stride: patch }, _, _, _] = *maps else {
             bail!("a pyramid is made of {MAPS} maps, not {}", maps.len());
         };
@@ -67,7 +94,9 @@ impl Pyramid {
             let rescales = [Rescale::Double(up(0, 0)?), Rescale::Same, Rescale::Same, Rescale::Half];
             (rescales, [patch / 2, patch, patch, 2 * patch])
         };
-        Ok(Self { rescales, levels: strides.map(|stride| Level { channels, stride }).to_vec() })
+        let norm = |i: usize| MapNorm::new(&scope.at(i).at("norm"), channels);
+        let norms = (0..if normed { MAPS } else { 0 }).map(norm).collect::<Result<_>>()?;
+        Ok(Self { norms, rescales, levels: strides.map(|stride| Level { channels, stride }).to_vec() })
     }
 
     /// The maps that heads are given.
@@ -80,20 +109,26 @@ impl Pyramid {
     /// # Errors
     /// If they have other channels.
     pub(super) fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Vec<Tensor>> {
-        let rescale = |(x, rescale): (&Tensor, &Rescale)| match rescale {
-            Rescale::Same => Ok(x.clone()),
-            Rescale::Double(up) => up.forward(x),
-            Rescale::Quadruple(first, norm, second) => {
-                second.forward(&norm.forward_gelu(&first.forward(x)?, mode, Form::Exact)?)
-            }
-            Rescale::Half => {
-                let (_, rows, columns, _) = x.dims4()?;
-                // A side of one patch stays.
-                let kernel = [rows, columns].map(|side| side.min(2));
-                max_pool2d(x, kernel, kernel, [0, 0])
+        let rescale = |(i, (x, rescale)): (usize, (&Tensor, &Rescale))| {
+            let x = &match self.norms.get(i) {
+                Some(norm) => norm.forward(x)?,
+                None => x.clone(),
+            };
+            match rescale {
+                Rescale::Same => Ok(x.clone()),
+                Rescale::Double(up) => up.forward(x),
+                Rescale::Quadruple(first, norm, second) => {
+                    second.forward(&norm.forward_gelu(&first.forward(x)?, mode, Form::Exact)?)
+                }
+                Rescale::Half => {
+                    let (_, rows, columns, _) = x.dims4()?;
+                    // A side of one patch stays.
+                    let kernel = [rows, columns].map(|side| side.min(2));
+                    max_pool2d(x, kernel, kernel, [0, 0])
+                }
             }
         };
-        maps.iter().zip(&self.rescales).map(rescale).collect()
+        maps.iter().zip(&self.rescales).enumerate().map(rescale).collect()
     }
 }
 
@@ -116,10 +151,10 @@ mod tests {
 
     #[test]
     fn maps_have_the_sizes_of_their_strides_and_every_variable_a_gradient() {
-        for (patch, strides) in [(16, [4, 8, 16, 32]), (14, [7, 14, 14, 28])] {
+        for (patch, strides, normed) in [(16, [4, 8, 16, 32], true), (14, [7, 14, 14, 28], false)] {
             let (levels, maps) = maps(patch, 4, 6);
             let variables = Variables::random(2);
-            let pyramid = Pyramid::new(&variables.tracked(), &levels).expect("a pyramid");
+            let pyramid = Pyramid::new(&variables.tracked(), &levels, normed).expect("a pyramid");
             assert_eq!(pyramid.levels().iter().map(|l| l.stride).collect::<Vec<_>>(), strides);
             let run = || {
                 let maps = pyramid.forward(&maps, TRAIN)?;
@@ -150,11 +185,12 @@ mod tests {
     #[test]
     fn a_single_patch_is_not_halved() {
         let (levels, maps) = maps(16, 1, 1);
-        let pyramid = Pyramid::new(&Variables::random(2).tracked(), &levels).expect("a pyramid");
+        let pyramid = Pyramid::new(&Variables::random(2).tracked(), &levels, false).expect("a pyramid");
         let sizes = pyramid.forward(&maps, Mode::Eval).expect("maps");
         assert_eq!(sizes.iter().map(|m| m.dims()[1]).collect::<Vec<_>>(), [4, 2, 1, 1]);
-        let error =
-            Pyramid::new(&Variables::random(2).tracked(), &levels[..3]).expect_err("three").to_string();
+        let error = Pyramid::new(&Variables::random(2).tracked(), &levels[..3], false)
+            .expect_err("three")
+            .to_string();
         assert!(error.contains("4 maps, not 3"), "{error}");
     }
 }

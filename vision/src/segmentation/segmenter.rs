@@ -2,13 +2,16 @@
 use std::path::Path;
 
 use nerve_core::device;
-use nerve_core::graph::{Device, Mode, Result, Tensor, Variables, graph_device};
+use nerve_core::graph::{Device, Mode, Result, Tensor, VariableKind, Variables, graph_device};
 use nerve_data::augment::Normalise;
+use serde::Serialize;
 
-use super::network::{BACKBONE, Network};
-use super::{ModelConfig, SegmentationError, SemanticSegmenter};
+use super::network::{BACKBONE, LANGUAGE, Network};
+use super::{Method, ModelConfig, SegmentationError, SemanticSegmenter};
+use crate::denseclip::LanguageShape;
 use crate::heads::Scores;
 use crate::load::{Destination, Keys, LoadReport, WeightSource, load};
+use crate::text::TextError;
 
 /// Keys of a backbone's file, or of a whole segmenter's, whose heads are left out.
 struct BackboneKeys {
@@ -31,16 +34,28 @@ impl Keys for BackboneKeys {
     }
 }
 
+/// How large a part of a segmenter is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartSummary {
+    /// What its keys begin with.
+    pub name: String,
+    /// Its weights.
+    pub weights: usize,
+    /// Of them, those that are trained.
+    pub trained: usize,
+}
+
 /// A segmenter and its variables.
 pub struct Segmenter {
     variables: Variables,
-    training: Network,
+    pub(super) training: Network,
     inference: Network,
     classes: usize,
+    language: Option<LanguageShape>,
 }
 
 impl Segmenter {
-    /// With random variables on `device`.
+    /// With random variables on `device`, without a language branch.
     ///
     /// # Errors
     /// If the configuration is contradictory, or the device cannot be used.
@@ -50,12 +65,30 @@ impl Segmenter {
         seed: u64,
         device: device::Device,
     ) -> std::result::Result<Self, SegmentationError> {
+        Self::guided(config, None, classes, seed, device)
+    }
+
+    /// The same with a language branch of this shape, which is yet without texts.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or if the shape is not that of the method.
+    pub fn guided(
+        config: &ModelConfig,
+        language: Option<&LanguageShape>,
+        classes: usize,
+        seed: u64,
+        device: device::Device,
+    ) -> std::result::Result<Self, SegmentationError> {
+        if language.is_some() != (config.method == Method::DenseClip) {
+            return Err(TextError::None.into());
+        }
         let variables = Variables::random(seed).on(graph_device(device)?);
         Ok(Self {
-            training: Network::new(&variables.tracked(), config, classes, config.aux_weight > 0.0)?,
-            inference: Network::new(&variables.detached(), config, classes, false)?,
+            training: Network::new(&variables.tracked(), config, language, classes, config.aux_weight > 0.0)?,
+            inference: Network::new(&variables.detached(), config, language, classes, false)?,
             variables,
             classes,
+            language: language.cloned(),
         })
     }
 
@@ -85,6 +118,34 @@ impl Segmenter {
             }
             other => other.into(),
         })
+    }
+
+    /// The shape of its language branch, if it has one.
+    #[must_use]
+    pub fn language(&self) -> Option<&LanguageShape> {
+        self.language.as_ref()
+    }
+
+    /// Its parts by their keys, and how many weights each has.
+    #[must_use]
+    pub fn parts(&self) -> Vec<PartSummary> {
+        let mut parts: Vec<PartSummary> = Vec::new();
+        for (key, variable) in self.variables.all() {
+            if variable.kind == VariableKind::Buffer {
+                continue;
+            }
+            // Of the language branch each part by itself.
+            let depth = if key.starts_with(LANGUAGE) { 2 } else { 1 };
+            let name = key.split('.').take(depth).collect::<Vec<_>>().join(".");
+            if parts.last().is_none_or(|part| part.name != name) {
+                parts.push(PartSummary { name, weights: 0, trained: 0 });
+            }
+            if let Some(part) = parts.last_mut() {
+                part.weights += variable.var.elem_count();
+                part.trained += if variable.is_trainable() { variable.var.elem_count() } else { 0 };
+            }
+        }
+        parts
     }
 
     /// All variables.

@@ -14,6 +14,9 @@ use nerve_data::labels::{Class, LabelSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::denseclip::LanguageShape;
+
+use super::guided;
 use super::{BackboneName, HeadKind, ModelConfig, SegConfig, SegmentationError, Segmenter, Trainer};
 
 /// The settings that shape the network, and its classes, as JSON.
@@ -34,22 +37,37 @@ struct Shape {
     classes: usize,
     #[serde(default)]
     auxiliary_head: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<LanguageShape>,
 }
 
 impl Shape {
-    fn of(config: &SegConfig, classes: usize) -> Self {
+    fn of(config: &SegConfig, classes: usize, language: Option<&LanguageShape>) -> Self {
         let ModelConfig { backbone, head, aux_weight, .. } = config.model;
-        Self { backbone, head, head_width: config.model.width(), classes, auxiliary_head: aux_weight > 0.0 }
+        Self {
+            backbone,
+            head,
+            head_width: config.model.width(),
+            classes,
+            auxiliary_head: aux_weight > 0.0,
+            language: language.cloned(),
+        }
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backbone, head, head_width, classes, auxiliary_head } = self;
+        let Self { backbone, head, head_width, classes, auxiliary_head, language } = self;
         let head = head.to_possible_value();
         let head = head.as_ref().map_or("", |head| head.get_name());
         write!(f, "backbone {backbone}, head {head} with head_width {head_width}, {classes} classes")?;
-        if *auxiliary_head { write!(f, ", an auxiliary head (aux_weight above 0)") } else { Ok(()) }
+        if *auxiliary_head {
+            write!(f, ", an auxiliary head (aux_weight above 0)")?;
+        }
+        match language {
+            Some(language) => write!(f, ", {}", guided::told(language)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -64,7 +82,11 @@ impl Trainer {
             (DEVICE_KEY.to_owned(), self.device().name().to_owned()),
             ("step".to_owned(), self.step.to_string()),
             ("elapsed_ns".to_owned(), self.elapsed().as_nanos().to_string()),
-            (MODEL.to_owned(), json!(Shape::of(&self.config, self.set.classes.len())).to_string()),
+            (
+                MODEL.to_owned(),
+                json!(Shape::of(&self.config, self.set.classes.len(), self.segmenter().language()))
+                    .to_string(),
+            ),
             (CLASSES.to_owned(), json!(self.set.classes).to_string()),
             (CLASS_PIXELS.to_owned(), json!(self.class_pixels).to_string()),
         ]);
@@ -192,7 +214,9 @@ fn filled(
     path: &Path,
     device: Device,
 ) -> Result<Segmenter, SegmentationError> {
-    let (saved, now): (Shape, Shape) = (parsed(checkpoint, path, MODEL)?, Shape::of(config, classes));
+    let saved: Shape = parsed(checkpoint, path, MODEL)?;
+    let language = saved.language.as_ref().and_then(|language| guided::asked(language, &config.model));
+    let now = Shape::of(config, classes, language.as_ref());
     if saved != now {
         return Err(other(
             path,
@@ -201,7 +225,8 @@ fn filled(
             ),
         ));
     }
-    let segmenter = Segmenter::new(&config.model, classes, config.train.run.seed, device)?;
+    let segmenter =
+        Segmenter::guided(&config.model, language.as_ref(), classes, config.train.run.seed, device)?;
     for (key, variable) in segmenter.variables().all() {
         let values = checkpoint.f32(&key, variable.var.dims())?;
         update_in_place(&variable.var, |v| v.copy_from_slice(&values))?;

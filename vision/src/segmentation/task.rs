@@ -15,17 +15,22 @@ pub(super) struct SegmentationTask {
     pub(super) segmenter: Segmenter,
     class_weights: Arc<[f32]>,
     aux_weight: f32,
+    /// Weight and temperature of the score map's loss.
+    text: [f64; 2],
     groups: Vec<ParamGroup>,
 }
 
 impl SegmentationTask {
     /// As the configuration says; `counts` are the pixels of each class in the training split.
     pub(super) fn new(segmenter: Segmenter, config: &SegConfig, counts: &[u64]) -> Self {
+        let language = &config.model.language;
+        let projected = segmenter.language().is_some_and(|language| language.own_projection);
         Self {
             segmenter,
             class_weights: config.train.class_weights.of(counts).into(),
             aux_weight: config.model.aux_weight,
-            groups: groups(config),
+            text: [language.text_weight, language.temperature].map(f64::from),
+            groups: groups(config, projected),
         }
     }
 }
@@ -49,9 +54,14 @@ impl Task for SegmentationTask {
             cross_entropy(&scores, batch.labels.clone(), self.class_weights.clone())
         };
         let loss = Loss::new("main", entropy(&found.scores)?);
-        match &found.auxiliary {
-            Some(scores) => loss.plus("auxiliary", entropy(scores)?, f64::from(self.aux_weight)),
-            None => Ok(loss),
+        let loss = match &found.auxiliary {
+            Some(scores) => loss.plus("auxiliary", entropy(scores)?, f64::from(self.aux_weight))?,
+            None => loss,
+        };
+        let [weight, temperature] = self.text;
+        match &found.score_map {
+            Some(scores) if weight > 0.0 => loss.plus("language", entropy(&(scores / temperature)?)?, weight),
+            _ => Ok(loss),
         }
     }
 }

@@ -9,6 +9,7 @@ use nerve_data::augment::{Augment, ColorJitter};
 use nerve_data::labels::{LabelSet, LabelSplit};
 
 use super::batches::{Batches, Recipe};
+use super::guided;
 use super::task::SegmentationTask;
 use super::{DataConfig, SegConfig, SegmentationError, Segmenter, SemanticSegmenter};
 use crate::load::LoadReport;
@@ -57,7 +58,8 @@ impl Trainer {
         class_pixels: &[u64],
         device: Device,
     ) -> Result<Self, SegmentationError> {
-        let mut segmenter = Segmenter::new(&config.model, set.classes.len(), config.train.run.seed, device)?;
+        let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
+        let mut segmenter = guided::segmenter(&config, &names, device)?;
         let weights = config.model.weights.as_deref();
         let loaded = weights.map(|path| segmenter.load_backbone(path, &config.model)).transpose()?;
         Ok(Self { loaded, ..Self::with(config, set, segmenter, class_pixels)? })

@@ -56,6 +56,7 @@ impl SegConfig {
             check((0.0..=1.0).contains(&value), setting, value, "0 to 1")?;
         }
         check(train.clip >= 0.0, "--clip", train.clip, "0 or more")?;
+        model.language.validate()?;
         train.run.validate()?;
         self.schedule.by_progress().validate()
     }

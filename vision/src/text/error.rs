@@ -1,10 +1,17 @@
 //! Errors of text.
 use std::path::PathBuf;
 
+use crate::load::LoadError;
+
 /// Text, or a file that text needs, that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
+    /// Nothing says what classes mean.
+    #[error(
+        "nothing says what classes mean: give --text, a CLIP or a file of class vectors, or a whole CLIP's --weights"
+    )]
+    None,
     /// The file system failed.
     #[error("{}: {problem}", path.display())]
     Io {
@@ -21,6 +28,17 @@ pub enum TextError {
         /// What is wrong, and the remedy.
         problem: String,
     },
+    /// A file that holds no vectors of classes, or not those that are wanted.
+    #[error("{}: {problem}", path.display())]
+    Vectors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// A file of weights that cannot be used.
+    #[error(transparent)]
+    Weights(#[from] LoadError),
     /// A text that cannot become tokens.
     #[error("'{text}': {problem}")]
     Text {

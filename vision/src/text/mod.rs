@@ -8,8 +8,10 @@ mod clip_keys;
 mod error;
 mod merges;
 mod tokenizer;
+mod vectors;
 
 pub use clip::{ClipText, ClipTextConfig};
 pub use clip_keys::ClipTextKeys;
 pub use error::TextError;
 pub use tokenizer::Tokenizer;
+pub use vectors::ClassVectors;

@@ -1,6 +1,7 @@
 //! Models against their published programs, on random weights. `../fixtures/make_*.py` say how each file was made.
 mod clip;
 mod common;
+mod denseclip;
 mod grids;
 mod segmenters;
 mod swin;

@@ -1,6 +1,7 @@
 //! Training on the procedural label set.
 #[path = "../support/check.rs"]
 mod check;
+mod denseclip;
 mod parts;
 mod runs;
 mod settings;

@@ -20,6 +20,7 @@ use nerve_data::augment::Normalise;
 pub use config::{Positions, PublishedVit, VitConfig};
 pub use keys::VitKeys;
 
+use super::grid::Resampling;
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
 use super::prompts::entering;
 use super::residual::residual;
@@ -263,6 +264,20 @@ impl BackboneConfig for VitConfig {
     fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
         let out = (1..=DENSE).map(|i| (i * self.depth / DENSE).saturating_sub(1)).collect();
         Box::new(Self { drop_path, out: Some(out), norm_maps: true, ..self.clone() })
+    }
+
+    /// A third, a half, two thirds and the whole of the depth, without the last norm; positions are resampled bilinearly.
+    fn language(&self, drop_path: f32, class_twice: bool) -> Box<dyn BackboneConfig> {
+        let out = [4, 6, 8, 12].map(|part| (part * self.depth / 12).saturating_sub(1)).to_vec();
+        let resampling = if self.pre_norm { Resampling::Bilinear } else { self.resampling };
+        Box::new(Self {
+            drop_path,
+            out: Some(out),
+            norm_maps: false,
+            resampling,
+            class_twice,
+            ..self.clone()
+        })
     }
 
     fn timm(&self) -> Box<dyn BackboneConfig> {
