@@ -190,10 +190,10 @@ fn values(file: &mut File, name: &str, entry: &Entry) -> Result<Vec<f32>, Weight
     })
 }
 
+type Entries = BTreeMap<String, Entry>;
+
 /// The arrays, and what is said beside them.
-fn safetensors(
-    file: &mut File,
-) -> Result<(BTreeMap<String, Entry>, BTreeMap<String, String>), WeightsProblem> {
+fn safetensors(file: &mut File) -> Result<(Entries, BTreeMap<String, String>), WeightsProblem> {
     let (_, header, start) = read_header(file).map_err(|e| WeightsProblem::damaged(e.to_string()))?;
     let mut entries = BTreeMap::new();
     for name in header.offset_keys() {
