@@ -79,7 +79,7 @@ impl LanguageConfig {
         let weight = self.text_weight;
         check((0.0..=10.0).contains(&weight), "--text-weight", weight, "0 to 10")?;
         let temperature = self.temperature;
-        check(temperature >= 0.001 && temperature <= 10.0, "--temperature", temperature, "0.001 to 10")
+        check((0.001..=10.0).contains(&temperature), "--temperature", temperature, "0.001 to 10")
     }
 }
 

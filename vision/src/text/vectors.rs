@@ -74,7 +74,7 @@ impl ClassVectors {
         let missing: Vec<&str> =
             classes.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(c, _)| c.as_str()).collect();
         let agree = found.iter().enumerate().all(|(i, row)| row.is_none_or(|row| row == i));
-        if !missing.is_empty() && !(in_order && agree) {
+        if !(missing.is_empty() || in_order && agree) {
             return Err(TextError::Vectors {
                 path: path.to_owned(),
                 problem: format!(
