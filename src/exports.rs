@@ -10,10 +10,10 @@ use crate::output::remark;
 use crate::progress::Counter;
 use anyhow::Context as _;
 use nerve_core::run::write_atomic;
-use nerve_data::mesh::{self, Mesh};
+use nerve_data::mesh;
 use nerve_data::posed::{self, PosedView};
 use nerve_nerf::Model;
-use nerve_nerf::meshing::{MeshOptions, MeshReport, Method, Stage, extract};
+use nerve_nerf::meshing::{Extracted, MeshOptions, MeshReport, Method, Stage, extract};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,10 @@ pub struct MeshArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     options: MeshOptions,
+    /// Colors as a texture of N x N texels instead of by vertex, for .obj and .glb; without --faces the mesh is simplified to
+    /// what it has room for, N * N / 98
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=16384))]
+    texture: Option<u32>,
     /// Replace FILE if it is there
     #[arg(long)]
     overwrite: bool,
@@ -64,7 +68,10 @@ impl ExportForm {
             Self::Compact { options, .. } => options.validate().map_err(usage)?,
             Self::Mesh(args) => {
                 args.options.validate().map_err(usage)?;
-                args.file.as_deref().map(form).transpose()?;
+                let form = args.file.as_deref().map_or(Ok(Form::Ply), form)?;
+                if args.texture.is_some() && form == Form::Ply {
+                    Err(usage("--texture: PLY files have none: name a file .obj or .glb"))?;
+                }
             }
             Self::Points(args) => args.options.validate().map_err(usage)?,
             Self::Cameras(_) => {}
@@ -138,15 +145,17 @@ fn extracted(
     context: &Context,
     model: &mut Model,
     options: &MeshOptions,
-) -> anyhow::Result<Option<(Mesh, MeshReport)>> {
+    texture: Option<u32>,
+) -> anyhow::Result<Option<Extracted>> {
     let cancel = context.interrupt.clean();
     let mut counter: Option<(Stage, Counter)> = None;
-    let made = extract(model, options, &mut |stage, done, all| {
+    let made = extract(model, options, texture, &mut |stage, done, all| {
         if counter.as_ref().is_none_or(|(now, _)| *now != stage) {
             let what = match stage {
                 Stage::Looking => "rendering depth",
                 Stage::Filling => "finding the surface",
                 Stage::Finishing => "cleaning and coloring",
+                Stage::Painting => "painting the texture",
             };
             counter = Some((stage, Counter::new(what)));
         }
@@ -157,7 +166,7 @@ fn extracted(
     })?;
     drop(counter);
     context.interrupt.at_once();
-    if let Some((mesh, report)) = &made {
+    if let Some(Extracted { mesh, report, .. }) = &made {
         anyhow::ensure!(
             !mesh.faces.is_empty(),
             "no surface was found in the box from {:?} to {:?}: train the field for longer, or give other --bounds{}",
@@ -189,20 +198,38 @@ fn told(report: &MeshReport) -> String {
 /// `nerve export RUN mesh`.
 fn mesh(context: &Context, given: &Given, args: &MeshArgs) -> anyhow::Result<Outcome> {
     let file = place(given, args.file.as_deref(), "mesh.ply");
-    let (form, material) = (form(&file)?, file.with_extension("mtl"));
-    let files: &[&Path] = if form == Form::Obj { &[&file, &material] } else { &[&file] };
-    keep(files, args.overwrite)?;
+    let (form, material, picture) = (form(&file)?, file.with_extension("mtl"), file.with_extension("png"));
+    let mut files: Vec<&Path> = vec![&file];
+    if form == Form::Obj {
+        files.push(&material);
+        files.extend(args.texture.map(|_| picture.as_path()));
+    }
+    keep(&files, args.overwrite)?;
     let mut model = given.model(context, false)?;
-    let Some((mesh, report)) = extracted(context, &mut model, &args.options)? else {
+    let Some(Extracted { mesh, texture, report }) =
+        extracted(context, &mut model, &args.options, args.texture)?
+    else {
         return Ok(Outcome::Interrupted);
     };
     let comment = comment(&model);
+    let png = texture.as_ref().map(mesh::Texture::png).transpose()?;
+    let textured = texture.as_ref().zip(png.as_deref()).map(|(texture, png)| (&texture.atlas, png));
     match form {
         Form::Ply => write(&file, &mesh::ply(&mesh, &comment))?,
-        Form::Glb => write(&file, &mesh::glb(&mesh, &comment))?,
+        Form::Glb => {
+            let bytes = mesh::glb(&mesh, textured, &comment).with_context(|| {
+                format!("{}: a .glb file holds at most 4 GB: give --faces, or name it .obj", file.display())
+            })?;
+            write(&file, &bytes)?;
+        }
         Form::Obj => {
-            let name = material.file_name().unwrap_or_default().to_string_lossy();
-            let (text, other) = mesh::obj(&mesh, &name, &comment);
+            let [material_name, picture_name] =
+                [&material, &picture].map(|file| file.file_name().unwrap_or_default().to_string_lossy());
+            let named = textured.map(|(atlas, _)| (atlas, picture_name.as_ref()));
+            let (text, other) = mesh::obj(&mesh, named, &material_name, &comment);
+            if let Some((_, png)) = textured {
+                write(&picture, png)?;
+            }
             write(&material, other.as_bytes())?;
             write(&file, text.as_bytes())?;
         }
@@ -217,7 +244,7 @@ fn mesh(context: &Context, given: &Given, args: &MeshArgs) -> anyhow::Result<Out
     context.output.say(format_args!("{}\nwrote {}", told(&report), file.display()));
     context.output.line(
         "mesh",
-        &json!({"file": file, "vertices": mesh.positions.len(), "faces": mesh.faces.len(), "mesh": report}),
+        &json!({"file": file, "vertices": mesh.positions.len(), "faces": mesh.faces.len(), "texture": args.texture, "mesh": report}),
     );
     Ok(Outcome::Done)
 }
@@ -227,7 +254,7 @@ fn points(context: &Context, given: &Given, args: &PointsArgs) -> anyhow::Result
     let file = place(given, args.file.as_deref(), "points.ply");
     keep(&[&file], args.overwrite)?;
     let mut model = given.model(context, false)?;
-    let Some((mesh, report)) = extracted(context, &mut model, &args.options)? else {
+    let Some(Extracted { mesh, report, .. }) = extracted(context, &mut model, &args.options, None)? else {
         return Ok(Outcome::Interrupted);
     };
     let points = mesh.sample(args.points as usize);

@@ -60,6 +60,25 @@ fn a_mesh_in_every_form_without_the_scene() {
     let bytes = std::fs::read(place.path("mesh.glb")).unwrap();
     assert_eq!((&bytes[..4], bytes.len() % 4), (&b"glTF"[..], 0));
 
+    // A texture: in the .glb, beside the .obj; not of a .ply.
+    place.run(&[&again[..], &["--texture", "256"]].concat()).code(2);
+    let told = events(&place.run(&[&again[..], &["t.obj", "--texture", "256", "--json"]].concat()).success());
+    let faces = event(&told, "mesh")["faces"].as_u64().unwrap() as usize;
+    assert!((50..=256 * 256 / 98).contains(&faces), "{faces}");
+    let text = std::fs::read_to_string(place.path("t.obj")).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("vt ")).count(), 3 * faces);
+    assert!(std::fs::read_to_string(place.path("t.mtl")).unwrap().contains("map_Kd t.png"));
+    let picture = image::open(place.path("t.png")).unwrap().to_rgb8();
+    let colors: std::collections::HashSet<_> = picture.pixels().map(|p| p.0).collect();
+    assert!(picture.dimensions() == (256, 256) && colors.len() > 100, "{}", colors.len());
+    place.run(&[&again[..], &["t.glb", "--texture", "256"]].concat()).success();
+    assert!(size(&place.path("t.glb")) > size(&place.path("t.png")));
+    // What an .obj would write beside it stays as well; too many faces have no room.
+    std::fs::remove_file(place.path("t.obj")).unwrap();
+    place.fails(&[&again[..], &["t.obj", "--texture", "256"]].concat(), &["t.mtl", "--overwrite"]);
+    let many = ["s.obj", "--texture", "16", "--faces", "1000"];
+    place.fails(&[&again[..], &many].concat(), &["--texture", "--faces at most 32"]);
+
     let bounds = ["--bounds", "-0.4", "-0.4", "-0.4", "0.4", "0.4", "0.4", "--json"];
     let told = events(&place.run(&[&again[..], &["part.ply"], &bounds].concat()).success());
     let told = event(&told, "mesh");

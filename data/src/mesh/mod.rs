@@ -1,16 +1,20 @@
 //! Triangle meshes: contoured from values on a grid, cleaned, simplified, sampled, written.
 
+mod atlas;
 mod contour;
 mod gltf;
 mod obj;
 mod ply;
 mod simplify;
+mod texture;
 
+pub use atlas::{Atlas, Texel};
 pub use contour::{Grid, contour};
 pub use gltf::glb;
 pub use obj::obj;
 pub use ply::ply;
 pub use simplify::simplify;
+pub use texture::Texture;
 
 use nalgebra::Vector3;
 
@@ -89,6 +93,20 @@ impl Mesh {
         };
         let of = self.faces.iter().map(of).collect();
         (of, components)
+    }
+
+    /// The mesh with three vertices for every face, which no other face has.
+    pub fn apart(&self) -> Self {
+        fn each<T: Copy>(faces: &[[u32; 3]], values: &[T]) -> Vec<T> {
+            let at = |v: &u32| values.get(*v as usize).copied();
+            faces.as_flattened().iter().filter_map(at).collect()
+        }
+        Self {
+            positions: each(&self.faces, &self.positions),
+            normals: each(&self.faces, &self.normals),
+            colors: each(&self.faces, &self.colors),
+            faces: (0..self.faces.len() as u32).map(|face| [0, 1, 2].map(|c| 3 * face + c)).collect(),
+        }
     }
 
     /// Keeps the faces of which `keep` is true, and their vertices.

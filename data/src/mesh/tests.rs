@@ -155,7 +155,7 @@ fn files_hold_what_they_announce() {
         text.contains(&format!("element vertex {n}\n")) && text.contains("comment a ball of two lines\n")
     );
 
-    let file = glb(&ball, "a ball");
+    let file = glb(&ball, None, "a ball").unwrap();
     let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
     assert_eq!((&file[..4], word(4), word(8)), (&b"glTF"[..], 2, file.len()));
     let json: Value = serde_json::from_slice(&file[20..20 + word(12)]).unwrap();
@@ -166,9 +166,52 @@ fn files_hold_what_they_announce() {
     let lengths: u64 = views.iter().map(|view| view["byteLength"].as_u64().unwrap()).sum();
     assert_eq!(lengths as usize, buffer);
 
-    let (text, material) = obj(&ball, "ball.mtl", "a ball");
+    let (text, material) = obj(&ball, None, "ball.mtl", "a ball");
     let count = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!((count("v "), count("vn "), count("f ")), (n, n, faces));
     assert!(text.contains("mtllib ball.mtl\n") && text.contains(" 1.0000 0.5020 0.0000\n"));
     assert!(material.contains("newmtl field\n"));
+}
+
+#[test]
+fn textured_files_look_up_the_faces_places() {
+    let mut ball = ball(0.5, 8);
+    ball.set_normals();
+    ball.colors = vec![[255, 128, 0]; ball.positions.len()];
+    let faces = ball.faces.len();
+    let texture = Texture { atlas: Atlas::new(&ball, 128).unwrap(), pixels: vec![[1, 2, 3]; 128 * 128] };
+    let png = texture.png().unwrap();
+    assert!(image::load_from_memory(&png).unwrap().to_rgb8().pixels().all(|p| p.0 == [1, 2, 3]));
+
+    let file = glb(&ball, Some((&texture.atlas, &png)), "a ball").unwrap();
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    let json: Value = serde_json::from_slice(&file[20..20 + word(12)]).unwrap();
+    let data = &file[28 + word(12)..];
+    let part = |accessor: &Value| {
+        let view = &json["bufferViews"]
+            [json["accessors"][accessor.as_u64().unwrap() as usize]["bufferView"].as_u64().unwrap() as usize];
+        let start = view["byteOffset"].as_u64().unwrap() as usize;
+        let bytes = &data[start..start + view["byteLength"].as_u64().unwrap() as usize];
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect::<Vec<_>>()
+    };
+    let attributes = &json["meshes"][0]["primitives"][0]["attributes"];
+    assert!(attributes.get("COLOR_0").is_none());
+    let (at, positions) = (part(&attributes["TEXCOORD_0"]), part(&attributes["POSITION"]));
+    assert_eq!((at.len(), positions.len()), (6 * faces, 9 * faces));
+    for (i, face) in ball.faces.iter().enumerate() {
+        assert_eq!(&at[6 * i..6 * i + 6], texture.atlas.corners(i).as_flattened());
+        let corners = face.map(|v| ball.positions[v as usize]);
+        assert_eq!(&positions[9 * i..9 * i + 9], corners.as_flattened());
+    }
+    let image = &json["bufferViews"][json["images"][0]["bufferView"].as_u64().unwrap() as usize];
+    let start = image["byteOffset"].as_u64().unwrap() as usize;
+    assert_eq!(&data[start..start + png.len()], png);
+
+    let (text, material) = obj(&ball, Some((&texture.atlas, "ball.png")), "ball.mtl", "a ball");
+    assert_eq!(text.lines().filter(|line| line.starts_with("vt ")).count(), 3 * faces);
+    let last = text.lines().last().unwrap();
+    let [a, b, c] = ball.faces[faces - 1].map(|v| v + 1);
+    let t = 3 * faces;
+    assert_eq!(last, format!("f {a}/{}/{a} {b}/{}/{b} {c}/{t}/{c}", t - 2, t - 1));
+    assert!(material.contains("map_Kd ball.png\n"));
 }

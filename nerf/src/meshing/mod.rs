@@ -13,10 +13,12 @@ pub use options::{MeshOptions, Method};
 
 use crate::error::NerfError;
 use crate::model::Model;
+use colors::Painter;
 use depth_map::DepthMap;
 use fusion::Fusion;
 use nalgebra::Point3;
-use nerve_data::mesh::{self, Grid, Mesh, contour};
+use nerve_core::settings::SettingError;
+use nerve_data::mesh::{self, Atlas, Grid, Mesh, Texture, contour};
 use serde::Serialize;
 
 /// A component is removed if its area is a smaller part of the largest one's.
@@ -39,6 +41,19 @@ pub enum Stage {
     Filling,
     /// The mesh is cleaned, simplified and colored.
     Finishing,
+    /// The texture is painted.
+    Painting,
+}
+
+/// A mesh that was made.
+#[derive(Clone, Debug)]
+pub struct Extracted {
+    /// The mesh, in the world, with normals and colors.
+    pub mesh: Mesh,
+    /// Its texture, if one was asked for.
+    pub texture: Option<Texture>,
+    /// What is to be said of it.
+    pub report: MeshReport,
 }
 
 /// Of a mesh that was made.
@@ -64,15 +79,19 @@ pub struct MeshReport {
     pub seconds: f64,
 }
 
-/// Makes a mesh of the field's surface. `seen` hears what is done, and how much of it; if it gives `false`, there is no mesh.
+/// Texels of a texture per face that it is simplified to, if nothing is said: squares of 14 texels for two faces.
+const TEXELS_A_FACE: usize = 98;
+
+/// Makes a mesh of the field's surface, with a texture of so many texels a side if that is asked for. `seen` hears what is done, and how much of it; if it gives `false`, there is no mesh.
 ///
 /// # Errors
 /// If no camera or no surface is known, an option is out of range, or the device fails.
 pub fn extract(
     model: &mut Model,
     options: &MeshOptions,
+    texture: Option<u32>,
     seen: &mut dyn FnMut(Stage, usize, usize) -> bool,
-) -> Result<Option<(Mesh, MeshReport)>, NerfError> {
+) -> Result<Option<Extracted>, NerfError> {
     options.validate()?;
     let begun = std::time::Instant::now();
     let Some(maps) = depth_map::of(model, &mut |done, all| seen(Stage::Looking, done, all))? else {
@@ -132,15 +151,27 @@ pub fn extract(
     if !seen(Stage::Finishing, 1, 3) {
         return Ok(None);
     }
-    if let Some(faces) = options.faces.filter(|faces| cleaned > *faces as usize) {
-        mesh = mesh::simplify(&mesh, faces as usize);
+    let room = texture.map(|size| (size as usize).pow(2) / TEXELS_A_FACE);
+    if let Some(faces) = options.faces.map(|faces| faces as usize).or(room).filter(|faces| cleaned > *faces) {
+        mesh = mesh::simplify(&mesh, faces);
     }
     mesh.set_normals();
     if !seen(Stage::Finishing, 2, 3) {
         return Ok(None);
     }
-    colors::paint(model, &mut mesh, &maps, grid.spacing)?;
+    let mut painter = Painter { model, maps: &maps, cell: grid.spacing };
+    painter.vertices(&mut mesh)?;
     let _ = seen(Stage::Finishing, 3, 3);
+    let texture = match texture.map(|size| layout(&mesh, size as usize)).transpose()? {
+        None => None,
+        Some(atlas) => {
+            let painted = painter.texture(&mesh, atlas, &mut |done, all| seen(Stage::Painting, done, all))?;
+            let Some(texture) = painted else {
+                return Ok(None);
+            };
+            Some(texture)
+        }
+    };
     let memory = maps.iter().map(|map| 4 * map.distances.len() as u64).sum::<u64>()
         + 4 * (5 * slice.max(1 << 18) as u64 + 6 * slice as u64);
     let report = MeshReport {
@@ -154,7 +185,16 @@ pub fn extract(
         memory,
         seconds: begun.elapsed().as_secs_f64(),
     };
-    Ok(Some((mesh, report)))
+    Ok(Some(Extracted { mesh, texture, report }))
+}
+
+/// Where the faces lie in a texture.
+fn layout(mesh: &Mesh, size: usize) -> Result<Atlas, NerfError> {
+    Atlas::new(mesh, size).ok_or_else(|| {
+        let (faces, most) = (mesh.faces.len(), Atlas::most_faces(size));
+        let allowed = format!("larger for {faces} faces, or --faces at most {most}");
+        SettingError::new("--texture", size, allowed).into()
+    })
 }
 
 /// The box around what the cameras see, with some room: all of it but a thousandth at either end of an axis; of a capture

@@ -7,6 +7,7 @@
 //! frame, is undone here.
 
 mod cameras;
+mod normals;
 mod open;
 mod render;
 mod surface;

@@ -1,6 +1,7 @@
 //! What cameras see of a model, and its densities.
 
 use super::Model;
+use super::normals::normals_of_depth;
 use crate::backdrop::Backdrop;
 use crate::error::NerfError;
 use crate::occupancy::{Census, census};
@@ -99,35 +100,12 @@ impl Model {
         picture.surfaces().zip(rays).map(depth).collect()
     }
 
-    /// Normals of the surface in the world, toward the camera, by pixel: of the planes through the places that neighboring
-    /// pixels see. Zero where there is no surface.
+    /// Normals of the surface in the world, toward the camera, by pixel, from the distances at which it is seen
+    /// ([`normals_of_depth`]). Zero where there is no surface.
     pub fn normals(&self, camera: &Camera, picture: &Rendering) -> Vec<[f32; 3]> {
-        let back = self.capture.to_unit().inverse();
-        let (_, rays) = self.rays(camera);
-        let place = |(t, (origin, direction)): (f32, ([f32; 3], [f32; 3]))| {
-            let [o, d] = [origin, direction].map(|v| Vector3::from(v.map(f64::from)));
-            (!t.is_nan()).then(|| back * Point3::from(o + d * f64::from(t)))
-        };
-        let places: Vec<Option<Point3<f64>>> = picture.surfaces().zip(rays).map(place).collect();
-        let (width, height) = (picture.width as usize, picture.height as usize);
-        let center = camera.centre();
-        let normal = |i: usize| {
-            let (x, y) = (i % width, i / width);
-            let here = places[i]?;
-            let along = |before: Option<usize>, after: Option<usize>| {
-                let [before, after] = [before, after].map(|j| j.and_then(|j| places[j]));
-                match (before, after) {
-                    (None, None) => None,
-                    (before, after) => Some(after.unwrap_or(here) - before.unwrap_or(here)),
-                }
-            };
-            let across = along((x > 0).then(|| i - 1), (x + 1 < width).then_some(i + 1))?;
-            let down = along((y > 0).then(|| i - width), (y + 1 < height).then_some(i + width))?;
-            let normal = down.cross(&across);
-            let normal = normal * (center - here).dot(&normal).signum();
-            (normal.norm() > 0.0).then(|| normal.normalize().cast::<f32>().into())
-        };
-        (0..places.len()).map(|i| normal(i).unwrap_or_default()).collect()
+        let scale = self.capture.frame.scale as f32;
+        let distances: Vec<f32> = picture.surfaces().map(|t| t / scale).collect();
+        normals_of_depth(camera, &distances)
     }
 
     /// Densities at points of the world, per world length, as rays see them: 0 outside of the box that the field fills,

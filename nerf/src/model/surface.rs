@@ -1,6 +1,7 @@
 //! Where a field's surface is, seen from a camera: expected and median depth, and normals from density's slopes.
 
 use super::Model;
+use super::normals::normals_of_depth;
 use crate::error::NerfError;
 use nalgebra::{Point3, Vector3};
 use nerve_core::ops::march::{Live, Ray, Staged, march};
@@ -213,41 +214,10 @@ impl Seen {
 }
 
 impl SurfaceView {
-    /// Normals of the planes through the places that neighboring pixels see, of length 1, in the world and toward the
-    /// camera; of each pair of neighbors the one whose distance differs less. `distances` are [`Self::expected`] or
-    /// [`Self::median`]. Zero where a pixel has no such neighbors.
+    /// Normals of the planes that lie closest to what neighboring pixels see: see [`normals_of_depth`]. `distances` are
+    /// [`Self::expected`] or [`Self::median`].
     pub fn normals_of_depth(&self, camera: &Camera, distances: &[f32]) -> Vec<[f32; 3]> {
-        let (width, height) = (self.width as usize, self.height as usize);
-        let caster = RayCaster::new(camera);
-        let place = |i: usize| {
-            let (origin, direction) = caster.cast((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);
-            let [o, d] = [origin, direction].map(|v| Vector3::from(v.map(f64::from)));
-            o + d * f64::from(distances[i])
-        };
-        let normal = |i: usize| {
-            let (x, y, here) = (i % width, i / width, distances[i]);
-            let along = |before: Option<usize>, after: Option<usize>| {
-                let far = |j: usize| (distances[j] - here).abs();
-                let there = |j: &usize| !distances[*j].is_nan();
-                match (before.filter(there), after.filter(there)) {
-                    (Some(b), Some(a)) if far(b) < far(a) => Some((b, i)),
-                    (_, Some(a)) => Some((i, a)),
-                    (Some(b), None) => Some((b, i)),
-                    (None, None) => None,
-                }
-            };
-            let across = along(x.checked_sub(1).map(|_| i - 1), (x + 1 < width).then_some(i + 1))?;
-            let down = along(y.checked_sub(1).map(|_| i - width), (y + 1 < height).then_some(i + width))?;
-            let [across, down] = [across, down].map(|(from, to)| place(to) - place(from));
-            let normal = down.cross(&across).try_normalize(0.0)?;
-            let toward = camera.centre().coords - place(i);
-            Some((normal * normal.dot(&toward).signum()).cast::<f32>().into())
-        };
-        (0..width * height)
-            .into_par_iter()
-            .map(|i| if distances[i].is_nan() { None } else { normal(i) })
-            .map(Option::unwrap_or_default)
-            .collect()
+        normals_of_depth(camera, distances)
     }
 }
 
@@ -331,23 +301,5 @@ mod tests {
             assert!(close.count() >= 54);
             assert_eq!(model.normals_at(&[Point3::new(1e3, 0.0, 0.0)]).unwrap(), [[0.0; 3]]);
         });
-    }
-
-    #[test]
-    fn a_plane_has_its_normal_from_depth() {
-        let lens = nerve_data::Intrinsics::pinhole(12, 10, 20.0, 20.0);
-        let camera = Camera::looking_at(lens, Point3::new(1.0, -2.0, 3.0), Point3::origin(), Vector3::z());
-        let caster = RayCaster::new(&camera);
-        let distance = |i: u32| {
-            let (o, d) = caster.cast(f64::from(i % 12) + 0.5, f64::from(i / 12) + 0.5);
-            -o[2] / d[2]
-        };
-        let mut distances: Vec<f32> = (0..120).map(distance).collect();
-        distances[30] = f32::NAN;
-        let view = SurfaceView { width: 12, height: 10, ..SurfaceView::default() };
-        for (i, normal) in view.normals_of_depth(&camera, &distances).into_iter().enumerate() {
-            let want = if i == 30 { Vector3::zeros() } else { Vector3::z() };
-            assert!((Vector3::from(normal) - want).norm() < 1e-3, "{i}: {normal:?}");
-        }
     }
 }
