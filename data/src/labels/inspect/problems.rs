@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::SplitReport;
-use crate::labels::{LabelSet, MAX_CLASSES};
+use crate::labels::coding::MaskValue;
+use crate::labels::{IGNORE, LabelSet, MAX_CLASSES};
 use crate::problem::{DataProblem, Severity, first_few};
 
 /// A larger fraction of ignored pixels is reported.
@@ -25,6 +26,9 @@ pub(super) fn find(set: &LabelSet, splits: &[SplitReport]) -> Vec<DataProblem> {
         values(set, split, &mut add);
         files(split, &mut add);
         ignored(split, &mut add);
+    }
+    if let Some(train) = splits.iter().find(|split| split.name == "train") {
+        one_class(set, train, &mut add);
     }
     absent(splits, &mut add);
     zero(set, splits, &mut add);
@@ -187,6 +191,45 @@ fn absent(splits: &[SplitReport], add: Add) {
                 "they are left out of this split's means unless they are predicted",
             );
         }
+    }
+}
+
+/// Masks of 0 and 255, as binary masks are often saved, in which 255 means ignored; and sets of a single class.
+fn one_class(set: &LabelSet, train: &SplitReport, add: Add) {
+    let mut occurring = train.classes.iter().enumerate().filter(|(_, class)| class.pixels > 0);
+    let (Some((number, class)), None) = (occurring.next(), occurring.next()) else { return };
+    let (count, id) = (set.classes.len(), set.coding.id_of(number as u8));
+    if let Some(id) = id
+        && train.ignored > 0
+        && count <= 2
+        && set.coding.class(MaskValue::Id(u16::from(IGNORE))) == Some(IGNORE)
+    {
+        let other = match count {
+            2 => set.classes[1 - number].name.as_str(),
+            _ => class.name.as_str(),
+        };
+        let background = if count == 2 { class.name.as_str() } else { "background" };
+        add(
+            Severity::Error,
+            format!(
+                "train: masks hold {id}, which is {}, and 255, which means ignored, and nothing else: there is nothing to tell \
+                 {} from",
+                class.name, class.name
+            ),
+            &format!(
+                "if 255 means {other}, say so in classes.json: [{{\"name\": \"{background}\", \"id\": {id}}}, \
+                 {{\"name\": \"{other}\", \"id\": 255}}]"
+            ),
+        );
+    } else if count == 1 {
+        add(
+            Severity::Warning,
+            format!(
+                "train: there is one class, {}: every pixel is of it, and every score will be 100 %",
+                class.name
+            ),
+            "name what is around it as a class of its own",
+        );
     }
 }
 

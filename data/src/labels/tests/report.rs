@@ -116,3 +116,38 @@ fn each_problem_is_found() {
     assert_eq!(problem(&lists, "1 images are listed twice: 1.png (train and val)"), Some(Severity::Warning));
     assert_eq!(problem(&lists, "train: 1 listed images do not exist: 9"), Some(Severity::Warning));
 }
+
+#[test]
+fn binary_masks_of_0_and_255_are_named() {
+    let set = |names: &str, ids: [u8; 6]| {
+        let folder = Folder::new();
+        folder.text("classes.txt", names);
+        for split in ["train", "val"] {
+            folder.image(&format!("images/{split}/a.png"), 1).mask(&format!("masks/{split}/a.png"), ids);
+        }
+        report(&folder)
+    };
+    let two = set("background\nlesion\n", [0, 0, 255, 255, 0, 0]);
+    let refusal = two.refusal("train").unwrap();
+    assert!(refusal.what.contains("0, which is background, and 255, which means ignored"), "{two}");
+    assert!(refusal.remedy.contains("{\"name\": \"lesion\", \"id\": 255}"), "{two}");
+    let one = set("lesion\n", [0, 0, 255, 255, 0, 0]);
+    let refusal = one.refusal("train").unwrap();
+    let file = &refusal.remedy[refusal.remedy.find('[').unwrap()..];
+    assert!(file.contains("\"background\", \"id\": 0"), "{one}");
+    // What it says to write is read, and mends it.
+    let folder = Folder::new();
+    folder.text("classes.json", file);
+    folder.image("images/train/a.png", 1).mask("masks/train/a.png", [0, 0, 255, 255, 0, 0]);
+    let mended = report(&folder);
+    assert!(mended.refusal("train").is_none(), "{mended}");
+    assert_eq!(mended.splits[0].classes[1].pixels, 2);
+
+    let alone = set("lesion\n", [0; 6]);
+    assert_eq!(problem(&alone, "there is one class, lesion"), Some(Severity::Warning), "{alone}");
+    let sound = set("background\nlesion\n", [0, 1, 255, 255, 0, 0]);
+    assert!(sound.refusal("train").is_none(), "{sound}");
+    // One of three classes with outlines is a set to go on with.
+    let some = set("a\nb\nc\n", [0, 0, 255, 255, 0, 0]);
+    assert!(some.refusal("train").is_none(), "{some}");
+}
