@@ -1,6 +1,6 @@
 //! The subcommands. Flags of a model live with its configuration, in its crate.
 
-use crate::commands::{compare, demo, eval, export, inspect, render, resume, seg, train, view};
+use crate::commands::{compare, demo, eval, export, inspect, render, resume, seg, tasks, train, view};
 use crate::common::Common;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -22,6 +22,8 @@ Examples:
   nerve export runs/lego compact         one small file, which nerve eval reads
   nerve seg train data/camvid            train a segmenter, 20 minutes
   nerve seg predict runs/camvid photos   label pictures with it
+  nerve demo scenes --tasks 400          images with labels of six dense tasks
+  nerve tasks train scenes               adapt a frozen backbone to all of them
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.";
 
@@ -61,6 +63,9 @@ pub enum Command {
     /// Semantic segmentation: train, predict, info
     #[command(subcommand)]
     Seg(seg::SegCommand),
+    /// Several dense tasks from one frozen backbone: train, evaluate, predict, list the methods
+    #[command(subcommand)]
+    Tasks(tasks::TasksCommand),
     /// List the vision models
     Models,
     /// Show what nerve finds on this machine
@@ -111,7 +116,7 @@ pub fn error(message: impl Display) -> clap::Error {
 }
 
 /// Commands that take no `--out`; it stays a flag of theirs, so that it is refused with the reason.
-const WITHOUT_OUT: [&[&str]; 9] = [
+const WITHOUT_OUT: [&[&str]; 11] = [
     &["resume"],
     &["eval"],
     &["view"],
@@ -121,9 +126,11 @@ const WITHOUT_OUT: [&[&str]; 9] = [
     &["models"],
     &["doctor"],
     &["seg", "info"],
+    &["tasks", "eval"],
+    &["tasks", "methods"],
 ];
 /// Commands that show nothing in a viewer, likewise.
-const WITHOUT_VIEWER: [&[&str]; 8] = [
+const WITHOUT_VIEWER: [&[&str]; 10] = [
     &["render"],
     &["export"],
     &["inspect"],
@@ -132,15 +139,19 @@ const WITHOUT_VIEWER: [&[&str]; 8] = [
     &["doctor"],
     &["seg", "info"],
     &["seg", "predict"],
+    &["tasks", "predict"],
+    &["tasks", "methods"],
 ];
 /// Commands for which `--out` means something of its own.
-const OUT: [(&[&str], &str); 3] = [
+const OUT: [(&[&str], &str); 5] = [
     (&["render"], "Folder for the frames [default: RUN/PATH, such as runs/demo/orbit]"),
     (&["compare"], "Folder for the runs, tables and plots [default: runs/compare]"),
     (
         &["seg", "predict"],
         "Folder for the results [default: RUN/predictions, or predictions for a published segmenter]",
     ),
+    (&["tasks", "predict"], "Folder for the results [default: MODEL/predictions]"),
+    (&["tasks", "compare"], "Folder for the runs, table and plot [default: runs/compare-tasks]"),
 ];
 
 /// The command line: each command's help shows the common flags that mean something to it.

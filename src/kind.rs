@@ -7,9 +7,9 @@ use crate::exports::{self, CamerasArgs, MeshArgs, PointsArgs};
 use crate::given::Given;
 use crate::outcome::{Outcome, usage};
 #[cfg(feature = "viewer")]
-use crate::rebuild::{FieldRemains, SegmenterRemains, rebuild};
+use crate::rebuild::{FieldRemains, SegmenterRemains, TasksRemains, rebuild};
 use crate::session::{self, Job};
-use crate::{nerf, segmentation};
+use crate::{nerf, segmentation, tasks};
 use nerve_core::run::RunFolder;
 use nerve_data::labels::Class;
 use nerve_data::scene::Split;
@@ -22,6 +22,7 @@ use std::time::Duration;
 
 type Field = nerve_nerf::Trainer;
 type Segmenter = nerve_vision::segmentation::Trainer;
+type Tasks = nerve_vision::tasks::Trainer;
 
 /// What a run is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Kind {
     Nerf,
     /// A segmenter.
     Segmentation,
+    /// Several dense tasks from one frozen backbone.
+    Tasks,
 }
 
 /// Flags of `nerve eval`; each kind refuses those that have no meaning for it.
@@ -55,6 +58,23 @@ pub struct EvalFlags {
 impl EvalFlags {
     /// Refuses the flags of segmenters for a field.
     pub fn check_field(&self) -> anyhow::Result<()> {
+        self.refuse_inference("a radiance field")
+    }
+
+    /// Refuses the flags of fields for something else.
+    fn refuse_field(&self, what: &str) -> anyhow::Result<()> {
+        for (flag, given) in [
+            ("--lpips", !self.lpips.is_empty()),
+            ("--fit-poses", self.fit_poses),
+            ("--scene", self.scene.is_some()),
+        ] {
+            anyhow::ensure!(!given, usage(format!("{flag} has no meaning for {what}")));
+        }
+        Ok(())
+    }
+
+    /// Refuses the flags of segmenters for something else.
+    fn refuse_inference(&self, what: &str) -> anyhow::Result<()> {
         let (given, default) = (&self.inference, Inference::default());
         for (flag, differs) in [
             ("--window", given.window != default.window),
@@ -62,7 +82,7 @@ impl EvalFlags {
             ("--scales", given.scales != default.scales),
             ("--flip", given.flip != default.flip),
         ] {
-            anyhow::ensure!(!differs, usage(format!("{flag} has no meaning for a radiance field")));
+            anyhow::ensure!(!differs, usage(format!("{flag} has no meaning for {what}")));
         }
         Ok(())
     }
@@ -120,13 +140,14 @@ impl From<SplitArg> for Split {
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Nerf, Self::Segmentation];
+    const ALL: [Self; 3] = [Self::Nerf, Self::Segmentation, Self::Tasks];
 
     /// In `config.toml`.
     const fn name(self) -> &'static str {
         match self {
             Self::Nerf => Field::KIND,
             Self::Segmentation => Segmenter::KIND,
+            Self::Tasks => Tasks::KIND,
         }
     }
 
@@ -155,6 +176,7 @@ impl Kind {
         match self {
             Self::Nerf => session::resume::<Field>(context, run, length, evaluate),
             Self::Segmentation => session::resume::<Segmenter>(context, run, length, evaluate),
+            Self::Tasks => session::resume::<Tasks>(context, run, length, evaluate),
         }
     }
 
@@ -163,10 +185,13 @@ impl Kind {
         match self {
             Self::Nerf => nerf::eval(context, &Given::Run(run.clone()), &flags.of_field()?),
             Self::Segmentation => {
-                anyhow::ensure!(flags.lpips.is_empty(), usage("--lpips has no meaning for a segmenter"));
-                anyhow::ensure!(!flags.fit_poses, usage("--fit-poses has no meaning for a segmenter"));
-                anyhow::ensure!(flags.scene.is_none(), usage("--scene has no meaning for a segmenter"));
+                flags.refuse_field("a segmenter")?;
                 segmentation::eval(context, run, flags.split.map(Split::from), &flags.inference)
+            }
+            Self::Tasks => {
+                flags.refuse_field("a model of several tasks")?;
+                flags.refuse_inference("a model of several tasks")?;
+                tasks::eval(context, run, flags.split.map(Split::from))
             }
         }
     }
@@ -181,6 +206,7 @@ impl Kind {
         match kind {
             Self::Nerf => rebuild::<FieldRemains>(context, given, file),
             Self::Segmentation => rebuild::<SegmenterRemains>(context, given, file),
+            Self::Tasks => rebuild::<TasksRemains>(context, given, file),
         }
     }
 
@@ -190,6 +216,10 @@ impl Kind {
             Self::Nerf => exports::field(context, &Given::Run(run.clone()), form),
             Self::Segmentation => anyhow::bail!(
                 "{}: a segmenter cannot be exported; its checkpoint.safetensors already holds named arrays that other programs can read",
+                run.path().display()
+            ),
+            Self::Tasks => anyhow::bail!(
+                "{}: a model of several tasks cannot be exported; its adapter.safetensors already holds what was trained",
                 run.path().display()
             ),
         }
@@ -202,7 +232,7 @@ impl Kind {
         run: &RunFolder,
     ) -> anyhow::Result<(Box<dyn SemanticSegmenter>, Vec<Class>)> {
         match self {
-            Self::Nerf => anyhow::bail!(
+            Self::Nerf | Self::Tasks => anyhow::bail!(
                 "{} is a run of kind '{}': give a segmenter's, from `nerve seg train`",
                 run.path().display(),
                 run.kind()

@@ -26,11 +26,15 @@ mod segmentation;
 mod session;
 mod sinks;
 mod speed;
+mod tasks;
 mod video;
 mod viewers;
 
 use cli::{Cli, Command};
-use commands::{compare, demo, doctor, eval, export, inspect, models, render, resume, seg, train, view};
+use commands::{
+    compare, demo, doctor, eval, export, inspect, models, render, resume, seg, tasks as tasks_command, train,
+    view,
+};
 use context::Context;
 use lines::Lines;
 use nerve_data::photos::PhotosError;
@@ -65,6 +69,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
         Command::Seg(command) => seg::run(&context, command),
+        Command::Tasks(command) => tasks_command::run(&context, command),
         Command::Models => models::run(&context),
         Command::Doctor => doctor::run(&context),
     }

@@ -72,6 +72,7 @@ pub mod posed;
 mod problem;
 mod regular;
 pub mod scene;
+pub mod tasks;
 #[cfg(test)]
 mod testing;
 pub mod write;

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
 use crate::progress::Counter;
-use crate::{devices, forecast, format, scene, segmentation, speed};
+use crate::{devices, forecast, format, scene, segmentation, speed, tasks};
 use anyhow::Context as _;
 use nerve_core::device::available_memory;
 use nerve_data::SceneError;
@@ -12,6 +12,7 @@ use nerve_data::inspect::{self, DataProblem, MaskReport, PixelReport, SceneRepor
 use nerve_data::labels::{LabelError, LabelFormat, LabelSet};
 use nerve_data::photos::{self, Colmap, Photos};
 use nerve_data::scene::{Contradiction, Outline, scenes_below};
+use nerve_data::tasks::TaskSet;
 use nerve_data::write::write_atomically;
 use nerve_nerf::NerfConfig;
 use nerve_nerf::config::DataConfig;
@@ -20,7 +21,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What it inspects; the built-in scene is no folder.
-const WHAT: &str = "A scene: a folder or a transforms.json; or a folder of photos, or of images with labels";
+const WHAT: &str = "A scene: a folder or a transforms.json; or a folder of photos, or of images with labels of one task or several";
 
 /// Flags of `nerve inspect`.
 #[derive(Debug, clap::Args)]
@@ -54,6 +55,9 @@ pub fn run(context: &Context, args: &InspectArgs) -> anyhow::Result<Outcome> {
         anyhow::bail!(
             "the demo scene is built in; `nerve demo OUT` writes it to a folder that can be inspected"
         );
+    }
+    if TaskSet::is_one(&args.data.scene) {
+        return Ok(tasks::inspect(context, &TaskSet::open(&args.data.scene)?));
     }
     let set = LabelSet::open(&args.data.scene);
     if let Ok(set) = &set

@@ -11,6 +11,7 @@ pub mod models;
 pub mod render;
 pub mod resume;
 pub mod seg;
+pub mod tasks;
 pub mod train;
 #[cfg(feature = "viewer")]
 pub mod view;

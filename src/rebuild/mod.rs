@@ -3,6 +3,7 @@
 
 mod field;
 mod segmenter;
+mod tasks;
 
 use crate::context::Context;
 use crate::given::Given;
@@ -17,6 +18,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+pub use tasks::TasksRemains;
 
 /// How long a recording may take to be written.
 const WRITING: Duration = Duration::from_secs(600);

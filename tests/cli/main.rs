@@ -24,6 +24,7 @@ mod photos;
 mod program;
 mod render;
 mod segmentation;
+mod tasks;
 #[cfg(feature = "viewer")]
 mod view;
 #[cfg(feature = "viewer")]

@@ -54,8 +54,8 @@ impl Stepper {
                 Ok::<_, E>(loss.total().clone())
             })?;
             mean.total += share(f64::from(read(&total)?[0]));
-            for (i, (name, value)) in parts.into_iter().enumerate() {
-                match mean.parts.get_mut(i) {
+            for (name, value) in parts {
+                match mean.parts.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, sum)) => *sum += share(value),
                     None => mean.parts.push((name, share(value))),
                 }

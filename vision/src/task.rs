@@ -33,6 +33,14 @@ impl Loss {
         Self { total: value.clone(), parts: vec![(name.into(), value)] }
     }
 
+    /// Of one part, a scalar, with this weight.
+    ///
+    /// # Errors
+    /// If it is no scalar.
+    pub fn weighted(name: impl Into<String>, value: Tensor, weight: f64) -> Result<Self> {
+        Ok(Self { total: (&value * weight)?, parts: vec![(name.into(), value)] })
+    }
+
     /// The sum of this and `weight` times another part, a scalar.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //!
 //! The protocol (also of the numbers in papers): predictions are rounded to 8 bit ([`quantize`]) before they
 //! are compared, a set's figure is the mean over its views of the per-view figure.
+pub mod dense;
 pub mod lpips;
 mod psnr;
 pub mod segmentation;

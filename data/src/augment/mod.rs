@@ -16,6 +16,8 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 pub use config::{Augment, AugmentError, ColorJitter, Normalise};
 use draw::Decisions;
 
+use crate::tasks::{TaskLabel, TaskSample};
+
 /// A sample to train on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -49,6 +51,57 @@ impl Augment {
         resample::pad(&mut image, &decisions.window, self.normalise.mean);
         self.normalise.apply(&mut image);
         Ok(Sample { image, mask: resample::mask(mask, &decisions.window) })
+    }
+}
+
+/// A sample of several tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DenseSample {
+    /// `[H, W, 3]`, normalised.
+    pub image: Array3<f32>,
+    /// One a task, each `[H, W]`, ignored in the padding.
+    pub labels: Vec<TaskLabel>,
+}
+
+impl Augment {
+    /// The sample `index` of an image and its labels of several tasks. Directions are mirrored with the image, and depths
+    /// divided by the factor that it is scaled by: what looks larger is nearer. Crops are balanced by the first task of classes.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or image and labels differ in size or are empty.
+    pub fn dense(&self, sample: &TaskSample, seed: u64, index: u64) -> Result<DenseSample, AugmentError> {
+        self.check()?;
+        let (height, width, channels) = sample.image.dim();
+        let size = (height, width);
+        for label in &sample.labels {
+            if channels != 3 || label.size() != size || height * width == 0 {
+                return Err(AugmentError::Size { image: sample.image.dim(), mask: label.size() });
+            }
+        }
+        let any = Array2::zeros(size);
+        let classes = sample.labels.iter().find_map(|label| match label {
+            TaskLabel::Classes(classes) => Some(classes),
+            _ => None,
+        });
+        let decisions = Decisions::draw(self, classes.unwrap_or(&any).view(), seed, index);
+        let window = &decisions.window;
+        let mut image = resample::image(sample.image.view(), window, self.normalise.mean);
+        color::disturb(&mut image, &decisions.color);
+        resample::pad(&mut image, window, self.normalise.mean);
+        self.normalise.apply(&mut image);
+        let scale = window.scaled[0] as f32 / window.source[0] as f32;
+        let labels = sample.labels.iter().map(|label| match label {
+            TaskLabel::Classes(labels) => TaskLabel::Classes(resample::mask(labels.view(), window)),
+            TaskLabel::Depth(labels) => {
+                TaskLabel::Depth(resample::nearest(labels.view(), window, 0.0).mapv(|depth| depth / scale))
+            }
+            TaskLabel::Normals(labels) => {
+                let labels = resample::nearest(labels.view(), window, [0.0; 3]);
+                let mirrored = |[x, y, z]: [f32; 3]| [if window.flipped { -x } else { x }, y, z];
+                TaskLabel::Normals(labels.mapv(mirrored))
+            }
+        });
+        Ok(DenseSample { labels: labels.collect(), image })
     }
 }
 

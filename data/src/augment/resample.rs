@@ -118,7 +118,12 @@ pub(super) fn pad(image: &mut Array3<f32>, window: &CropWindow, fill: [f32; 3]) 
 
 /// The window of a mask `[H, W]`, padded with [`IGNORE`].
 pub(super) fn mask(source: ArrayView2<'_, u8>, window: &CropWindow) -> Array2<u8> {
-    let mut out = Array2::from_elem((window.size[0], window.size[1]), IGNORE);
+    nearest(source, window, IGNORE)
+}
+
+/// The window of labels `[H, W]` of any kind, padded with `fill`.
+pub(super) fn nearest<T: Copy>(source: ArrayView2<'_, T>, window: &CropWindow, fill: T) -> Array2<T> {
+    let mut out = Array2::from_elem((window.size[0], window.size[1]), fill);
     let (rows, columns) = (window.nearest(0), window.nearest(1));
     for (y, &row) in rows.iter().enumerate() {
         let row = source.row(row);

@@ -246,3 +246,51 @@ fn settings_out_of_range_are_named() {
     assert!(error.to_string().contains("(4, 4, 3)") && error.to_string().contains("(4, 5)"), "{error}");
     assert!(good.sample(Array3::zeros((0, 4, 3)).view(), Array2::zeros((0, 4)).view(), 0, 0).is_err());
 }
+
+#[test]
+fn labels_of_all_tasks_follow_the_image() {
+    use crate::tasks::{TaskLabel, TaskSample};
+    let size = (20, 30);
+    // Every label says where its pixel was.
+    let sample = TaskSample {
+        image: Array3::from_shape_fn((20, 30, 3), |(y, x, c)| [(8 * x) as u8, (8 * y) as u8, 77][c]),
+        labels: vec![
+            TaskLabel::Classes(Array2::from_shape_fn(size, |(y, x)| ((x / 3 + y / 3) % 7) as u8)),
+            TaskLabel::Normals(Array2::from_elem(size, [0.6, 0.0, 0.8])),
+            TaskLabel::Depth(Array2::from_elem(size, 6.0)),
+        ],
+    };
+    let augment = Augment {
+        crop: [24, 24],
+        scale: [0.5, 1.5],
+        max_class_share: 1.0,
+        color: None,
+        ..Augment::default()
+    };
+    let (mut flipped, mut padded) = (0, 0);
+    for index in 0..40 {
+        let TaskLabel::Classes(mask) = &sample.labels[0] else { panic!("classes") };
+        let plain = augment.sample(sample.image.view(), mask.view(), 3, index).unwrap();
+        let dense = augment.dense(&sample, 3, index).unwrap();
+        assert!(dense.image == plain.image);
+        let [TaskLabel::Classes(classes), TaskLabel::Normals(normals), TaskLabel::Depth(depth)] =
+            &dense.labels[..]
+        else {
+            panic!("three tasks")
+        };
+        assert!(*classes == plain.mask);
+        let first = normals.iter().find(|n| **n != [0.0; 3]).unwrap();
+        flipped += usize::from(first[0] < 0.0);
+        let near = depth.iter().find(|d| **d > 0.0).unwrap();
+        assert!((4.0..=12.1).contains(near), "{near}");
+        for ((class, n), d) in classes.iter().zip(normals).zip(depth) {
+            let inside = *class != IGNORE;
+            padded += usize::from(!inside);
+            assert!(inside == (*n != [0.0; 3]) && inside == (*d > 0.0));
+            assert!(!inside || (n == first && d == near));
+        }
+    }
+    assert!((8..32).contains(&flipped) && padded > 0);
+    let short = TaskSample { labels: vec![TaskLabel::Depth(Array2::zeros((20, 29)))], ..sample };
+    assert!(matches!(augment.dense(&short, 3, 0), Err(AugmentError::Size { .. })));
+}

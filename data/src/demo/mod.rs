@@ -25,6 +25,7 @@ mod memory;
 mod scene;
 mod shade;
 mod solid;
+pub mod tasks;
 #[cfg(test)]
 mod tests;
 mod texture;

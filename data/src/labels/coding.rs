@@ -13,7 +13,7 @@ use super::{IGNORE, LabelError};
 /// are known, color masks by their colors. If only the other kind is known, palettes are decoded by their colors, and
 /// grays are taken as ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Coding {
+pub(crate) struct Coding {
     /// By number; any other is an error.
     ids: BTreeMap<u16, u8>,
     /// By color; any other is an error.
@@ -22,7 +22,7 @@ pub(super) struct Coding {
 
 /// The stored value of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum MaskValue {
+pub(crate) enum MaskValue {
     Id(u16),
     Color([u8; 3]),
 }

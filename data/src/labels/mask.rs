@@ -12,7 +12,7 @@ use crate::image::{FileKind, ImageError, check_size, kind_of};
 
 /// A mask as stored, rows from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RawMask {
+pub(crate) struct RawMask {
     pub width: u32,
     pub height: u32,
     pub pixels: MaskPixels,
@@ -20,7 +20,7 @@ pub(super) struct RawMask {
 
 /// One entry per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum MaskPixels {
+pub(crate) enum MaskPixels {
     /// Gray values of 1 to 16 bits, as stored.
     Grey(Vec<u16>),
     /// Indices into a palette.
@@ -30,7 +30,7 @@ pub(super) enum MaskPixels {
 }
 
 /// The pixels of a mask, after the header was checked.
-pub(super) fn read(path: &Path) -> Result<RawMask, LabelError> {
+pub(crate) fn read(path: &Path) -> Result<RawMask, LabelError> {
     let mask = |what: &str, remedy| LabelError::Mask { path: path.to_owned(), what: what.to_owned(), remedy };
     match kind_of(path)? {
         FileKind::Png => {}

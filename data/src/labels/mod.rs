@@ -43,13 +43,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use coding::Coding;
+pub(crate) use coding::Coding;
 pub use detect::LabelFormat;
 pub use error::LabelError;
 pub use inspect::{
     ClassShare, LabelReport, LabelResolution, SplitReport, UnknownValue, inspect, inspect_split,
 };
 pub use load::{Labelled, rgb};
+pub(crate) use mask::{MaskPixels, RawMask, read as read_mask};
+pub(crate) use voc::classes as voc_classes;
 pub use voc::color_map;
 
 /// The label of pixels that belong to no class: they are left out of training and evaluation.

@@ -59,6 +59,12 @@ pub fn color_map(class: u8) -> [u8; 3] {
     color
 }
 
+/// The classes with names and colors.
+pub(crate) fn classes() -> Vec<Class> {
+    let class = |(i, name): (usize, &&str)| Class { name: (*name).to_owned(), color: color_map(i as u8) };
+    CLASSES.iter().enumerate().map(class).collect()
+}
+
 pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
     let any = |name: &str| Some(name.to_owned());
     let images = images_in(&root.join(IMAGES), any)?;
@@ -76,11 +82,5 @@ pub(super) fn read(root: &Path) -> Result<Contents, LabelError> {
             splits.push(split?);
         }
     }
-    let class = |(i, name): (usize, &&str)| Class { name: (*name).to_owned(), color: color_map(i as u8) };
-    Ok(Contents {
-        classes: CLASSES.iter().enumerate().map(class).collect(),
-        coding: Coding::numbers(CLASSES.len()),
-        splits,
-        warnings: Vec::new(),
-    })
+    Ok(Contents { classes: classes(), coding: Coding::numbers(CLASSES.len()), splits, warnings: Vec::new() })
 }

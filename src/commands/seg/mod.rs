@@ -4,6 +4,8 @@ mod info;
 mod predict;
 mod train;
 
+pub use predict::found as pictures;
+
 use crate::context::Context;
 use crate::outcome::Outcome;
 

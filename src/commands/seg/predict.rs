@@ -129,7 +129,7 @@ fn area(path: &Path, prediction: &Prediction, classes: &[Class]) -> serde_json::
 }
 
 /// Files as they are, folders by their pictures, in order of names.
-fn found(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn found(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in given {
         if !path.is_dir() {

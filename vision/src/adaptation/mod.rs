@@ -24,14 +24,18 @@ mod polyhistor_lite;
 mod registry;
 mod relative_bias;
 mod settings;
+mod side;
 #[cfg(test)]
 mod tests;
 mod vpt;
 
+#[cfg(test)]
+pub(crate) use tests::values as pattern;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use nerve_core::graph::{Result, Scope, Substitutes, Tensor, VariableKind, Variables};
+use nerve_core::graph::{Mode, Result, Scope, Substitutes, Tensor, VariableKind, Variables};
 
 pub use registry::{Entry, MethodName, Passes};
 pub use settings::{Gate, MethodSettings, Placement};
@@ -50,6 +54,16 @@ pub trait Method: Debug + Send + Sync {
     /// # Errors
     /// If a tensor cannot be made.
     fn adapted(&self, task: usize) -> Result<Adapted>;
+
+    /// What a task's decoder is given of the maps of a pass; they are the maps themselves, unless a method works beside
+    /// the backbone.
+    ///
+    /// # Errors
+    /// If the maps are not the backbone's.
+    fn maps(&self, task: usize, maps: Vec<Tensor>, mode: Mode) -> Result<Vec<Tensor>> {
+        let _ = (task, mode);
+        Ok(maps)
+    }
 }
 
 /// What a pass of a backbone uses beside its frozen weights.
@@ -97,6 +111,8 @@ pub struct Site<'a> {
     pub method: MethodName,
     /// The number of sets of variables of a task: [`MethodName::sets`].
     pub tasks: usize,
+    /// The number of tasks.
+    pub heads: usize,
     /// What was asked for.
     pub settings: &'a MethodSettings,
 }

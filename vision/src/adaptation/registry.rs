@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     Method, Site, adapter, bitfit, compacter, decoders, full, hyperformer, lora, low_rank, phm, polyhistor,
-    polyhistor_lite, relative_bias, vpt,
+    polyhistor_lite, relative_bias, side, vpt,
 };
 
 /// Every method, in the order of tables.
-static ENTRIES: [Entry; 16] = [
+static ENTRIES: [Entry; 17] = [
     full::SINGLE,
     full::MULTI,
     decoders::ENTRY,
@@ -25,6 +25,7 @@ static ENTRIES: [Entry; 16] = [
     lora::ENTRY,
     adapter::ENTRY,
     low_rank::ENTRY,
+    side::ENTRY,
     hyperformer::ENTRY,
     polyhistor::ENTRY,
     polyhistor_lite::ENTRY,

@@ -119,7 +119,7 @@ impl Maker {
 }
 
 /// The order of `n` images in an epoch (Fisher and Yates).
-fn order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
+pub(crate) fn order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let rng = Rng::new(seed);
     let mut all: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {

@@ -21,6 +21,7 @@ mod validate;
 use nerve_core::graph::{Device, Tensor};
 use nerve_data::augment::Normalise;
 
+pub(crate) use batches::order;
 pub use choice::{BackboneName, HeadKind, Method};
 pub use config::{
     AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, parse_size,
@@ -31,6 +32,7 @@ pub use inference::Inference;
 pub use predict::{Prediction, predict};
 pub use published::Published;
 pub use run::{class_names, show};
+pub(crate) use segmenter::BackboneKeys;
 pub use segmenter::{PartSummary, Segmenter};
 pub use state::{reached, trained, trained_alone};
 pub use trainer::{Step, Trainer};

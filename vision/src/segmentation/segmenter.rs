@@ -8,15 +8,24 @@ use serde::Serialize;
 
 use super::network::{BACKBONE, LANGUAGE, Network};
 use super::{Method, ModelConfig, SegmentationError, SemanticSegmenter};
+use crate::backbones::Backbone;
 use crate::denseclip::LanguageShape;
 use crate::heads::Scores;
 use crate::load::{Destination, Keys, LoadReport, WeightSource, load};
 use crate::text::TextError;
 
 /// Keys of a backbone's file, or of a whole segmenter's, whose heads are left out.
-struct BackboneKeys {
+pub(crate) struct BackboneKeys {
     inner: Box<dyn Keys>,
     whole: bool,
+}
+
+impl BackboneKeys {
+    /// Of this file, for this backbone.
+    pub(crate) fn of(source: &WeightSource, backbone: &dyn Backbone) -> Self {
+        let whole = source.shapes().any(|(name, _)| name.starts_with("decode_head."));
+        Self { inner: backbone.keys(source, if whole { "backbone." } else { "" }), whole }
+    }
 }
 
 impl Keys for BackboneKeys {
@@ -105,10 +114,8 @@ impl Segmenter {
     ) -> std::result::Result<LoadReport, SegmentationError> {
         let mut source = WeightSource::open(path)?;
         let prefix = format!("{BACKBONE}.");
-        let whole = source.shapes().any(|(name, _)| name.starts_with("decode_head."));
         let backbone = &self.training.backbone;
-        let inner = backbone.keys(&source, if whole { "backbone." } else { "" });
-        let keys = BackboneKeys { inner, whole };
+        let keys = BackboneKeys::of(&source, &**backbone);
         let mut report = load(&self.variables, &prefix, &mut source, &keys)?;
         let optional = |key: &String| backbone.is_optional(key.strip_prefix(&prefix).unwrap_or(key));
         (report.fresh, report.missing) = std::mem::take(&mut report.missing).into_iter().partition(optional);

@@ -85,7 +85,7 @@ impl LabelDemoSplit {
     }
 
     /// The stream of random values of an image, never one of the other split.
-    fn stream(self, index: u64) -> u64 {
+    pub(super) fn stream(self, index: u64) -> u64 {
         match self {
             Self::Train => index << 1,
             Self::Val => index << 1 | 1,

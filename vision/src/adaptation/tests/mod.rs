@@ -83,6 +83,7 @@ impl<'a> Adaptation<'a> {
             backbone: &*backbone,
             method: name,
             tasks: name.sets(tasks),
+            heads: tasks,
             settings,
         };
         let method = (name.entry().build)(&site)?;
@@ -91,16 +92,18 @@ impl<'a> Adaptation<'a> {
     }
 
     fn maps(&self, task: usize, images: &Tensor) -> Result<Vec<Tensor>> {
-        let adapted = self.method.adapted(task)?;
+        // What all tasks share has one set.
+        let adapted = self.method.adapted(task.min(self.name.sets(TASKS) - 1))?;
         let scope = self.variables.tracked().substituting(Arc::new(adapted.weights.clone()));
         let backbone = self.config.build(&scope.at(BACKBONE).frozen())?;
-        Ok(backbone.features(images, adapted.pass(Mode::Eval.into()))?.maps)
+        let maps = backbone.features(images, adapted.pass(Mode::Eval.into()))?.maps;
+        self.method.maps(task, maps, Mode::Eval)
     }
 
     /// The sum of all maps of all tasks, each value weighted differently.
     fn loss(&self, images: &Tensor) -> Result<Tensor> {
         let mut total = Tensor::zeros((), images.dtype(), images.device())?;
-        for task in 0..self.name.sets(TASKS) {
+        for task in 0..TASKS {
             for map in self.maps(task, images)? {
                 total = (total + (&map * &values(13 + task, map.dims()))?.sum_all()?)?;
             }
@@ -109,7 +112,7 @@ impl<'a> Adaptation<'a> {
     }
 }
 
-pub(super) fn values(seed: usize, shape: &[usize]) -> Tensor {
+pub(crate) fn values(seed: usize, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let values: Vec<f32> = (seed..seed + n).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).expect("values")
@@ -185,7 +188,9 @@ fn gradients_reach_all_that_is_trained_and_the_trunk_stays() {
 #[test]
 fn methods_that_begin_at_the_identity_do() {
     let (config, images) = (swin(), values(5, &[1, 40, 36, 3]));
-    for name in ["single-full", "multi-full", "decoders", "bitfit", "relative-bias", "lora", "shared-lora"] {
+    for name in
+        ["single-full", "multi-full", "decoders", "bitfit", "relative-bias", "lora", "shared-lora", "side"]
+    {
         let variables = Variables::random(3);
         let adaptation =
             Adaptation::new(variables, &config, name, TASKS, &MethodSettings::default()).expect("a method");
@@ -218,4 +223,28 @@ fn what_a_backbone_lacks_is_told() {
     let reduced = MethodSettings { reduction: Some(64), ..MethodSettings::default() };
     let error = Adaptation::new(Variables::random(3), &**vit, "adapter", TASKS, &reduced).map(drop);
     assert!(error.expect_err("too narrow").to_string().contains("--reduction"));
+}
+
+#[test]
+fn a_side_branch_sends_nothing_through_the_trunk() {
+    let config = swin();
+    let settings = MethodSettings { reduction: Some(4), ..MethodSettings::default() };
+    let adaptation =
+        Adaptation::new(Variables::random(3), &config, "side", TASKS, &settings).expect("a method");
+    move_all(&adaptation.variables, 0.1);
+    // Not even the images of the pass are asked for a gradient, had they one.
+    let images = nerve_core::graph::Var::from_tensor(&values(5, &[1, 24, 24, 3])).expect("images");
+    let mut gradients = Gradients::default();
+    let loss = || {
+        let maps = adaptation.backbone.maps(&images.as_detached_tensor(), Mode::Eval)?;
+        let maps = adaptation.method.maps(1, maps, Mode::Eval)?;
+        maps[1].sqr()?.sum_all()
+    };
+    differentiate(&mut gradients, loss).expect("gradients");
+    for (key, var) in adaptation.variables.trainable() {
+        let reached = gradients.get(&var).is_some();
+        // The first map's way back ends at the first map.
+        let first = key.contains("stages.0.up");
+        assert_eq!(reached, key.starts_with("method.tasks.1.") && !first, "{key}");
+    }
 }
