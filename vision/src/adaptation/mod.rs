@@ -17,6 +17,7 @@ mod hypernetwork;
 mod kronecker;
 mod lora;
 mod low_rank;
+mod mtlora;
 mod phm;
 mod places;
 mod polyhistor;
@@ -25,6 +26,7 @@ mod registry;
 mod relative_bias;
 mod settings;
 mod side;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod vpt;
@@ -40,7 +42,7 @@ use nerve_core::graph::{Mode, Result, Scope, Substitutes, Tensor, VariableKind, 
 pub use registry::{Entry, MethodName, Passes};
 pub use settings::{Gate, MethodSettings, Placement};
 
-use crate::backbones::{Adapters, Backbone, Pass, Prompts};
+use crate::backbones::{Adapters, Backbone, Pass, Prompts, StreamUpdates};
 
 /// Where in a model's keys the backbone is, and where what a method trains.
 pub const BACKBONE: &str = "backbone";
@@ -54,6 +56,15 @@ pub trait Method: Debug + Send + Sync {
     /// # Errors
     /// If a tensor cannot be made.
     fn adapted(&self, task: usize) -> Result<Adapted>;
+
+    /// How a task's stream differs from what [`Self::adapted`] makes of the pass for all; none where there are no streams.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    fn stream(&self, task: usize) -> Result<Option<Box<dyn StreamUpdates + Send + Sync>>> {
+        let _ = task;
+        Ok(None)
+    }
 
     /// What a task's decoder is given of the maps of a pass; they are the maps themselves, unless a method works beside
     /// the backbone.

@@ -6,12 +6,12 @@ use nerve_core::graph;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Method, Site, adapter, bitfit, compacter, decoders, full, hyperformer, lora, low_rank, phm, polyhistor,
-    polyhistor_lite, relative_bias, side, vpt,
+    Method, Site, adapter, bitfit, compacter, decoders, full, hyperformer, lora, low_rank, mtlora, phm,
+    polyhistor, polyhistor_lite, relative_bias, side, vpt,
 };
 
 /// Every method, in the order of tables.
-static ENTRIES: [Entry; 17] = [
+static ENTRIES: [Entry; 18] = [
     full::SINGLE,
     full::MULTI,
     decoders::ENTRY,
@@ -26,6 +26,7 @@ static ENTRIES: [Entry; 17] = [
     adapter::ENTRY,
     low_rank::ENTRY,
     side::ENTRY,
+    mtlora::ENTRY,
     hyperformer::ENTRY,
     polyhistor::ENTRY,
     polyhistor_lite::ENTRY,

@@ -8,6 +8,7 @@ pub mod mit;
 pub(crate) mod parts;
 mod prompts;
 mod residual;
+mod streams;
 pub mod swin;
 pub mod tiny_vit;
 pub mod vit;
@@ -15,13 +16,14 @@ pub mod vit;
 use std::any::Any;
 use std::fmt::Debug;
 
-use nerve_core::graph::{Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, bail};
 use nerve_data::augment::Normalise;
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Keys, WeightSource};
 pub use prompts::Prompts;
 pub use residual::{Adapters, Branch, MlpTap, MlpTrace, Part, Pass};
+pub use streams::{Stages, StreamLayer, StreamUpdates};
 
 /// One of the maps that a backbone returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +81,30 @@ pub trait Backbone: Debug + Send + Sync {
     /// The number that the sides of images should be multiples of: pixels beyond it are cut off.
     fn image_multiple(&self) -> usize {
         1
+    }
+
+    /// The last blocks of its stages: what the keys of each begin with, and its number; none of a backbone that has no task
+    /// streams.
+    fn last_blocks(&self) -> Vec<(String, u32)> {
+        Vec::new()
+    }
+
+    /// The maps of images, and what the last blocks were given.
+    ///
+    /// # Errors
+    /// If the images are too small, or the backbone has no task streams.
+    fn stages(&self, images: &Tensor, pass: Pass<'_>) -> Result<Stages> {
+        let _ = (images, pass);
+        bail!("this backbone has no task streams")
+    }
+
+    /// The maps of a task's stream, of what the last blocks were given.
+    ///
+    /// # Errors
+    /// If there are other blocks, or the backbone has no task streams.
+    fn stream(&self, ends: &[Tensor], updates: &dyn StreamUpdates) -> Result<Vec<Tensor>> {
+        let _ = (ends, updates);
+        bail!("this backbone has no task streams")
     }
 
     /// Whether passes may have prompt tokens.

@@ -25,6 +25,11 @@ impl Mlp {
         Ok(Self { fc1, fc2, activation })
     }
 
+    /// Its layers and the activation between them.
+    pub(super) fn layers(&self) -> (&Linear, &Linear, Activation) {
+        (&self.fc1, &self.fc2, self.activation)
+    }
+
     /// x is `(..., channels)`, as is the result. `branch` is where it stands, for what listens to the pass.
     ///
     /// # Errors

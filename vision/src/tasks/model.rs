@@ -10,7 +10,7 @@ use nerve_data::tasks::DenseTask;
 
 use super::{Decoder, TaskModel, TaskSpec, TasksError};
 use crate::adaptation::{Adapted, BACKBONE, Method, Passes, Site};
-use crate::backbones::{Backbone, BackboneConfig};
+use crate::backbones::{Backbone, BackboneConfig, Pass, StreamUpdates};
 use crate::load::{LoadError, LoadReport, WeightSource, load};
 use crate::segmentation::BackboneKeys;
 
@@ -35,6 +35,33 @@ struct Arm {
     scope: Scope,
     method: Box<dyn Method>,
     decoders: Vec<Decoder>,
+}
+
+/// How each task's stream differs.
+type Streams = Vec<Box<dyn StreamUpdates + Send + Sync>>;
+
+impl Arm {
+    /// Those of these tasks, where the method has streams.
+    fn streams(&self, tasks: &Range<usize>) -> Result<Option<Streams>> {
+        tasks.clone().map(|task| self.method.stream(task)).collect::<Result<Option<Streams>>>()
+    }
+
+    /// The outputs of these tasks, of one pass and a stream each.
+    fn decode_streams(
+        &self,
+        backbone: &dyn Backbone,
+        images: &Tensor,
+        pass: Pass<'_>,
+        updates: &Streams,
+        tasks: Range<usize>,
+    ) -> Result<Vec<Tensor>> {
+        let stages = backbone.stages(images, pass)?;
+        let decoded = tasks.zip(updates).map(|(task, updates)| {
+            let maps = backbone.stream(&stages.ends, &**updates)?;
+            self.decoders[task].forward(&maps, pass.mode)
+        });
+        decoded.collect()
+    }
 }
 
 impl MultiTask {
@@ -150,7 +177,7 @@ impl MultiTask {
         let mut outputs = Vec::new();
         let one = self.config.method.passes() == Passes::One;
         let mut maps: Option<Vec<Tensor>> = None;
-        for task in tasks {
+        for task in tasks.clone() {
             let own = match &maps {
                 Some(maps) if one => maps.clone(),
                 _ => {
@@ -158,7 +185,13 @@ impl MultiTask {
                     let backbone = self.adapted_backbone(&self.training.scope, &adapted)?;
                     let images = kept(images, backbone.as_deref().unwrap_or(&*self.backbone))?;
                     let pass = adapted.pass(mode.into());
-                    backbone.as_deref().unwrap_or(&*self.backbone).features(&images, pass)?.maps
+                    let backbone = backbone.as_deref().unwrap_or(&*self.backbone);
+                    match self.training.streams(&tasks)? {
+                        Some(updates) => {
+                            return self.training.decode_streams(backbone, &images, pass, &updates, tasks);
+                        }
+                        None => backbone.features(&images, pass)?.maps,
+                    }
                 }
             };
             let adapted = self.training.method.maps(task, own.clone(), mode)?;
@@ -188,7 +221,8 @@ impl MultiTask {
             let backbone = self.adapted_backbone(&self.inference.scope, &adapted)?;
             Ok((backbone, adapted))
         };
-        Ok(Served { model: self, passes: (0..passes).map(pass).collect::<Result<_>>()? })
+        let streams = self.inference.streams(&(0..self.tasks.len()))?;
+        Ok(Served { model: self, passes: (0..passes).map(pass).collect::<Result<_>>()?, streams })
     }
 }
 
@@ -196,6 +230,7 @@ impl MultiTask {
 pub struct Served<'a> {
     model: &'a MultiTask,
     passes: Vec<(Option<Box<dyn Backbone>>, Adapted)>,
+    streams: Option<Streams>,
 }
 
 impl Served<'_> {
@@ -221,6 +256,12 @@ impl Served<'_> {
             let backbone = backbone.as_deref().unwrap_or(&*self.model.backbone);
             Ok(backbone.features(&kept(images, backbone)?, adapted.pass(Mode::Eval.into()))?.maps)
         };
+        if let (Some(updates), Some((backbone, adapted))) = (&self.streams, self.passes.first()) {
+            let (backbone, arm) =
+                (backbone.as_deref().unwrap_or(&*self.model.backbone), &self.model.inference);
+            let (images, pass) = (kept(images, backbone)?, adapted.pass(Mode::Eval.into()));
+            return arm.decode_streams(backbone, &images, pass, updates, 0..self.model.tasks.len());
+        }
         let mut shared = None;
         let mut outputs = Vec::new();
         for (task, decoder) in self.model.inference.decoders.iter().enumerate() {

@@ -108,7 +108,7 @@ fn every_task_is_measured_and_learned() {
 fn served_outputs_are_those_of_training() {
     let folder = tempfile::tempdir().expect("a folder");
     let set = data(&folder.path().join("set"));
-    for method in ["lora", "shared-adapter", "decoders", "hyperformer", "vpt-shallow"] {
+    for method in ["lora", "shared-adapter", "decoders", "hyperformer", "vpt-shallow", "mtlora"] {
         let trainer = Trainer::new(config(method, 1), set.clone(), Device::Cpu).expect("a trainer");
         let model = trainer.model();
         let images = crate::adaptation::pattern(5, &[1, 48, 48, 3]);

@@ -55,6 +55,18 @@ fn rounded_ones() {
     assert_eq!(count("shared-adapter"), 2_195_322);
 }
 
+/// The printed backbone's, less the norms of maps: published code has none.
+#[test]
+fn later_ones() {
+    for (rank, want) in [(16, 3_006_522), (32, 4_137_018), (64, 6_398_010)] {
+        let config = SwinConfig::tiny();
+        let settings = MethodSettings { rank: Some(rank), ..MethodSettings::default() };
+        let adaptation =
+            Adaptation::new(Variables::unset(), &config, "mtlora", TASKS, &settings).expect("mtlora");
+        assert_eq!(adaptation.variables.trainable_parameters(), want, "rank {rank}");
+    }
+}
+
 #[test]
 fn decoders_of_four_tasks() {
     let variables = Variables::unset();

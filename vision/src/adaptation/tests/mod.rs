@@ -96,8 +96,11 @@ impl<'a> Adaptation<'a> {
         let adapted = self.method.adapted(task.min(self.name.sets(TASKS) - 1))?;
         let scope = self.variables.tracked().substituting(Arc::new(adapted.weights.clone()));
         let backbone = self.config.build(&scope.at(BACKBONE).frozen())?;
-        let maps = backbone.features(images, adapted.pass(Mode::Eval.into()))?.maps;
-        self.method.maps(task, maps, Mode::Eval)
+        let pass = adapted.pass(Mode::Eval.into());
+        if let Some(updates) = self.method.stream(task)? {
+            return backbone.stream(&backbone.stages(images, pass)?.ends, &*updates);
+        }
+        self.method.maps(task, backbone.features(images, pass)?.maps, Mode::Eval)
     }
 
     /// The sum of all maps of all tasks, each value weighted differently.
@@ -161,7 +164,11 @@ fn gradients_reach_all_that_is_trained_and_the_trunk_stays() {
                     all.map(|(_, v)| to_vec(&v.var)).collect()
                 };
                 let before = trunk(variables);
-                let trainable = variables.trainable();
+                // The last block's shared update of its last layer reaches no task: streams have their own in its place.
+                let last = backbone_end(&*adaptation.backbone);
+                let unused = |key: &str| key.starts_with("method.shared") && key.contains(&last);
+                let trainable: Vec<_> =
+                    variables.trainable().into_iter().filter(|(key, _)| !unused(key)).collect();
                 assert!(trainable.iter().all(|(key, _)| key.starts_with(METHOD)), "{name}");
                 if trainable.is_empty() {
                     assert_eq!(name, "decoders");
@@ -188,9 +195,17 @@ fn gradients_reach_all_that_is_trained_and_the_trunk_stays() {
 #[test]
 fn methods_that_begin_at_the_identity_do() {
     let (config, images) = (swin(), values(5, &[1, 40, 36, 3]));
-    for name in
-        ["single-full", "multi-full", "decoders", "bitfit", "relative-bias", "lora", "shared-lora", "side"]
-    {
+    for name in [
+        "single-full",
+        "multi-full",
+        "decoders",
+        "bitfit",
+        "relative-bias",
+        "lora",
+        "shared-lora",
+        "side",
+        "mtlora",
+    ] {
         let variables = Variables::random(3);
         let adaptation =
             Adaptation::new(variables, &config, name, TASKS, &MethodSettings::default()).expect("a method");
@@ -247,4 +262,45 @@ fn a_side_branch_sends_nothing_through_the_trunk() {
         let first = key.contains("stages.0.up");
         assert_eq!(reached, key.starts_with("method.tasks.1.") && !first, "{key}");
     }
+}
+
+fn backbone_end(backbone: &dyn Backbone) -> String {
+    backbone.last_blocks().last().map(|(key, _)| format!("{key}.mlp.fc2")).unwrap_or_default()
+}
+
+/// MTLoRA's rules for a last block: the shared update of its MLP's first layer is not in the task's output of that layer,
+/// but in what the shared stream hands to the second; with B at zero all streams are the shared one.
+#[test]
+fn streams_leave_out_the_shared_update() {
+    let (config, images) = (swin(), values(5, &[1, 24, 24, 3]));
+    let adaptation =
+        Adaptation::new(Variables::random(3), &config, "mtlora", TASKS, &MethodSettings::default())
+            .expect("a method");
+    let flat = |task| -> Vec<f32> {
+        let maps = adaptation.maps(task, &images).expect("maps");
+        maps.iter().flat_map(|m| m.flatten_all().and_then(|m| m.to_vec1::<f32>()).expect("values")).collect()
+    };
+    let plain: Vec<f32> = adaptation
+        .backbone
+        .maps(&images, Mode::Eval)
+        .expect("maps")
+        .iter()
+        .flat_map(|m| m.flatten_all().and_then(|m| m.to_vec1::<f32>()).expect("values"))
+        .collect();
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+    assert!(near(&flat(0), &plain) && near(&flat(1), &plain));
+    let set = |key: &str, value: f32| {
+        let var = adaptation.variables.get(key).unwrap_or_else(|| panic!("no {key}")).var;
+        // Not the same in all channels, which the norms of maps would take out.
+        let vary = |b: &mut [f32]| b.iter_mut().enumerate().for_each(|(i, b)| *b = value * (i % 5) as f32);
+        update_in_place(&var, vary).expect("set");
+    };
+    // The projection's shared update changes the shared stream alone: streams have their own in its place.
+    set("method.shared.backbone.layers.1.blocks.1.attn.proj.weight.b", 0.05);
+    let shared = adaptation.method.adapted(0).expect("weights").weights;
+    assert!(shared.contains_key("backbone.layers.1.blocks.1.attn.proj.weight"));
+    let one_map: usize = 6 * 6 * 32;
+    assert!(near(&flat(0)[..one_map], &plain[..one_map]), "the first stage is before it");
+    set("method.tasks.1.backbone.layers.1.blocks.1.mlp.fc2.weight.b", 0.5);
+    assert!(!near(&flat(0), &flat(1)), "a task's own");
 }

@@ -62,14 +62,23 @@ impl Attention {
 
     /// x is `(batch, height, width, channels)`, as is the result.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.proj.forward(&self.attended(x)?)
+    }
+
+    /// The projection of what [`Self::attended`] returns.
+    pub(super) fn projection(&self) -> &Linear {
+        &self.proj
+    }
+
+    /// The same before the projection.
+    pub(super) fn attended(&self, x: &Tensor) -> Result<Tensor> {
         let (qkv, config, bias, pad) = self.windows(x)?;
-        let y = match &pad {
+        match &pad {
             Some(pad) if self.form == SwinForm::Timm && config.shift != [0, 0] => {
-                padded_after_shift(&qkv, &config, &bias, pad)?
+                padded_after_shift(&qkv, &config, &bias, pad)
             }
-            pad => window_attention(&qkv, &config, Some(&bias), pad.as_ref())?,
-        };
-        self.proj.forward(&y)
+            pad => window_attention(&qkv, &config, Some(&bias), pad.as_ref()),
+        }
     }
 
     /// The same with prompts `(batch, count, channels)`, which come out, too.

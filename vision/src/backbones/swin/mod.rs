@@ -12,7 +12,7 @@ mod attention;
 mod config;
 mod keys;
 
-use nerve_core::graph::{Result, Scope, Tensor, cat, permute, reshape};
+use nerve_core::graph::{Result, Scope, Tensor, bail, cat, permute, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
 use nerve_core::ops::add::add;
 
@@ -22,7 +22,9 @@ pub use keys::SwinKeys;
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
 use super::prompts::entering;
 use super::residual::residual;
-use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use super::streams::{Streamed, stream};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass, Stages, StreamUpdates};
+use crate::activation::Activation;
 use crate::load::{Keys, WeightSource};
 use attention::Attention;
 
@@ -71,6 +73,29 @@ impl Block {
         let [attn, mlp] = &self.branches;
         let x = residual(x, attn, self.rate, pass, |x| self.attn.forward(&self.norm1.forward(x)?))?;
         residual(&x, mlp, self.rate, pass, |x| self.mlp.forward(&self.norm2.forward(x)?, mlp, pass))
+    }
+}
+
+impl Streamed for Block {
+    fn number(&self) -> u32 {
+        self.branches[0].block
+    }
+
+    fn attended(&self, x: &Tensor) -> Result<Tensor> {
+        self.attn.attended(&self.norm1.forward(x)?)
+    }
+
+    fn between(&self, h: &Tensor) -> Result<Tensor> {
+        Ok(h.clone())
+    }
+
+    fn normed(&self, h: &Tensor) -> Result<Tensor> {
+        self.norm2.forward(h)
+    }
+
+    fn layers(&self) -> (&Linear, &Linear, &Linear, Activation) {
+        let (first, second, activation) = self.mlp.layers();
+        (self.attn.projection(), first, second, activation)
     }
 }
 
@@ -192,16 +217,23 @@ impl Swin {
     /// # Errors
     /// If the images have another number of channels.
     pub fn forward<'a>(&self, images: &Tensor, pass: impl Into<Pass<'a>>) -> Result<SwinFeatures> {
-        let pass = pass.into();
+        self.run(images, pass.into(), &mut |_| ())
+    }
+
+    /// The same; `end` is told what the last block of each stage is given.
+    fn run(&self, images: &Tensor, pass: Pass<'_>, end: &mut dyn FnMut(&Tensor)) -> Result<SwinFeatures> {
         let mut x = self.patch_norm.forward(&self.patches.forward(images)?)?;
         let (mut maps, mut prompts) = (Vec::new(), None);
-        let end = if self.norm.is_some() { self.stages.len() } else { self.last_output() + 1 };
-        for (i, stage) in self.stages.iter().enumerate().take(end) {
+        let count = if self.norm.is_some() { self.stages.len() } else { self.last_output() + 1 };
+        for (i, stage) in self.stages.iter().enumerate().take(count) {
             if let Some(merging) = &stage.merging {
                 x = merging.forward(&x)?;
                 prompts = prompts.map(|prompts: Tensor| merging.prompts(&prompts)).transpose()?;
             }
-            for block in &stage.blocks {
+            for (j, block) in stage.blocks.iter().enumerate() {
+                if j + 1 == stage.blocks.len() {
+                    end(&x);
+                }
                 (x, prompts) = block.forward(&x, prompts, pass)?;
             }
             if let Some((_, norm)) = self.outputs.iter().find(|(stage, _)| *stage == i) {
@@ -254,6 +286,35 @@ impl Backbone for Swin {
 
     fn takes_prompts(&self) -> bool {
         true
+    }
+
+    fn last_blocks(&self) -> Vec<(String, u32)> {
+        // One map a stage, each normed by itself.
+        if self.norm.is_some() || self.outputs.len() != self.stages.len() {
+            return Vec::new();
+        }
+        let stages = self.stages.iter().enumerate();
+        let last = |(i, stage): (usize, &Stage)| {
+            let block = stage.blocks.last()?;
+            Some((format!("layers.{i}.blocks.{}", stage.blocks.len() - 1), block.number()))
+        };
+        stages.filter_map(last).collect()
+    }
+
+    fn stages(&self, images: &Tensor, pass: Pass<'_>) -> Result<Stages> {
+        let mut ends = Vec::new();
+        let maps = self.run(images, pass, &mut |x| ends.push(x.clone()))?.maps;
+        Ok(Stages { maps, ends })
+    }
+
+    fn stream(&self, ends: &[Tensor], updates: &dyn StreamUpdates) -> Result<Vec<Tensor>> {
+        let mut maps = Vec::new();
+        for ((stage, (_, norm)), x) in self.stages.iter().zip(&self.outputs).zip(ends) {
+            let Some(block) = stage.blocks.last() else { bail!("a stage without blocks") };
+            let y = stream(block, x, updates)?;
+            maps.push(norm.as_ref().map_or_else(|| Ok(y.clone()), |norm| norm.forward(&y))?);
+        }
+        Ok(maps)
     }
 
     /// Classifiers have no norms of single stages.

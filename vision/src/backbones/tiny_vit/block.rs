@@ -1,5 +1,5 @@
 //! A block of windowed attention, a local convolution, and an MLP.
-use nerve_core::graph::{Init, Result, Scope, Tensor};
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
 use nerve_core::layers::{LayerNorm, Linear};
 use nerve_core::ops::add::add;
 use nerve_core::ops::attention::{Packing, WindowConfig, window_attention};
@@ -10,6 +10,7 @@ use crate::activation::Activation;
 use crate::backbones::parts::Mlp;
 use crate::backbones::prompts::{entering, prompted_windows};
 use crate::backbones::residual::residual;
+use crate::backbones::streams::Streamed;
 use crate::backbones::{Branch, Pass};
 
 /// PyTorch's default, in blocks.
@@ -72,6 +73,30 @@ impl Block {
     }
 }
 
+impl Streamed for Block {
+    fn number(&self) -> u32 {
+        self.branches[0].block
+    }
+
+    fn attended(&self, x: &Tensor) -> Result<Tensor> {
+        self.attention.attended(x)
+    }
+
+    /// By its running statistics: streams are of a frozen backbone.
+    fn between(&self, h: &Tensor) -> Result<Tensor> {
+        self.local.forward(h, Mode::Eval)
+    }
+
+    fn normed(&self, h: &Tensor) -> Result<Tensor> {
+        self.norm.forward(h)
+    }
+
+    fn layers(&self) -> (&Linear, &Linear, &Linear, Activation) {
+        let (first, second, activation) = self.mlp.layers();
+        (&self.attention.proj, first, second, activation)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Attention {
     norm: LayerNorm,
@@ -104,8 +129,13 @@ impl Attention {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.proj.forward(&self.attended(x)?)
+    }
+
+    /// What the projection is given.
+    fn attended(&self, x: &Tensor) -> Result<Tensor> {
         let (qkv, bias, pad) = self.windows(x)?;
-        self.proj.forward(&window_attention(&qkv, &self.windows, Some(&bias), pad.as_ref())?)
+        window_attention(&qkv, &self.windows, Some(&bias), pad.as_ref())
     }
 
     /// With prompts `(batch, count, channels)`, which come out, too.

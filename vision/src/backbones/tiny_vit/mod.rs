@@ -9,10 +9,11 @@ mod config;
 mod conv;
 mod keys;
 
-use nerve_core::graph::{Result, Scope, Tensor};
+use nerve_core::graph::{Result, Scope, Tensor, bail};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
 
-use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use super::streams::{Streamed, stream};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass, Stages, StreamUpdates};
 use crate::load::{Keys, WeightSource};
 use block::Block;
 pub use config::TinyVitConfig;
@@ -62,6 +63,31 @@ impl TinyVit {
         ];
         Ok(Self { embed, convolutional, attentive, levels: config.levels() })
     }
+
+    /// The maps of images; `end` is told the first stage's map, and what the last block of each further one is given.
+    fn run(&self, images: &Tensor, pass: Pass<'_>, end: &mut dyn FnMut(&Tensor)) -> Result<Vec<Tensor>> {
+        let mode = pass.mode;
+        let x = self.embed[0].forward_gelu(images, mode)?;
+        let mut x = self.embed[1].forward(&x, mode)?;
+        for block in &self.convolutional {
+            x = block.forward(&x, pass)?;
+        }
+        end(&x);
+        let mut maps = vec![x.clone()];
+        for (merging, blocks) in &self.attentive {
+            x = merging.forward(&x, mode)?;
+            // Prompts are no map: they end where maps are merged.
+            let mut prompts = None;
+            for (j, block) in blocks.iter().enumerate() {
+                if j + 1 == blocks.len() {
+                    end(&x);
+                }
+                (x, prompts) = block.forward(&x, prompts, pass)?;
+            }
+            maps.push(x.clone());
+        }
+        Ok(maps)
+    }
 }
 
 impl Backbone for TinyVit {
@@ -77,23 +103,34 @@ impl Backbone for TinyVit {
 
     /// Images of any size will do; each halving rounds up.
     fn features(&self, images: &Tensor, pass: Pass<'_>) -> Result<Features> {
-        let mode = pass.mode;
-        let x = self.embed[0].forward_gelu(images, mode)?;
-        let mut x = self.embed[1].forward(&x, mode)?;
-        for block in &self.convolutional {
-            x = block.forward(&x, pass)?;
+        Ok(Features { maps: self.run(images, pass, &mut |_| ())?, global: None, last: None })
+    }
+
+    /// Those of attention; the first stage, of convolutions, has none.
+    fn last_blocks(&self) -> Vec<(String, u32)> {
+        let stages = self.attentive.iter().enumerate();
+        let last = |(i, (_, blocks)): (usize, &(Merging, Vec<Block>))| {
+            let block = blocks.last()?;
+            Some((format!("layers.{}.blocks.{}", i + 1, blocks.len() - 1), block.number()))
+        };
+        stages.filter_map(last).collect()
+    }
+
+    fn stages(&self, images: &Tensor, pass: Pass<'_>) -> Result<Stages> {
+        let mut ends = Vec::new();
+        let maps = self.run(images, pass, &mut |x| ends.push(x.clone()))?;
+        Ok(Stages { maps, ends })
+    }
+
+    /// The first map is the shared one.
+    fn stream(&self, ends: &[Tensor], updates: &dyn StreamUpdates) -> Result<Vec<Tensor>> {
+        let Some((first, ends)) = ends.split_first() else { bail!("no stage has an end") };
+        let mut maps = vec![first.clone()];
+        for ((_, blocks), x) in self.attentive.iter().zip(ends) {
+            let Some(block) = blocks.last() else { bail!("a stage without blocks") };
+            maps.push(stream(block, x, updates)?);
         }
-        let mut maps = vec![x.clone()];
-        for (merging, blocks) in &self.attentive {
-            x = merging.forward(&x, mode)?;
-            // Prompts are no map: they end where maps are merged.
-            let mut prompts = None;
-            for block in blocks {
-                (x, prompts) = block.forward(&x, prompts, pass)?;
-            }
-            maps.push(x.clone());
-        }
-        Ok(Features { maps, global: None, last: None })
+        Ok(maps)
     }
 
     fn keys(&self, _: &WeightSource, _: &str) -> Box<dyn Keys> {
