@@ -3,7 +3,9 @@
 //! A is `(rank, inputs)`, uniform within `1 / sqrt(inputs)`; B is `(outputs, rank)` and begins at zero. A fused projection
 //! has one pair. The sum is made once for a pass, so that a trained model costs what its backbone does. Published is the
 //! rank 4, s = 1 here.
-use nerve_core::graph::{Init, Result, Scope, Substitutes, Tensor, bail};
+use nerve_core::graph::{Init, Result, Scope, Substitutes, Tensor, bail, permute};
+use nerve_core::ops::add::add;
+use nerve_core::ops::linear::linear;
 
 use super::{Adapted, Entry, Method, Passes, Site};
 
@@ -36,12 +38,13 @@ impl LowRank {
 
     /// `scale B A`, as a matrix.
     pub(super) fn product(&self, scale: f64) -> Result<Tensor> {
-        self.b.matmul(&self.a)? * scale
+        // Ops of our tape throughout, whose way back is short.
+        linear(&(&self.b * scale)?, &permute(&self.a, &[1, 0])?, None)
     }
 
-    /// `W + scale B A`, in W's shape.
+    /// `W + scale B A`.
     pub(super) fn added(&self, weight: &Tensor, scale: f64) -> Result<Tensor> {
-        weight + self.product(scale)?.reshape(weight.shape())?
+        add(weight, &self.product(scale)?)
     }
 }
 
