@@ -64,7 +64,7 @@ struct Lora {
 fn build(site: &Site<'_>) -> Result<Box<dyn Method>> {
     let weights: Vec<_> = site.weights().into_iter().filter(|(key, _)| is_qkv(key)).collect();
     if weights.is_empty() {
-        bail!("lora: this backbone has no projections to queries, keys and values");
+        bail!("this backbone has no projections to queries, keys and values");
     }
     let rank = site.settings.rank.unwrap_or(RANK);
     let update = |scope: &Scope, (key, weight): &(String, Tensor)| {

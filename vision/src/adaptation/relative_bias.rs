@@ -18,7 +18,7 @@ pub(super) fn is_table(key: &str) -> bool {
 
 fn build(site: &Site<'_>) -> Result<Box<dyn Method>> {
     if !site.weights().iter().any(|(key, _)| is_table(key)) {
-        bail!("relative-bias: this backbone has no tables of relative positions; Swin and TinyViT have");
+        bail!("this backbone has no tables of relative positions; Swin and TinyViT have");
     }
     Ok(Box::new(Copies(site.copies(|key, _| is_table(key))?)))
 }

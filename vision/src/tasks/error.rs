@@ -6,6 +6,7 @@ use nerve_core::metrics::segmentation::LabelMetricError;
 use nerve_core::settings::SettingError;
 use nerve_data::labels::LabelError;
 
+use crate::adaptation::MethodName;
 use crate::load::{LoadError, LoadReport};
 use crate::segmentation::BackboneName;
 
@@ -47,6 +48,14 @@ pub enum TasksError {
         /// The file.
         path: PathBuf,
         /// Why it cannot be used, and what to do.
+        reason: String,
+    },
+    /// A method that does not suit the backbone, or settings that do not suit the method.
+    #[error("--method {method}: {reason}")]
+    Method {
+        /// The method.
+        method: MethodName,
+        /// Why, and what to do.
         reason: String,
     },
     /// The loss is not finite.

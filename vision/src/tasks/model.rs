@@ -93,7 +93,12 @@ impl MultiTask {
                 heads: tasks.len(),
                 settings: &config.settings,
             };
-            let method = (config.method.entry().build)(&site)?;
+            // What comes after the message's first line is where it was made.
+            let reason = |error: nerve_core::graph::Error| {
+                error.to_string().lines().next().unwrap_or_default().to_owned()
+            };
+            let method = (config.method.entry().build)(&site)
+                .map_err(|error| TasksError::Method { method: config.method, reason: reason(error) })?;
             let channels: Vec<usize> = backbone.levels().iter().map(|level| level.channels).collect();
             let decoder = |task: &TaskSpec| {
                 let at = scope.at(DECODERS).at(task.task);
