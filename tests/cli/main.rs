@@ -31,3 +31,4 @@ mod view;
 mod viewer;
 #[cfg(not(feature = "viewer"))]
 mod without_viewer;
+mod words;

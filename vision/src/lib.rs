@@ -34,6 +34,7 @@ pub mod clip;
 pub mod denseclip;
 pub mod heads;
 pub mod load;
+pub mod open_vocabulary;
 pub mod segformer;
 pub mod segmentation;
 pub mod stepper;

@@ -3,6 +3,7 @@
 mod info;
 mod predict;
 mod train;
+mod words;
 
 pub use predict::found as pictures;
 

@@ -1,5 +1,6 @@
 //! `nerve seg predict`.
 
+use super::words::{self, Asked, WordArgs};
 use crate::context::Context;
 use crate::kind::Kind;
 use crate::outcome::{Outcome, usage};
@@ -11,7 +12,7 @@ use nerve_core::run::RunFolder;
 use nerve_data::labels::{Class, picture, rgb};
 use nerve_data::write::write_atomically;
 use nerve_vision::load::Access;
-use nerve_vision::segmentation::{Inference, Prediction, Published, SemanticSegmenter, predict};
+use nerve_vision::segmentation::{Inference, Prediction, Published, SemanticSegmenter};
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct PredictArgs {
     pictures: Vec<PathBuf>,
     #[command(flatten, next_help_heading = "Inference")]
     inference: Inference,
+    #[command(flatten, next_help_heading = "Words")]
+    words: WordArgs,
 }
 
 /// Labels pictures: for each a PNG of labels, a colored overlay, and its share of every class.
@@ -38,7 +41,14 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
     context.common.without_viewer("seg predict")?;
     args.inference.validate().map_err(usage)?;
     let pictures = found(&args.pictures)?;
-    let (segmenter, classes, home) = open(context, &args.segmenter)?;
+    let (segmenter, classes, home) = match &args.words.classes {
+        Some(_) => words::open(context, &args.segmenter, &args.words)?,
+        None => {
+            args.words.check()?;
+            let (segmenter, classes, home) = open(context, &args.segmenter)?;
+            (Asked::Classes(segmenter), classes, home)
+        }
+    };
     let out = context.common.out.clone().unwrap_or(home);
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
     let counter = Counter::new("labeling pictures");
@@ -48,8 +58,12 @@ pub fn run(context: &Context, args: &PredictArgs) -> anyhow::Result<Outcome> {
             break;
         }
         let labelled = rgb(path).map_err(anyhow::Error::from).and_then(|image| {
-            let found = predict(&*segmenter, image.view(), &args.inference);
-            Ok((image, found.with_context(|| path.display().to_string())?))
+            let found = segmenter.predict(image.view(), &args.inference);
+            let (found, likely) = found.with_context(|| path.display().to_string())?;
+            if let (Some(likely), Asked::Words(_, words, _)) = (likely, &segmenter) {
+                words::write(&out, &stem(path), words, &likely)?;
+            }
+            Ok((image, found))
         });
         let (image, prediction) = match labelled {
             Ok(both) => both,

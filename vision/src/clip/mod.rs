@@ -12,7 +12,7 @@ mod open;
 mod projection;
 mod published;
 
-use nerve_core::graph::{Init, Mode, Result, Scope, Tensor};
+use nerve_core::graph::{Init, Mode, Result, Scope, Tensor, bail};
 
 use crate::backbones::Backbone;
 use crate::text::ClipText;
@@ -56,6 +56,17 @@ impl Clip {
     /// If the images have another number of channels, or are too small.
     pub fn image(&self, images: &Tensor, mode: Mode) -> Result<Embedded> {
         self.projection.forward(&self.backbone.features(images, mode.into())?)
+    }
+
+    /// Tokens `(batch, tokens, channels)` of the image encoder, after its last norm, in the space of the texts.
+    ///
+    /// # Errors
+    /// If the image encoder has an attention pool, or they have other channels.
+    pub fn project(&self, tokens: &Tensor) -> Result<Tensor> {
+        match &self.projection {
+            Projection::Linear(layer) => layer.forward(tokens),
+            Projection::Pool(_) => bail!("CLIP: tokens of an attention pool cannot be projected one by one"),
+        }
     }
 
     /// The text encoder.

@@ -27,7 +27,7 @@ pub enum Prompting {
 #[serde(default, deny_unknown_fields)]
 pub struct LanguageConfig {
     /// What classes mean, for --method denseclip: a CLIP (a file or folder with the key names of OpenAI, open_clip or Hugging
-    /// Face), or a safetensors file with a vector a class
+    /// Face), a sentence encoder (a BERT's folder), or a safetensors file with a vector a class
     #[arg(long, value_name = "PATH")]
     pub text: Option<PathBuf>,
     /// CLIP's tokenizer: a tokenizer.json or bpe_simple_vocab_16e6.txt.gz [default: the one beside --text]

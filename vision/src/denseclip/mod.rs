@@ -17,8 +17,9 @@ mod texts;
 
 pub use config::{LanguageConfig, LanguageShape, Prompting, TextShape};
 pub use decoder::{ContextDecoder, DecoderSize};
+pub(crate) use language::unit;
 pub use language::{Language, ScoreMap};
-pub use texts::TextSource;
+pub use texts::{TextSource, token_rows};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use nerve_core::graph::{Tensor, Variables};
 use super::{LanguageConfig, LanguageShape, TextShape};
 use crate::clip::{Clip, is_clip};
 use crate::load::{LoadError, WeightSource, load};
-use crate::text::{ClassVectors, ClipTextKeys, TextError, Tokenizer};
+use crate::text::{ClassVectors, ClipTextKeys, SentenceEncoder, TextError, Tokenizer};
 
 /// The meanings of the classes of a run.
 #[derive(Debug)]
@@ -45,12 +45,19 @@ impl TextSource {
                 kind: Kind::Vectors(values),
             });
         }
+        if SentenceEncoder::are(path) {
+            let encoder = SentenceEncoder::open(path)?;
+            let vectors =
+                names.iter().map(|name| encoder.encode(&plain(name))).collect::<Result<Vec<_>, _>>()?;
+            let (shape, kind) = (TextShape::Vectors(encoder.channels()), Kind::Vectors(vectors.concat()));
+            return Ok(Self { path: path.into(), shape, kind });
+        }
         let source = Clip::source(path)?;
         if !is_clip(&source) {
             return Err(TextError::Vectors {
                 path: path.into(),
-                problem: "neither a whole CLIP nor a file of class vectors (one matrix, with `names` in its metadata); \
-                          --text says what classes mean"
+                problem: "no whole CLIP, no sentence encoder (a BERT's folder), no file of class vectors (one matrix, with \
+                          `names` in its metadata); --text says what classes mean"
                     .into(),
             });
         }
@@ -64,7 +71,8 @@ impl TextSource {
                 other => other,
             })?;
         let most = text.length.saturating_sub(config.contexts);
-        let tokens = names.iter().map(|name| tokenizer.encode(name, most)).collect::<Result<_, _>>()?;
+        let tokens =
+            names.iter().map(|name| tokenizer.encode(&plain(name), most)).collect::<Result<_, _>>()?;
         Ok(Self { path: path.into(), shape: TextShape::Clip(text), kind: Kind::Clip(source, tokens) })
     }
 
@@ -94,12 +102,7 @@ impl TextSource {
             Kind::Vectors(values) => set("vectors", values.clone())?,
             Kind::Clip(source, tokens) => {
                 let TextShape::Clip(text) = &shape.text else { return Err(TextError::None) };
-                let length = text.length.saturating_sub(shape.contexts);
-                let row = |ids: &Vec<u32>| {
-                    let ids = ids.iter().map(|id| *id as f32 + 1.0).chain(std::iter::repeat(0.0));
-                    ids.take(length).collect::<Vec<_>>()
-                };
-                set("tokens", tokens.iter().flat_map(row).collect())?;
+                set("tokens", token_rows(tokens, text.length.saturating_sub(shape.contexts)))?;
                 let report = load(variables, &format!("{prefix}text."), source, &ClipTextKeys)?;
                 report.strict()?;
             }
@@ -111,5 +114,47 @@ impl TextSource {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// A class's name as a text: words apart (`traffic_light`, `SignSymbol`).
+fn plain(name: &str) -> String {
+    let mut text = String::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        if c.is_uppercase() && before.is_lowercase() {
+            text.push(' ');
+        }
+        text.push(if c == '_' || c == '-' { ' ' } else { c });
+        before = c;
+    }
+    text
+}
+
+/// Tokens of texts as a [`super::Language`] keeps them: each one more than its number, padded with zeros to `length`.
+#[must_use]
+pub fn token_rows(texts: &[Vec<u32>], length: usize) -> Vec<f32> {
+    let row = |ids: &Vec<u32>| {
+        let ids = ids.iter().map(|id| *id as f32 + 1.0).chain(std::iter::repeat(0.0));
+        ids.take(length).collect::<Vec<_>>()
+    };
+    texts.iter().flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_texts() {
+        for (name, text) in [("SignSymbol", "Sign Symbol"), ("traffic_light", "traffic light"), ("TV", "TV")]
+        {
+            assert_eq!(plain(name), text);
+        }
+    }
+
+    #[test]
+    fn tokens_are_padded() {
+        assert_eq!(token_rows(&[vec![0, 4], vec![7, 8, 9, 9]], 3), [1.0, 5.0, 0.0, 8.0, 9.0, 10.0]);
     }
 }

@@ -29,7 +29,7 @@ pub use config::{
 pub use error::SegmentationError;
 pub use evaluate::{Evaluation, evaluate};
 pub use inference::Inference;
-pub use predict::{Prediction, predict};
+pub use predict::{Prediction, predict, probabilities};
 pub use published::Published;
 pub use run::{class_names, show};
 pub(crate) use segmenter::BackboneKeys;

@@ -75,17 +75,30 @@ impl Network {
         })
     }
 
+    /// The score map of the language branch alone, of images `(batch, height, width, 3)`.
+    ///
+    /// # Errors
+    /// If there is no such branch, or they are too small.
+    pub(super) fn score_map(&self, images: &Tensor) -> Result<Tensor> {
+        let Some((language, _)) = &self.language else { bail!("there is no language branch") };
+        let features = self.backbone.features(&self.fitted(images)?, Mode::Eval.into())?;
+        Ok(language.forward(&features, Mode::Eval)?.scores)
+    }
+
+    /// Pixels that a backbone cuts off would shift the scores: the image is resized to the nearest size that it keeps.
+    fn fitted(&self, images: &Tensor) -> Result<Tensor> {
+        let (_, height, width, _) = images.dims4()?;
+        let multiple = self.backbone.image_multiple();
+        let whole = [height, width].map(|side| ((side + multiple / 2) / multiple).max(1) * multiple);
+        if whole == [height, width] { Ok(images.clone()) } else { bilinear(images, whole, false) }
+    }
+
     /// The features of images `(batch, height, width, 3)`.
     ///
     /// # Errors
     /// If they are too small.
     pub(super) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Scores> {
-        // Pixels that a backbone cuts off would shift the scores: the image is resized to the nearest size that it keeps.
-        let (_, height, width, _) = images.dims4()?;
-        let multiple = self.backbone.image_multiple();
-        let whole = [height, width].map(|side| ((side + multiple / 2) / multiple).max(1) * multiple);
-        let images = if whole == [height, width] { images.clone() } else { bilinear(images, whole, false)? };
-        let features = self.backbone.features(&images, mode.into())?;
+        let features = self.backbone.features(&self.fitted(images)?, mode.into())?;
         let found = match &self.language {
             Some((language, place)) => Some((language.forward(&features, mode)?.scores, *place)),
             None => None,

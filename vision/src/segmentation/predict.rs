@@ -1,7 +1,7 @@
 //! From an image to a class for every pixel.
 use std::ops::AddAssign;
 
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3};
 use nerve_core::graph::{Device, Tensor, read};
 use nerve_core::ops::resize::bilinear;
 use nerve_core::ops::softmax::softmax;
@@ -28,6 +28,21 @@ pub fn predict(
     image: ArrayView3<'_, u8>,
     inference: &Inference,
 ) -> Result<Prediction, SegmentationError> {
+    let (height, width, _) = image.dim();
+    let found = probabilities(segmenter, image, inference)?;
+    let found = found.as_slice().unwrap_or_default();
+    Ok(likeliest(found, segmenter.classes(), [height, width]))
+}
+
+/// How likely each class is at each pixel of an image `[H, W, 3]`, RGB of 8 bits: `[H, W, classes]`.
+///
+/// # Errors
+/// If the image is too small for the model.
+pub fn probabilities(
+    segmenter: &dyn SemanticSegmenter,
+    image: ArrayView3<'_, u8>,
+    inference: &Inference,
+) -> Result<Array3<f32>, SegmentationError> {
     let (height, width, _) = image.dim();
     let image = normalised(image, &segmenter.normalise(), segmenter.device())?;
     let mut sum: Option<Vec<f32>> = None;
@@ -57,18 +72,20 @@ pub fn predict(
         }
     }
     let views = inference.scales.len() * if inference.flip { 2 } else { 1 };
-    Ok(likeliest(&sum.unwrap_or_default(), segmenter.classes(), [height, width], views))
+    let mut sum = sum.unwrap_or_default();
+    sum.iter_mut().for_each(|p| *p /= views as f32);
+    let shape = (height, width, segmenter.classes());
+    // There is one value per pixel and class.
+    Ok(Array3::from_shape_vec(shape, sum).unwrap_or_else(|_| Array3::zeros(shape)))
 }
 
 /// The first of the likeliest classes, and how likely it is.
-fn likeliest(sum: &[f32], classes: usize, [height, width]: [usize; 2], views: usize) -> Prediction {
-    let best: Vec<(u8, f32)> = sum
+fn likeliest(likely: &[f32], classes: usize, [height, width]: [usize; 2]) -> Prediction {
+    let best: Vec<(u8, f32)> = likely
         .par_chunks_exact(classes.max(1))
         .map(|p| {
             let first = (0u8, f32::NEG_INFINITY);
-            let (class, p) =
-                p.iter().zip(0u8..).fold(first, |best, (p, k)| if *p > best.1 { (k, *p) } else { best });
-            (class, p / views as f32)
+            p.iter().zip(0u8..).fold(first, |best, (p, k)| if *p > best.1 { (k, *p) } else { best })
         })
         .collect();
     let (labels, confidence): (Vec<u8>, Vec<f32>) = best.into_iter().unzip();
@@ -165,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equals_wins_and_views_are_averaged() {
-        let found = likeliest(&[0.5, 1.0, 0.5, 1.0, 0.2, 1.0], 3, [1, 2], 2);
+    fn the_first_of_equals_wins() {
+        let found = likeliest(&[0.25, 0.5, 0.25, 0.5, 0.1, 0.5], 3, [1, 2]);
         assert_eq!(found.labels.as_slice(), Some(&[1u8, 0][..]));
         assert_eq!(found.confidence.as_slice(), Some(&[0.5f32, 0.5][..]));
     }

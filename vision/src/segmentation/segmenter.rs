@@ -161,6 +161,15 @@ impl Segmenter {
         &self.variables
     }
 
+    /// Cosines `(batch, rows, columns, classes)` of the places of normalized images and the classes' texts, of a segmenter with a
+    /// language branch; nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// If it has none, or the images are too small.
+    pub fn score_map(&self, images: &Tensor) -> Result<Tensor> {
+        self.inference.score_map(images)
+    }
+
     /// Scores for normalized images `(batch, height, width, 3)`, through which gradients reach the variables; the auxiliary
     /// head's too, where the configuration has one.
     ///

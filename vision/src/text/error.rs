@@ -12,6 +12,17 @@ pub enum TextError {
         "nothing says what classes mean: give --text, a CLIP or a file of class vectors, or a whole CLIP's --weights"
     )]
     None,
+    /// A segmenter that knows no words.
+    #[error(
+        "phrases need a segmenter with a language branch whose contexts all classes share: train one with `nerve seg train \
+         --method denseclip`, without --class-contexts"
+    )]
+    NoLanguage,
+    /// Nothing makes vectors of phrases.
+    #[error(
+        "nothing says what these words mean: give --text, a file with their vectors from the encoder of the training"
+    )]
+    NoEncoder,
     /// The file system failed.
     #[error("{}: {problem}", path.display())]
     Io {

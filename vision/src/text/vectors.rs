@@ -56,12 +56,24 @@ impl ClassVectors {
         Ok(Self { names, channels, values })
     }
 
+    /// The vectors of these words, all of which the file must name.
+    ///
+    /// # Errors
+    /// Names the words that have none.
+    pub fn of_words(&self, words: &[String], path: &Path) -> Result<Vec<f32>, TextError> {
+        self.rows(words, path, false)
+    }
+
     /// The vectors of these classes, by their names (letters' case and anything but letters and digits do not count); where
     /// none of the names is there, but as many as there are classes, in the order of the file.
     ///
     /// # Errors
     /// Names the classes that have none.
     pub fn of(&self, classes: &[String], path: &Path) -> Result<Vec<f32>, TextError> {
+        self.rows(classes, path, true)
+    }
+
+    fn rows(&self, classes: &[String], path: &Path, by_order: bool) -> Result<Vec<f32>, TextError> {
         let plain = |name: &str| {
             name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
         };
@@ -70,7 +82,7 @@ impl ClassVectors {
         let found: Vec<Option<usize>> =
             classes.iter().map(|class| rows.get(&plain(class)).copied()).collect();
         // A label set's own spelling (SignSymbol for a traffic sign): the file was made for it, in its order.
-        let in_order = classes.len() == self.names.len();
+        let in_order = by_order && classes.len() == self.names.len();
         let missing: Vec<&str> =
             classes.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(c, _)| c.as_str()).collect();
         let agree = found.iter().enumerate().all(|(i, row)| row.is_none_or(|row| row == i));

@@ -6,8 +6,10 @@ use flate2::read::ZlibDecoder;
 use nerve_core::graph::{Device, Mode, Tensor, Variables, read};
 use nerve_vision::backbones::BackboneConfig;
 use nerve_vision::backbones::clip_resnet::ClipResNetConfig;
+use nerve_vision::backbones::vit::{LastBlock, Vit};
 use nerve_vision::clip::{Clip, ClipConfig, ClipKeys, ImageConfig, Opened, is_clip};
 use nerve_vision::load::{Destination, Keys, LoadReport, load};
+use nerve_vision::open_vocabulary::LastAttention;
 use nerve_vision::text::Tokenizer;
 use nerve_vision::zoo;
 
@@ -183,4 +185,22 @@ fn renamed_gradients(cases: &mut Cases, keys: &dyn Keys) -> BTreeMap<String, Ten
         all.insert(key, Tensor::cat(&slots, 0).expect("joined"));
     }
     all
+}
+
+/// The variants of the last block, against their equations.
+#[test]
+fn last_blocks() {
+    let Opened { clip, variables, config, .. } = Clip::open(&path("clip_hf"), Device::Cpu).expect("a model");
+    let ImageConfig::Vit(vit) = &config.image else { panic!("a ViT") };
+    let vit = Vit::new(&variables.detached().at("visual"), vit).expect("a model");
+    let mut cases = Cases::open("clip_hf_cases.safetensors");
+    let image = cases.tensor("0.image");
+    for (name, last) in
+        ["plain", "maskclip", "sclip", "clearclip", "naclip"].into_iter().zip(LastAttention::ALL)
+    {
+        let forward = |block: LastBlock<'_>, x: &Tensor, grid: [usize; 2]| last.forward(block, x, grid);
+        let (tokens, _) = vit.with_last(&image, &forward).expect("tokens");
+        let found = clip.project(&tokens).expect("vectors");
+        agree(name, &found, &cases.tensor(&format!("last.{name}")));
+    }
 }

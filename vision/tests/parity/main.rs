@@ -4,6 +4,7 @@ mod common;
 mod denseclip;
 mod grids;
 mod segmenters;
+mod sentence;
 mod swin;
 mod vit;
 mod zoo;

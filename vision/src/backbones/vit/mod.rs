@@ -11,6 +11,7 @@
 mod clip_keys;
 mod config;
 mod keys;
+mod last;
 
 use nerve_core::graph::{Init, Result, Scope, Tensor, bail, cat, narrow, reshape};
 use nerve_core::layers::{LayerNorm, Linear};
@@ -19,6 +20,7 @@ use nerve_data::augment::Normalise;
 
 pub use config::{Positions, PublishedVit, VitConfig};
 pub use keys::VitKeys;
+pub use last::{LastBlock, Parts};
 
 use super::grid::Resampling;
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
