@@ -16,6 +16,10 @@ pub struct Parts {
     pub v: Tensor,
 }
 
+/// What stands in the last block's place: a function of the block, its input `(batch, tokens, channels)`, and the rows and columns
+/// of patches.
+pub type Last<'a> = dyn Fn(LastBlock<'_>, &Tensor, [usize; 2]) -> Result<Tensor> + 'a;
+
 /// The last block.
 #[derive(Clone, Copy, Debug)]
 pub struct LastBlock<'a>(&'a Block);
@@ -66,16 +70,12 @@ impl LastBlock<'_> {
 }
 
 impl Vit {
-    /// All tokens `(batch, tokens, channels)` of images after the last norm, the last block being `last`: a function of the block,
-    /// its input, and the rows and columns of patches. For inference.
+    /// All tokens `(batch, tokens, channels)` of images after the last norm, the last block being `last`; and the
+    /// rows and columns of patches. For inference.
     ///
     /// # Errors
     /// If the images are too small, or `last` fails, or the model scales its branches.
-    pub fn with_last(
-        &self,
-        images: &Tensor,
-        last: &dyn Fn(LastBlock<'_>, &Tensor, [usize; 2]) -> Result<Tensor>,
-    ) -> Result<(Tensor, [usize; 2])> {
+    pub fn with_last(&self, images: &Tensor, last: &Last<'_>) -> Result<(Tensor, [usize; 2])> {
         let patches = self.patches.forward(images)?;
         let (_, rows, columns, _) = patches.dims4()?;
         let mut x = self.tokens(&patches)?;

@@ -20,7 +20,7 @@ use nerve_data::augment::Normalise;
 
 pub use config::{Positions, PublishedVit, VitConfig};
 pub use keys::VitKeys;
-pub use last::{LastBlock, Parts};
+pub use last::{Last, LastBlock, Parts};
 
 use super::grid::Resampling;
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
