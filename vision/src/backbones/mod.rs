@@ -3,6 +3,7 @@
 //! Images are `(batch, height, width, 3)`, normalized as the checkpoint's authors did; maps are
 //! `(batch, height, width, channels)`, finest first.
 pub mod clip_resnet;
+pub mod dinov3;
 pub mod grid;
 pub mod mit;
 pub(crate) mod parts;

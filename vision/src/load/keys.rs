@@ -16,6 +16,8 @@ pub enum Destination {
     },
     /// It is this variable, a matrix, with rows and columns exchanged.
     Transposed(String),
+    /// Equal parts of it, along the first extent, are these variables; those without a name are not needed.
+    Split(Vec<Option<String>>),
     /// Known, but not needed: computed tables, counters, heads of other tasks.
     Ignored,
     /// Unknown.
@@ -30,6 +32,9 @@ impl Destination {
             Self::Variable(key) => Self::Variable(format!("{prefix}{key}")),
             Self::Part { key, part, parts } => Self::Part { key: format!("{prefix}{key}"), part, parts },
             Self::Transposed(key) => Self::Transposed(format!("{prefix}{key}")),
+            Self::Split(keys) => {
+                Self::Split(keys.into_iter().map(|key| key.map(|key| format!("{prefix}{key}"))).collect())
+            }
             other => other,
         }
     }

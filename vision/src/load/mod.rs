@@ -50,6 +50,26 @@ pub fn load(
         let (key, part) = match destination {
             Destination::Variable(key) | Destination::Transposed(key) => (key, None),
             Destination::Part { key, part, parts } => (key, Some((part, parts))),
+            Destination::Split(keys) => {
+                let values = source.read(&name)?;
+                let size = values.len() / keys.len().max(1);
+                for (key, values) in keys.iter().zip(values.chunks_exact(size.max(1))) {
+                    let Some(key) = key else { continue };
+                    let Some(var) = variables.get(&format!("{prefix}{key}")).map(|v| v.var) else {
+                        report.unexpected.push(name.clone());
+                        continue;
+                    };
+                    missing.remove(key);
+                    if var.elem_count() == size {
+                        var.set(&Tensor::from_vec(values.to_vec(), var.dims(), var.device())?)?;
+                        report.loaded += 1;
+                    } else {
+                        let model = vec![keys.len() * var.elem_count()];
+                        report.mismatched.push(Mismatch { key: name.clone(), file: shape.clone(), model });
+                    }
+                }
+                continue;
+            }
             Destination::Ignored => {
                 report.ignored.push(name);
                 continue;

@@ -139,6 +139,28 @@ fn a_matrix_is_transposed() {
 }
 
 #[test]
+fn an_array_is_split() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.safetensors");
+    write(&path, &[("qkv", &[6], &[1., 2., f32::NAN, f32::NAN, 5., 6.])]);
+    let variables = Variables::random(1);
+    for name in ["q", "v"] {
+        variables.tracked().weight(name, &[2], Init::Normal(1.0)).expect("a weight");
+    }
+    let mut source = WeightSource::open(&path).expect("a source");
+    let keys = |_: &str| Destination::Split(vec![Some("q".to_owned()), None, Some("v".to_owned())]);
+    load(&variables, "", &mut source, &keys).and_then(LoadReport::strict).expect("a strict load");
+    let values = |key: &str| read(&variables.get(key).expect("a variable").var).expect("values").to_vec();
+    assert_eq!((values("q"), values("v")), (vec![1., 2.], vec![5., 6.]));
+    let others = Variables::random(1);
+    for name in ["q", "v"] {
+        others.tracked().weight(name, &[3], Init::Normal(1.0)).expect("a weight");
+    }
+    let error = load(&others, "", &mut source, &keys).and_then(LoadReport::strict).expect_err("another size");
+    assert!(error.to_string().contains("[6] in the file, [9] in the model"), "{error}");
+}
+
+#[test]
 fn folders_without_weights_and_indices_that_lead_away_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(matches!(WeightSource::open(folder.path()), Err(LoadError::NoWeights(_))));

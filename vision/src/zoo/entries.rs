@@ -3,6 +3,7 @@
 use super::{Entry, Make, SegmenterConfig};
 use crate::backbones::BackboneConfig;
 use crate::backbones::clip_resnet::ClipResNetConfig;
+use crate::backbones::dinov3::DinoV3Config;
 use crate::backbones::mit::MitConfig;
 use crate::backbones::swin::{SwinConfig, SwinForm};
 use crate::backbones::tiny_vit::TinyVitConfig;
@@ -16,6 +17,7 @@ const SWIN: &str = "timm's, Hugging Face's, the authors'";
 const VIT: &str = "timm's, Hugging Face's, DINOv2's";
 const CLIP: &str = "OpenAI's, open_clip's, Hugging Face's, timm's";
 const CLIP_RESNET: &str = "OpenAI's, open_clip's, timm's";
+const DINOV3: &str = "timm's, Hugging Face's, the authors'";
 const HUGGING_FACE: &str = "Hugging Face's";
 
 const fn backbone(
@@ -139,6 +141,46 @@ pub const ENTRIES: &[Entry] = &[
     backbone("dinov2-large-registers", "DINOv2", 518, &["facebook/dinov2-with-registers-large"], VIT, || {
         Box::new(VitConfig::large(14).dinov2(4))
     }),
+    backbone(
+        "dinov3-small",
+        "DINOv3",
+        224,
+        &["facebook/dinov3-vits16-pretrain-lvd1689m", "timm/vit_small_patch16_dinov3_qkvb.lvd1689m"],
+        DINOV3,
+        || Box::new(DinoV3Config::small()),
+    ),
+    backbone(
+        "dinov3-small-plus",
+        "DINOv3",
+        224,
+        &["facebook/dinov3-vitsplus16-pretrain-lvd1689m", "timm/vit_small_plus_patch16_dinov3_qkvb.lvd1689m"],
+        DINOV3,
+        || Box::new(DinoV3Config::small_plus()),
+    ),
+    backbone(
+        "dinov3-base",
+        "DINOv3",
+        224,
+        &["facebook/dinov3-vitb16-pretrain-lvd1689m", "timm/vit_base_patch16_dinov3_qkvb.lvd1689m"],
+        DINOV3,
+        || Box::new(DinoV3Config::base()),
+    ),
+    backbone(
+        "dinov3-large",
+        "DINOv3",
+        224,
+        &["facebook/dinov3-vitl16-pretrain-lvd1689m", "timm/vit_large_patch16_dinov3_qkvb.lvd1689m"],
+        DINOV3,
+        || Box::new(DinoV3Config::large()),
+    ),
+    backbone(
+        "dinov3-huge-plus",
+        "DINOv3",
+        224,
+        &["facebook/dinov3-vithplus16-pretrain-lvd1689m", "timm/vit_huge_plus_patch16_dinov3_qkvb.lvd1689m"],
+        DINOV3,
+        || Box::new(DinoV3Config::huge_plus()),
+    ),
     backbone(
         "clip-vit-b32",
         "CLIP",

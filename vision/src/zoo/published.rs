@@ -4,6 +4,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Architecture, ENTRIES, Model, SegmenterConfig};
+use crate::backbones::dinov3::{DinoV3Config, PublishedDinoV3};
 use crate::backbones::mit::MitConfig;
 use crate::backbones::swin::{SwinConfig, SwinForm};
 use crate::backbones::vit::{PublishedVit, VitConfig};
@@ -37,9 +38,10 @@ struct Reader {
 }
 
 /// All that are known: a row makes folders of a model known.
-const READERS: [Reader; 5] = [
+const READERS: [Reader; 6] = [
     Reader { model_types: &["swin"], read: swin },
     Reader { model_types: &["vit", "vit_msn", "dinov2", "dinov2_with_registers"], read: vit },
+    Reader { model_types: &["dinov3_vit"], read: dinov3 },
     Reader { model_types: &["clip"], read: clip },
     Reader { model_types: &["segformer"], read: segformer },
     Reader { model_types: &["upernet"], read: |value, _| segmenter::<UperNetConfig>(value) },
@@ -55,6 +57,10 @@ fn swin(value: Value, header: &Header) -> Result<Architecture, String> {
 fn vit(value: Value, _: &Header) -> Result<Architecture, String> {
     let config = VitConfig::try_from(read::<PublishedVit>(value)?).map_err(|error| error.to_string())?;
     Ok(config.into())
+}
+
+fn dinov3(value: Value, _: &Header) -> Result<Architecture, String> {
+    Ok(DinoV3Config::try_from(read::<PublishedDinoV3>(value)?).map_err(|error| error.to_string())?.into())
 }
 
 /// The image encoder of a CLIP.

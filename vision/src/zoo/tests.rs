@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::backbones::{
-    clip_resnet::ClipResNetConfig, mit::MitConfig, swin::SwinConfig, tiny_vit::TinyVitConfig, vit::VitConfig,
+    clip_resnet::ClipResNetConfig, dinov3::DinoV3Config, mit::MitConfig, swin::SwinConfig,
+    tiny_vit::TinyVitConfig, vit::VitConfig,
 };
 use crate::segformer::SegformerConfig;
 use crate::upernet::UperNetConfig;
@@ -59,6 +60,7 @@ fn all_can_be_built_and_have_the_published_size() {
             survives_json::<SwinConfig>(&architecture),
             survives_json::<VitConfig>(&architecture),
             survives_json::<ClipResNetConfig>(&architecture),
+            survives_json::<DinoV3Config>(&architecture),
             survives_json::<MitConfig>(&architecture),
             survives_json::<TinyVitConfig>(&architecture),
             survives_json::<SegformerConfig>(&architecture),

@@ -2,6 +2,7 @@
 mod clip;
 mod common;
 mod denseclip;
+mod dinov3;
 mod grids;
 mod segmenters;
 mod sentence;
