@@ -1,6 +1,6 @@
 //! `nerve seg predict --classes`: words asked of a CLIP, and of a run that language guides.
 
-use crate::program::{Place, stdout};
+use crate::program::{Place, stderr, stdout};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -52,14 +52,16 @@ fn a_clip_answers_any_words() {
     let areas: Value = serde_json::from_str(&areas).unwrap();
     assert_eq!(areas[0]["classes"]["road"]["share"], 1.0);
 
-    let fails = |args: &[&str], part: &str| {
-        place.fails(&[&["seg", "predict", "clip", picture], args].concat(), &[part]);
+    let fails = |args: &[&str], code: i32, part: &str| {
+        let run = place.run(&[&["seg", "predict", "clip", picture], args].concat());
+        assert_eq!(run.get_output().status.code(), Some(code), "{args:?}");
+        assert!(stderr(&run).contains(part), "{part} in {}", stderr(&run));
     };
-    fails(&["--classes", "road,,tree"], "empty word");
-    fails(&["--classes", "road", "--template", "a photo"], "a template has {}");
-    fails(&["--threshold", "0.5"], "go with --classes");
+    fails(&["--classes", "road,,tree"], 2, "empty word");
+    fails(&["--threshold", "0.5"], 2, "go with --classes");
+    fails(&["--classes", "road", "--template", "a photo"], 1, "a template has {}");
     std::fs::remove_file(place.path("clip/tokenizer.json")).unwrap();
-    fails(&["--classes", "road"], "no tokenizer in this folder");
+    fails(&["--classes", "road"], 1, "no tokenizer in this folder");
 }
 
 /// Vectors of the label set's classes and of one more word.
@@ -78,9 +80,9 @@ fn vectors(path: &Path, names: &[&str]) {
 fn a_run_guided_by_language_answers_phrases() {
     let place = Place::new();
     place.run(&["demo", "labels", "--labels"]).success();
-    let names = std::fs::read_to_string(place.path("labels/classes.txt")).unwrap();
-    // A name, and perhaps a color behind it.
-    let mut names: Vec<&str> = names.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    let listed = std::fs::read_to_string(place.path("labels/classes.json")).unwrap();
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    let mut names: Vec<&str> = listed.iter().map(|class| class["name"].as_str().unwrap()).collect();
     names.push("something else");
     vectors(&place.path("vectors.safetensors"), &names);
     let small = ["--crop", "64x64", "--batch", "2", "--head-width", "16", "--max-images", "4"];
