@@ -68,6 +68,8 @@ pub enum Stream {
     Order = 8,
     /// Which pixels are looked through to find out where light gets to.
     Light = 9,
+    /// Random features: the matrices of [EUGen layers](crate::ops::eugen).
+    Features = 10,
 }
 
 /// The random function of one run: a seed and nothing else.

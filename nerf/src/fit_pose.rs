@@ -62,7 +62,7 @@ fn descend(model: &mut Model, views: ViewsId) -> Result<Correction, NerfError> {
             poses: Poses::Corrected(&[x]),
             space: Space { bits: model.occupancy.bits(), volume: model.volume },
         };
-        let pose_levels = config.grid.levels;
+        let pose_levels = config.pose_levels();
         let batch = Batch::Drawn(draw);
         let input = Step { batch, rate: 0.0, progress, pruning: None, pose_levels };
         let mut sums = [[0.0; VALUES]];

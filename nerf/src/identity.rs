@@ -5,7 +5,7 @@
 
 use crate::KIND;
 use crate::capture::{Capture, Compared, TrainingSet};
-use crate::config::{DataConfig, NerfConfig};
+use crate::config::{DataConfig, Method, NerfConfig};
 use crate::error::NerfError;
 use crate::model::Model;
 use nerve_core::checkpoint::Checkpoint;
@@ -251,9 +251,14 @@ pub(crate) fn check_views(scene: &Scene, file: &Checkpoint, path: &Path) -> Resu
 fn settings(config: &NerfConfig) -> Value {
     let (has_grid, has_gate) = (config.has_saliency_grid(), config.has_gate());
     let side = has_grid.then_some(config.hollow.saliency_side);
+    // Files of earlier versions have neither.
+    let classic = (config.field.method == Method::Classic).then_some(&config.classic);
+    let layers = config.layers.are_apart().then_some(&config.layers);
     json!({
         "grid": config.grid,
         "field": config.field,
+        "classic": classic,
+        "layers": layers,
         "hollow": {"saliency_grid": has_grid, "gate": has_gate, "saliency_side": side},
     })
 }

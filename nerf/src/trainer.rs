@@ -197,7 +197,7 @@ impl Trainer {
             rate: config.train.lr * config.schedule.factor(progress) as f32,
             progress,
             pruning: self.pruner.as_ref().and_then(|p| p.slope(progress)),
-            pose_levels: config.cameras.levels_at(progress, config.grid.levels),
+            pose_levels: config.cameras.levels_at(progress, config.pose_levels()),
         };
         let (batch_samples, steers) = (config.train.batch_samples, config.steers(progress));
         let stats = self.model.engine.step(&input)?;

@@ -9,9 +9,10 @@ use crate::{devices, forecast, scene};
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use nerve_core::ops::hash_grid::HashGridConfig;
 use nerve_data::scene::ViewChoice;
 use nerve_nerf::NerfConfig;
-use nerve_nerf::config::Method;
+use nerve_nerf::config::{ClassicConfig, FieldConfig, Method};
 use nerve_nerf::hollow::HollowConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,23 +36,39 @@ pub struct TrainArgs {
     config: NerfConfig,
 }
 
-/// Refuses settings of HollowNeRF for a plain field, which would do nothing.
+/// Refuses settings of one method for a field of another, which would do nothing.
 pub fn check_flags(given: &ArgMatches) -> Result<(), Usage> {
-    if given.get_one::<Method>("method") != Some(&Method::Plain) {
-        return Ok(());
+    let method = given.get_one::<Method>("method").copied().unwrap_or_default();
+    let flags = |command: clap::Command| -> Vec<String> {
+        let ids = command.get_arguments().map(|flag| flag.get_id().to_string());
+        ids.filter(|id| id != "method").collect()
+    };
+    let hollow = flags(HollowConfig::augment_args(clap::Command::new("hollow")));
+    let classic = flags(ClassicConfig::augment_args(clap::Command::new("classic")));
+    let grids = flags(HashGridConfig::augment_args(FieldConfig::augment_args(clap::Command::new("grids"))));
+    let others: &[(&[String], &str)] = match method {
+        Method::Plain => &[
+            (&hollow, "add --method hollow, or leave out"),
+            (&classic, "add --method classic, or leave out"),
+        ],
+        Method::Hollow => &[(&classic, "leave out, or use --method classic")],
+        Method::Classic => {
+            &[(&hollow, "leave out, or use --method hollow"), (&grids, "leave out, or use --method plain")]
+        }
+    };
+    let command = TrainArgs::augment_args(clap::Command::new("train"));
+    for (ids, remedy) in others {
+        let ignored = command.get_arguments().filter(|flag| {
+            let id = flag.get_id().as_str();
+            ids.iter().any(|other| other == id) && given.value_source(id) == Some(ValueSource::CommandLine)
+        });
+        let names: Vec<String> = ignored.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
+        if !names.is_empty() {
+            let (names, name) = (names.join(", "), method.name());
+            return Err(usage(format!("{names}: of no effect on a {name} field; {remedy}")));
+        }
     }
-    let hollow = HollowConfig::augment_args(clap::Command::new("hollow"));
-    let ignored = hollow
-        .get_arguments()
-        .filter(|flag| given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine));
-    let names: Vec<String> = ignored.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    Err(usage(format!(
-        "{}: of no effect on a plain field; add --method hollow, or leave out",
-        names.join(", ")
-    )))
+    Ok(())
 }
 
 /// Trains a new run.

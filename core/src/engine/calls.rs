@@ -3,6 +3,7 @@
 use super::step::{Batch, SampleSource};
 use super::views::ViewsId;
 use super::{EngineError, Purpose};
+use crate::field::{FieldSpec, SlotId, StageSpec};
 use crate::ops::march::Ray;
 
 /// Refuses what only an engine can do that was opened to train; `call` ends "a field that was opened to be looked at ...".
@@ -74,4 +75,14 @@ fn check_samples(samples: &SampleSource<'_>, rays: usize) -> Result<(), EngineEr
 
 fn refuse_unless(ok: bool, reason: impl FnOnce() -> String) -> Result<(), EngineError> {
     if ok { Ok(()) } else { Err(EngineError::Input(reason())) }
+}
+
+/// Refuses slots that have no rows of samples before densities are known.
+pub(super) fn check_slot(spec: &FieldSpec, slot: SlotId) -> Result<(), EngineError> {
+    let before = spec.stages.iter().take_while(|stage| !matches!(stage, StageSpec::Density { .. }));
+    let filled = before.filter_map(StageSpec::output).any(|output| output == (slot, false));
+    if filled || slot == SlotId::ENCODING {
+        return Ok(());
+    }
+    Err(EngineError::Input(format!("slot {} is not filled before densities are known", slot.0)))
 }

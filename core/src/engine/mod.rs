@@ -28,7 +28,7 @@ pub use visits::{VisitedCells, Visits};
 
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::field::{FieldLayout, FieldSpec};
+use crate::field::{FieldLayout, FieldSpec, SlotId};
 use crate::ops::march::Ray;
 use crate::params::{BlockId, GroupId, GroupSettings, StateTensor};
 
@@ -207,6 +207,22 @@ pub trait TrainEngine: Send {
         sigma: &mut [f32],
         slopes: &mut [[f32; 3]],
     ) -> Result<(), EngineError>;
+
+    /// The rows of a slot that is filled before densities are known, at `positions` as [`Self::density`] takes them:
+    /// `[position][column]`. The processor alone has them.
+    ///
+    /// # Errors
+    /// If there are not as many, the slot is filled later, or the device has none or fails.
+    fn activations(
+        &mut self,
+        positions: [&[f32]; 3],
+        slot: SlotId,
+        out: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let _ = (positions, slot, out);
+        let what = "what looks at the layers of a field: use --device cpu".into();
+        Err(EngineError::Unsupported { device: self.device(), what })
+    }
 
     /// Visits cells of an occupancy grid in the box that the encoding covers, and notes what is found there in `density`:
     /// by cell, cascade after cascade in Morton order. A visited cell's becomes the density found, or its own times

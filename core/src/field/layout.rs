@@ -3,12 +3,14 @@
 use super::{Encoding, FieldSpec, MlpSpec, Outputs, SpecError, StageSpec, Targets};
 use crate::ops::hash_grid::GridLevel;
 use crate::ops::{affine_color, rigid};
-use crate::params::{BlockId, BlockSpec, Group, Init, Layout};
+use crate::params::{BlockId, BlockSpec, Group, GroupSettings, Init, Layout};
 
 /// Name of the tables' group; their blocks are `grid.LEVEL`.
 const TABLES: &str = "grid";
 /// Name of the networks' group.
 const NETWORKS: &str = "mlp";
+/// Name of the group of projections that stay as they were drawn.
+const FROZEN: &str = "frozen";
 /// Name of the block and the group of the poses' corrections.
 pub const POSES: &str = "cameras.poses";
 /// Name of the block and the group of the cameras' colors.
@@ -39,6 +41,8 @@ pub struct Handles {
     pub tables: Vec<BlockId>,
     /// The networks in the order of their stages, layer by layer, `[out][in]`.
     pub networks: Vec<Vec<BlockId>>,
+    /// Of layers and features, in the order of their stages: a layer's weight and bias, features' G.
+    pub layers: Vec<Vec<BlockId>>,
     /// Corrections of the cameras' poses, `[camera][6]` (see [`rigid`]).
     pub poses: Option<BlockId>,
     /// The cameras' colors, `[camera][12]` (see [`affine_color`]).
@@ -69,7 +73,8 @@ impl FieldSpec {
                 handles.tables.push(params.block(block));
             }
         }
-        let networks = params.group(group(NETWORKS));
+        let settings = GroupSettings { rate: self.optimizer.network_rate, ..GroupSettings::default() };
+        let networks = params.group(Group { settings, ..group(NETWORKS) });
         for mlp in self.networks() {
             let layer = |(l, (inputs, outputs)): (usize, (usize, usize))| {
                 let (name, shape) = (format!("{}.{l}.weight", mlp.name), vec![outputs, inputs]);
@@ -77,6 +82,39 @@ impl FieldSpec {
                 params.block(BlockSpec { name, shape, group: networks, init })
             };
             handles.networks.push(mlp.layers(&self.slots).into_iter().enumerate().map(layer).collect());
+        }
+        let freezes = |s: &StageSpec| matches!(s, StageSpec::Features(features) if features.config.frozen);
+        let frozen = if self.stages.iter().any(freezes) {
+            let settings = GroupSettings { frozen: true, ..GroupSettings::default() };
+            params.group(Group { settings, ..group(FROZEN) })
+        } else {
+            networks
+        };
+        for stage in &self.stages {
+            let mut block = |name: String, shape: Vec<usize>, group, init| {
+                params.block(BlockSpec { name, shape, group, init })
+            };
+            match stage {
+                StageSpec::Layer(layer) => {
+                    let (inputs, outputs) = layer.extents(&self.slots);
+                    let init = Init::Uniform((6.0 / inputs as f32).sqrt());
+                    let weight = format!("{}.weight", layer.name);
+                    let mut blocks = vec![block(weight, vec![outputs, inputs], networks, init)];
+                    if layer.bias {
+                        let bias = format!("{}.bias", layer.name);
+                        blocks.push(block(bias, vec![outputs], networks, Init::Constant(0.0)));
+                    }
+                    handles.layers.push(blocks);
+                }
+                StageSpec::Features(features) => {
+                    let config = &features.config;
+                    let shape = config.shape(self.slots[features.input.0]).to_vec();
+                    let group = if config.frozen { frozen } else { networks };
+                    let init = Init::Projections(config.start());
+                    handles.layers.push(vec![block(format!("{}.g", features.name), shape, group, init)]);
+                }
+                _ => {}
+            }
         }
         let mut alone = |name: &str, shape: Vec<usize>, init: f32| {
             let group = params.group(group(name));

@@ -19,7 +19,7 @@ pub use encoding::Encoding;
 pub use head::{Activation, Head, HeadLoss, Outputs, Targets};
 pub use layout::{COLORS, FieldLayout, Handles, POSES, SALIENCY};
 pub use spec::{CameraSpec, FieldSpec, OptimizerSpec, SaliencySpec};
-pub use stage::{GateSpec, MlpSpec, SlotId, Spread, StageSpec};
+pub use stage::{FeaturesSpec, GateSpec, LayerSpec, MlpSpec, SlotId, Spread, StageSpec};
 pub use validate::SpecError;
 
 #[cfg(test)]

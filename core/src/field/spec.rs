@@ -75,12 +75,14 @@ pub struct OptimizerSpec {
     pub sparse_tables: bool,
     /// Of the tables, both moments are kept in 32 bits (see [`crate::ops::adam`]).
     pub packed_tables: bool,
+    /// Learning rate of the networks, as a share of the run's.
+    pub network_rate: f32,
 }
 
 impl Default for OptimizerSpec {
     /// Instant-NGP's.
     fn default() -> Self {
-        Self { betas: [0.9, 0.99], eps: 1e-15, sparse_tables: true, packed_tables: true }
+        Self { betas: [0.9, 0.99], eps: 1e-15, sparse_tables: true, packed_tables: true, network_rate: 1.0 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The steps from an encoded position to what is composited.
 
 use crate::ops::distortion::DistanceScale;
+use crate::ops::eugen::{FeatureConfig, Nonlinearity};
 use serde::{Deserialize, Serialize};
 
 /// A matrix between stages, with one row per sample or per ray: an index into [`FieldSpec::slots`](super::FieldSpec).
@@ -29,6 +30,10 @@ pub enum StageSpec {
     Gate(GateSpec),
     /// A small fully connected network.
     Mlp(MlpSpec),
+    /// One fully connected layer.
+    Layer(LayerSpec),
+    /// The features of an EUGen layer (see [`crate::ops::eugen`]); the layers that read them are its Theta.
+    Features(FeaturesSpec),
     /// A raw value becomes the density, `gate exp(min(x, 15))` (see [`crate::ops::activation`]); samples that no light gets
     /// to are dropped.
     Density {
@@ -37,10 +42,14 @@ pub enum StageSpec {
         /// Its column of the raw density.
         column: usize,
     },
-    /// Spherical harmonics of every ray's direction (see [`crate::ops::sh`]): 1, 4, 9 or 16 columns.
+    /// Every ray's direction: its spherical harmonics (see [`crate::ops::sh`]), 1, 4, 9 or 16 columns; or itself with the sines
+    /// and cosines of its components (see [`crate::ops::frequency`]).
     Directions {
         /// The slot, with one row per ray.
         output: SlotId,
+        /// How often the frequency doubles, and once more; none for harmonics.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        octaves: Option<usize>,
     },
     /// The heads' values, composited along the rays (see [`crate::ops::composite`]): the last stage.
     Composite {
@@ -98,6 +107,47 @@ impl MlpSpec {
     }
 }
 
+/// An affine map of one or more slots side by side, and an activation. Its blocks are `NAME.weight` `[out][in]`, which starts
+/// uniform in +-sqrt(6 / in), and with a bias `NAME.bias`, which starts at 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerSpec {
+    /// Its blocks' prefix.
+    pub name: String,
+    /// Inputs that all samples of a ray share, ahead of the others: a slot with one row per ray.
+    pub ray_input: Option<SlotId>,
+    /// Inputs of each sample, all columns of each slot.
+    pub inputs: Vec<SlotId>,
+    /// Its output, all columns of a slot.
+    pub output: SlotId,
+    /// What the output passes through.
+    pub activation: Nonlinearity,
+    /// Whether it has a bias.
+    pub bias: bool,
+    /// Whether the products of samples' inputs are in 8 bits (see [`crate::ops::int8`]); on the way back they count as exact.
+    pub int8: bool,
+}
+
+impl LayerSpec {
+    /// Inputs and outputs, given the columns of the field's slots.
+    pub fn extents(&self, slots: &[usize]) -> (usize, usize) {
+        let inputs = self.ray_input.iter().chain(&self.inputs).map(|slot| slots[slot.0]).sum();
+        (inputs, slots[self.output.0])
+    }
+}
+
+/// The features of the rows of a slot. Its block is `NAME.g`, `[projection][column][feature]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeaturesSpec {
+    /// Its block's prefix.
+    pub name: String,
+    /// The slot, all columns.
+    pub input: SlotId,
+    /// As wide as the features.
+    pub output: SlotId,
+    /// Which features.
+    pub config: FeatureConfig,
+}
+
 /// Weights of what holds a ray's weights together (see [`crate::ops::distortion`]); 0 leaves it out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
@@ -116,6 +166,8 @@ impl StageSpec {
             Self::Saliency { .. } => "saliency".into(),
             Self::Gate(_) => "gate".into(),
             Self::Mlp(mlp) => format!("network `{}`", mlp.name),
+            Self::Layer(layer) => format!("layer `{}`", layer.name),
+            Self::Features(features) => format!("features `{}`", features.name),
             Self::Density { .. } => "density".into(),
             Self::Directions { .. } => "directions".into(),
             Self::Composite { .. } => "compositing".into(),
@@ -127,7 +179,9 @@ impl StageSpec {
         match self {
             Self::Saliency { output, .. } => Some((*output, false)),
             Self::Mlp(mlp) => Some((mlp.output, false)),
-            Self::Directions { output } => Some((*output, true)),
+            Self::Layer(layer) => Some((layer.output, false)),
+            Self::Features(features) => Some((features.output, false)),
+            Self::Directions { output, .. } => Some((*output, true)),
             Self::Gate(_) | Self::Density { .. } | Self::Composite { .. } => None,
         }
     }
@@ -140,6 +194,11 @@ impl StageSpec {
             Self::Mlp(mlp) => {
                 mlp.ray_input.map(|slot| (slot, true)).into_iter().chain([(mlp.input, false)]).collect()
             }
+            Self::Layer(layer) => {
+                let samples = layer.inputs.iter().map(|slot| (*slot, false));
+                layer.ray_input.map(|slot| (slot, true)).into_iter().chain(samples).collect()
+            }
+            Self::Features(features) => vec![(features.input, false)],
             Self::Directions { .. } | Self::Composite { .. } => Vec::new(),
         }
     }

@@ -25,7 +25,7 @@ fn spec() -> FieldSpec {
         StageSpec::Gate(gate),
         StageSpec::Mlp(network("density", scaled, 6, geometry)),
         StageSpec::Density { input: geometry, column: 0 },
-        StageSpec::Directions { output: harmonics },
+        StageSpec::Directions { output: harmonics, octaves: None },
         StageSpec::Mlp(MlpSpec { ray_input: Some(harmonics), ..network("color", geometry, 15, color) }),
         StageSpec::Mlp(network("features", geometry, 16, features)),
         StageSpec::Composite { spread: Spread { depth: 0.1, ..Spread::default() } },

@@ -1,8 +1,8 @@
 //! What of a spec cannot be.
 
 use super::{Encoding, FieldSpec, HeadLoss, MlpSpec, SlotId, StageSpec};
-use crate::ops::frequency::MOST_OCTAVES;
-use crate::ops::sh;
+use crate::ops::frequency::{self, MOST_OCTAVES};
+use crate::ops::{int8, sh};
 use crate::settings::SettingError;
 use std::collections::BTreeSet;
 
@@ -104,11 +104,33 @@ impl FieldSpec {
                 wrong(ok, &|| format!("alphas of {:?}; use positive numbers", gate.alphas))
             }
             StageSpec::Mlp(mlp) => self.validate_network(mlp),
+            StageSpec::Layer(layer) => {
+                wrong(!layer.inputs.is_empty(), &|| "reads nothing of samples".into())?;
+                let mut inputs = layer.inputs.clone();
+                inputs.sort_unstable();
+                inputs.dedup();
+                wrong(inputs.len() == layer.inputs.len(), &|| "reads a slot twice".into())?;
+                let most = layer.inputs.iter().map(|slot| self.columns(*slot)).max().unwrap_or(0);
+                let fits = !layer.int8 || most <= int8::MOST_INPUTS;
+                wrong(fits, &|| format!("{most} inputs in 8 bits; use at most {}", int8::MOST_INPUTS))?;
+                self.validate_name(stage, &layer.name)
+            }
+            StageSpec::Features(features) => {
+                features.config.validate()?;
+                let (columns, outputs) = (self.columns(features.output), features.config.outputs());
+                wrong(columns == outputs, &|| format!("{columns} columns for {outputs} features"))?;
+                self.validate_name(stage, &features.name)
+            }
             StageSpec::Density { input, column } => {
                 let columns = self.columns(*input);
                 wrong(*column < columns, &|| format!("column {column} of {columns}"))
             }
-            StageSpec::Directions { output } => {
+            StageSpec::Directions { output, octaves: Some(octaves) } => {
+                let columns = self.columns(*output);
+                let ok = *octaves <= MOST_OCTAVES && columns == frequency::outputs(*octaves);
+                wrong(ok, &|| format!("{columns} columns for {octaves} octaves"))
+            }
+            StageSpec::Directions { output, octaves: None } => {
                 let columns = self.columns(*output);
                 let whole = [1, 4, 9, sh::COEFFICIENTS].contains(&columns);
                 wrong(whole, &|| format!("{columns} harmonics; use 1, 4, 9 or 16"))
@@ -132,13 +154,29 @@ impl FieldSpec {
         check(!twice && !mlp.name.is_empty(), part(), || "another has its name, or it has none".into())
     }
 
+    /// No other layer's blocks have this prefix.
+    fn validate_name(&self, stage: &StageSpec, name: &str) -> Result<(), SpecError> {
+        let layers = self.stages.iter().filter(|stage| match stage {
+            StageSpec::Layer(layer) => layer.name == name,
+            StageSpec::Features(features) => features.name == name,
+            StageSpec::Mlp(mlp) => name.strip_prefix(&*mlp.name).is_some_and(|rest| rest.starts_with('.')),
+            _ => false,
+        });
+        let ok = layers.count() == 1 && !name.is_empty();
+        check(ok, stage.name(), || "another has its name, or it has none".into())
+    }
+
     fn validate_heads(&self) -> Result<(), SpecError> {
         check(!self.heads.is_empty(), "heads", || "there is none: nothing can be learned".into())?;
         let names: BTreeSet<&str> = self.heads.iter().map(|head| &*head.name).collect();
         check(names.len() == self.heads.len(), "heads", || "two have one name".into())?;
         for head in &self.heads {
             let part = || format!("head `{}`", head.name);
-            let filled = self.networks().any(|mlp| mlp.output == head.input);
+            let filled = self.stages.iter().any(|stage| match stage {
+                StageSpec::Mlp(mlp) => mlp.output == head.input,
+                StageSpec::Layer(layer) => layer.output == head.input,
+                _ => false,
+            });
             check(filled, part(), || format!("no network fills slot {}", head.input.0))?;
             let read = self.stages.iter().any(|s| s.inputs().iter().any(|(slot, _)| *slot == head.input));
             let twice = self.heads.iter().filter(|other| other.input == head.input).count() > 1;

@@ -1,6 +1,7 @@
 //! Initial values of variables.
 use rayon::prelude::*;
 
+use crate::ops::eugen::{self, Projections};
 use crate::rng::{Rng, Stream};
 
 /// The distribution of a new variable's values.
@@ -14,6 +15,8 @@ pub enum Init {
     FanIn,
     /// Normal with the standard deviation `sqrt(2 / fan out)`: convolutions before a ReLU (He et al. 2015).
     FanOut,
+    /// Random projections `(projections, columns, features)`.
+    Projections(Projections),
 }
 
 impl Init {
@@ -29,6 +32,10 @@ impl Init {
         let draw = |i: usize| rng.uniform4(Stream::Init, place, i as u32);
         match self {
             Self::Constant(value) => vec![value; n],
+            Self::Projections(start) => match shape {
+                [projections, columns, m] => eugen::draw(&start, [*projections, *columns, *m], seed, place),
+                _ => vec![0.0; n],
+            },
             Self::Normal(deviation) => {
                 (0..n).into_par_iter().map(|i| deviation * truncated_normal(draw(i))).collect()
             }

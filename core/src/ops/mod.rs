@@ -18,6 +18,7 @@ pub mod cross_entropy;
 pub(crate) mod depthwise;
 pub mod distortion;
 pub mod drop_path;
+pub mod eugen;
 #[cfg(test)]
 pub(crate) mod field_reference;
 pub mod frequency;
@@ -25,6 +26,7 @@ pub(crate) mod gate;
 pub mod gelu;
 pub(crate) mod gemm;
 pub mod hash_grid;
+pub mod int8;
 pub(crate) mod layer_norm;
 pub mod linear;
 pub mod loss;

@@ -1,6 +1,7 @@
 //! Which blocks there are, in which groups, and where their values start.
 
 use crate::ops::adam::Adam;
+use crate::ops::eugen::{self, Projections};
 use crate::rng::{Rng, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +113,8 @@ pub enum Init {
     Constant(f32),
     /// Uniform in plus and minus this: a function of the seed, the block's place in the layout and the index.
     Uniform(f32),
+    /// Random projections `(projection, column, feature)`: a function of the seed and the block's place in the layout.
+    Projections(Projections),
 }
 
 /// Blocks and groups, in the order they were added.
@@ -171,6 +174,13 @@ impl Layout {
         let bound = match self.blocks[block.0].init {
             Init::Constant(value) => return out.fill(value),
             Init::Uniform(bound) => bound,
+            Init::Projections(start) => {
+                if let [projections, columns, m] = self.blocks[block.0].shape[..] {
+                    let drawn = eugen::draw(&start, [projections, columns, m], seed, block.0 as u64);
+                    out.copy_from_slice(&drawn);
+                }
+                return;
+            }
         };
         // Four words an index.
         for (index, out) in out.chunks_mut(4).enumerate() {

@@ -6,8 +6,11 @@ use plotters::prelude::*;
 use std::collections::BTreeMap;
 
 const SIZE: (u32, u32) = (860, 520);
-const COLORS: [(Method, RGBColor); 2] =
-    [(Method::Plain, RGBColor(70, 110, 180)), (Method::Hollow, RGBColor(210, 90, 50))];
+const COLORS: [(Method, RGBColor); 3] = [
+    (Method::Plain, RGBColor(70, 110, 180)),
+    (Method::Hollow, RGBColor(210, 90, 50)),
+    (Method::Classic, RGBColor(90, 150, 70)),
+];
 
 /// What `draw` puts on a white canvas.
 fn svg(

@@ -13,6 +13,8 @@ pub enum Method {
     Plain,
     /// HollowNeRF: the same behind a saliency grid that is pruned while it trains.
     Hollow,
+    /// The classic radiance field: positional encoding and one deep network.
+    Classic,
 }
 
 impl Method {
@@ -21,6 +23,7 @@ impl Method {
         match self {
             Self::Plain => "plain",
             Self::Hollow => "hollow",
+            Self::Classic => "classic",
         }
     }
 }
@@ -29,7 +32,8 @@ impl Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct FieldConfig {
-    /// The kind of field: plain (Instant-NGP), or hollow (HollowNeRF, with a pruned saliency grid)
+    /// The kind of field: plain (Instant-NGP), hollow (HollowNeRF, with a pruned saliency grid), or classic (positional encoding
+    /// and one deep network)
     #[arg(long, value_enum, default_value_t)]
     pub method: Method,
     /// Neurons per hidden layer, 32 to 128 in steps of 16
@@ -82,6 +86,11 @@ impl NerfConfig {
     /// Whether the field's density is gated.
     pub fn has_gate(&self) -> bool {
         self.field.method == Method::Hollow && self.hollow.gate == Switch::On
+    }
+
+    /// What the poses' gradients come one after the other of: the hash grid's levels, or octaves.
+    pub(crate) fn pose_levels(&self) -> usize {
+        if self.field.method == Method::Classic { self.classic.octaves } else { self.grid.levels }
     }
 
     /// Whether closed cells steer the rays at this point of the run.

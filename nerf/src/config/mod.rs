@@ -1,14 +1,18 @@
 //! Everything that a run is made of: command line and saved file at once.
 
 mod background;
+mod classic;
 mod field;
+mod layers;
 mod precision;
 mod saved;
 mod validate;
 
 pub use background::Background;
 pub(crate) use background::WHITE;
+pub use classic::ClassicConfig;
 pub use field::{ColorSees, FieldConfig, Method};
+pub use layers::LayersConfig;
 
 use crate::hollow::{HollowConfig, Switch};
 use nerve_core::ops::hash_grid::HashGridConfig;
@@ -35,6 +39,12 @@ pub struct NerfConfig {
     /// HollowNeRF.
     #[command(flatten, next_help_heading = "HollowNeRF")]
     pub hollow: HollowConfig,
+    /// The classic field.
+    #[command(flatten, next_help_heading = "Classic field")]
+    pub classic: ClassicConfig,
+    /// Which layers are built otherwise.
+    #[command(flatten, next_help_heading = "Layers")]
+    pub layers: LayersConfig,
     /// How samples are found.
     #[command(flatten, next_help_heading = "Marching")]
     pub march: MarchConfig,

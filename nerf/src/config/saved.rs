@@ -1,8 +1,8 @@
 //! Configurations as files hold them, those of earlier versions included.
 
 use super::{
-    CameraConfig, DataConfig, FieldConfig, HashGridConfig, MarchConfig, Method, NerfConfig, Schedule,
-    TrainConfig,
+    CameraConfig, ClassicConfig, DataConfig, FieldConfig, HashGridConfig, LayersConfig, MarchConfig, Method,
+    NerfConfig, Schedule, TrainConfig,
 };
 use crate::hollow::HollowConfig;
 use serde::Deserialize;
@@ -15,6 +15,8 @@ pub(super) struct Saved {
     grid: HashGridConfig,
     field: FieldConfig,
     hollow: SavedHollow,
+    classic: ClassicConfig,
+    layers: LayersConfig,
     march: MarchConfig,
     train: TrainConfig,
     cameras: CameraConfig,
@@ -34,7 +36,7 @@ impl TryFrom<Saved> for NerfConfig {
     type Error = String;
 
     fn try_from(saved: Saved) -> Result<Self, String> {
-        let Saved { data, grid, mut field, hollow, march, train, cameras, schedule } = saved;
+        let Saved { data, grid, mut field, hollow, classic, layers, march, train, cameras, schedule } = saved;
         let SavedHollow { method, settings: hollow } = hollow;
         if let Some(method) = method {
             if ![Method::default(), method].contains(&field.method) {
@@ -46,6 +48,6 @@ impl TryFrom<Saved> for NerfConfig {
             }
             field.method = method;
         }
-        Ok(Self { data, grid, field, hollow, march, train, cameras, schedule })
+        Ok(Self { data, grid, field, hollow, classic, layers, march, train, cameras, schedule })
     }
 }

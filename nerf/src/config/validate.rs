@@ -75,6 +75,9 @@ impl NerfConfig {
         let features = self.grid.levels * self.grid.features;
         check(features <= 128, "--levels times --features", features, "at most 128")?;
         self.validate_hollow()?;
+        self.classic.validate()?;
+        self.layers.validate()?;
+        crate::field::check_layers(self)?;
         let m = &self.march;
         let steps = (64..=4096).contains(&m.steps_per_unit);
         check(steps, "--steps-per-unit", m.steps_per_unit, "64 to 4096")?;

@@ -29,12 +29,26 @@ pub(super) fn compile(spec: &FieldSpec, layout: &FieldLayout) -> Result<Field, E
         );
         return Err(EngineError::Unsupported { device: Device::Cpu, what });
     }
+    let layered = |stage: &StageSpec| matches!(stage, StageSpec::Layer(_) | StageSpec::Features(_));
+    if spec.precision == Precision::Bf16
+        && let Some(stage) = spec.stages.iter().find(|stage| layered(stage))
+    {
+        let what = format!("{} in bf16: use f32", stage.name());
+        return Err(EngineError::Unsupported { device: Device::Cpu, what });
+    }
     let mut plan = SlotPlan::default();
     for columns in &spec.slots {
         plan.slot(*columns);
     }
-    let mut compiler =
-        Compiler { spec, layout, plan, samples: vec![SlotId::ENCODING.0], gated: false, networks: 0 };
+    let mut compiler = Compiler {
+        spec,
+        layout,
+        plan,
+        samples: vec![SlotId::ENCODING.0],
+        gated: false,
+        networks: 0,
+        layers: 0,
+    };
     let stages = (0..spec.stages.len()).map(|index| compiler.stage(index)).collect();
     let plan = compiler.plan;
     let handles = &layout.handles;
@@ -84,6 +98,8 @@ struct Compiler<'a> {
     gated: bool,
     /// Networks so far.
     networks: usize,
+    /// Layers and features so far.
+    layers: usize,
 }
 
 impl Compiler<'_> {
@@ -98,20 +114,35 @@ impl Compiler<'_> {
                 Box::new(stages::Gate::new(*gate))
             }
             StageSpec::Mlp(mlp) => {
-                let gradient = |slot: SlotId, wanted: bool| match wanted {
-                    false => Gradient::None,
-                    true if self.adds(slot, index) => Gradient::Add,
-                    true => Gradient::Set,
-                };
-                let input = gradient(mlp.input, !mlp.detach && self.learns(mlp.input));
-                let rays = mlp
-                    .ray_input
-                    .map_or(Gradient::None, |slot| gradient(slot, !mlp.detach && spec.cameras.traces_rays()));
+                let input = self.gradient(mlp.input, index, !mlp.detach && self.learns(mlp.input));
+                let rays = mlp.ray_input.map_or(Gradient::None, |slot| {
+                    self.gradient(slot, index, !mlp.detach && spec.cameras.traces_rays())
+                });
                 let blocks = &self.layout.handles.networks[self.networks];
                 self.networks += 1;
                 let network = stages::Mlp::new(mlp, &spec.slots, blocks, [rays, input], &mut self.plan);
                 self.samples.extend(network.hidden_slots());
                 Box::new(network)
+            }
+            StageSpec::Layer(layer) => {
+                let of = |slot: &SlotId| self.gradient(*slot, index, self.learns(*slot));
+                let gradients: Vec<Gradient> = layer.inputs.iter().map(of).collect();
+                let blocks = &self.layout.handles.layers[self.layers];
+                self.layers += 1;
+                let outputs = spec.columns(layer.output);
+                let rays = layer.ray_input.map(|slot| {
+                    let gradient = self.gradient(slot, index, spec.cameras.traces_rays());
+                    let columns = spec.columns(slot);
+                    stages::RayInput::new(slot.0, columns, outputs, gradient, &mut self.plan)
+                });
+                Box::new(stages::Layer::new(layer, &spec.slots, blocks, rays, &gradients))
+            }
+            StageSpec::Features(features) => {
+                let gradient = self.gradient(features.input, index, self.learns(features.input));
+                let block = self.layout.handles.layers[self.layers][0];
+                self.layers += 1;
+                let inputs = spec.columns(features.input);
+                Box::new(stages::Features::new(features, inputs, block, gradient, &mut self.plan))
             }
             StageSpec::Density { input, column } => Box::new(stages::Density {
                 input: input.0,
@@ -120,8 +151,9 @@ impl Compiler<'_> {
                 min_transmittance: spec.min_transmittance,
                 gated: self.gated,
             }),
-            StageSpec::Directions { output } => Box::new(stages::Directions {
+            StageSpec::Directions { output, octaves } => Box::new(stages::Directions {
                 output: output.0,
+                octaves: *octaves,
                 gradient: spec.cameras.traces_rays() && self.is_read(*output),
             }),
             StageSpec::Composite { spread } => {
@@ -142,6 +174,15 @@ impl Compiler<'_> {
         stage
     }
 
+    /// What stage `index` does with the gradient of a slot that it reads.
+    fn gradient(&self, slot: SlotId, index: usize, wanted: bool) -> Gradient {
+        match wanted {
+            false => Gradient::None,
+            true if self.adds(slot, index) => Gradient::Add,
+            true => Gradient::Set,
+        }
+    }
+
     /// Whether anything in front of a slot learns from its gradient.
     fn learns(&self, slot: SlotId) -> bool {
         let spec = self.spec;
@@ -155,7 +196,11 @@ impl Compiler<'_> {
 
     /// Whether a network that hands its gradients on reads a slot of rays.
     fn is_read(&self, slot: SlotId) -> bool {
-        self.spec.networks().any(|mlp| mlp.ray_input == Some(slot) && !mlp.detach)
+        self.spec.stages.iter().any(|stage| match stage {
+            StageSpec::Mlp(mlp) => mlp.ray_input == Some(slot) && !mlp.detach,
+            StageSpec::Layer(layer) => layer.ray_input == Some(slot),
+            _ => false,
+        })
     }
 }
 
@@ -163,6 +208,8 @@ impl Compiler<'_> {
 fn writers(spec: &FieldSpec, slot: SlotId) -> impl Iterator<Item = usize> + '_ {
     let writes = move |stage: &StageSpec| match stage {
         StageSpec::Mlp(mlp) => !mlp.detach && (mlp.input == slot || mlp.ray_input == Some(slot)),
+        StageSpec::Layer(layer) => layer.inputs.contains(&slot) || layer.ray_input == Some(slot),
+        StageSpec::Features(features) => features.input == slot,
         StageSpec::Saliency { input, .. } | StageSpec::Density { input, .. } => *input == slot,
         StageSpec::Gate(gate) => gate.input == slot,
         StageSpec::Directions { .. } | StageSpec::Composite { .. } => false,
@@ -181,8 +228,10 @@ fn is_cleared(spec: &FieldSpec, slot: SlotId) -> bool {
             // Whole panels of columns are written, so that only what lies beyond these matters.
             SlotPlan::stride(mlp.inputs) < SlotPlan::stride(spec.columns(slot))
         }
-        // All columns of what rays share.
-        Some(StageSpec::Mlp(_) | StageSpec::Saliency { .. }) => false,
+        // All columns, of what rays share, too.
+        Some(
+            StageSpec::Mlp(_) | StageSpec::Layer(_) | StageSpec::Features(_) | StageSpec::Saliency { .. },
+        ) => false,
         _ => true,
     }
 }

@@ -4,7 +4,9 @@ use super::CpuEngine;
 use super::pool::{Pool, lock};
 use super::samples::Source;
 use super::tile::{CAPACITY, Probed};
+use super::workspace::Workspace;
 use crate::engine::SampleSource;
+use crate::field::SlotId;
 use crate::ops::march::Ray;
 use rayon::prelude::*;
 
@@ -30,10 +32,32 @@ const FAINT: f32 = 2e-4;
 impl CpuEngine {
     /// Densities at positions of the unit cube.
     pub(super) fn densities(&mut self, positions: [&[f32]; 3], out: &mut [f32]) {
+        self.probes(positions, 1, out, |ws, out| out.copy_from_slice(&ws.sigma[..out.len()]));
+    }
+
+    /// The rows of a slot there.
+    pub(super) fn rows(&mut self, positions: [&[f32]; 3], slot: SlotId, out: &mut [f32]) {
+        let columns = self.spec.columns(slot);
+        self.probes(positions, columns, out, |ws, out| {
+            let slot = &ws.slots[slot.0];
+            for (out, row) in out.chunks_exact_mut(columns).zip(slot.values.chunks_exact(slot.stride)) {
+                out.copy_from_slice(&row[..columns]);
+            }
+        });
+    }
+
+    /// Takes positions through the stages up to the densities, and gives what `read` finds there: `width` values each.
+    fn probes(
+        &mut self,
+        positions: [&[f32]; 3],
+        width: usize,
+        out: &mut [f32],
+        read: impl Fn(&Workspace, &mut [f32]) + Sync,
+    ) {
         self.prepare();
-        let mut at = 0;
-        while at < out.len() {
-            let n = DENSITY_BATCH.min(out.len() - at);
+        let (mut at, all) = (0, out.len() / width);
+        while at < all {
+            let n = DENSITY_BATCH.min(all - at);
             self.rounds.tiles.clear();
             let tiles = self.rounds.tiles.extend(n.div_ceil(CAPACITY));
             self.rounds.tiles.par_iter_mut().enumerate().for_each(|(i, tile)| {
@@ -43,11 +67,11 @@ impl CpuEngine {
             });
             self.encode(tiles);
             let (field, workspaces) = (&self.field, &self.workspaces);
-            let out = out[at..at + n].par_chunks_mut(CAPACITY);
+            let out = out[at * width..(at + n) * width].par_chunks_mut(CAPACITY * width);
             self.rounds.tiles.par_iter().zip(out).for_each(|(tile, out)| {
                 let mut ws = lock(&workspaces[Pool::worker()]);
                 field.probe(&mut ws, tile, &[]);
-                out.copy_from_slice(&ws.sigma[..out.len()]);
+                read(&ws, out);
             });
             at += n;
         }

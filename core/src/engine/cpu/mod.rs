@@ -40,7 +40,7 @@ mod workspace;
 pub(super) use memory::memory;
 pub use pool::Pool;
 
-use super::calls::{check_positions, check_render, check_values, must_train};
+use super::calls::{check_positions, check_render, check_slot, check_values, must_train};
 use super::slopes::differences;
 use super::views::{HeldViews, check_views};
 use super::visit::{self, VisitBuffers};
@@ -49,7 +49,7 @@ use super::{
 };
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::field::{FieldLayout, FieldSpec, HeadLoss};
+use crate::field::{FieldLayout, FieldSpec, HeadLoss, SlotId};
 use crate::ops::march::Ray;
 use crate::params::{BlockId, GroupId, GroupSettings, Params, StateTensor, Values, zeros};
 use crate::simd::Isa;
@@ -290,6 +290,20 @@ impl TrainEngine for CpuEngine {
         check_positions(positions, slopes.len())?;
         let pool = self.pool.clone();
         pool.run(|| self.slopes(positions, sigma, slopes));
+        Ok(())
+    }
+
+    fn activations(
+        &mut self,
+        positions: [&[f32]; 3],
+        slot: SlotId,
+        out: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let columns = self.spec.columns(slot);
+        check_slot(&self.spec, slot)?;
+        check_positions(positions, out.len() / columns)?;
+        let pool = self.pool.clone();
+        pool.run(|| self.rows(positions, slot, out));
         Ok(())
     }
 

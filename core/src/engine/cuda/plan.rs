@@ -75,7 +75,7 @@ fn parts(spec: &FieldSpec) -> Option<Parts<'_>> {
     let [
         StageSpec::Mlp(density),
         StageSpec::Density { input, column },
-        StageSpec::Directions { output: directions },
+        StageSpec::Directions { output: directions, octaves: None },
         StageSpec::Mlp(color),
         StageSpec::Composite { spread },
     ] = stages.collect::<Vec<_>>()[..]

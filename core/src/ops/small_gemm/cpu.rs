@@ -1,6 +1,6 @@
 //! Register-blocked product: a tile of `MR` rows by `NV` vectors stays in registers over the whole depth.
 
-use super::{COLUMN_PAD, Epilogue, Left, Shape};
+use super::{COLUMN_PAD, Epilogue, Finish, Left, Shape, Start};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// `C = A B` (or `C += A B` with `accumulate`), then the epilogue. See the [module](super) for layouts.
@@ -19,6 +19,26 @@ pub fn small_gemm(
     accumulate: bool,
     epilogue: Epilogue<'_>,
 ) {
+    let start = if accumulate { Start::Stored } else { Start::Zero };
+    small_gemm_from(isa, shape, a, b, ldb, c, ldc, start, Finish::By(epilogue));
+}
+
+/// `C = start + A B`, then the epilogue. See the [module](super) for layouts.
+///
+/// # Panics
+/// As [`small_gemm`], if a row to start from is too short, or if what is stored is both started from and multiplied with.
+#[allow(clippy::too_many_arguments)]
+pub fn small_gemm_from(
+    isa: Isa,
+    shape: Shape,
+    a: Left<'_>,
+    b: &[f32],
+    ldb: usize,
+    c: &mut [f32],
+    ldc: usize,
+    start: Start<'_>,
+    finish: Finish<'_>,
+) {
     let Shape { m, n, k } = shape;
     if m == 0 || n == 0 {
         return;
@@ -30,10 +50,18 @@ pub fn small_gemm(
     assert!(k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.col, "small_gemm: A is too short");
     assert!(k == 0 || b.len() >= (k - 1) * ldb + n, "small_gemm: B is too short");
     assert!(c.len() >= (m - 1) * ldc + n, "small_gemm: C is too short");
-    if let Epilogue::MaskBy(h, ldh) = epilogue {
+    if let Finish::By(Epilogue::MaskBy(h, ldh)) = finish {
         assert!(n <= ldh && h.len() >= (m - 1) * ldh + n, "small_gemm: the mask is too short");
     }
-    isa.run(Product { shape, a, b, ldb, c, ldc, accumulate, epilogue, last: true });
+    let given = match start {
+        Start::Zero | Start::Stored => true,
+        Start::Row(row) => row.len() >= n,
+        Start::Affine { constant, slope, by } => constant.len() >= n && slope.len() >= n && by.len() >= m,
+    };
+    assert!(given, "small_gemm: what it starts from is too short");
+    let twice = matches!((start, finish), (Start::Stored, Finish::Times { .. }));
+    assert!(!twice, "small_gemm: what is stored is a factor, not a summand");
+    isa.run(Product { shape, a, b, ldb, c, ldc, start, finish, last: true });
 }
 
 struct Product<'a> {
@@ -43,8 +71,8 @@ struct Product<'a> {
     ldb: usize,
     c: &'a mut [f32],
     ldc: usize,
-    accumulate: bool,
-    epilogue: Epilogue<'a>,
+    start: Start<'a>,
+    finish: Finish<'a>,
     /// This is the last block of the depth: the epilogue applies.
     last: bool,
 }
@@ -56,9 +84,11 @@ impl Kernel for Product<'_> {
     fn run<S: Simd>(mut self, s: S) {
         // Blocks of the depth keep both operands of a long product (a weight's gradient) in the L1 cache.
         let depth = self.shape.k;
+        // What is stored stays as it is until it is multiplied with.
+        let most = if matches!(self.finish, Finish::Times { .. }) { depth } else { DEPTH };
         let mut at = 0;
         loop {
-            self.shape.k = (depth - at).min(DEPTH);
+            self.shape.k = (depth - at).min(most);
             self.last = at + self.shape.k == depth;
             self.columns(s);
             at += self.shape.k;
@@ -67,7 +97,7 @@ impl Kernel for Product<'_> {
             }
             self.a.values = &self.a.values[self.shape.k * self.a.col..];
             self.b = &self.b[self.shape.k * self.ldb..];
-            self.accumulate = true;
+            self.start = Start::Stored;
         }
     }
 }
@@ -136,10 +166,30 @@ impl Product<'_> {
         unsafe {
             let mut acc = [[s.splat(0.0); NV]; MR];
             let c = self.c.as_mut_ptr().add(i * self.ldc + j);
-            if self.accumulate {
-                for r in 0..MR {
+            match self.start {
+                Start::Zero => {}
+                Start::Stored => {
+                    for r in 0..MR {
+                        for v in 0..NV {
+                            acc[r][v] = s.load(c.add(r * self.ldc + v * S::LANES));
+                        }
+                    }
+                }
+                Start::Row(from) => {
                     for v in 0..NV {
-                        acc[r][v] = s.load(c.add(r * self.ldc + v * S::LANES));
+                        let from = s.load(from.as_ptr().add(j + v * S::LANES));
+                        for row in &mut acc {
+                            row[v] = from;
+                        }
+                    }
+                }
+                Start::Affine { constant, slope, by } => {
+                    for v in 0..NV {
+                        let constant = s.load(constant.as_ptr().add(j + v * S::LANES));
+                        let slope = s.load(slope.as_ptr().add(j + v * S::LANES));
+                        for r in 0..MR {
+                            acc[r][v] = s.fma(s.splat(*by.as_ptr().add(i + r)), slope, constant);
+                        }
                     }
                 }
             }
@@ -164,23 +214,31 @@ impl Product<'_> {
                 b = b.wrapping_add(self.ldb);
             }
             let zero = s.splat(0.0);
-            match self.epilogue {
+            match self.finish {
                 _ if !self.last => {}
-                Epilogue::None => {}
-                Epilogue::Relu => {
+                Finish::By(Epilogue::None) | Finish::Times { .. } => {}
+                Finish::By(Epilogue::Relu) => {
                     for row in &mut acc {
                         for v in row {
                             *v = s.max(*v, zero);
                         }
                     }
                 }
-                Epilogue::MaskBy(h, ldh) => {
+                Finish::By(Epilogue::MaskBy(h, ldh)) => {
                     let h = h.as_ptr().add(i * ldh + j);
                     for r in 0..MR {
                         for v in 0..NV {
                             let live = s.gt(s.load(h.add(r * ldh + v * S::LANES)), zero);
                             acc[r][v] = s.select(live, acc[r][v], zero);
                         }
+                    }
+                }
+            }
+            if let Finish::Times { relu } = self.finish {
+                for r in 0..MR {
+                    for v in 0..NV {
+                        let product = s.mul(acc[r][v], s.load(c.add(r * self.ldc + v * S::LANES)));
+                        acc[r][v] = if relu { s.max(product, zero) } else { product };
                     }
                 }
             }
@@ -242,6 +300,45 @@ mod tests {
             let values = data(m * k.max(1) + 64, 1);
             check(shape, Left { values: &values, row: k, col: 1 }, mode & 1 == 1, mode & 2 == 2);
             check(shape, Left { values: &values, row: 1, col: m }, mode & 1 == 1, mode & 2 == 2);
+        }
+    }
+
+    /// Products that start from rows, and those that multiply what is stored, are what their formula says.
+    #[test]
+    fn starts_and_factors_are_applied() {
+        let (m, n, k) = (21, 48, 130);
+        let shape = Shape { m, n, k };
+        let (a, b, c0) = (data(m * k, 1), data(k * n, 2), data(m * n, 3));
+        let (constant, slope, by) = (data(n, 4), data(n, 5), data(m, 6));
+        let a = Left { values: &a, row: k, col: 1 };
+        let affine = Start::Affine { constant: &constant, slope: &slope, by: &by };
+        for isa in Isa::available() {
+            for start in [Start::Zero, Start::Row(&constant), affine] {
+                for relu in [None, Some(false), Some(true)] {
+                    let mut c = c0.clone();
+                    let finish = relu.map_or(Finish::By(Epilogue::None), |relu| Finish::Times { relu });
+                    small_gemm_from(isa, shape, a, &b, n, &mut c, n, start, finish);
+                    for (at, (got, stored)) in c.iter().zip(&c0).enumerate() {
+                        let (i, j) = (at / n, at % n);
+                        let mut want = match start {
+                            Start::Zero | Start::Stored => 0.0,
+                            Start::Row(row) => f64::from(row[j]),
+                            Start::Affine { constant, slope, by } => {
+                                f64::from(constant[j]) + f64::from(by[i]) * f64::from(slope[j])
+                            }
+                        };
+                        want += (0..k)
+                            .map(|l| f64::from(a.values[i * k + l]) * f64::from(b[l * n + j]))
+                            .sum::<f64>();
+                        want *= relu.map_or(1.0, |_| f64::from(*stored));
+                        let want = if relu == Some(true) { want.max(0.0) } else { want };
+                        assert!(
+                            (f64::from(*got) - want).abs() < 1e-4,
+                            "{isa:?} {relu:?} ({i}, {j}): {got} {want}"
+                        );
+                    }
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ pub mod amx;
 pub mod amx;
 mod cpu;
 
-pub use cpu::small_gemm;
+pub use cpu::{small_gemm, small_gemm_from};
 
 /// The arithmetic of products.
 #[derive(
@@ -73,6 +73,39 @@ pub enum Epilogue<'a> {
     Relu,
     /// `c` where the element of the same place in this matrix (row stride) is positive, else 0: ReLU's backward.
     MaskBy(&'a [f32], usize),
+}
+
+/// How a product ends.
+#[derive(Clone, Copy)]
+pub enum Finish<'a> {
+    /// By an epilogue alone.
+    By(Epilogue<'a>),
+    /// `c` times what is stored there, then `max(c, 0)` if `relu`: a Hadamard product with no pass of its own. The depth is not
+    /// split, and the product starts from anything but [`Start::Stored`].
+    Times {
+        /// Whether ReLU comes last.
+        relu: bool,
+    },
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// Nothing.
+    Zero,
+    /// What is stored there.
+    Stored,
+    /// One row for all: a bias.
+    Row(&'a [f32]),
+    /// `constant + by[row] slope`: two rows for all, the second one times a number of each row.
+    Affine {
+        /// By column.
+        constant: &'a [f32],
+        /// By column.
+        slope: &'a [f32],
+        /// By row.
+        by: &'a [f32],
+    },
 }
 
 /// Extents of a product.

@@ -1,13 +1,13 @@
 //! A small fully connected network with ReLU between its layers and no biases (Instant-NGP, section 4).
 //!
 //! Weights are `[out][in]` blocks `NAME.LAYER.weight`. Inputs that are the same for all samples of a ray (its
-//! direction) come first in the first layer's columns; their product is computed once per ray and added to the
-//! samples' rows, which saves as much work as those columns are.
+//! direction) come first in the first layer's columns (see [`RayInput`]).
 
+use super::RayInput;
 use crate::engine::cpu::stage::{Prepare, Stage};
 use crate::engine::cpu::workspace::{SlotPlan, Workspace};
 use crate::field::MlpSpec;
-use crate::ops::small_gemm::{Epilogue, Left, Precision, Shape, amx, padded, small_gemm};
+use crate::ops::small_gemm::{Epilogue, Left, Precision, Shape, Start, amx, padded, small_gemm};
 use crate::params::{BlockId, Params, Values, zeros};
 
 /// What happens to the gradient of what a network reads.
@@ -45,12 +45,9 @@ struct Layer {
 /// The stage.
 #[derive(Debug)]
 pub(in crate::engine::cpu) struct Mlp {
-    ray_input: Option<usize>,
+    rays: Option<RayInput>,
     ray_inputs: usize,
-    /// Per ray: the first layer's product with the ray's inputs, and its gradient.
-    ray_slot: usize,
     input_gradient: Gradient,
-    ray_gradient: Gradient,
     layers: Vec<Layer>,
     grads: usize,
 }
@@ -90,9 +87,9 @@ impl Mlp {
             grads += outputs.next_multiple_of(4) * stride;
             from = to;
         }
-        let ray_input = spec.ray_input.map(|slot| slot.0);
-        let ray_slot = if ray_input.is_some() { plan.slot(spec.width) } else { usize::MAX };
-        Self { ray_input, ray_inputs, ray_slot, input_gradient, ray_gradient, layers, grads }
+        let rays =
+            spec.ray_input.map(|slot| RayInput::new(slot.0, ray_inputs, spec.width, ray_gradient, plan));
+        Self { rays, ray_inputs, input_gradient, layers, grads }
     }
 
     /// The slots between its layers.
@@ -131,7 +128,13 @@ impl Stage for Mlp {
         for (l, layer) in self.layers.iter().enumerate() {
             let n = padded(layer.outputs);
             let epilogue = if l == last { Epilogue::None } else { Epilogue::Relu };
-            let rays = if l == 0 { self.forward_rays(ws, layer) } else { 0 };
+            let rays = match &self.rays {
+                Some(rays) if l == 0 => {
+                    rays.forward(ws, layer.output, &layer.transposed, layer.outputs, Start::Zero);
+                    rays.columns
+                }
+                _ => 0,
+            };
             let Ok([x, y]) = ws.slots.get_disjoint_mut([layer.input, layer.output]) else {
                 unreachable!("a layer's slots differ")
             };
@@ -190,8 +193,9 @@ impl Stage for Mlp {
                     small_gemm(ws.isa, shape, left, weight, ldg, &mut x.grad, x.stride, adds, epilogue);
                 }
             }
-            if rays > 0 {
-                self.backward_rays(ws, layer, &mut grads[layer.grad..]);
+            if let (0, Some(rays)) = (l, &self.rays) {
+                let grads = &mut grads[layer.grad..];
+                rays.backward(ws, layer.output, layer.outputs, &layer.weight, grads, layer.stride);
             }
         }
     }
@@ -204,58 +208,6 @@ impl Stage for Mlp {
             for (to, from) in to.zip(rows) {
                 to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
             }
-        }
-    }
-}
-
-impl Mlp {
-    /// Fills the first hidden slot with the product of the rays' inputs; returns how many inputs that were.
-    fn forward_rays(&self, ws: &mut Workspace, layer: &Layer) -> usize {
-        let Some(input) = self.ray_input else { return 0 };
-        let n = padded(layer.outputs);
-        let Ok([x, r, y]) = ws.slots.get_disjoint_mut([input, self.ray_slot, layer.output]) else {
-            unreachable!("a layer's slots differ")
-        };
-        let left = Left { values: &x.values, row: x.stride, col: 1 };
-        let shape = Shape { m: ws.spans.len(), n, k: self.ray_inputs };
-        small_gemm(ws.isa, shape, left, &layer.transposed, n, &mut r.values, r.stride, false, Epilogue::None);
-        for (ray, span) in ws.spans.iter().enumerate() {
-            let from = &r.values[ray * r.stride..(ray + 1) * r.stride];
-            for row in
-                y.values[span.start as usize * y.stride..].chunks_exact_mut(y.stride).take(span.len as usize)
-            {
-                row.copy_from_slice(from);
-            }
-        }
-        self.ray_inputs
-    }
-
-    /// The gradient of the first layer's ray columns: sums over a ray's samples, then one product.
-    fn backward_rays(&self, ws: &mut Workspace, layer: &Layer, grads: &mut [f32]) {
-        let Some(input) = self.ray_input else { return };
-        let Ok([x, r, y]) = ws.slots.get_disjoint_mut([input, self.ray_slot, layer.output]) else {
-            unreachable!("a layer's slots differ")
-        };
-        for (ray, span) in ws.spans.iter().enumerate() {
-            let sum = &mut r.grad[ray * r.stride..(ray + 1) * r.stride];
-            sum.fill(0.0);
-            for row in y.grad[span.start as usize * y.stride..].chunks_exact(y.stride).take(span.len as usize)
-            {
-                sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
-            }
-        }
-        let left = Left { values: &r.grad, row: 1, col: r.stride };
-        // Columns beyond the ray's inputs are zero in x: nothing is added to those of the samples.
-        let (m, n) = (layer.outputs.next_multiple_of(4), padded(self.ray_inputs));
-        let shape = Shape { m, n, k: ws.spans.len() };
-        small_gemm(ws.isa, shape, left, &x.values, x.stride, grads, layer.stride, true, Epilogue::None);
-        if self.ray_gradient != Gradient::None {
-            let adds = self.ray_gradient == Gradient::Add;
-            // Whole panels: columns beyond the rays' inputs get what nobody reads.
-            let left = Left { values: &r.grad, row: r.stride, col: 1 };
-            let shape = Shape { m: ws.spans.len(), n: x.stride, k: layer.outputs };
-            let (ldw, ldx) = (layer.stride, x.stride);
-            small_gemm(ws.isa, shape, left, &layer.weight, ldw, &mut x.grad, ldx, adds, Epilogue::None);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::ops::loss::Penalty;
 use crate::params::BlockId;
 
 /// Networks from an encoding to density and color, by the width and the hidden layers of the density's.
-fn field(encoding: Encoding, width: usize, hidden: usize) -> FieldSpec {
+pub(super) fn field(encoding: Encoding, width: usize, hidden: usize) -> FieldSpec {
     let mut spec = FieldSpec::new(encoding);
     let (geometry, harmonics, color) = (spec.slot(8), spec.slot(4), spec.slot(3));
     let density = MlpSpec {
@@ -33,7 +33,7 @@ fn field(encoding: Encoding, width: usize, hidden: usize) -> FieldSpec {
     spec.stages = vec![
         StageSpec::Mlp(density),
         StageSpec::Density { input: geometry, column: 0 },
-        StageSpec::Directions { output: harmonics },
+        StageSpec::Directions { output: harmonics, octaves: None },
         StageSpec::Mlp(colors),
         StageSpec::Composite { spread: Spread::default() },
     ];
@@ -81,21 +81,21 @@ fn with_features(mut spec: FieldSpec, input: SlotId, detach: bool, penalty: Pena
     spec
 }
 
-fn tables() -> Encoding {
+pub(super) fn tables() -> Encoding {
     Encoding::HashGrid { grid: Setup::default().grid, init: 0.5 }
 }
 
-fn open(spec: &FieldSpec, isa: Isa) -> CpuEngine {
+pub(super) fn open(spec: &FieldSpec, isa: Isa) -> CpuEngine {
     CpuEngine::with_isa(spec, &workers(2), isa).unwrap()
 }
 
 /// Rays of all lengths with random targets of every head.
-fn given(engine: &CpuEngine, seed: u64) -> shots::Given {
+pub(super) fn given(engine: &CpuEngine, seed: u64) -> shots::Given {
     given_in(engine, seed, 1.0)
 }
 
 /// The same in a part of the box, and slightly beyond that.
-fn given_in(engine: &CpuEngine, seed: u64, side: f32) -> shots::Given {
+pub(super) fn given_in(engine: &CpuEngine, seed: u64, side: f32) -> shots::Given {
     let mut given = Shots::new(seed, side, (0..80).map(|i| (i * 7) % 23)).given(0);
     let n = given.rays.len() * engine.field.targets.width();
     given.targets = narrow(&TestRng::new(seed + 1).uniforms(n, 0.0, 1.0));
@@ -103,13 +103,13 @@ fn given_in(engine: &CpuEngine, seed: u64, side: f32) -> shots::Given {
 }
 
 /// The gradients of all blocks, by a step that moves nothing.
-fn gradients(engine: &mut CpuEngine, given: &shots::Given) -> Vec<Vec<f64>> {
+pub(super) fn gradients(engine: &mut CpuEngine, given: &shots::Given) -> Vec<Vec<f64>> {
     engine.step(&given.step(0.0)).unwrap();
     engine.params.blocks().iter().map(|b| widen(&b.m)).collect()
 }
 
 /// Along its own gradient a block's loss changes as that says: differences through the whole field.
-fn check_differences(
+pub(super) fn check_differences(
     engine: &mut CpuEngine,
     given: &shots::Given,
     blocks: impl IntoIterator<Item = BlockId>,
@@ -135,7 +135,7 @@ fn check_differences(
     }
 }
 
-fn learns(spec: &FieldSpec) {
+pub(super) fn learns(spec: &FieldSpec) {
     let spec = FieldSpec { optimizer: OptimizerSpec::default(), ..spec.clone() };
     let mut engine = open(&spec, Isa::best());
     let given = given(&engine, 5);

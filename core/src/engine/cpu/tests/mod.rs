@@ -7,6 +7,7 @@ mod edges;
 mod gradients;
 mod inference;
 mod kinds;
+mod layers;
 mod looking;
 mod oracle;
 mod precision;
@@ -136,7 +137,7 @@ impl Setup {
         spec.stages.extend([
             StageSpec::Mlp(density),
             StageSpec::Density { input: geometry, column },
-            StageSpec::Directions { output: harmonics },
+            StageSpec::Directions { output: harmonics, octaves: None },
             StageSpec::Mlp(colors),
             StageSpec::Composite { spread },
         ]);
