@@ -54,6 +54,8 @@ pub enum Command {
     View(view::ViewArgs),
     /// Train plain and hollow fields and compare them: table, CSV, plots
     Compare(Box<compare::CompareArgs>),
+    /// Rebuild layers of a trained run as EUGen layers, or thinner, of low rank, in 8 bits, without backpropagation
+    Distill(crate::distillation::DistillArgs),
     /// Export a run, as one small file
     Export(export::ExportArgs),
     /// Report what a scene or label set contains and what is wrong with it
@@ -143,7 +145,8 @@ const WITHOUT_VIEWER: [&[&str]; 10] = [
     &["tasks", "methods"],
 ];
 /// Commands for which `--out` means something of its own.
-const OUT: [(&[&str], &str); 5] = [
+const OUT: [(&[&str], &str); 6] = [
+    (&["distill"], "Folder for the new run [default: runs/NAME-FORM, with a number if that exists]"),
     (&["render"], "Folder for the frames [default: RUN/PATH, such as runs/demo/orbit]"),
     (&["compare"], "Folder for the runs, tables and plots [default: runs/compare]"),
     (

@@ -3,6 +3,7 @@
 //! A new kind is a variant, its trainer's [`Job`], and an arm wherever the compiler misses one.
 
 use crate::context::Context;
+use crate::distillation::{self, DistillArgs};
 use crate::exports::{self, CamerasArgs, MeshArgs, PointsArgs};
 use crate::given::Given;
 use crate::outcome::{Outcome, usage};
@@ -207,6 +208,14 @@ impl Kind {
             Self::Nerf => rebuild::<FieldRemains>(context, given, file),
             Self::Segmentation => rebuild::<SegmenterRemains>(context, given, file),
             Self::Tasks => rebuild::<TasksRemains>(context, given, file),
+        }
+    }
+
+    /// Rebuilds layers of a run: a new run.
+    pub fn distill(self, context: &Context, run: &RunFolder, args: &DistillArgs) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Nerf => distillation::field(context, run, args),
+            Self::Segmentation => distillation::segmenter(context, run, args),
         }
     }
 

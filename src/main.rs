@@ -5,6 +5,7 @@ mod commands;
 mod common;
 mod context;
 mod devices;
+mod distillation;
 mod evaluation;
 mod exports;
 mod forecast;
@@ -32,8 +33,8 @@ mod viewers;
 
 use cli::{Cli, Command};
 use commands::{
-    compare, demo, doctor, eval, export, inspect, models, render, resume, seg, tasks as tasks_command, train,
-    view,
+    compare, demo, distill, doctor, eval, export, inspect, models, render, resume, seg,
+    tasks as tasks_command, train, view,
 };
 use context::Context;
 use lines::Lines;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::View(args) => view::run(&context, &args),
         Command::Compare(args) => compare::run(&context, &args),
         Command::Export(args) => export::run(&context, &args),
+        Command::Distill(args) => distill::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
         Command::Seg(command) => seg::run(&context, command),

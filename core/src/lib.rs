@@ -39,6 +39,7 @@
 //! ```
 pub mod checkpoint;
 pub mod device;
+pub mod distill;
 pub mod engine;
 pub mod field;
 pub mod gpu;

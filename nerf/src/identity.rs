@@ -253,7 +253,7 @@ fn settings(config: &NerfConfig) -> Value {
     let side = has_grid.then_some(config.hollow.saliency_side);
     // Files of earlier versions have neither.
     let classic = (config.field.method == Method::Classic).then_some(&config.classic);
-    let layers = config.layers.are_apart().then_some(&config.layers);
+    let layers = config.layers.are_rebuilt().then_some(&config.layers);
     json!({
         "grid": config.grid,
         "field": config.field,

@@ -34,6 +34,7 @@ mod cells_picture;
 pub mod compact;
 pub mod comparison;
 pub mod config;
+pub mod distill;
 mod error;
 pub mod eval;
 pub mod field;

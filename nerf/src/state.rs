@@ -90,6 +90,25 @@ impl Trainer {
         self.last_progress = self.progress();
         Ok(())
     }
+
+    /// Takes over what a checkpoint of another field says beside its values: steps, time, occupied cells; and blocks by their
+    /// names. Moments start anew.
+    pub(crate) fn adopt(
+        &mut self,
+        file: &Checkpoint,
+        path: &Path,
+        values: &BTreeMap<String, Vec<f32>>,
+    ) -> Result<(), NerfError> {
+        identity::check_scene(&identity::capture(file, path)?.frame, self.scene(), path)?;
+        let rays = parse::<u64>(file, path, "rays")?;
+        self.rays = usize::try_from(rays).unwrap_or(usize::MAX).clamp(1, Self::MOST_RAYS);
+        self.model.restore_state(file, path)?;
+        crate::distill::write(&mut *self.model.engine, values)?;
+        self.model.read_cameras()?;
+        self.tell_progress();
+        self.last_progress = self.progress();
+        Ok(())
+    }
 }
 
 impl Model {

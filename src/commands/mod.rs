@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod demo;
+pub mod distill;
 pub mod doctor;
 mod doctor_cuda;
 pub mod eval;

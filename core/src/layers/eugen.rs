@@ -65,6 +65,14 @@ impl Eugen {
         self.theta.forward(&self.features.forward(x)?)
     }
 
+    /// Its second half alone, of what was made of the features.
+    ///
+    /// # Errors
+    /// If the last extent is another.
+    pub fn theta(&self, features: &Tensor) -> Result<Tensor> {
+        self.theta.forward(features)
+    }
+
     /// Its first half.
     #[must_use]
     pub fn features(&self) -> &Features {

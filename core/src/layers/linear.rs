@@ -59,6 +59,12 @@ impl Linear {
         linear_of_gelu(x, form, &self.weight, self.bias.as_ref())
     }
 
+    /// The weight, `(outputs, inputs)`.
+    #[must_use]
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
     /// The bias, if it has one.
     #[must_use]
     pub fn bias(&self) -> Option<&Tensor> {

@@ -2,12 +2,14 @@
 mod batch_norm;
 mod conv;
 mod eugen;
+mod int8;
 mod layer_norm;
 mod linear;
 
 pub use batch_norm::BatchNorm2d;
 pub use conv::{Conv2d, ConvConfig};
 pub use eugen::{Eugen, Features};
+pub use int8::Int8Linear;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct LayersConfig {
     /// Layers to build as EUGen layers, each merged with the layers that read it, such as trunk.1,trunk.3,trunk.6
-    #[arg(long = "eugen-layers", value_name = "LIST", value_delimiter = ',')]
+    #[arg(id = "eugen_layers", long = "eugen-layers", value_name = "LIST", value_delimiter = ',')]
     pub eugen: Vec<String>,
     /// Layers whose products are in 8 bits, such as trunk.1,trunk.2
-    #[arg(long = "int8-layers", value_name = "LIST", value_delimiter = ',')]
+    #[arg(id = "int8_layers", long = "int8-layers", value_name = "LIST", value_delimiter = ',')]
     pub int8: Vec<String>,
     /// What EUGen layers are.
     #[command(flatten)]
@@ -25,9 +25,14 @@ pub struct LayersConfig {
 }
 
 impl LayersConfig {
+    /// Whether some layers are built otherwise.
+    pub fn are_rebuilt(&self) -> bool {
+        !self.eugen.is_empty() || !self.int8.is_empty()
+    }
+
     /// Whether the field's layers are stages of their own.
     pub(crate) fn are_apart(&self) -> bool {
-        self.apart || !self.eugen.is_empty() || !self.int8.is_empty()
+        self.apart || self.are_rebuilt()
     }
 
     /// Checks what the types do not.

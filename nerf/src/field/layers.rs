@@ -70,6 +70,14 @@ pub(super) fn rebuild(spec: &mut FieldSpec, config: &LayersConfig) -> Result<(),
             return Err(SettingError::new("--eugen-layers", format!("{name}, {next}"), allowed));
         }
         let is_it = |stage: &StageSpec| matches!(stage, StageSpec::Layer(layer) if layer.name == *name);
+        // The constant of Theta is a bias of the layers that it is merged into.
+        for stage in &mut spec.stages {
+            if let StageSpec::Layer(reader) = stage
+                && place.readers.contains(&reader.name)
+            {
+                reader.bias = true;
+            }
+        }
         if let Some(stage) = spec.stages.iter_mut().find(|stage| is_it(stage)) {
             let config = config.features.clone();
             spec.slots[place.output.0] = config.outputs();

@@ -96,7 +96,7 @@ impl Model {
     }
 
     /// Of an open checkpoint of a run with this configuration.
-    fn of_checkpoint(
+    pub(crate) fn of_checkpoint(
         file: &Checkpoint,
         path: &Path,
         config: NerfConfig,

@@ -6,6 +6,7 @@ pub mod clip_resnet;
 pub mod dinov3;
 pub mod grid;
 pub mod mit;
+pub mod mlps;
 pub(crate) mod parts;
 mod prompts;
 mod residual;
@@ -22,6 +23,7 @@ use nerve_data::augment::Normalise;
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Keys, WeightSource};
+pub use mlps::MlpForms;
 pub use prompts::Prompts;
 pub use residual::{Adapters, Branch, MlpTap, MlpTrace, Part, Pass};
 pub use streams::{Stages, StreamLayer, StreamUpdates};
@@ -114,9 +116,10 @@ pub trait Backbone: Debug + Send + Sync {
     }
 
     /// Whether published files may lack the variable of this key, which then begins as it was drawn.
+    ///
+    /// Those of EUGen layers are in no published file.
     fn is_optional(&self, key: &str) -> bool {
-        let _ = key;
-        false
+        mlps::is_of_eugen(key)
     }
 }
 
@@ -137,6 +140,12 @@ pub trait BackboneConfig: Any + Debug + Send + Sync {
     fn language(&self, drop_path: f32, class_twice: bool) -> Box<dyn BackboneConfig> {
         let _ = class_twice;
         self.dense(drop_path)
+    }
+
+    /// The same with MLPs of these forms; none if they are always full.
+    fn with_mlps(&self, mlps: &MlpForms) -> Option<Box<dyn BackboneConfig>> {
+        let _ = mlps;
+        None
     }
 
     /// The same as timm's program computes it.

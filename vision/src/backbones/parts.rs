@@ -1,17 +1,21 @@
-//! Parts that several backbones use: the MLP, patches, drop path rates.
+//! Parts that several backbones use: the MLP in its forms, patches, drop path rates.
 use nerve_core::graph::{Init, Result, Scope, Tensor, bail};
-use nerve_core::layers::Linear;
+use nerve_core::layers::{Eugen, Int8Linear, Linear};
 use nerve_core::ops::linear::linear;
 
+use super::mlps::MlpForm;
 use super::{Branch, MlpTrace, Pass};
 use crate::activation::Activation;
 
-/// Two linear layers with an activation between them; keys `fc1` and `fc2`.
+/// Two linear layers with an activation between them, keys `fc1` and `fc2`; or what stands for both (see [`super::mlps`]).
 #[derive(Clone, Debug)]
-pub struct Mlp {
-    fc1: Linear,
-    fc2: Linear,
-    activation: Activation,
+pub struct Mlp(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Full { fc1: Linear, fc2: Linear, activation: Activation },
+    Int8 { fc1: Int8Linear, fc2: Int8Linear, activation: Activation },
+    Eugen(Eugen),
 }
 
 impl Mlp {
@@ -19,10 +23,27 @@ impl Mlp {
     ///
     /// # Errors
     /// If variables exist with other shapes.
-    pub fn new(scope: &Scope, channels: usize, hidden: usize, activation: Activation) -> Result<Self> {
+    pub fn new(
+        scope: &Scope,
+        channels: usize,
+        hidden: usize,
+        activation: Activation,
+        form: &MlpForm,
+    ) -> Result<Self> {
+        let hidden = match form {
+            MlpForm::Eugen(config) => {
+                return Ok(Self(Form::Eugen(Eugen::new(scope, channels, channels, config)?)));
+            }
+            MlpForm::Thin(hidden) => *hidden,
+            MlpForm::Full | MlpForm::Int8 => hidden,
+        };
         let fc1 = Linear::new(&scope.at("fc1"), channels, hidden)?;
         let fc2 = Linear::new(&scope.at("fc2"), hidden, channels)?;
-        Ok(Self { fc1, fc2, activation })
+        if *form == MlpForm::Int8 {
+            let [fc1, fc2] = [fc1, fc2].map(Int8Linear::new);
+            return Ok(Self(Form::Int8 { fc1, fc2, activation }));
+        }
+        Ok(Self(Form::Full { fc1, fc2, activation }))
     }
 
     /// Its layers and the activation between them.
@@ -35,9 +56,35 @@ impl Mlp {
     /// # Errors
     /// If its last dimension has another size.
     pub fn forward(&self, x: &Tensor, branch: &Branch, pass: Pass<'_>) -> Result<Tensor> {
-        let hidden = self.fc1.forward(x)?;
-        second_layer(&self.fc2, self.activation, x, &hidden, branch, pass)
+        match &self.0 {
+            Form::Full { fc1, fc2, activation } => {
+                let hidden = fc1.forward(x)?;
+                second_layer(fc2, *activation, x, &hidden, branch, pass)
+            }
+            Form::Int8 { fc1, fc2, activation } => {
+                let hidden = activation.forward(&fc1.forward(x)?)?;
+                heard(x, &hidden, fc2.forward(&hidden)?, branch, pass)
+            }
+            Form::Eugen(eugen) => {
+                let features = eugen.features().forward(x)?;
+                heard(x, &features, eugen.theta(&features)?, branch, pass)
+            }
+        }
     }
+}
+
+/// An MLP's output, told to what listens to the pass.
+pub(super) fn heard(
+    input: &Tensor,
+    hidden: &Tensor,
+    output: Tensor,
+    branch: &Branch,
+    pass: Pass<'_>,
+) -> Result<Tensor> {
+    if let Some(tap) = pass.tap {
+        tap.tap(branch, MlpTrace { input, hidden, output: &output })?;
+    }
+    Ok(output)
 }
 
 /// The second half of an MLP, with its activation: of `hidden`, which was computed of `input`.

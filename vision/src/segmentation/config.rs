@@ -7,6 +7,7 @@ use nerve_core::schedule::{Decay, Schedule};
 use serde::{Deserialize, Serialize};
 
 use super::{BackboneName, HeadKind, Method};
+use crate::backbones::MlpForms;
 use crate::denseclip::LanguageConfig;
 
 /// The whole configuration of a run, as in its `config.toml`.
@@ -90,6 +91,9 @@ pub struct ModelConfig {
     /// The language branch of DenseCLIP.
     #[command(flatten)]
     pub language: LanguageConfig,
+    /// What the MLPs of the backbone's blocks are.
+    #[command(flatten)]
+    pub mlps: MlpForms,
 }
 
 impl Default for ModelConfig {
@@ -105,6 +109,7 @@ impl Default for ModelConfig {
             aux_weight: 0.0,
             freeze_backbone: false,
             language: LanguageConfig::default(),
+            mlps: MlpForms::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 mod batches;
 mod choice;
 mod config;
+mod distill;
 mod error;
 mod evaluate;
 mod groups;
@@ -26,6 +27,7 @@ pub use choice::{BackboneName, HeadKind, Method};
 pub use config::{
     AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, parse_size,
 };
+pub use distill::{configured as distilled_config, distill};
 pub use error::SegmentationError;
 pub use evaluate::{Evaluation, evaluate};
 pub use inference::Inference;

@@ -1,10 +1,10 @@
 //! The network of a segmenter: a backbone, a head, and in training an auxiliary head.
-use nerve_core::graph::{Mode, Result, Scope, Tensor, bail, cat};
+use nerve_core::graph::{Result, Scope, Tensor, bail, cat};
 use nerve_core::ops::resize::bilinear;
 
 use super::pyramid::Pyramid;
 use super::{HeadKind, Method, ModelConfig};
-use crate::backbones::{Backbone, BackboneConfig, Level};
+use crate::backbones::{Backbone, BackboneConfig, Level, Pass};
 use crate::denseclip::{Language, LanguageShape};
 use crate::heads::all_mlp::{AllMlp, AllMlpConfig};
 use crate::heads::fcn::{FcnHead, FcnHeadConfig};
@@ -47,7 +47,15 @@ impl Network {
     ) -> Result<Self> {
         let at = scope.at(BACKBONE);
         let at = if config.freeze_backbone { at.frozen() } else { at };
-        let backbone = backbone(config).build(&at)?;
+        let mut published = backbone(config);
+        if !config.mlps.are_full() {
+            let Some(rebuilt) = published.with_mlps(&config.mlps) else {
+                bail!("{}: its MLPs cannot be built otherwise", config.backbone);
+            };
+            published = rebuilt;
+        }
+        let backbone = published.build(&at)?;
+        config.mlps.check(&backbone.branches())?;
         let head = scope.at(HEAD);
         let mut levels = backbone.levels();
         // A plain transformer's maps are all of one stride.
@@ -97,8 +105,9 @@ impl Network {
     ///
     /// # Errors
     /// If they are too small.
-    pub(super) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Scores> {
-        let features = self.backbone.features(&self.fitted(images)?, mode.into())?;
+    pub(super) fn forward(&self, images: &Tensor, pass: Pass<'_>) -> Result<Scores> {
+        let mode = pass.mode;
+        let features = self.backbone.features(&self.fitted(images)?, pass)?;
         let found = match &self.language {
             Some((language, place)) => Some((language.forward(&features, mode)?.scores, *place)),
             None => None,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::network::{BACKBONE, LANGUAGE, Network};
 use super::{Method, ModelConfig, SegmentationError, SemanticSegmenter};
-use crate::backbones::Backbone;
+use crate::backbones::{Backbone, Branch, Pass};
 use crate::denseclip::LanguageShape;
 use crate::heads::Scores;
 use crate::load::{Destination, Keys, LoadReport, WeightSource, load};
@@ -155,6 +155,16 @@ impl Segmenter {
         parts
     }
 
+    /// The residual branches of its backbone.
+    pub(super) fn branches(&self) -> Vec<Branch> {
+        self.inference.backbone.branches()
+    }
+
+    /// [`SemanticSegmenter::infer`] in a pass of one's own.
+    pub(super) fn infer_in(&self, images: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        Ok(self.inference.forward(images, pass)?.scores)
+    }
+
     /// All variables.
     #[must_use]
     pub fn variables(&self) -> &Variables {
@@ -176,7 +186,7 @@ impl Segmenter {
     /// # Errors
     /// If the images are too small.
     pub fn forward_train(&self, images: &Tensor, mode: Mode) -> Result<Scores> {
-        self.training.forward(images, mode)
+        self.training.forward(images, mode.into())
     }
 }
 
@@ -194,6 +204,6 @@ impl SemanticSegmenter for Segmenter {
     }
 
     fn infer(&self, images: &Tensor) -> Result<Tensor> {
-        Ok(self.inference.forward(images, Mode::Eval)?.scores)
+        self.infer_in(images, Mode::Eval.into())
     }
 }

@@ -14,6 +14,7 @@ use nerve_data::labels::{Class, LabelSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::backbones::MlpForms;
 use crate::denseclip::LanguageShape;
 
 use super::guided;
@@ -39,6 +40,8 @@ struct Shape {
     auxiliary_head: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     language: Option<LanguageShape>,
+    #[serde(default, skip_serializing_if = "MlpForms::are_full")]
+    mlps: MlpForms,
 }
 
 impl Shape {
@@ -51,23 +54,24 @@ impl Shape {
             classes,
             auxiliary_head: aux_weight > 0.0,
             language: language.cloned(),
+            mlps: config.model.mlps.clone(),
         }
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backbone, head, head_width, classes, auxiliary_head, language } = self;
+        let Self { backbone, head, head_width, classes, auxiliary_head, language, mlps } = self;
         let head = head.to_possible_value();
         let head = head.as_ref().map_or("", |head| head.get_name());
         write!(f, "backbone {backbone}, head {head} with head_width {head_width}, {classes} classes")?;
         if *auxiliary_head {
             write!(f, ", an auxiliary head (aux_weight above 0)")?;
         }
-        match language {
-            Some(language) => write!(f, ", {}", guided::told(language)),
-            None => Ok(()),
+        if let Some(language) = language {
+            write!(f, ", {}", guided::told(language))?;
         }
+        if mlps.are_full() { Ok(()) } else { write!(f, ", MLPs built otherwise ({})", json!(mlps)) }
     }
 }
 
@@ -129,6 +133,23 @@ impl Trainer {
         trainer.clock = Clock::at(Duration::from_nanos(parsed(&checkpoint, path, "elapsed_ns")?));
         let step = trainer.step;
         trainer.stepper.optimizer_mut().restore(&checkpoint, step)?;
+        Ok(trainer)
+    }
+}
+
+impl Trainer {
+    /// A trainer of a segmenter that was made of the one in a checkpoint, where that run was; its moments start anew.
+    pub(super) fn distilled(
+        config: SegConfig,
+        set: Arc<LabelSet>,
+        segmenter: Segmenter,
+        path: &Path,
+    ) -> Result<Self, SegmentationError> {
+        let checkpoint = Checkpoint::load(path)?;
+        let class_pixels: Vec<u64> = parsed(&checkpoint, path, CLASS_PIXELS)?;
+        let mut trainer = Self::with(config, set, segmenter, &class_pixels)?;
+        trainer.step = parsed(&checkpoint, path, "step")?;
+        trainer.clock = Clock::at(Duration::from_nanos(parsed(&checkpoint, path, "elapsed_ns")?));
         Ok(trainer)
     }
 }

@@ -29,6 +29,7 @@ impl SegConfig {
             format!("{low}, {high}"),
             "0.1 to 10, the larger one last",
         )?;
+        model.mlps.validate()?;
         let share = |setting, value: f64| check((0.0..=1.0).contains(&value), setting, value, "0 to 1");
         let below_one = |setting, value: f64| {
             check((0.0..1.0).contains(&value), setting, value, "at least 0 and below 1")

@@ -2,6 +2,7 @@
 #[path = "../support/check.rs"]
 mod check;
 mod denseclip;
+mod distilling;
 mod parts;
 mod runs;
 mod settings;

@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureConfig {
     /// EUGen layers: the highest order k of products, 1 to 4
-    #[arg(long = "eugen-order", value_name = "K", default_value_t = 1)]
+    #[arg(id = "eugen_order", long = "eugen-order", value_name = "K", default_value_t = 1)]
     pub order: usize,
     /// EUGen layers: features m of each order, a multiple of 16
-    #[arg(long = "eugen-features", value_name = "M", default_value_t = 64)]
+    #[arg(id = "eugen_features", long = "eugen-features", value_name = "M", default_value_t = 64)]
     pub features: usize,
     /// EUGen layers: what features pass through, Phi (and Psi): relu or identity
-    #[arg(long = "eugen-phi", value_enum, default_value_t)]
+    #[arg(id = "eugen_phi", long = "eugen-phi", value_enum, default_value_t)]
     pub phi: Nonlinearity,
     /// EUGen layers: rows of the projections G, orthogonal or independent
-    #[arg(long = "eugen-rows", value_enum, default_value_t)]
+    #[arg(id = "eugen_rows", long = "eugen-rows", value_enum, default_value_t)]
     pub rows: RowKind,
     /// EUGen layers: do not append the input's norm
-    #[arg(long = "eugen-no-norm")]
+    #[arg(id = "eugen_no_norm", long = "eugen-no-norm")]
     pub no_norm: bool,
     /// EUGen layers: keep the projections G as they were drawn, and train Theta alone
-    #[arg(long = "eugen-frozen")]
+    #[arg(id = "eugen_frozen", long = "eugen-frozen")]
     pub frozen: bool,
     /// EUGen layers: coefficients a_0,a_1,.. of an activation that the layer estimates without bias; needs --eugen-phi identity
     #[arg(

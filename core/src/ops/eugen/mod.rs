@@ -36,6 +36,7 @@ mod merge;
 pub(crate) mod reference;
 
 pub use config::{FeatureConfig, Nonlinearity, Projections, RowKind};
+pub(crate) use draw::orthonormalize;
 pub use draw::{draw, weights};
 pub use graph::features;
 pub use merge::merge;

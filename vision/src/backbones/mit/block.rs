@@ -1,11 +1,13 @@
 //! A block: attention to reduced keys and values, then the MLP that knows its place.
 use nerve_core::graph::{Result, Scope, Tensor, cat, reshape};
-use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm, Linear};
+use nerve_core::layers::{Conv2d, ConvConfig, Eugen, Int8Linear, LayerNorm, Linear};
 use nerve_core::ops::attention::cross_attention;
+use nerve_core::ops::eugen::{FeatureConfig, Nonlinearity};
 
 use super::{EPS, MitConfig};
 use crate::activation::Activation;
-use crate::backbones::parts::second_layer;
+use crate::backbones::mlps::MlpForm;
+use crate::backbones::parts::{heard, second_layer};
 use crate::backbones::residual::residual;
 use crate::backbones::{Branch, Pass};
 
@@ -32,7 +34,7 @@ impl Block {
             before_attention: LayerNorm::new(&scope.at("layer_norm_1"), channels, EPS)?,
             attention: Attention::new(&scope.at("attention"), config, stage)?,
             before_mlp: LayerNorm::new(&scope.at("layer_norm_2"), channels, EPS)?,
-            mlp: MixMlp::new(&scope.at("mlp"), config, stage)?,
+            mlp: MixMlp::new(&scope.at("mlp"), config, stage, &config.mlps.of(index))?,
             rate,
             branches: Branch::pair(index, channels),
         })
@@ -102,30 +104,67 @@ impl Attention {
     }
 }
 
-/// Mix-FFN (equation 3): a depthwise 3x3 convolution before the activation.
+/// Mix-FFN (equation 3): a depthwise 3x3 convolution before the activation; as an EUGen layer, before Phi.
 #[derive(Clone, Debug)]
 struct MixMlp {
-    dense1: Linear,
     convolution: Conv2d,
     activation: Activation,
-    dense2: Linear,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Full { dense1: Linear, dense2: Linear },
+    Int8 { dense1: Int8Linear, dense2: Int8Linear },
+    Eugen(Eugen, Nonlinearity),
 }
 
 impl MixMlp {
-    fn new(scope: &Scope, config: &MitConfig, stage: usize) -> Result<Self> {
+    fn new(scope: &Scope, config: &MitConfig, stage: usize, form: &MlpForm) -> Result<Self> {
         let channels = config.hidden_sizes[stage];
-        let hidden = channels * config.mlp_ratios[stage];
+        let hidden = match form {
+            MlpForm::Eugen(config) => config.outputs(),
+            MlpForm::Thin(hidden) => *hidden,
+            MlpForm::Full | MlpForm::Int8 => channels * config.mlp_ratios[stage],
+        };
         let convolution = ConvConfig { depthwise: true, ..ConvConfig::same(hidden, hidden, 3) };
-        Ok(Self {
-            dense1: Linear::new(&scope.at("dense1"), channels, hidden)?,
-            convolution: Conv2d::new(&scope.at("dwconv").at("dwconv"), convolution)?,
-            activation: config.hidden_act,
-            dense2: Linear::new(&scope.at("dense2"), hidden, channels)?,
-        })
+        let convolution = Conv2d::new(&scope.at("dwconv").at("dwconv"), convolution)?;
+        if let MlpForm::Eugen(features) = form {
+            let phi = features.phi;
+            let features = FeatureConfig { phi: Nonlinearity::Identity, ..features.clone() };
+            let eugen = Eugen::new(scope, channels, channels, &features)?;
+            return Ok(Self { convolution, activation: Activation::Relu, form: Form::Eugen(eugen, phi) });
+        }
+        let dense1 = Linear::new(&scope.at("dense1"), channels, hidden)?;
+        let dense2 = Linear::new(&scope.at("dense2"), hidden, channels)?;
+        let form = if *form == MlpForm::Int8 {
+            let [dense1, dense2] = [dense1, dense2].map(Int8Linear::new);
+            Form::Int8 { dense1, dense2 }
+        } else {
+            Form::Full { dense1, dense2 }
+        };
+        Ok(Self { convolution, activation: config.hidden_act, form })
     }
 
     fn forward(&self, x: &Tensor, branch: &Branch, pass: Pass<'_>) -> Result<Tensor> {
-        let hidden = self.convolution.forward(&self.dense1.forward(x)?)?;
-        second_layer(&self.dense2, self.activation, x, &hidden, branch, pass)
+        let activated = |hidden: Tensor| self.activation.forward(&self.convolution.forward(&hidden)?);
+        match &self.form {
+            Form::Full { dense1, dense2 } => {
+                let hidden = self.convolution.forward(&dense1.forward(x)?)?;
+                second_layer(dense2, self.activation, x, &hidden, branch, pass)
+            }
+            Form::Int8 { dense1, dense2 } => {
+                let hidden = activated(dense1.forward(x)?)?;
+                heard(x, &hidden, dense2.forward(&hidden)?, branch, pass)
+            }
+            Form::Eugen(eugen, phi) => {
+                let hidden = eugen.features().forward(x)?;
+                let hidden = match phi {
+                    Nonlinearity::Relu => activated(hidden)?,
+                    Nonlinearity::Identity => self.convolution.forward(&hidden)?,
+                };
+                heard(x, &hidden, eugen.theta(&hidden)?, branch, pass)
+            }
+        }
     }
 }

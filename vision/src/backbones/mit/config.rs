@@ -3,7 +3,7 @@ use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
-use crate::backbones::{Level, parts::drop_path_rates};
+use crate::backbones::{Level, MlpForms, parts::drop_path_rates};
 
 /// One entry a stage. The default is B0, as published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct MitConfig {
     pub hidden_dropout_prob: f32,
     /// Dropout of attention; no published model has any.
     pub attention_probs_dropout_prob: f32,
+    /// Which MLPs are built otherwise.
+    #[serde(skip_serializing_if = "MlpForms::are_full")]
+    pub mlps: MlpForms,
 }
 
 impl Default for MitConfig {
@@ -56,6 +59,7 @@ impl MitConfig {
             drop_path_rate: 0.1,
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
+            mlps: MlpForms::default(),
         }
     }
 

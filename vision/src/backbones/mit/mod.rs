@@ -11,7 +11,7 @@ mod keys;
 use nerve_core::graph::{Result, Scope, Tensor};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
 
-use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, MlpForms, Pass};
 use crate::load::{Keys, WeightSource};
 use block::Block;
 pub use config::MitConfig;
@@ -107,6 +107,10 @@ impl BackboneConfig for MitConfig {
 
     fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
         Box::new(Self { drop_path_rate: drop_path, ..self.clone() })
+    }
+
+    fn with_mlps(&self, mlps: &MlpForms) -> Option<Box<dyn BackboneConfig>> {
+        Some(Box::new(Self { mlps: mlps.clone(), ..self.clone() }))
     }
 
     fn timm(&self) -> Box<dyn BackboneConfig> {

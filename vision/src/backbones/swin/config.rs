@@ -3,6 +3,7 @@ use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::backbones::MlpForms;
 
 /// Which of the published programs is followed where they differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct SwinConfig {
     pub out_indices: Option<Vec<usize>>,
     /// Where published programs differ.
     pub form: SwinForm,
+    /// Which MLPs are built otherwise.
+    #[serde(skip_serializing_if = "MlpForms::are_full")]
+    pub mlps: MlpForms,
 }
 
 impl Default for SwinConfig {
@@ -77,6 +81,7 @@ impl SwinConfig {
             use_absolute_embeddings: false,
             out_indices: None,
             form: SwinForm::Dense,
+            mlps: MlpForms::default(),
         }
     }
 

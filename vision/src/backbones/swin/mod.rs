@@ -23,7 +23,7 @@ use super::parts::{Edge, Mlp, Patches, drop_path_rates};
 use super::prompts::entering;
 use super::residual::residual;
 use super::streams::{Streamed, stream};
-use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass, Stages, StreamUpdates};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, MlpForms, Pass, Stages, StreamUpdates};
 use crate::activation::Activation;
 use crate::load::{Keys, WeightSource};
 use attention::Attention;
@@ -190,6 +190,7 @@ impl Swin {
                         channels,
                         (config.mlp_ratio * channels as f64) as usize,
                         config.hidden_act,
+                        &config.mlps.of(number),
                     )?,
                     rate: rates[number],
                     branches: Branch::pair(number, channels),
@@ -319,7 +320,8 @@ impl Backbone for Swin {
 
     /// Classifiers have no norms of single stages.
     fn is_optional(&self, key: &str) -> bool {
-        self.config.form == SwinForm::Dense && key.starts_with("norm")
+        let dense = self.config.form == SwinForm::Dense && key.starts_with("norm");
+        dense || super::mlps::is_of_eugen(key)
     }
 }
 
@@ -330,6 +332,10 @@ impl BackboneConfig for SwinConfig {
 
     fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
         Box::new(Self { drop_path_rate: drop_path, ..self.clone().with_form(SwinForm::Dense) })
+    }
+
+    fn with_mlps(&self, mlps: &MlpForms) -> Option<Box<dyn BackboneConfig>> {
+        Some(Box::new(Self { mlps: mlps.clone(), ..self.clone() }))
     }
 
     fn timm(&self) -> Box<dyn BackboneConfig> {

@@ -41,7 +41,13 @@ impl Block {
             attention: Attention::new(&scope.at("attn"), channels, heads, window)?,
             local: ConvNorm::depthwise(&scope.at("local_conv"), channels, 1)?,
             norm: LayerNorm::new(&mlp.at("norm"), channels, EPS)?,
-            mlp: Mlp::new(&mlp, channels, channels * config.mlp_ratio, Activation::Gelu)?,
+            mlp: Mlp::new(
+                &mlp,
+                channels,
+                channels * config.mlp_ratio,
+                Activation::Gelu,
+                &config.mlps.of(index),
+            )?,
             rate,
             branches: Branch::pair(index, channels),
         })

@@ -2,7 +2,7 @@
 use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::backbones::{Level, parts::drop_path_rates};
+use crate::backbones::{Level, MlpForms, parts::drop_path_rates};
 
 /// One entry a stage; the names are those of the published code. The default is MobileSAM's TinyViT-5M.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct TinyVitConfig {
     pub last_stride: usize,
     /// Rate at which the last block is dropped in training; earlier ones in proportion to their place.
     pub drop_path_rate: f32,
+    /// Which MLPs are built otherwise.
+    #[serde(skip_serializing_if = "MlpForms::are_full")]
+    pub mlps: MlpForms,
 }
 
 impl Default for TinyVitConfig {
@@ -40,6 +43,7 @@ impl Default for TinyVitConfig {
             mbconv_expand_ratio: 4,
             last_stride: 1,
             drop_path_rate: 0.0,
+            mlps: MlpForms::default(),
         }
     }
 }

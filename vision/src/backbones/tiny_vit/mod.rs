@@ -13,7 +13,7 @@ use nerve_core::graph::{Result, Scope, Tensor, bail};
 use nerve_core::layers::{Conv2d, ConvConfig, LayerNorm};
 
 use super::streams::{Streamed, stream};
-use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass, Stages, StreamUpdates};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, MlpForms, Pass, Stages, StreamUpdates};
 use crate::load::{Keys, WeightSource};
 use block::Block;
 pub use config::TinyVitConfig;
@@ -149,6 +149,10 @@ impl BackboneConfig for TinyVitConfig {
 
     fn dense(&self, drop_path: f32) -> Box<dyn BackboneConfig> {
         Box::new(Self { drop_path_rate: drop_path, ..self.clone() })
+    }
+
+    fn with_mlps(&self, mlps: &MlpForms) -> Option<Box<dyn BackboneConfig>> {
+        Some(Box::new(Self { mlps: mlps.clone(), ..self.clone() }))
     }
 
     fn timm(&self) -> Box<dyn BackboneConfig> {

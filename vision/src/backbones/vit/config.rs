@@ -3,6 +3,7 @@ use nerve_core::graph::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::backbones::MlpForms;
 use crate::backbones::grid::Resampling;
 
 /// Which tokens have a learned position.
@@ -63,6 +64,9 @@ pub struct VitConfig {
     /// Whether the class token is added to its own position once more: a slip in DenseCLIP's program that its published
     /// weights were trained with.
     pub class_twice: bool,
+    /// Which MLPs are built otherwise.
+    #[serde(skip_serializing_if = "MlpForms::are_full")]
+    pub mlps: MlpForms,
 }
 
 impl Default for VitConfig {
@@ -94,6 +98,7 @@ impl VitConfig {
             out: None,
             norm_maps: false,
             class_twice: false,
+            mlps: MlpForms::default(),
         }
     }
 
@@ -299,6 +304,7 @@ impl TryFrom<PublishedVit> for VitConfig {
             out,
             norm_maps: dino && p.apply_layernorm,
             class_twice: false,
+            mlps: MlpForms::default(),
         })
     }
 }

@@ -26,7 +26,7 @@ use super::grid::Resampling;
 use super::parts::{Edge, Mlp, Patches, drop_path_rates};
 use super::prompts::entering;
 use super::residual::residual;
-use super::{Backbone, BackboneConfig, Branch, Features, Level, Pass};
+use super::{Backbone, BackboneConfig, Branch, Features, Level, MlpForms, Pass};
 use crate::load::{Keys, WeightSource};
 
 #[derive(Clone, Debug)]
@@ -57,7 +57,13 @@ impl Block {
             proj: Linear::new(&attn.at("proj"), config.dim, config.dim)?,
             scale1: gamma("ls1")?,
             norm2: LayerNorm::new(&scope.at("norm2"), config.dim, config.eps)?,
-            mlp: Mlp::new(&scope.at("mlp"), config.dim, config.hidden, config.activation)?,
+            mlp: Mlp::new(
+                &scope.at("mlp"),
+                config.dim,
+                config.hidden,
+                config.activation,
+                &config.mlps.of(number),
+            )?,
             scale2: gamma("ls2")?,
             heads: config.heads,
             rate,
@@ -280,6 +286,10 @@ impl BackboneConfig for VitConfig {
             class_twice,
             ..self.clone()
         })
+    }
+
+    fn with_mlps(&self, mlps: &MlpForms) -> Option<Box<dyn BackboneConfig>> {
+        Some(Box::new(Self { mlps: mlps.clone(), ..self.clone() }))
     }
 
     fn timm(&self) -> Box<dyn BackboneConfig> {

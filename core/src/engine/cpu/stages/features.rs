@@ -123,16 +123,7 @@ impl Stage for Features {
                 for (row, norm) in norms.iter().enumerate().take(count) {
                     let at = (first + row) * x.stride;
                     let (values, dx) = (&x.values[at..at + inputs], &mut x.grad[at..at + inputs]);
-                    backward_norm(
-                        isa,
-                        config,
-                        &self.g,
-                        values,
-                        *norm,
-                        &room.grad[row * m..],
-                        count * m,
-                        dx,
-                    );
+                    backward_norm(isa, config, &self.g, values, *norm, &room.grad[row * m..], count * m, dx);
                 }
             }
         }

@@ -61,13 +61,14 @@ fn frequencies() -> Encoding {
 #[test]
 fn a_classic_field_has_right_gradients() {
     for encoding in [frequencies(), tables()] {
-        for (bias, least) in [(true, 0.0), (false, 0.1)] {
+        // Entries of tables are seen by many samples, some of which would be dropped on one side of a difference alone.
+        let least = if encoding == frequencies() { 0.1 } else { 0.0 };
+        for (bias, least) in [(true, 0.0), (false, least)] {
             let mut spec = classic(encoding.clone(), bias, None);
             spec.min_transmittance = least;
             for isa in Isa::available() {
                 let mut engine = open(&spec, isa);
-                // Samples away from kinks: there are many, of tables and of layers.
-                let given = given(&engine, if spec.encoding.is_trained() { 9 } else { 2 });
+                let given = given(&engine, 2);
                 let all = engine.layout.params.ids();
                 check_differences(&mut engine, &given, all);
             }
