@@ -10,6 +10,7 @@ mod bad_segmenters;
 mod commands;
 mod cuda;
 mod devices;
+mod distilling;
 mod export;
 mod hollow;
 mod inspect;
