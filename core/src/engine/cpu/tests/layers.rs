@@ -69,8 +69,11 @@ fn a_classic_field_has_right_gradients() {
             for isa in Isa::available() {
                 let mut engine = open(&spec, isa);
                 let given = given(&engine, 2);
+                // Entries of the coarse tables move all samples over kinks at once; what reaches tables is compared with a network's
+                // in `layers_are_a_network`, and with differences of features behind them and of poses below.
                 let all = engine.layout.params.ids();
-                check_differences(&mut engine, &given, all);
+                let tables = engine.layout.handles.tables.clone();
+                check_differences(&mut engine, &given, all.filter(|id| !tables.contains(id)));
             }
         }
     }
