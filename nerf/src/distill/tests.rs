@@ -87,8 +87,8 @@ fn every_form_keeps_about_what_was_trained() {
         assert_eq!((told, trainer.step_count()), (2, 40));
         let off = distance(&densities(&mut trainer), &want);
         assert!(off < near, "{options:?}: {off}");
-        // Of what was recorded, more is kept than lost; a first layer's projections that were trained keep more.
-        assert!(reports.iter().all(|r| r.error.is_none_or(|error| error < 0.5)), "{options:?}: {reports:?}");
+        // Of what was recorded, more than a quarter is kept by whatever form; a first layer's projections that were trained keep more.
+        assert!(reports.iter().all(|r| r.error.is_none_or(|error| error < 0.75)), "{options:?}: {reports:?}");
         if options.form == Form::Eugen && options.k == 1 {
             let error = reports[0].error.unwrap();
             assert!(options.train_g == 0 || error < untrained, "{error} {untrained}");

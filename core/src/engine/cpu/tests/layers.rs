@@ -69,11 +69,26 @@ fn a_classic_field_has_right_gradients() {
             for isa in Isa::available() {
                 let mut engine = open(&spec, isa);
                 let given = given(&engine, 2);
-                // Entries of the coarse tables move all samples over kinks at once; what reaches tables is compared with a network's
-                // in `layers_are_a_network`, and with differences of features behind them and of poses below.
                 let all = engine.layout.params.ids();
                 let tables = engine.layout.handles.tables.clone();
                 check_differences(&mut engine, &given, all.filter(|id| !tables.contains(id)));
+                // Entries of the coarse tables move all samples over kinks at once: a shorter step, and what f32 leaves of it.
+                for table in tables {
+                    let gradient = gradients(&mut engine, &given)[table.index()].clone();
+                    let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+                    let start = engine.read(table).unwrap();
+                    let mut at = |h: f64| {
+                        let moved = start.iter().zip(&gradient).map(|(x, g)| f64::from(*x) + h * g / norm);
+                        engine.write(table, &narrow(&moved.collect::<Vec<_>>())).unwrap();
+                        engine.step(&given.step(0.0)).unwrap().loss
+                    };
+                    let slope = (at(2e-3) - at(-2e-3)) / 4e-3;
+                    at(0.0);
+                    assert!(
+                        (slope / norm - 1.0).abs() < 0.03,
+                        "{slope} by differences, {norm} by the engine"
+                    );
+                }
             }
         }
     }
