@@ -85,7 +85,8 @@ pub fn distill(
     let start = Instant::now();
     let teacher = trained(config, set, path, Device::Cpu)?;
     let places: Vec<Place> = places(&teacher).into_iter().filter(|p| blocks.contains(p.block)).collect();
-    let student = Segmenter::new(&rebuilt.model, set.classes.len(), config.train.run.seed, Device::Cpu)?;
+    let (language, seed) = (teacher.language(), config.train.run.seed);
+    let student = Segmenter::guided(&rebuilt.model, language, set.classes.len(), seed, Device::Cpu)?;
     copy(teacher.variables(), student.variables())?;
     let recorder = Recorder::new(&places, &teacher, &student, &rebuilt.model.mlps, options)?;
     if options.form != Form::Int8 {
