@@ -216,6 +216,10 @@ impl Kind {
         match self {
             Self::Nerf => distillation::field(context, run, args),
             Self::Segmentation => distillation::segmenter(context, run, args),
+            Self::Tasks => anyhow::bail!(
+                "{}: a run of tasks cannot be distilled: give a field's or a segmenter's",
+                run.path().display()
+            ),
         }
     }
 

@@ -47,8 +47,14 @@ impl Mlp {
     }
 
     /// Its layers and the activation between them.
-    pub(super) fn layers(&self) -> (&Linear, &Linear, Activation) {
-        (&self.fc1, &self.fc2, self.activation)
+    ///
+    /// # Errors
+    /// If it is of another form: task streams run through full MLPs.
+    pub(super) fn layers(&self) -> Result<(&Linear, &Linear, Activation)> {
+        match &self.0 {
+            Form::Full { fc1, fc2, activation } => Ok((fc1, fc2, *activation)),
+            Form::Int8 { .. } | Form::Eugen(_) => bail!("task streams need MLPs of two linear layers"),
+        }
     }
 
     /// x is `(..., channels)`, as is the result. `branch` is where it stands, for what listens to the pass.

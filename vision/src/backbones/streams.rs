@@ -58,12 +58,12 @@ pub(super) trait Streamed {
     fn normed(&self, h: &Tensor) -> Result<Tensor>;
 
     /// Its projection, and the layers of its MLP with their activation.
-    fn layers(&self) -> (&Linear, &Linear, &Linear, Activation);
+    fn layers(&self) -> Result<(&Linear, &Linear, &Linear, Activation)>;
 }
 
 /// The output of a task's stream in a block that is given `x`.
 pub(super) fn stream(block: &impl Streamed, x: &Tensor, updates: &dyn StreamUpdates) -> Result<Tensor> {
-    let (projection, first, second, activation) = block.layers();
+    let (projection, first, second, activation) = block.layers()?;
     let update = |layer, input: &Tensor, own: &Tensor| updates.update(block.number(), layer, input, own);
     let a = block.attended(x)?;
     let projected = projection.forward(&a)?;

@@ -93,9 +93,9 @@ impl Streamed for Block {
         self.norm2.forward(h)
     }
 
-    fn layers(&self) -> (&Linear, &Linear, &Linear, Activation) {
-        let (first, second, activation) = self.mlp.layers();
-        (self.attn.projection(), first, second, activation)
+    fn layers(&self) -> Result<(&Linear, &Linear, &Linear, Activation)> {
+        let (first, second, activation) = self.mlp.layers()?;
+        Ok((self.attn.projection(), first, second, activation))
     }
 }
 

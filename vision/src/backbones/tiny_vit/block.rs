@@ -97,9 +97,9 @@ impl Streamed for Block {
         self.norm.forward(h)
     }
 
-    fn layers(&self) -> (&Linear, &Linear, &Linear, Activation) {
-        let (first, second, activation) = self.mlp.layers();
-        (&self.attention.proj, first, second, activation)
+    fn layers(&self) -> Result<(&Linear, &Linear, &Linear, Activation)> {
+        let (first, second, activation) = self.mlp.layers()?;
+        Ok((&self.attention.proj, first, second, activation))
     }
 }
 
