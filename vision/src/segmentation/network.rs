@@ -1,5 +1,5 @@
 //! The network of a segmenter: a backbone, a head, and in training an auxiliary head.
-use nerve_core::graph::{Result, Scope, Tensor, bail, cat};
+use nerve_core::graph::{Mode, Result, Scope, Tensor, bail, cat};
 use nerve_core::ops::resize::bilinear;
 
 use super::pyramid::Pyramid;

@@ -67,7 +67,13 @@ impl Block {
                     fc2: Linear::new(&mlp.at("fc2"), hidden, dim)?,
                 }
             } else {
-                FeedForward::Plain(Mlp::new(&mlp, dim, hidden, Activation::Gelu)?)
+                FeedForward::Plain(Mlp::new(
+                    &mlp,
+                    dim,
+                    hidden,
+                    Activation::Gelu,
+                    &crate::backbones::mlps::MlpForm::Full,
+                )?)
             },
             scale2: gamma("ls2")?,
             heads: config.heads,
