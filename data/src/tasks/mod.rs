@@ -1,8 +1,8 @@
 //! Images with labels of several dense tasks: classes, parts of people, what is salient, surface normals, depth, edges.
 //!
 //! A [`TaskSet`] lists files; [`TaskSet::load`] decodes an image with its labels. Formats: the folder that `nerve demo OUT
-//! --tasks N` writes ([`folder`]), PASCAL-Context for several tasks (`PASCAL_MT`, [`pascal`]), NYUD for several tasks
-//! (`NYUD_MT`, [`nyud`]), and every label set of [`crate::labels`], whose edges are derived of its classes.
+//! --tasks N` writes ([`folder`]), PASCAL-Context for several tasks (`PASCAL_MT`, `pascal`), NYUD for several tasks
+//! (`NYUD_MT`, `nyud`), and every label set of [`crate::labels`], whose edges are derived of its classes.
 mod edges;
 pub mod folder;
 mod inspect;
