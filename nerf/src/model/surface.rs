@@ -214,8 +214,9 @@ impl Seen {
 }
 
 impl SurfaceView {
-    /// Normals of the planes that lie closest to what neighboring pixels see: see [`normals_of_depth`]. `distances` are
-    /// [`Self::expected`] or [`Self::median`].
+    /// Normals of the planes that lie closest to the places that neighboring pixels see, of length 1, in the world and toward
+    /// the camera. `distances` are [`Self::expected`] or [`Self::median`]. Zero where nothing is seen, and where a pixel has no
+    /// neighbors.
     pub fn normals_of_depth(&self, camera: &Camera, distances: &[f32]) -> Vec<[f32; 3]> {
         normals_of_depth(camera, distances)
     }
