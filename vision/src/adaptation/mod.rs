@@ -3,7 +3,7 @@
 //! A [`Method`] says what a pass of the backbone for a task uses beside the frozen weights: [`Adapted`] has layers at the
 //! residual branches ([`Adapters`]), tensors in place of weights, and prompt tokens. What a hypernetwork generates is made
 //! once for a pass, and once for all passes of a model that only infers. A method is a file here and a line of
-//! [`registry`]; its variables are those of a [`Site`]'s scope.
+//! `registry`; its variables are those of a [`Site`]'s scope.
 //!
 //! Sources: Polyhistor (Liu et al. 2022, arXiv 2210.03265) for the protocol and most methods; each file names its own.
 mod adapter;

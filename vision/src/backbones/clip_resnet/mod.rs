@@ -3,7 +3,7 @@
 //! the shortcut's.
 //!
 //! The attention pool that makes embeddings of the last map is [`crate::clip::AttentionPool`]. Keys are OpenAI's:
-//! `conv1..3`, `bn1..3`, `layerL.I.{conv1..3, bn1..3, downsample.0, downsample.1}`. [`keys`] reads files of a whole CLIP,
+//! `conv1..3`, `bn1..3`, `layerL.I.{conv1..3, bn1..3, downsample.0, downsample.1}`. `keys` reads files of a whole CLIP,
 //! and timm's image encoders.
 mod config;
 mod keys;

@@ -3,7 +3,7 @@
 //!
 //! Keys are timm's, but for the gate: `patch_embed.proj`, `cls_token`, `reg_token`, `blocks.I.{norm1,attn.qkv.weight,attn.q_bias,
 //! attn.v_bias,attn.proj,ls1.gamma,norm2,mlp.fc1,mlp.gate,mlp.fc2,ls2.gamma}`, `norm`. Keys have no bias: one would turn with
-//! the positions. [`keys`] reads timm's, Hugging Face's and the authors' files. The weights have a license of their own, the
+//! the positions. `keys` reads timm's, Hugging Face's and the authors' files. The weights have a license of their own, the
 //! DINOv3 License.
 mod config;
 mod keys;
