@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::format;
 use crate::given::Given;
-use crate::kind::ExportForm;
 use crate::nerf;
 use crate::outcome::{Outcome, usage};
 use crate::output::remark;
@@ -13,9 +12,29 @@ use nerve_core::run::write_atomic;
 use nerve_data::mesh;
 use nerve_data::posed::{self, PosedView};
 use nerve_nerf::Model;
+use nerve_nerf::compact::CompactOptions;
 use nerve_nerf::meshing::{Extracted, MeshOptions, MeshReport, Method, Stage, extract};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+
+/// What a run is written as by `nerve export`; each kind refuses those that it does not have.
+#[derive(Debug, clap::Subcommand)]
+pub enum ExportForm {
+    /// Write the field as one small file, which `nerve eval` reads
+    Compact {
+        /// File to write [default: RUN/NAME.compact, or beside a checkpoint outside of its run]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        options: CompactOptions,
+    },
+    /// Write the field's surface as a triangle mesh, in the capture's coordinates
+    Mesh(MeshArgs),
+    /// Write points of the field's surface, in the capture's coordinates
+    Points(PointsArgs),
+    /// Write the cameras, refined where they were refined, for Nerfstudio and COLMAP
+    Cameras(CamerasArgs),
+}
 
 /// Flags of `nerve export RUN mesh`.
 #[derive(Clone, Debug, clap::Args)]

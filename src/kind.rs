@@ -4,7 +4,7 @@
 
 use crate::context::Context;
 use crate::distillation::{self, DistillArgs};
-use crate::exports::{self, CamerasArgs, MeshArgs, PointsArgs};
+use crate::exports::{self, ExportForm};
 use crate::given::Given;
 use crate::outcome::{Outcome, usage};
 #[cfg(feature = "viewer")]
@@ -14,7 +14,6 @@ use crate::{nerf, segmentation, tasks};
 use nerve_core::run::RunFolder;
 use nerve_data::labels::Class;
 use nerve_data::scene::Split;
-use nerve_nerf::compact::CompactOptions;
 use nerve_vision::segmentation::{Inference, SemanticSegmenter};
 #[cfg(feature = "viewer")]
 use std::path::Path;
@@ -98,25 +97,6 @@ impl EvalFlags {
             scene: self.scene.as_deref(),
         })
     }
-}
-
-/// What a run is written as by `nerve export`; each kind refuses those that it does not have.
-#[derive(Debug, clap::Subcommand)]
-pub enum ExportForm {
-    /// Write the field as one small file, which `nerve eval` reads
-    Compact {
-        /// File to write [default: RUN/NAME.compact, or beside a checkpoint outside of its run]
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
-        #[command(flatten)]
-        options: CompactOptions,
-    },
-    /// Write the field's surface as a triangle mesh, in the capture's coordinates
-    Mesh(MeshArgs),
-    /// Write points of the field's surface, in the capture's coordinates
-    Points(PointsArgs),
-    /// Write the cameras, refined where they were refined, for Nerfstudio and COLMAP
-    Cameras(CamerasArgs),
 }
 
 /// A split on the command line.

@@ -1,9 +1,9 @@
 //! `nerve export`.
 
 use crate::context::Context;
-use crate::exports;
+use crate::exports::{self, ExportForm};
 use crate::given::Given;
-use crate::kind::{ExportForm, Kind};
+use crate::kind::Kind;
 use crate::outcome::Outcome;
 use std::path::PathBuf;
 
