@@ -1,7 +1,7 @@
 //! The flags of every command.
 
 use crate::outcome::{Usage, usage};
-use crate::viewers::ViewerArgs;
+use crate::viewers::{self, ViewerArgs};
 use nerve_core::device::DeviceArg;
 use std::path::PathBuf;
 
@@ -44,6 +44,16 @@ impl Common {
                 "--viewer has no meaning for `nerve {command}`: there is nothing to watch"
             ))),
         }
+    }
+
+    /// Refuses `--viewer spawn` for a command that makes many runs.
+    pub fn without_spawned_viewer(&self) -> Result<(), Usage> {
+        if viewers::spawns(&self.viewer) {
+            return Err(usage(
+                "every run would start its own viewer: start one yourself, and use --viewer connect",
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses `--out` for a command that makes no run.

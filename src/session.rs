@@ -234,6 +234,32 @@ pub fn is_evaluated(run: &RunFolder, step: u64, split: Option<&str>) -> bool {
         .is_some_and(|head| head.step == step && split.is_none_or(|split| split == head.split))
 }
 
+/// The folder of one of many runs, as it was left or new. `forgive` changes what a saved run may have otherwise.
+///
+/// # Errors
+/// If it cannot be read or made, another program trains it, or it was begun with other settings.
+pub fn one_of_many<J: Job>(
+    path: &Path,
+    device: DeviceKind,
+    config: &J::Config,
+    forgive: impl FnOnce(&mut J::Config),
+) -> anyhow::Result<RunFolder> {
+    // A stop while a run is created may leave a folder without a configuration.
+    if !path.join("config.toml").exists() {
+        return Ok(RunFolder::create(path, J::KIND, device, config, Existing::Keep)?);
+    }
+    let mut folder = RunFolder::open(path)?;
+    folder.lock()?;
+    let mut saved: J::Config = folder.config()?;
+    forgive(&mut saved);
+    anyhow::ensure!(
+        saved == *config,
+        "{}: this run has other settings; use the ones it was started with, or another --out",
+        folder.config_path().display()
+    );
+    Ok(folder)
+}
+
 /// A trainer and the folder of its run.
 pub struct Session<'a, J> {
     context: &'a Context,

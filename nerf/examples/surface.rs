@@ -8,7 +8,7 @@
 
 use nerve_data::demo::{self, DemoConfig};
 use nerve_data::scene::Split;
-use nerve_nerf::{Model, OpenOptions};
+use nerve_nerf::{Model, OpenOptions, normals_of_depth};
 use std::error::Error;
 use std::path::Path;
 
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let seen = model.surface(&view.camera, true)?;
         let normals = [
             seen.normals.clone(),
-            seen.normals_of_depth(&view.camera, &seen.median),
-            seen.normals_of_depth(&view.camera, &seen.expected),
+            normals_of_depth(&view.camera, &seen.median),
+            normals_of_depth(&view.camera, &seen.expected),
         ];
         for (i, (depth, normal)) in exact
             .depth

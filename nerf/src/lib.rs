@@ -69,7 +69,7 @@ pub use config::NerfConfig;
 pub use error::NerfError;
 pub use identity::recorded_splits;
 pub use live::LiveCells;
-pub use model::{Clip, Model, OpenOptions, PoseChange, SurfaceView};
+pub use model::{Clip, Model, OpenOptions, PoseChange, SurfaceView, normals_of_depth};
 pub use publish::{publish_cameras, publish_cells, publish_held_out, publish_surface};
 pub use trainer::Trainer;
 

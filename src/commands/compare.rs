@@ -3,13 +3,13 @@
 use crate::context::Context;
 use crate::evaluation::{self, Evaluation};
 use crate::nerf;
-use crate::outcome::{Outcome, usage};
+use crate::outcome::{Outcome, Usage, usage};
 use crate::output::remark;
-use crate::session::{self, Job, Session, length_help};
-use crate::{devices, forecast, scene, viewers};
+use crate::session::{self, Session, length_help};
+use crate::{devices, forecast, scene};
 use anyhow::Context as _;
 use nerve_core::device::Device;
-use nerve_core::run::{Existing, RunFolder, write_atomic};
+use nerve_core::run::write_atomic;
 use nerve_data::Scene;
 use nerve_data::scene::Split;
 use nerve_nerf::comparison::{self, Crowds, Row};
@@ -67,12 +67,7 @@ struct Cell {
 pub fn run(context: &Context, args: &CompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
     let device = devices::for_new_field(context, &shared)?;
-    if viewers::spawns(&context.common.viewer) {
-        return Err(usage(
-            "every run would start its own viewer: start one yourself, and use --viewer connect",
-        )
-        .into());
-    }
+    context.common.without_spawned_viewer()?;
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare"));
     let scenes = scenes(context, device, args, &shared)?;
     let (mut rows, mut crowds) = (Vec::new(), Vec::new());
@@ -111,29 +106,27 @@ fn shared(args: &CompareArgs) -> anyhow::Result<NerfConfig> {
     if shared.train.run.time.is_none() {
         shared.train.run.steps.get_or_insert(STEPS);
     }
-    let twice = |list: &[u64]| (1..list.len()).any(|i| list[..i].contains(&list[i]));
-    let lists = [
-        ("--seeds", args.seeds.clone()),
-        ("--sizes", args.sizes.iter().map(|s| u64::from(*s)).collect()),
-        ("--methods", args.methods.iter().map(|m| *m as u64).collect()),
-    ];
-    for (flag, list) in &lists {
-        if twice(list) {
-            return Err(usage(format!("{flag} lists a value twice")).into());
-        }
-    }
+    once("--seeds", &args.seeds)?;
+    once("--sizes", &args.sizes)?;
+    once("--methods", &args.methods)?;
     let defaults = NerfConfig::default();
-    let each = [
-        ("--method", "--methods", shared.field.method != defaults.field.method),
-        ("--seed", "--seeds", shared.train.run.seed != defaults.train.run.seed),
-        ("--log2-entries", "--sizes", shared.grid.log2_entries != defaults.grid.log2_entries),
-    ];
-    for (flag, list, given) in each {
-        if given {
-            return Err(usage(format!("{flag} is set by {list} here: give {list}=... instead")).into());
-        }
-    }
+    by_list("--method", "--methods", shared.field.method != defaults.field.method)?;
+    by_list("--seed", "--seeds", shared.train.run.seed != defaults.train.run.seed)?;
+    by_list("--log2-entries", "--sizes", shared.grid.log2_entries != defaults.grid.log2_entries)?;
     Ok(shared)
+}
+
+/// Refuses a list that has a value twice.
+pub fn once<T: PartialEq>(flag: &str, list: &[T]) -> Result<(), Usage> {
+    if (1..list.len()).any(|i| list[..i].contains(&list[i])) {
+        return Err(usage(format!("{flag} lists a value twice")));
+    }
+    Ok(())
+}
+
+/// Refuses a setting of which a list has each run's.
+pub fn by_list(flag: &str, list: &str, given: bool) -> Result<(), Usage> {
+    if given { Err(usage(format!("{flag} is set by {list} here: give {list}=... instead"))) } else { Ok(()) }
 }
 
 /// All scenes and their configurations, before hours are spent on the first.
@@ -204,11 +197,7 @@ fn one(
 ) -> anyhow::Result<Option<(Row, Structure)>> {
     let config = &cell.config;
     let mut trainer = nerf::trainer(context, device, config, scene.clone())?;
-    // A stop while a run is created may leave a folder without a configuration.
-    let folder = if cell.folder.join("config.toml").exists() {
-        let mut folder = RunFolder::open(&cell.folder)?;
-        folder.lock()?;
-        let mut saved: NerfConfig = folder.config()?;
+    let mut folder = session::one_of_many::<Trainer>(&cell.folder, device.kind(), config, |saved| {
         // The scene may have moved since; that it is the same is seen by its cameras.
         saved.data.scene.clone_from(&config.data.scene);
         if config.train.precision.is_none() && device == Device::Cpu {
@@ -216,22 +205,13 @@ fn one(
             saved.train.precision =
                 saved.train.precision.filter(|&named| named != config.train.precision_on(device.kind()));
         }
-        if saved != *config {
-            anyhow::bail!(
-                "{}: this run has other settings; use the ones it was started with, or another --out",
-                folder.config_path().display()
-            );
+    })?;
+    if folder.checkpoint_path().exists() {
+        trainer.resume(&folder.checkpoint_path())?;
+        if session::changes_device(&mut folder, device.kind())? {
+            folder.write_config(config)?;
         }
-        if folder.checkpoint_path().exists() {
-            trainer.resume(&folder.checkpoint_path())?;
-            if session::changes_device(&mut folder, device.kind())? {
-                folder.write_config(config)?;
-            }
-        }
-        folder
-    } else {
-        RunFolder::create(&cell.folder, Trainer::KIND, device.kind(), config, Existing::Keep)?
-    };
+    }
     let (step, path) = (trainer.step_count(), folder.eval_path());
     if trainer.progress() < 1.0
         || !session::is_evaluated(&folder, step, evaluation::held_out(scene).map(Split::name))

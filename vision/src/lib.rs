@@ -26,6 +26,7 @@
 //! ```
 pub mod activation;
 pub mod adaptation;
+mod ahead;
 pub mod backbones;
 #[cfg(test)]
 #[path = "../tests/support/check.rs"]
@@ -35,6 +36,7 @@ pub mod denseclip;
 pub mod heads;
 pub mod load;
 pub mod open_vocabulary;
+mod ranges;
 pub mod segformer;
 pub mod segmentation;
 pub mod stepper;

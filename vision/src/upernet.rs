@@ -198,7 +198,7 @@ impl Keys for UperNetKeys {
 
 #[cfg(test)]
 mod tests {
-    use nerve_core::graph::{Device, Randomness, Variables};
+    use nerve_core::graph::{Randomness, Variables};
 
     use super::*;
     use crate::check::gradient_reach;
@@ -213,8 +213,7 @@ mod tests {
             ..SwinConfig::tiny()
         };
         let config = UperNetConfig { hidden_size: 6, auxiliary_channels: 5, ..UperNetConfig::of(swin, 3) };
-        let values: Vec<f32> = (0..2 * 37 * 50 * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
-        let images = Tensor::from_vec(values, (2, 37, 50, 3), &Device::Cpu).expect("images");
+        let images = crate::check::images(37, 50);
         let variables = Variables::random(3);
         let model = UperNet::new(&variables.tracked(), &config, true).expect("a model");
         let mode = Mode::Train(Randomness { seed: 1, step: 0 });

@@ -67,6 +67,16 @@ impl Default for ColorJitter {
     }
 }
 
+impl ColorJitter {
+    /// The default changes so many times as strong, up to 2; none at 0.
+    #[must_use]
+    pub fn of_strength(strength: f32) -> Option<Self> {
+        let factors = [1.0 - 0.5 * strength, 1.0 + 0.5 * strength];
+        let (brightness, hue) = (32.0 * strength, 36.0 * strength);
+        (strength > 0.0).then_some(Self { brightness, contrast: factors, saturation: factors, hue })
+    }
+}
+
 impl Default for Normalise {
     /// ImageNet's mean and standard deviation.
     fn default() -> Self {

@@ -225,6 +225,7 @@ fn settings_out_of_range_are_named() {
     let good = Augment::default();
     good.check().unwrap();
     let jitter = ColorJitter::default();
+    assert_eq!((ColorJitter::of_strength(1.0), ColorJitter::of_strength(0.0)), (Some(jitter), None));
     let bad: [(&str, Augment); 10] = [
         ("scale", Augment { scale: [1.2, 0.7], ..good.clone() }),
         ("scale", Augment { scale: [f64::NAN, 1.0], ..good.clone() }),

@@ -97,6 +97,24 @@ pub(super) fn claim(out: &Path, key: &str, value: &str) -> Result<(), DemoError>
     }
 }
 
+/// The name of an image of a set, and of its labels.
+pub(super) fn file_name(index: usize) -> String {
+    format!("{index:04}.png")
+}
+
+/// Makes a set's folders `NAME/PART` and removes what they have beyond the part's images: an earlier set may have had more.
+pub(super) fn make_folders(out: &Path, names: &[&str], parts: &[(&str, usize)]) -> Result<(), DemoError> {
+    for (part, count) in parts {
+        for name in names {
+            let folder = out.join(name).join(part);
+            fs::create_dir_all(&folder).map_err(|source| DemoError::Io { path: folder.clone(), source })?;
+            let more = (*count..).map(|i| folder.join(file_name(i))).take_while(|path| path.exists());
+            more.collect::<Vec<_>>().iter().try_for_each(|path| remove(path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes an earlier scene's poses and views: it may have had more of them.
 fn clear(out: &Path, split: Split) -> Result<(), DemoError> {
     remove(&transforms_path(out, split))?;

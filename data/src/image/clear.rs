@@ -69,16 +69,18 @@ impl Image8 {
                 size,
             });
         }
-        let linear: [u8; 256] = std::array::from_fn(|value| {
-            let value = value as f32 / 255.0;
-            let linear = if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
-            (255.0 * linear) as u8
-        });
+        let linear: [u8; 256] = std::array::from_fn(|value| (255.0 * linear(value as u8)) as u8);
         let (own, other) = (usize::from(self.channels), usize::from(alpha.channels));
         let pixels = self.data.chunks_exact(own).zip(alpha.data.chunks_exact(other));
         let data: Vec<u8> = pixels.flat_map(|(p, a)| [p[0], p[1], p[2], linear[usize::from(a[0])]]).collect();
         Ok(Self { channels: 4, data: data.into(), ..self })
     }
+}
+
+/// A value of sRGB as linear light, 0 to 1.
+pub(crate) fn linear(value: u8) -> f32 {
+    let value = f32::from(value) / 255.0;
+    if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod whole;
 use std::sync::Arc;
 
 pub(crate) use border::{Surround, plain_color};
-pub(crate) use clear::Clear;
+pub(crate) use clear::{Clear, linear};
 pub(crate) use decode::Turn;
 pub(crate) use decode::check_size;
 pub(crate) use decode::kind as kind_of;

@@ -1,6 +1,7 @@
 //! Meshes as binary glTF 2.0 files.
 
 use super::{Atlas, Mesh};
+use crate::image::linear;
 use serde_json::{Value, json};
 
 /// Types of components and how textures are looked up, as glTF numbers them.
@@ -34,7 +35,7 @@ pub fn glb(mesh: &Mesh, texture: Option<(&Atlas, &[u8])>, comment: &str) -> Opti
     }
     if texture.is_none() && !mesh.colors.is_empty() {
         let colors = mesh.colors.iter().flat_map(|color| {
-            let [r, g, b] = color.map(linear);
+            let [r, g, b] = color.map(|value| (linear(value) * 65535.0).round() as u16);
             [r, g, b, u16::MAX].into_iter().flat_map(u16::to_le_bytes)
         });
         let about = json!({"count": n, "type": "VEC4", "componentType": U16, "normalized": true});
@@ -109,11 +110,4 @@ impl Parts {
         self.accessors.push(about);
         json!(self.accessors.len() - 1)
     }
-}
-
-/// A value of sRGB as linear light, 16 bits.
-fn linear(value: u8) -> u16 {
-    let v = f64::from(value) / 255.0;
-    let linear = if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
-    (linear * 65535.0).round() as u16
 }

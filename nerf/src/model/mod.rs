@@ -14,6 +14,7 @@ mod surface;
 
 pub(crate) use cameras::LearntCameras;
 pub use cameras::PoseChange;
+pub use normals::normals_of_depth;
 pub use open::OpenOptions;
 pub use render::Clip;
 pub use surface::SurfaceView;

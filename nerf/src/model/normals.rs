@@ -14,8 +14,12 @@ const CLOSE: f64 = 1.5;
 /// A first plane goes through a pixel and, of each pair of its neighbors, the one whose distance differs less; of the 5 x 5
 /// pixels around, those that see a place close to that plane take part in the second (by least squares), so that
 /// edges stay sharp and the noise of single distances is averaged out.
+///
+/// # Panics
+/// If there are not as many distances as the camera has pixels.
 pub fn normals_of_depth(camera: &Camera, distances: &[f32]) -> Vec<[f32; 3]> {
     let [width, height] = [camera.intrinsics.width, camera.intrinsics.height].map(|side| side as usize);
+    assert_eq!(distances.len(), width * height, "a distance a pixel");
     let caster = RayCaster::new(camera);
     let place = |i: usize| {
         let (origin, direction) = caster.cast((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);

@@ -100,8 +100,8 @@ impl Model {
         picture.surfaces().zip(rays).map(depth).collect()
     }
 
-    /// Normals of the surface in the world, toward the camera, by pixel, from the distances at which it is seen, as
-    /// [`crate::SurfaceView::normals_of_depth`] gives them. Zero where there is no surface.
+    /// Normals of the surface in the world, toward the camera, by pixel, from the distances at which it is seen
+    /// ([`normals_of_depth`]). Zero where there is no surface.
     pub fn normals(&self, camera: &Camera, picture: &Rendering) -> Vec<[f32; 3]> {
         let scale = self.capture.frame.scale as f32;
         let distances: Vec<f32> = picture.surfaces().map(|t| t / scale).collect();

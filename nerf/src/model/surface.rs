@@ -1,7 +1,6 @@
 //! Where a field's surface is, seen from a camera: expected and median depth, and normals from density's slopes.
 
 use super::Model;
-use super::normals::normals_of_depth;
 use crate::error::NerfError;
 use nalgebra::{Point3, Vector3};
 use nerve_core::ops::march::{Live, Ray, Staged, march};
@@ -19,7 +18,8 @@ const ROUNDS: [usize; 2] = [8, 64];
 /// stopped: in fog there may be no other.
 const LEAST_WEIGHT: f32 = 0.02;
 
-/// What a camera sees of a field's surface, by pixel, row by row. Distances are along the pixel's ray, in world units.
+/// What a camera sees of a field's surface, by pixel, row by row; [`super::normals_of_depth`] makes better normals of its
+/// distances. Distances are along the pixel's ray, in world units.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SurfaceView {
     /// Width in pixels.
@@ -210,15 +210,6 @@ impl Seen {
         }
         self.transmittance = behind;
         weight
-    }
-}
-
-impl SurfaceView {
-    /// Normals of the planes that lie closest to the places that neighboring pixels see, of length 1, in the world and toward
-    /// the camera. `distances` are [`Self::expected`] or [`Self::median`]. Zero where nothing is seen, and where a pixel has no
-    /// neighbors.
-    pub fn normals_of_depth(&self, camera: &Camera, distances: &[f32]) -> Vec<[f32; 3]> {
-        normals_of_depth(camera, distances)
     }
 }
 

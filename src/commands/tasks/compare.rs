@@ -1,14 +1,15 @@
 //! `nerve tasks compare`.
 
+use crate::commands::compare::{by_list, once};
 use crate::commands::train::absolute;
 use crate::context::Context;
-use crate::outcome::{Outcome, usage};
+use crate::outcome::Outcome;
 use crate::output::remark;
-use crate::session::{self, Job, Session, length_help};
-use crate::{devices, tasks, viewers};
+use crate::session::{self, Session, length_help};
+use crate::{devices, tasks};
 use anyhow::Context as _;
 use nerve_core::device::Device;
-use nerve_core::run::{Existing, RunFolder, write_atomic};
+use nerve_core::run::write_atomic;
 use nerve_data::tasks::TaskSet;
 use nerve_vision::adaptation::MethodName;
 use nerve_vision::tasks::comparison::{self, Report, Row};
@@ -83,12 +84,7 @@ struct Cell {
 pub fn run(context: &Context, args: &TasksCompareArgs) -> anyhow::Result<Outcome> {
     let shared = shared(args)?;
     let device = devices::for_segmenter(context)?;
-    if viewers::spawns(&context.common.viewer) {
-        return Err(usage(
-            "every run would start its own viewer: start one yourself, and use --viewer connect",
-        )
-        .into());
-    }
+    context.common.without_spawned_viewer()?;
     let out = context.common.out.clone().unwrap_or_else(|| Path::new("runs").join("compare-tasks"));
     let set = Arc::new(tasks::open(&shared)?);
     anyhow::ensure!(
@@ -123,20 +119,11 @@ fn shared(args: &TasksCompareArgs) -> anyhow::Result<TasksConfig> {
     if shared.train.run.time.is_none() {
         shared.train.run.steps.get_or_insert(STEPS);
     }
-    let twice = |flag: &str| usage(format!("{flag} lists a value twice"));
-    anyhow::ensure!(
-        (1..args.seeds.len()).all(|i| !args.seeds[..i].contains(&args.seeds[i])),
-        twice("--seeds")
-    );
-    let methods = &args.methods;
-    anyhow::ensure!((1..methods.len()).all(|i| !methods[..i].contains(&methods[i])), twice("--methods"));
+    once("--seeds", &args.seeds)?;
+    once("--methods", &args.methods)?;
     let defaults = TasksConfig::default();
-    for (flag, list, given) in [
-        ("--method", "--methods", shared.model.method != defaults.model.method),
-        ("--seed", "--seeds", shared.train.run.seed != defaults.train.run.seed),
-    ] {
-        anyhow::ensure!(!given, usage(format!("{flag} is set by {list} here: give {list}=... instead")));
-    }
+    by_list("--method", "--methods", shared.model.method != defaults.model.method)?;
+    by_list("--seed", "--seeds", shared.train.run.seed != defaults.train.run.seed)?;
     tasks::check(&shared)?;
     shared.data.labels = absolute(&shared.data.labels)?;
     shared.model.weights = shared.model.weights.as_deref().map(absolute).transpose()?;
@@ -163,21 +150,7 @@ fn one(
     (number, total): (usize, usize),
 ) -> anyhow::Result<bool> {
     let config = &cell.config;
-    // A stop while a run is created may leave a folder without a configuration.
-    let folder = if cell.folder.join("config.toml").exists() {
-        let mut folder = RunFolder::open(&cell.folder)?;
-        folder.lock()?;
-        let saved: TasksConfig = folder.config()?;
-        if saved != *config {
-            anyhow::bail!(
-                "{}: this run has other settings; use the ones it was started with, or another --out",
-                folder.config_path().display()
-            );
-        }
-        folder
-    } else {
-        RunFolder::create(&cell.folder, Trainer::KIND, device.kind(), config, Existing::Keep)?
-    };
+    let folder = session::one_of_many::<Trainer>(&cell.folder, device.kind(), config, |_| ())?;
     let checkpoint = folder.checkpoint_path();
     if checkpoint.exists() && session::is_evaluated(&folder, config.train.run.steps.unwrap_or(u64::MAX), None)
     {

@@ -36,8 +36,7 @@ fn small(image: ImageConfig) -> ClipConfig {
 }
 
 fn images() -> Tensor {
-    let values: Vec<f32> = (0..2 * 64 * 96 * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
-    Tensor::from_vec(values, (2, 64, 96, 3), &Device::Cpu).expect("images")
+    crate::check::images(64, 96)
 }
 
 #[test]

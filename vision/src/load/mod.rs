@@ -3,6 +3,7 @@
 //! A [`WeightSource`] is a file, or a folder as Hugging Face lays them out, or a model's name on the hub. [`load`] asks a
 //! model's [`Keys`] where each array of the source belongs, and writes values in place; the [`LoadReport`] lists what did not
 //! fit, and [`LoadReport::strict`] makes an error of it.
+pub(crate) mod clip;
 mod error;
 #[cfg(feature = "hub")]
 mod fetch;

@@ -22,7 +22,6 @@ mod validate;
 use nerve_core::graph::{Device, Tensor};
 use nerve_data::augment::Normalise;
 
-pub(crate) use batches::order;
 pub use choice::{BackboneName, HeadKind, Method};
 pub use config::{
     AugmentConfig, ClassWeights, DataConfig, ModelConfig, SegConfig, SegSchedule, TrainConfig, parse_size,

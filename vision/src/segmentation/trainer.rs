@@ -81,20 +81,12 @@ impl Trainer {
         let stepper = Stepper::new(&task, average)?;
         let pairs = config.data.limited(set.split(&config.data.train_split)?).pairs;
         let augment = &config.augment;
-        let strength = augment.photometric as f32;
-        let factors = [1.0 - 0.5 * strength, 1.0 + 0.5 * strength];
-        let color = ColorJitter {
-            brightness: 32.0 * strength,
-            contrast: factors,
-            saturation: factors,
-            hue: 36.0 * strength,
-        };
         let augment = Augment {
             crop: augment.crop,
             scale: [augment.scale_min, augment.scale_max],
             max_class_share: augment.max_class_share,
             flip: if augment.no_flip { 0.0 } else { 0.5 },
-            color: (strength > 0.0).then_some(color),
+            color: ColorJitter::of_strength(augment.photometric as f32),
             normalise,
             ..Augment::default()
         };
@@ -196,8 +188,10 @@ impl Trainer {
         let mode = Mode::Train(Randomness { seed: train.run.seed, step: self.step });
         let first = self.step * train.accumulate as u64;
         let recipe = &self.recipe;
-        let batches = self.batches.get_or_insert_with(|| Batches::from(recipe.clone(), first));
-        let loss = self.stepper.backward(&self.task, mode, train.accumulate, || batches.next())?;
+        let batches = self.batches.get_or_insert_with(|| recipe.clone().batches(first));
+        let loss = self
+            .stepper
+            .backward(&self.task, mode, train.accumulate, || batches.next(SegmentationError::Reader))?;
         let norm = self.stepper.norm();
         let warmup = (self.step + 1) as f64 / train.warmup_steps.max(1) as f64;
         let factor = warmup.min(1.0) * self.config.schedule.by_progress().factor(self.progress());

@@ -11,6 +11,7 @@ use nerve_data::tasks::{DenseTask, TaskSet, TaskSplit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::adaptation::{MethodName, MethodSettings};
+use crate::ranges;
 use crate::segmentation::{BackboneName, SegSchedule, parse_size};
 
 /// The whole configuration of a run, as in its `config.toml`.
@@ -165,20 +166,12 @@ impl Default for TaskAugment {
 
 impl TaskAugment {
     pub(super) fn sampler(&self) -> Augment {
-        let strength = self.photometric as f32;
-        let factors = [1.0 - 0.5 * strength, 1.0 + 0.5 * strength];
-        let color = ColorJitter {
-            brightness: 32.0 * strength,
-            contrast: factors,
-            saturation: factors,
-            hue: 36.0 * strength,
-        };
         Augment {
             crop: self.crop,
             scale: [self.scale_min, self.scale_max],
             max_class_share: 1.0,
             flip: if self.no_flip { 0.0 } else { 0.5 },
-            color: (strength > 0.0).then_some(color),
+            color: ColorJitter::of_strength(self.photometric as f32),
             ..Augment::default()
         }
     }
@@ -295,39 +288,13 @@ impl TasksConfig {
     /// The first setting that is out of range, and its range.
     pub fn validate(&self) -> Result<(), SettingError> {
         let Self { data, augment, train, model, .. } = self;
-        let images = data.max_images.unwrap_or(1);
-        check(
-            (1..=i64::MAX as usize).contains(&images),
-            "--max-images",
-            images,
-            "at least 1 and fewer than 2^63",
-        )?;
-        check(
-            i64::try_from(train.warmup_steps).is_ok(),
-            "--warmup-steps",
-            train.warmup_steps,
-            "fewer than 2^63",
-        )?;
-        let [height, width] = augment.crop;
-        let crop = augment.crop.iter().all(|side| (32..=4096).contains(side));
-        check(crop, "--crop", format!("{height}x{width}"), "32 to 4096 on each side")?;
-        let (low, high) = (augment.scale_min, augment.scale_max);
-        let scales = (0.1..=10.0).contains(&low) && (low..=10.0).contains(&high);
-        check(
-            scales,
-            "--scale-min, --scale-max",
-            format!("{low}, {high}"),
-            "0.1 to 10, the larger one last",
-        )?;
-        check((0.0..=2.0).contains(&augment.photometric), "--photometric", augment.photometric, "0 to 2")?;
+        ranges::counts(data.max_images, train.warmup_steps)?;
+        ranges::crops(augment.crop, [augment.scale_min, augment.scale_max])?;
+        ranges::photometric(augment.photometric)?;
         check((0.0..1.0).contains(&model.dropout), "--dropout", model.dropout, "at least 0 and below 1")?;
         check((1..=4096).contains(&model.head_width), "--head-width", model.head_width, "1 to 4096")?;
         check((2..=1024).contains(&train.batch), "--batch", train.batch, "2 to 1024")?;
-        let rates =
-            [("--lr", train.lr), ("--head-lr", train.head_lr), ("--weight-decay", train.weight_decay)];
-        for (setting, value) in rates {
-            check((0.0..=1.0).contains(&value), setting, value, "0 to 1")?;
-        }
+        ranges::rates([train.lr, train.head_lr, train.weight_decay])?;
         check(train.clip >= 0.0, "--clip", train.clip, "0 or more")?;
         model.settings.validate()?;
         train.run.validate()?;

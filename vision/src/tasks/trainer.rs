@@ -128,8 +128,8 @@ impl Trainer {
         let train = &self.config.train;
         let mode = Mode::Train(Randomness { seed: train.run.seed, step: self.step });
         let recipe = &self.recipe;
-        let batches = self.batches.get_or_insert_with(|| Batches::from(recipe.clone(), self.step));
-        let batch = Arc::new(batches.next()?);
+        let batches = self.batches.get_or_insert_with(|| recipe.clone().batches(self.step));
+        let batch = Arc::new(batches.next(TasksError::Reader)?);
         let shares = self.task.model.shares();
         let of = shares.len();
         let mut rest = shares.into_iter();

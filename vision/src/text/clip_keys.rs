@@ -1,27 +1,14 @@
 //! Keys of CLIP's text encoders in files of a whole CLIP: OpenAI's (`transformer.resblocks`), open_clip's (the same, or
 //! under `text.`), and Hugging Face's (`text_model.encoder.layers`).
-use crate::load::{Destination, Keys, renamed};
+use crate::load::{Destination, Keys, clip};
 
 /// Translates the keys of a file, whosever names it has; the image encoder's are left out.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipTextKeys;
 
-const OPENAI: [(&str, &str); 9] = [
-    ("attn.in_proj_weight", "attn.qkv.weight"),
-    ("attn.in_proj_bias", "attn.qkv.bias"),
-    ("attn.out_proj", "attn.proj"),
-    ("ln_1", "norm1"),
-    ("ln_2", "norm2"),
-    ("mlp.c_fc", "mlp.fc1"),
-    ("mlp.c_proj", "mlp.fc2"),
-    ("ln_final", "norm"),
-    ("token_embedding", "token_embedding"),
-];
+const OPENAI: [(&str, &str); 1] = [("ln_final", "norm")];
 
-const HUGGING_FACE: [(&str, &str); 6] = [
-    ("self_attn.out_proj", "attn.proj"),
-    ("layer_norm1", "norm1"),
-    ("layer_norm2", "norm2"),
+const HUGGING_FACE: [(&str, &str); 3] = [
     ("embeddings.token_embedding", "token_embedding"),
     ("embeddings.position_embedding.weight", "positional_embedding"),
     ("final_layer_norm", "norm"),
@@ -33,7 +20,7 @@ impl Keys for ClipTextKeys {
             return Destination::Variable("proj.weight".into());
         }
         if let Some(name) = name.strip_prefix("text_model.") {
-            return hugging_face(name);
+            return clip::hugging_face(name, &HUGGING_FACE);
         }
         let bare = name.strip_prefix("text.").unwrap_or(name);
         if bare == "text_projection" {
@@ -43,23 +30,8 @@ impl Keys for ClipTextKeys {
         if !parts.iter().any(|part| bare.starts_with(part)) {
             return Destination::Ignored;
         }
-        Destination::Variable(renamed(&renamed(bare, &OPENAI), &[("transformer.resblocks", "blocks")]))
+        clip::openai(bare, &OPENAI)
     }
-}
-
-fn hugging_face(name: &str) -> Destination {
-    if name.ends_with("position_ids") {
-        return Destination::Ignored;
-    }
-    let blocks = |key: &str| renamed(key, &[("encoder.layers", "blocks")]);
-    for (number, part) in ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].into_iter().enumerate()
-    {
-        let key = renamed(name, &[(part, "attn.qkv")]);
-        if key != name {
-            return Destination::Part { key: blocks(&key), part: number, parts: 3 };
-        }
-    }
-    Destination::Variable(blocks(&renamed(name, &HUGGING_FACE)))
 }
 
 #[cfg(test)]

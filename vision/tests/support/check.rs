@@ -1,5 +1,5 @@
 //! What every model is tested for. Unit tests of the library include this file too.
-use nerve_core::graph::{Gradients, Result, Tensor, Variables, bail, differentiate};
+use nerve_core::graph::{Device, Gradients, Result, Tensor, Variables, bail, differentiate};
 
 /// Checks that every trainable variable receives a gradient that is finite and not all zero, from a loss in which all
 /// outputs have their own weights.
@@ -47,6 +47,14 @@ fn weighted(outputs: &[Tensor]) -> Result<Tensor> {
         Some(loss) => Ok(loss),
         None => bail!("the model put out nothing"),
     }
+}
+
+/// Two images of this size, of values from -1 to 1.
+#[allow(dead_code)] // By unit tests alone.
+pub fn images(height: usize, width: usize) -> Tensor {
+    let values: Vec<f32> =
+        (0..2 * height * width * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
+    Tensor::from_vec(values, (2, height, width, 3), &Device::Cpu).expect("images")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::MOST_INPUTS;
 use crate::ops::small_gemm::{Start, padded};
+use crate::simd::Isa;
 
 /// Which instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +14,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The fastest that this processor has; `NERVE_SIMD=scalar` or `avx2` narrow the choice, as everywhere.
+    /// The fastest that this processor has within [`Isa::best`].
     #[must_use]
     pub fn best() -> Self {
-        let narrowed = std::env::var("NERVE_SIMD").is_ok_and(|isa| isa != "avx512");
-        if !narrowed && has_vnni() { Self::Vnni } else { Self::Portable }
+        if Isa::best() == Isa::Avx512 && has_vnni() { Self::Vnni } else { Self::Portable }
     }
 
     /// Those that it has.

@@ -8,7 +8,6 @@
 //! images/val/ masks/val/
 //! ```
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,14 +16,10 @@ use serde_json::{Value, json};
 
 use super::{CLASSES, LabelDemo, LabelDemoSplit};
 use crate::demo::DemoError;
-use crate::demo::write::{MANIFEST, claim, remove, write_json};
+use crate::demo::write::{MANIFEST, claim, file_name, make_folders, remove, write_json};
 use crate::write::{PixelFormat, write_png};
 
 const FOLDERS: [&str; 2] = ["images", "masks"];
-
-fn file_name(index: usize) -> String {
-    format!("{index:04}.png")
-}
 
 impl LabelDemo {
     /// Paints the set into the folder `out` (made if missing), in parallel over images.
@@ -43,16 +38,7 @@ impl LabelDemo {
         let class_file = out.join("classes.json");
         remove(&class_file)?;
         let parts = [(LabelDemoSplit::Train, self.train), (LabelDemoSplit::Val, self.val)];
-        for (part, count) in parts {
-            for folder in FOLDERS {
-                let folder = out.join(folder).join(part.as_str());
-                fs::create_dir_all(&folder)
-                    .map_err(|source| DemoError::Io { path: folder.clone(), source })?;
-                // An earlier set may have had more.
-                let more = (count..).map(|i| folder.join(file_name(i))).take_while(|path| path.exists());
-                more.collect::<Vec<_>>().iter().try_for_each(|path| remove(path))?;
-            }
-        }
+        make_folders(out, &FOLDERS, &parts.map(|(part, count)| (part.as_str(), count)))?;
         let all: Vec<(LabelDemoSplit, usize)> =
             parts.iter().flat_map(|&(part, count)| (0..count).map(move |i| (part, i))).collect();
         let done = AtomicUsize::new(0);

@@ -1,5 +1,4 @@
 //! The task set on disk, as [`crate::tasks::folder`] describes it.
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,14 +7,10 @@ use serde_json::json;
 
 use super::{DEPTH_UNIT, LabelDemoSplit, TaskDemo};
 use crate::demo::DemoError;
-use crate::demo::write::{MANIFEST, claim, remove, write_json};
+use crate::demo::write::{MANIFEST, claim, file_name, make_folders, remove, write_json};
 use crate::tasks::folder::{FolderTask, IMAGES, TASKS};
 use crate::tasks::{DenseTask, PARTS, TaskLabel, named};
 use crate::write::{PixelFormat, write_png};
-
-fn file_name(index: usize) -> String {
-    format!("{index:04}.png")
-}
 
 /// The tasks, as `tasks.json` lists them.
 fn tasks() -> Vec<FolderTask> {
@@ -50,16 +45,7 @@ impl TaskDemo {
         let folders: Vec<&str> =
             std::iter::once(IMAGES).chain(DenseTask::ALL.iter().map(|task| task.name())).collect();
         let parts = [(LabelDemoSplit::Train, self.train), (LabelDemoSplit::Val, self.val)];
-        for (part, count) in parts {
-            for folder in &folders {
-                let folder = out.join(folder).join(part.as_str());
-                fs::create_dir_all(&folder)
-                    .map_err(|source| DemoError::Io { path: folder.clone(), source })?;
-                // An earlier set may have had more.
-                let more = (count..).map(|i| folder.join(file_name(i))).take_while(|path| path.exists());
-                more.collect::<Vec<_>>().iter().try_for_each(|path| remove(path))?;
-            }
-        }
+        make_folders(out, &folders, &parts.map(|(part, count)| (part.as_str(), count)))?;
         let all: Vec<(LabelDemoSplit, usize)> =
             parts.iter().flat_map(|&(part, count)| (0..count).map(move |i| (part, i))).collect();
         let done = AtomicUsize::new(0);

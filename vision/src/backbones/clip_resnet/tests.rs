@@ -1,16 +1,10 @@
-use nerve_core::graph::{Device, Randomness, Variables};
+use nerve_core::graph::{Randomness, Variables};
 
 use super::*;
-use crate::check::gradient_reach;
+use crate::check::{gradient_reach, images};
 
 fn small() -> ClipResNetConfig {
     ClipResNetConfig { layers: [1, 2, 1, 1], width: 4, image: 64, embed: 8 }
-}
-
-fn images(height: usize, width: usize) -> Tensor {
-    let values: Vec<f32> =
-        (0..2 * height * width * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
-    Tensor::from_vec(values, (2, height, width, 3), &Device::Cpu).expect("images")
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use nerve_core::graph::{Device, Mode, Variables, read};
 
 use super::*;
-use crate::check::gradient_reach;
+use crate::check::{gradient_reach, images};
 
 fn small() -> DinoV3Config {
     DinoV3Config {
@@ -15,12 +15,6 @@ fn small() -> DinoV3Config {
         out: Some(vec![0, 1]),
         ..DinoV3Config::small()
     }
-}
-
-fn images(height: usize, width: usize) -> Tensor {
-    let values: Vec<f32> =
-        (0..2 * height * width * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
-    Tensor::from_vec(values, (2, height, width, 3), &Device::Cpu).expect("images")
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use nerve_core::graph::{Device, Gradients, Scope, Variables, bail, differentiate, read};
+use nerve_core::graph::{Gradients, Scope, Variables, bail, differentiate, read};
 use nerve_core::layers::Linear;
 use nerve_core::ops::parity::{PARITY_L2, PARITY_MAX, close, widen};
 
@@ -41,8 +41,7 @@ fn configs() -> [Box<dyn BackboneConfig>; 4] {
 }
 
 fn images() -> Tensor {
-    let values: Vec<f32> = (0..2 * 40 * 36 * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
-    Tensor::from_vec(values, (2, 40, 36, 3), &Device::Cpu).expect("images")
+    crate::check::images(40, 36)
 }
 
 fn values(x: &Tensor) -> Vec<f32> {

@@ -1,7 +1,7 @@
-use nerve_core::graph::{Device, Mode, Randomness, Variables, read};
+use nerve_core::graph::{Mode, Randomness, Variables, read};
 
 use super::*;
-use crate::check::gradient_reach;
+use crate::check::{gradient_reach, images};
 
 fn small(form: SwinForm) -> SwinConfig {
     SwinConfig {
@@ -12,12 +12,6 @@ fn small(form: SwinForm) -> SwinConfig {
         form,
         ..SwinConfig::tiny()
     }
-}
-
-fn images(height: usize, width: usize) -> Tensor {
-    let values: Vec<f32> =
-        (0..2 * height * width * 3).map(|i| (i * 7919 % 1009) as f32 / 504.0 - 1.0).collect();
-    Tensor::from_vec(values, (2, height, width, 3), &Device::Cpu).expect("images")
 }
 
 #[test]

@@ -1,15 +1,8 @@
 //! Keys of CLIP's image transformers, in files of a whole CLIP or of the image encoder alone: OpenAI's and open_clip's
 //! (`visual.transformer.resblocks`), and Hugging Face's (`vision_model`).
-use crate::load::{Destination, WeightSource, renamed};
+use crate::load::{Destination, WeightSource, clip};
 
-const OPENAI: [(&str, &str); 12] = [
-    ("attn.in_proj_weight", "attn.qkv.weight"),
-    ("attn.in_proj_bias", "attn.qkv.bias"),
-    ("attn.out_proj", "attn.proj"),
-    ("ln_1", "norm1"),
-    ("ln_2", "norm2"),
-    ("mlp.c_fc", "mlp.fc1"),
-    ("mlp.c_proj", "mlp.fc2"),
+const OPENAI: [(&str, &str); 5] = [
     ("conv1", "patch_embed.proj"),
     ("class_embedding", "cls_token"),
     ("positional_embedding", "pos_embed"),
@@ -17,18 +10,13 @@ const OPENAI: [(&str, &str); 12] = [
     ("ln_post", "norm"),
 ];
 
-const HUGGING_FACE: [(&str, &str); 9] = [
-    ("self_attn.out_proj", "attn.proj"),
-    ("layer_norm1", "norm1"),
-    ("layer_norm2", "norm2"),
+const HUGGING_FACE: [(&str, &str); 5] = [
     ("embeddings.patch_embedding", "patch_embed.proj"),
     ("embeddings.class_embedding", "cls_token"),
     ("embeddings.position_embedding.weight", "pos_embed"),
     // Spelt so.
     ("pre_layrnorm", "norm_pre"),
     ("post_layernorm", "norm"),
-    // As it is ours.
-    ("mlp", "mlp"),
 ];
 
 /// Whether a file has such keys.
@@ -39,28 +27,11 @@ pub(super) fn are(source: &WeightSource) -> bool {
 
 /// Where an array belongs; the text encoder's and the projections are left out.
 pub(super) fn destination(name: &str) -> Destination {
-    if let Some(name) = name.strip_prefix("visual.") {
-        if name == "proj" {
-            return Destination::Ignored;
-        }
-        return Destination::Variable(renamed(
-            &renamed(name, &OPENAI),
-            &[("transformer.resblocks", "blocks")],
-        ));
+    match (name.strip_prefix("visual."), name.strip_prefix("vision_model.")) {
+        (Some("proj"), _) | (None, None) => Destination::Ignored,
+        (Some(name), _) => clip::openai(name, &OPENAI),
+        (None, Some(name)) => clip::hugging_face(name, &HUGGING_FACE),
     }
-    let Some(name) = name.strip_prefix("vision_model.") else { return Destination::Ignored };
-    if name.ends_with("position_ids") {
-        return Destination::Ignored;
-    }
-    let blocks = |key: &str| renamed(key, &[("encoder.layers", "blocks")]);
-    for (number, part) in ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].into_iter().enumerate()
-    {
-        let key = renamed(name, &[(part, "attn.qkv")]);
-        if key != name {
-            return Destination::Part { key: blocks(&key), part: number, parts: 3 };
-        }
-    }
-    Destination::Variable(blocks(&renamed(name, &HUGGING_FACE)))
 }
 
 #[cfg(test)]
